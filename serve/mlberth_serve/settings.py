@@ -1,0 +1,87 @@
+"""What one server is told, read once from the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlberth.layout import Layout
+from mlberth.resources import cpu_count
+from mlberth.variables import Reader
+from mlberth_serve import variables
+
+MB = 1024 * 1024
+DEFAULT_PAYLOAD_MB = 25
+DEFAULT_TRANSFORM_PAYLOAD_MB = 6
+TRANSFORM_BUDGET_MB = 100
+"""The platform's rule: MaxConcurrentTransforms x MaxPayloadInMB is at most 100."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting of a server, typed and checked; derived values are properties."""
+
+    layout: Layout
+    program: str
+    submit_directory: str | None
+    host: str
+    port: int
+    workers: int
+    timeout: float
+    use_nginx: bool
+    nginx_conf: Path | None
+    max_payload_mb: int | None
+    default_accept: str
+    log_level: int
+    stop_grace: float
+    stop_delay: float
+    batch: bool
+    batch_strategy: str
+    max_concurrent_transforms: int | None
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Settings:
+        """Read the settings; raises ContractError that lists every faulty variable."""
+        reader = Reader(environ)
+        nginx_conf = reader.get(variables.NGINX_CONF)
+        settings = cls(
+            layout=Layout.from_environ(environ),
+            program=reader.get(variables.PROGRAM),
+            submit_directory=reader.get(variables.SUBMIT_DIRECTORY),
+            host=reader.get(variables.HOST),
+            port=reader.get(variables.PORT),
+            workers=reader.get(variables.WORKERS) or cpu_count(),
+            timeout=reader.get(variables.TIMEOUT),
+            use_nginx=reader.get(variables.USE_NGINX),
+            nginx_conf=Path(nginx_conf) if nginx_conf else None,
+            max_payload_mb=reader.get(variables.MAX_PAYLOAD_IN_MB),
+            default_accept=reader.get(variables.DEFAULT_ACCEPT),
+            log_level=reader.get(variables.LOG_LEVEL_VARIABLE),
+            stop_grace=reader.get(variables.STOP_GRACE),
+            stop_delay=reader.get(variables.STOP_DELAY),
+            batch=reader.get(variables.BATCH),
+            batch_strategy=reader.get(variables.BATCH_STRATEGY),
+            max_concurrent_transforms=reader.get(variables.MAX_CONCURRENT_TRANSFORMS),
+        )
+        reader.check()
+        return settings
+
+    @property
+    def max_payload_bytes(self) -> int | None:
+        """The largest request body in bytes; None is no limit."""
+        megabytes = DEFAULT_PAYLOAD_MB if self.max_payload_mb is None else self.max_payload_mb
+        return megabytes * MB if megabytes else None
+
+    @property
+    def execution_parameters(self) -> dict[str, object]:
+        """The body of GET /execution-parameters."""
+        payload = DEFAULT_TRANSFORM_PAYLOAD_MB if self.max_payload_mb is None else self.max_payload_mb
+        concurrency = self.max_concurrent_transforms or self.workers
+        if payload:
+            concurrency = max(1, min(concurrency, TRANSFORM_BUDGET_MB // payload))
+        return {
+            "MaxConcurrentTransforms": concurrency,
+            "BatchStrategy": self.batch_strategy.upper(),
+            "MaxPayloadInMB": payload,
+        }

@@ -1,0 +1,92 @@
+"""The variables that `serve` reads; docs/variables.md is made from this table."""
+
+from __future__ import annotations
+
+from mlberth.variables import BOOLEAN, LOG_LEVEL, OPTIONAL_TEXT, TEXT, Variable, one_of, optional, seconds, whole_number
+
+PROGRAM = Variable("SAGEMAKER_PROGRAM", TEXT, "inference.py", "The user's handler file, in the code folder.")
+SUBMIT_DIRECTORY = Variable(
+    "SAGEMAKER_SUBMIT_DIRECTORY",
+    OPTIONAL_TEXT,
+    None,
+    "Where the handler's code is: a folder, a .tar.gz or an s3:// address of one.",
+    default_text="the model's code/, then /opt/ml/code",
+)
+HOST = Variable(
+    "SAGEMAKER_BIND_TO_HOST", TEXT, "0.0.0.0", "The address to listen on; 127.0.0.1 on a laptop."  # noqa: S104
+)
+PORT = Variable("SAGEMAKER_BIND_TO_PORT", whole_number(1, 65535), 8080, "The port to listen on.")
+WORKERS = Variable(
+    "SAGEMAKER_MODEL_SERVER_WORKERS",
+    optional(whole_number(1, 1024)),
+    None,
+    "How many worker processes predict.",
+    default_text="usable CPUs",
+)
+TIMEOUT = Variable(
+    "SAGEMAKER_MODEL_SERVER_TIMEOUT", seconds(1, 86400), 60.0, "How long one request may take, in seconds."
+)
+USE_NGINX = Variable(
+    "SAGEMAKER_USE_NGINX", BOOLEAN, True, "Put nginx in front of the workers, where it is on PATH."
+)
+NGINX_CONF = Variable(
+    "SAGEMAKER_NGINX_CONF", OPTIONAL_TEXT, None, "A complete nginx.conf to use in place of ours.", default_text="ours"
+)
+MAX_PAYLOAD_IN_MB = Variable(
+    "SAGEMAKER_MAX_PAYLOAD_IN_MB",
+    optional(whole_number(0, 2048)),
+    None,
+    "The largest request body in MB; 0 is no limit.",
+    default_text="25, and 6 in /execution-parameters",
+)
+DEFAULT_ACCEPT = Variable(
+    "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT",
+    TEXT,
+    "application/json",
+    "The media type of answers to requests that accept anything.",
+)
+LOG_LEVEL_VARIABLE = Variable(
+    "SAGEMAKER_CONTAINER_LOG_LEVEL", LOG_LEVEL, 20, "What is logged, by name or by number.", default_text="INFO"
+)
+STOP_GRACE = Variable(
+    "SAGEMAKER_STOP_GRACE_SECONDS", seconds(1, 3600), 25.0, "How long a stop may take before what is left is killed."
+)
+STOP_DELAY = Variable(
+    "SAGEMAKER_STOP_DELAY_SECONDS",
+    seconds(0, 3600),
+    0.0,
+    "How long to go on serving, not ready, after the stop signal: time for a balancer to look away.",
+)
+BATCH = Variable("SAGEMAKER_BATCH", BOOLEAN, False, "The platform runs a batch transform.")
+BATCH_STRATEGY = Variable(
+    "SAGEMAKER_BATCH_STRATEGY",
+    one_of("single_record", "multi_record"),
+    "multi_record",
+    "What /execution-parameters asks for: one record a request, or as many as fit.",
+)
+MAX_CONCURRENT_TRANSFORMS = Variable(
+    "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS",
+    optional(whole_number(1, 1000)),
+    None,
+    "What /execution-parameters says of concurrency.",
+    default_text="the number of workers",
+)
+
+ALL: tuple[Variable[object], ...] = (
+    PROGRAM,
+    SUBMIT_DIRECTORY,
+    HOST,
+    PORT,
+    WORKERS,
+    TIMEOUT,
+    USE_NGINX,
+    NGINX_CONF,
+    MAX_PAYLOAD_IN_MB,
+    DEFAULT_ACCEPT,
+    LOG_LEVEL_VARIABLE,
+    STOP_GRACE,
+    STOP_DELAY,
+    BATCH,
+    BATCH_STRATEGY,
+    MAX_CONCURRENT_TRANSFORMS,
+)

@@ -1,0 +1,72 @@
+"""Secrets: what counts as one, and what is printed in its place.
+
+A value is hidden when its name says that it is a secret (the words that the SageMaker SDK v3 looks
+for, and a few more), or when it looks like a well-known kind of credential whatever its name is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+MASK = "***"
+
+_SECRET_PARTS = re.compile(r"secret|passw|passphrase|credential|apikey|accesskey|authtoken")
+# Whole words, so that `max_tokens`, `tokenizer`, `monkey` and `key_column` stay readable.
+_SECRET_WORDS = frozenset({"token", "private", "cred", "creds", "pwd", "auth", "authorization"})
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_SECRET_VALUE = re.compile(
+    r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b"  # AWS access key ids
+    r"|\bhf_[A-Za-z0-9]{10,}"  # Hugging Face
+    r"|\bgh[pousr]_[A-Za-z0-9]{16,}|\bgithub_pat_\w{16,}"  # GitHub
+    r"|\bsk-[A-Za-z0-9_-]{16,}"  # OpenAI and Anthropic
+    r"|\bxox[abposr]-[A-Za-z0-9-]{10,}"  # Slack
+    r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+"  # JSON web tokens
+    r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # user and password in a URL
+)
+_SHORTEST = 4
+
+
+def is_secret_name(name: str) -> bool:
+    """Tell whether a variable or hyperparameter of this name holds a secret."""
+    words = [word.lower() for word in _WORD.findall(name)]
+    if _SECRET_PARTS.search("".join(words)) or not _SECRET_WORDS.isdisjoint(words):
+        return True
+    return words[-1:] == ["key"] or words[-2:] == ["key", "id"]
+
+
+def masked(name: str, value: Any) -> Any:
+    """Return `value` as it may be printed under `name`; containers are masked inside."""
+    if is_secret_name(name):
+        return MASK
+    if isinstance(value, str):
+        return masked_text(value)
+    if isinstance(value, Mapping):
+        return masked_mapping(value)
+    if isinstance(value, list | tuple):
+        return [masked("", item) for item in value]
+    return value
+
+
+def masked_mapping(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of a mapping that may be printed."""
+    return {name: masked(str(name), value) for name, value in mapping.items()}
+
+
+def masked_text(text: str, secrets: Iterable[str] = ()) -> str:
+    """Hide in running text what looks like a credential, and each of `secrets` word for word."""
+    # The longest first, so that a secret that holds another is hidden whole.
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return _SECRET_VALUE.sub(MASK, text)
+
+
+def secret_values(mapping: Mapping[str, Any]) -> set[str]:
+    """Return the values that stand under secret names, for hiding them in text.
+
+    Values of fewer than four characters are left out: hiding every "1" would destroy the text.
+    """
+    return {
+        str(value) for name, value in mapping.items() if is_secret_name(name) and len(str(value)) >= _SHORTEST
+    }

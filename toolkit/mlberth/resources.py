@@ -1,0 +1,108 @@
+"""What this process may use of the machine: CPUs, memory, accelerators.
+
+A container sees all of the host's CPUs; what it may use is the least of its affinity mask and its
+cgroup's quota. `root` stands for `/`, so that tests read a tree of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path("/")
+_NVIDIA_DEVICE = re.compile(r"nvidia\d+")
+_NEURON_TIMEOUT = 10
+
+
+def cpu_count(root: Path = ROOT, affinity: int | None = None) -> int:
+    """Return how many CPUs this process can keep busy, at least 1."""
+    usable = affinity or len(os.sched_getaffinity(0))
+    quota = _cpu_quota(root)
+    return max(1, min(usable, math.ceil(quota)) if quota else usable)
+
+
+def memory_limit(root: Path = ROOT) -> int:
+    """Return how many bytes of memory this process may use: the cgroup's limit or all there is."""
+    total = _total_memory(root)
+    limits = [total]
+    for folder in _cgroup_folders(root, "memory"):
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            text = _read(folder / name)
+            if text and text.isdigit():
+                limits.append(int(text))
+    return min(limits)
+
+
+def gpu_count(root: Path = ROOT) -> int:
+    """Return how many NVIDIA GPUs are handed to this process.
+
+    The device files are counted: a container runtime shows only those that it was told to hand
+    over, and looking starts no process (`nvidia-smi` takes a second on a large machine).
+    """
+    try:
+        return sum(1 for entry in (root / "dev").iterdir() if _NVIDIA_DEVICE.fullmatch(entry.name))
+    except OSError:
+        return 0
+
+
+def neuron_count(root: Path = ROOT, find: Callable[[str], str | None] = shutil.which) -> int:
+    """Return how many AWS Neuron cores `neuron-ls` reports; 0 where there is no such device or tool."""
+    tool = find("neuron-ls")
+    if not tool or not (root / "dev" / "neuron0").exists():
+        return 0
+    try:
+        answer = subprocess.run([tool, "-j"], capture_output=True, timeout=_NEURON_TIMEOUT, check=True)
+        return sum(int(device["nc_count"]) for device in json.loads(answer.stdout))
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError):
+        return 0
+
+
+def _cpu_quota(root: Path) -> float | None:
+    """Return the tightest quota of our cgroup and those above it, in CPUs."""
+    quotas = []
+    for folder in _cgroup_folders(root, "cpu"):
+        limit = (_read(folder / "cpu.max") or "").split()  # v2: "150000 100000" or "max 100000"
+        if not limit:  # v1
+            limit = [_read(folder / "cpu.cfs_quota_us") or "", _read(folder / "cpu.cfs_period_us") or ""]
+        if len(limit) == 2 and limit[0].isdigit() and limit[1].isdigit():
+            quotas.append(int(limit[0]) / int(limit[1]))
+    return min(quotas, default=None)
+
+
+def _cgroup_folders(root: Path, controller: str) -> list[Path]:
+    """Return the folders of our cgroup and of those above it, for cgroup v2 and v1.
+
+    In a container with a cgroup namespace our own path is `/` and there is one folder.
+    """
+    folders = []
+    for line in (_read(root / "proc/self/cgroup") or "").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            top = root / "sys/fs/cgroup"
+        elif controller in controllers.split(","):
+            top = root / "sys/fs/cgroup" / controller
+        else:
+            continue
+        own = top / path.lstrip("/")
+        folders += [own, *[parent for parent in own.parents if parent.is_relative_to(top)]]
+    return folders
+
+
+def _total_memory(root: Path) -> int:
+    for line in (_read(root / "proc/meminfo") or "").splitlines():
+        if line.startswith("MemTotal:"):
+            return int(line.split()[1]) * 1024
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return None

@@ -1,0 +1,9 @@
+"""What gunicorn imports. The one module of a worker that reads os.environ."""
+
+from __future__ import annotations
+
+import os
+
+from mlberth_serve.application import load_application
+
+application = load_application(os.environ)
