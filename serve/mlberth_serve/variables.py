@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from mlberth.variables import BOOLEAN, LOG_LEVEL, OPTIONAL_TEXT, TEXT, Variable, one_of, optional, seconds, whole_number
+from typing import Any
+
+from mlberth.variables import (
+    BOOLEAN,
+    LOG_LEVEL,
+    OPTIONAL_TEXT,
+    TEXT,
+    Variable,
+    one_of,
+    optional,
+    seconds,
+    whole_number,
+)
 
 PROGRAM = Variable("SAGEMAKER_PROGRAM", TEXT, "inference.py", "The user's handler file, in the code folder.")
 SUBMIT_DIRECTORY = Variable(
@@ -13,7 +25,10 @@ SUBMIT_DIRECTORY = Variable(
     default_text="the model's code/, then /opt/ml/code",
 )
 HOST = Variable(
-    "SAGEMAKER_BIND_TO_HOST", TEXT, "0.0.0.0", "The address to listen on; 127.0.0.1 on a laptop."  # noqa: S104
+    "SAGEMAKER_BIND_TO_HOST",
+    TEXT,
+    "0.0.0.0",  # noqa: S104 - a container must be reached from outside
+    "The address to listen on; 127.0.0.1 on a laptop.",
 )
 PORT = Variable("SAGEMAKER_BIND_TO_PORT", whole_number(1, 65535), 8080, "The port to listen on.")
 WORKERS = Variable(
@@ -30,7 +45,11 @@ USE_NGINX = Variable(
     "SAGEMAKER_USE_NGINX", BOOLEAN, True, "Put nginx in front of the workers, where it is on PATH."
 )
 NGINX_CONF = Variable(
-    "SAGEMAKER_NGINX_CONF", OPTIONAL_TEXT, None, "A complete nginx.conf to use in place of ours.", default_text="ours"
+    "SAGEMAKER_NGINX_CONF",
+    OPTIONAL_TEXT,
+    None,
+    "A complete nginx.conf to use in place of ours.",
+    default_text="ours",
 )
 MAX_PAYLOAD_IN_MB = Variable(
     "SAGEMAKER_MAX_PAYLOAD_IN_MB",
@@ -46,10 +65,17 @@ DEFAULT_ACCEPT = Variable(
     "The media type of answers to requests that accept anything.",
 )
 LOG_LEVEL_VARIABLE = Variable(
-    "SAGEMAKER_CONTAINER_LOG_LEVEL", LOG_LEVEL, 20, "What is logged, by name or by number.", default_text="INFO"
+    "SAGEMAKER_CONTAINER_LOG_LEVEL",
+    LOG_LEVEL,
+    20,
+    "What is logged, by name or by number.",
+    default_text="INFO",
 )
 STOP_GRACE = Variable(
-    "SAGEMAKER_STOP_GRACE_SECONDS", seconds(1, 3600), 25.0, "How long a stop may take before what is left is killed."
+    "SAGEMAKER_STOP_GRACE_SECONDS",
+    seconds(1, 3600),
+    25.0,
+    "How long a stop may take before what is left is killed.",
 )
 STOP_DELAY = Variable(
     "SAGEMAKER_STOP_DELAY_SECONDS",
@@ -72,7 +98,7 @@ MAX_CONCURRENT_TRANSFORMS = Variable(
     default_text="the number of workers",
 )
 
-ALL: tuple[Variable[object], ...] = (
+ALL: tuple[Variable[Any], ...] = (
     PROGRAM,
     SUBMIT_DIRECTORY,
     HOST,

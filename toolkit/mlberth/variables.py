@@ -16,7 +16,16 @@ from mlberth.masking import masked
 T = TypeVar("T")
 
 LOG_LEVELS = {"CRITICAL": 50, "FATAL": 50, "ERROR": 40, "WARNING": 30, "WARN": 30, "INFO": 20, "DEBUG": 10}
-SWITCH = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+SWITCH = {
+    "true": True,
+    "1": True,
+    "yes": True,
+    "on": True,
+    "false": False,
+    "0": False,
+    "no": False,
+    "off": False,
+}
 
 
 @dataclass(frozen=True)
@@ -102,7 +111,9 @@ def _log_level(text: str) -> int:
 TEXT: Kind[str] = Kind(str, "text")
 OPTIONAL_TEXT: Kind[str | None] = Kind(str, "text")
 BOOLEAN: Kind[bool] = Kind(_switch, "true or false")
-LOG_LEVEL: Kind[int] = Kind(_log_level, "a level by name (DEBUG, INFO, WARNING, ERROR, CRITICAL) or number (0 to 100)")
+LOG_LEVEL: Kind[int] = Kind(
+    _log_level, "a level by name (DEBUG, INFO, WARNING, ERROR, CRITICAL) or number (0 to 100)"
+)
 
 
 class Reader:

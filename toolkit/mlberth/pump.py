@@ -1,0 +1,46 @@
+"""Bytes from a child's pipe to our own output, as they come, with the last of them kept."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import IO
+
+_CHUNK = 65536
+_TAIL = 65536
+
+
+class Pump:
+    """Copies a pipe byte for byte to a file descriptor in a thread, and keeps the tail.
+
+    A thread, so that a reader who does not read our output never delays a signal.
+    """
+
+    def __init__(self, source: IO[bytes], sink: int, keep: int = _TAIL) -> None:
+        self._source = source
+        self._sink = sink
+        self._keep = keep
+        self._kept = bytearray()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def finish(self, timeout: float) -> bytes:
+        """Wait until the pipe's writers are gone, at most `timeout` seconds; return the tail."""
+        self._thread.join(timeout)
+        if not self._thread.is_alive():
+            self._source.close()
+        return bytes(self._kept)
+
+    def _run(self) -> None:
+        while chunk := os.read(self._source.fileno(), _CHUNK):
+            self._kept += chunk
+            del self._kept[: -self._keep]
+            self._write(chunk)
+
+    def _write(self, chunk: bytes) -> None:
+        view = memoryview(chunk)
+        while view:
+            try:
+                view = view[os.write(self._sink, view) :]
+            except OSError:
+                return  # nobody reads our output any more; the child must be able to go on

@@ -1,0 +1,78 @@
+"""One program, run to its end: signals forwarded, orphans reaped, nothing left behind."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlberth.children import exit_code, reap, signal_group, start
+from mlberth.descendants import end_descendants
+from mlberth.linux import adopt_orphans
+from mlberth.pump import Pump
+from mlberth.signals import STOP, SignalQueue
+
+_STDERR = 2
+_FLUSH_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a program ended."""
+
+    returncode: int
+    """As Popen has it: negative for a signal."""
+    stopped_by: signal.Signals | None
+    """The signal that asked us to stop, if one came."""
+    overran: bool
+    """Whether the program outlived the grace period and was killed."""
+    stderr: bytes
+    """The last 64 KiB of its standard error."""
+    seconds: float
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code as a shell tells it: 128 + n for signal n."""
+        return exit_code(self.returncode)
+
+
+def supervise(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    signals: SignalQueue,
+    grace: float,
+    cwd: Path | None = None,
+    stderr: int = _STDERR,
+    clock: Callable[[], float] = time.monotonic,
+) -> Outcome:
+    """Run a program and pass on every signal; `grace` seconds after a stop signal, kill what is left.
+
+    Standard output is the program's own, standard error passes through us byte for byte. Raises
+    OSError where the program cannot be started.
+    """
+    adopt_orphans()
+    began = clock()
+    child = start(argv, env=env, cwd=cwd, stderr=subprocess.PIPE)
+    assert child.stderr is not None
+    pump = Pump(child.stderr, stderr)
+    stopped_by: signal.Signals | None = None
+    deadline: float | None = None
+    while child.returncode is None and (deadline is None or clock() < deadline):
+        for number in signals.wait(None if deadline is None else deadline - clock()):
+            if number == signal.SIGCHLD:
+                continue
+            signal_group(child, number)
+            if number in STOP and stopped_by is None:
+                stopped_by, deadline = number, clock() + grace
+        reap([child])
+    overran = child.returncode is None
+    end_descendants([child], signals, polite_seconds=0 if overran else min(2.0, grace))
+    reap([child])
+    tail = pump.finish(_FLUSH_SECONDS)
+    # What not even KILL ends (stuck in the kernel) has no code yet, and must not pass for a success.
+    returncode = -signal.SIGKILL if child.returncode is None else child.returncode
+    return Outcome(returncode, stopped_by, overran, tail, clock() - began)
