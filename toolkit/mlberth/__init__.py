@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mlberth.environment import Environment
+    from mlberth.training_environment import Environment
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "environment"]
@@ -28,6 +28,6 @@ def environment(environ: Mapping[str, str] | None = None) -> Environment:
     """
     import os  # noqa: PLC0415 - imports here, so that `import mlberth` costs nothing
 
-    from mlberth.environment import Environment as Job  # noqa: PLC0415
+    from mlberth.training_environment import Environment as Job  # noqa: PLC0415
 
     return Job.from_environ(os.environ if environ is None else environ)

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlberth.arguments import to_arguments
-from mlberth.environment import MASTER_PORT, Environment
 from mlberth.errors import ContractError, Fault
+from mlberth.training_environment import MASTER_PORT, Environment
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_]")
 

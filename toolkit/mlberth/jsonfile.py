@@ -50,13 +50,16 @@ def read_object(path: Path, default: dict[str, Any] | None = None) -> dict[str, 
 def _read_regular_file(path: Path) -> bytes:
     # O_NONBLOCK: a FIFO in the file's place must not block us before we can see what it is.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - an open descriptor, not a path
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             _refuse(path, "something that is not a regular file")
         if status.st_size > LARGEST:
             _refuse(path, f"{status.st_size} bytes", f"at most {LARGEST} bytes")
-        return file.read(LARGEST)
+        # Bare read(2): closing is ours alone, and a folder's descriptor cannot be made a file object.
+        return b"".join(iter(lambda: os.read(descriptor, LARGEST), b""))
+    finally:
+        os.close(descriptor)
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,0 +1,61 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# xgboost-cpu and scikit-learn train the demo's models; torch is big and only the images and CI bring it.
+EXTRAS := serve,sklearn,xgboost
+
+.PHONY: help
+help: ## Show what can be made.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+# The stamps make later runs fast: pip is asked again only when pyproject.toml has changed.
+$(VENV)/demo.stamp: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "mlberth: found Python %d.%d; expected 3.10 or newer. Set PYTHON=..." % sys.version_info[:2])'
+	@echo "Making $(VENV) and installing mlberth[$(EXTRAS)] (about a minute the first time) …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -e '.[$(EXTRAS)]'
+	@touch $@
+
+$(VENV)/test.stamp: $(VENV)/demo.stamp
+	@echo "Installing the test and check tools …"
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-dev.txt
+	@touch $@
+
+.PHONY: install
+install: $(VENV)/test.stamp ## Make .venv with every extra and tool but torch.
+
+.PHONY: demo
+demo: $(VENV)/demo.stamp ## Train and serve two real models, as a user would.
+	@$(BIN)/python examples/demo.py
+
+.PHONY: test
+test: $(VENV)/test.stamp ## Run every test, long ones in their short form (MLBERTH_LONG=1 for the long).
+	@$(BIN)/python -m pytest
+
+.PHONY: check
+check: $(VENV)/test.stamp ## Lint, format and type check everything.
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+	@$(BIN)/mypy
+	@$(BIN)/shellcheck $$(git ls-files '*.sh' .ci/run)
+
+.PHONY: format
+format: $(VENV)/test.stamp ## Format the code.
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+
+.PHONY: docs
+docs: $(VENV)/demo.stamp ## Write the tables in docs/ that are made from the code.
+	@$(BIN)/python scripts/write_docs.py
+
+.PHONY: wheel
+wheel: $(VENV)/test.stamp ## Build the wheel and the source distribution into dist/.
+	@rm -rf dist
+	@$(BIN)/python -m build --outdir dist .
+
+.PHONY: clean
+clean: ## Remove what was built here.
+	@rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,162 @@
+"""The rules of the house, read from the source code."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ROOTS = {"mlberth": "toolkit", "mlberth_train": "train", "mlberth_serve": "serve"}
+MAY_IMPORT = {
+    "mlberth": {"mlberth"},
+    "mlberth_train": {"mlberth", "mlberth_train"},
+    "mlberth_serve": {"mlberth", "mlberth_serve"},
+}
+# Third-party modules of each root; what is imported inside a function is an extra, and optional.
+THIRD_PARTY = {
+    "mlberth": set[str](),
+    "mlberth_train": set[str](),
+    "mlberth_serve": {"flask", "gunicorn", "numpy", "orjson", "werkzeug"},
+}
+READS_THE_ENVIRONMENT = {"__main__.py", "wsgi.py"}
+
+
+def modules() -> dict[str, Path]:
+    """Return every module of ours by its dotted name."""
+    found = {}
+    for package, folder in ROOTS.items():
+        for path in (ROOT / folder / package).rglob("*.py"):
+            parts = path.relative_to(ROOT / folder).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Yield the dotted names that a tree imports, anywhere in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            assert node.module
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def outside_functions(tree: ast.Module) -> Iterator[ast.AST]:
+    """Yield the nodes that run at import: all but function bodies, TYPE_CHECKING and __main__ blocks."""
+    queue: list[ast.AST] = list(tree.body)
+    while queue:
+        node = queue.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.If) and {"TYPE_CHECKING", "__name__"} & names(node.test):
+            continue
+        yield node
+        queue += ast.iter_child_nodes(node)
+
+
+def names(tree: ast.AST) -> set[str]:
+    """Return the plain names in a tree."""
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_root_imports_only_what_it_may(module: str) -> None:
+    """Train never imports serve, the toolkit imports neither, and extras are imported inside functions."""
+    package = module.split(".", maxsplit=1)[0]
+    tree = ast.parse(MODULES[module].read_text())
+    tops = {name.split(".")[0] for name in imports(tree)}
+    assert tops & set(ROOTS) <= MAY_IMPORT[package]
+    import sys
+
+    at_import = {
+        name.split(".")[0]
+        for node in outside_functions(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in imports(node)
+    }
+    assert at_import - set(sys.stdlib_module_names) - set(ROOTS) <= THIRD_PARTY[package]
+
+
+def test_no_import_cycles() -> None:
+    """The modules of all roots can be put in an order in which each imports only earlier ones."""
+    graph = {
+        name: {other for other in imports(ast.parse(path.read_text())) if other in MODULES and other != name}
+        for name, path in MODULES.items()
+        # `mlberth/__init__.py` imports inside a function, and everybody imports it by importing a sibling.
+        if name != "mlberth"
+    }
+    for name in graph:
+        graph[name] -= {"mlberth"}
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_environment_is_an_argument(module: str) -> None:
+    """os.environ is read in __main__.py and wsgi.py, and in the one public function for user programs."""
+    if MODULES[module].name in READS_THE_ENVIRONMENT or module == "mlberth":
+        return
+    tree = ast.parse(MODULES[module].read_text())
+    found = [
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
+    ]
+    reads = [attribute for attribute in found if attribute == "getenv"]
+    reads += [
+        ast.unparse(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == "environ" and names(node) == {"os"}
+    ]
+    assert reads == []
+
+
+@pytest.mark.parametrize("module", [name for name, path in MODULES.items() if path.name != "wsgi.py"])
+def test_nothing_happens_at_import(module: str) -> None:
+    """No folder is made, no handler is set and no process started by importing a module of ours."""
+    allowed = {
+        "dataclass",
+        "field",
+        "frozenset",
+        "set",
+        "tuple",
+        "dict",
+        "compile",
+        "getLogger",
+        "TypeVar",
+        "Path",
+        "Variable",
+        "Kind",
+        "whole_number",
+        "seconds",
+        "one_of",
+        "optional",
+        "NewType",
+    }
+    called = set()
+    for node in outside_functions(ast.parse(MODULES[module].read_text())):
+        if isinstance(node, ast.Call):
+            function = node.func
+            while isinstance(function, ast.Subscript):
+                function = function.value
+            called.add(function.attr if isinstance(function, ast.Attribute) else ast.unparse(function))
+    assert called <= allowed
+
+
+def test_files_stay_short() -> None:
+    """No file of ours has more than 400 lines."""
+    folders = (*ROOTS.values(), "tests", "examples", "bench", "scripts")
+    paths = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    assert paths
+    assert [path for path in paths if len(path.read_text().splitlines()) > 400] == []

@@ -1,0 +1,72 @@
+"""What counts as a secret."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlberth.masking import is_secret_name, masked, masked_mapping, masked_text, secret_values
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "password",
+        "DB_PASSWORD",
+        "api_key",
+        "API-KEY",
+        "apikey",
+        "SM_HP_TOKEN",
+        "hf_token",
+        "HuggingFaceToken",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_ACCESS_KEY_ID",
+        "credentials",
+        "client-secret",
+        "private_key",
+        "mysecretvalue",
+        "key",
+        "SM_HP_KEY",
+    ],
+)
+def test_secret_name(name: str) -> None:
+    """Names that say secret, password, token, key or credential hide their values."""
+    assert is_secret_name(name)
+    assert masked(name, "x") == "***"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["max_tokens", "tokenizer", "monkey", "key_column", "keyword", "epochs", "author", "secretion"[:4]],
+)
+def test_plain_name(name: str) -> None:
+    """Names of ordinary settings stay readable."""
+    assert not is_secret_name(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("AKIAIOSFODNN7EXAMPLE", "***"),
+        ("hf_abcdefghijklmnop", "***"),
+        ("ghp_0123456789abcdefghij", "***"),
+        ("https://user:pass@host/simple", "https://***@host/simple"),
+        ("https://aws:tok/en@host/", "https://aws:tok/en@host/"),
+        ("plain", "plain"),
+    ],
+)
+def test_values_that_look_like_credentials(text: str, shown: str) -> None:
+    """A well-known kind of credential is hidden whatever its name is."""
+    assert masked("value", text) == shown
+
+
+def test_containers_are_masked_inside() -> None:
+    """Nested maps and lists keep their shape and lose their secrets."""
+    value = {"opts": {"password": "p", "n": 1}, "list": ["AKIAIOSFODNN7EXAMPLE", 2]}
+    assert masked_mapping(value) == {"opts": {"password": "***", "n": 1}, "list": ["***", 2]}
+
+
+def test_known_secrets_are_hidden_in_text() -> None:
+    """A secret's value is hidden wherever it turns up; short values are not worth it."""
+    secrets = secret_values({"token": "abcdef", "password": "1", "name": "bert"})
+    assert secrets == {"abcdef"}
+    assert masked_text("no abcdef for bert", secrets) == "no *** for bert"
