@@ -10,7 +10,7 @@ from sklearn.model_selection import train_test_split
 
 
 def write_channels(data: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Write `training/data.csv` and `validation/data.csv` below `data`; return the validation rows and labels.
+    """Write the two channels below the folder `data`; return the validation rows and labels.
 
     As in the platform's built-in algorithms, the label is the first column and there is no header.
     """

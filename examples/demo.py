@@ -112,22 +112,23 @@ def invoke(port: int, body: str, content_type: str, accept: str) -> str:
         return answer.read().decode()
 
 
+def to_csv(rows: np.ndarray) -> str:
+    """Return rows as CSV text."""
+    return "\n".join(",".join(f"{cell:.10g}" for cell in row) for row in rows)
+
+
 def try_server(example: Example, port: int, rows: np.ndarray, labels: np.ndarray) -> None:
     """Ask for predictions in CSV and JSON, print the answers, the accuracy and the time of a request."""
-    as_csv = [
-        "\n".join(",".join(f"{cell:.10g}" for cell in row) for row in some) for some in (rows[:2], rows)
-    ]
-    say(f"  two rows as CSV  -> {invoke(port, as_csv[0], 'text/csv', 'text/csv')!r}")
-    say(
-        f"  two rows as JSON -> {invoke(port, json.dumps(rows[:2].tolist()), 'application/json', 'application/json')}"
-    )
-    answer = json.loads(invoke(port, as_csv[1], "text/csv", "application/json"))
+    two_csv, all_csv, two_json = to_csv(rows[:2]), to_csv(rows), json.dumps(rows[:2].tolist())
+    say(f"  two rows as CSV  -> {invoke(port, two_csv, 'text/csv', 'text/csv')!r}")
+    say(f"  two rows as JSON -> {invoke(port, two_json, 'application/json', 'application/json')}")
+    answer = json.loads(invoke(port, all_csv, "text/csv", "application/json"))
     accuracy = (example.labels(answer) == labels.astype(bool)).mean()
     say(f"  all {len(rows)} validation rows over HTTP: accuracy {accuracy:.4f}")
     times = []
     for _ in range(50):
         began = time.perf_counter()
-        invoke(port, as_csv[0], "text/csv", "text/csv")
+        invoke(port, two_csv, "text/csv", "text/csv")
         times.append(time.perf_counter() - began)
     say(f"  median time of a request, a new connection each: {sorted(times)[25] * 1000:.1f} ms")
     if accuracy < 0.9:
@@ -152,7 +153,7 @@ def free_port() -> int:
 
 def by_hand(tree: Path, rows: np.ndarray) -> str:
     """Return the commands that repeat this example."""
-    here, first = tree.relative_to(PROJECT), ",".join(f"{cell:.10g}" for cell in rows[0])
+    here, first = tree.relative_to(PROJECT), to_csv(rows[:1])
     bin_folder = BIN.relative_to(PROJECT) if BIN.is_relative_to(PROJECT) else BIN
     return (
         f"  SAGEMAKER_BASE_DIR={here} SAGEMAKER_PROGRAM=train.py {bin_folder}/train\n"

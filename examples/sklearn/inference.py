@@ -19,7 +19,4 @@ def model_fn(model_dir):
 def predict_fn(rows, model):
     """Return a label and a probability for each row."""
     probabilities = model.predict_proba(np.asarray(rows, dtype=float))
-    return [
-        [NAMES[best], round(float(row[best]), 4)]
-        for row, best in zip(probabilities, probabilities.argmax(axis=1))
-    ]
+    return [[NAMES[row.argmax()], round(float(row.max()), 4)] for row in probabilities]

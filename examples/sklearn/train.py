@@ -1,4 +1,4 @@
-"""Train a scikit-learn classifier, in the style of existing SageMaker scripts: argparse and SM_* variables."""
+"""Train a scikit-learn classifier as existing SageMaker scripts do: argparse and SM_* variables."""
 
 import argparse
 import os
