@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.conftest import WriteConfig
 
-from mlberth.arguments import to_arguments
+from mlberth.arguments import to_argparse
 from mlberth.errors import ContractError
 from mlberth.exports import child_environ, sm_variables
 from mlberth.training_environment import Environment
@@ -52,7 +52,7 @@ def test_every_variable_of_the_incumbent_is_exported_exactly(golden_job: Environ
 
 def test_arguments_are_those_of_the_incumbent(golden_job: Environment) -> None:
     """The argument list is that of sagemaker-training."""
-    assert to_arguments(golden_job.hyperparameters) == expected()["arguments"]
+    assert to_argparse(golden_job.hyperparameters) == expected()["arguments"]
 
 
 def test_every_name_has_an_alias_that_a_shell_can_read(golden_job: Environment) -> None:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mlberth.arguments import to_arguments
+from mlberth.arguments import to_argparse
 from mlberth.errors import ContractError, Fault
 from mlberth.training_environment import MASTER_PORT, Environment
 
@@ -90,7 +90,7 @@ def _fixed(environment: Environment) -> dict[str, Any]:
         "model_dir": environment.model_dir,
         "module_dir": str(environment.parameters.platform.get("sagemaker_submit_directory") or layout.code),
         "training_env": _training_env(environment),
-        "user_args": to_arguments(environment.hyperparameters),
+        "user_args": to_argparse(environment.hyperparameters),
         "output_intermediate_dir": str(layout.output_intermediate),
     }
     return fixed | ({"topology": hosts.topology} if hosts.topology else {})
