@@ -1,0 +1,62 @@
+"""Objects of S3, or of a store that speaks its API, read with botocore (extra `aws`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from mlberth.errors import ContractError, DependencyError, Fault
+
+_SCHEME = "s3://"
+_CHUNK = 1024 * 1024
+_CONNECT_SECONDS = 10
+_READ_SECONDS = 60
+_ATTEMPTS = 4
+
+
+def download(address: str, folder: Path, environ: Mapping[str, str], *, where: str) -> Path:
+    """Copy the object at `s3://bucket/key` into a folder under its own name; return its path.
+
+    The region is AWS_REGION, else SAGEMAKER_REGION; the endpoint S3_ENDPOINT_URL. Credentials are
+    botocore's own business. Raises ContractError that names the setting `where` for an object that
+    cannot be read, and DependencyError where botocore is missing.
+    """
+    bucket, _, key = address.removeprefix(_SCHEME).partition("/")
+    name = PurePosixPath(key).name
+    if not bucket or not name or key.endswith("/"):
+        raise ContractError(Fault(where, repr(address), "s3://bucket/key of one object"))
+    client, errors = _client(environ, where, address)
+    path = folder / name
+    try:
+        body = client.get_object(Bucket=bucket, Key=key)["Body"]
+        with path.open("wb") as file:
+            for chunk in body.iter_chunks(_CHUNK):
+                file.write(chunk)
+    except errors as error:
+        action = "Check the address, the region, the endpoint and the job's permissions."
+        found = f"{address!r}, which cannot be read ({error})"
+        raise ContractError(Fault(where, found, "an object that exists", action)) from error
+    return path
+
+
+def _client(environ: Mapping[str, str], where: str, address: str) -> tuple[Any, tuple[type[Exception], ...]]:
+    """Return an S3 client and the errors that it raises."""
+    try:
+        from botocore.config import Config  # noqa: PLC0415 - an extra that few jobs have
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+        from botocore.session import get_session  # noqa: PLC0415
+    except ImportError as error:
+        found = f"{address!r}, and no botocore in this image"
+        action = 'Run: pip install "mlberth[aws]"'
+        raise DependencyError(Fault(where, found, "botocore, to read from S3", action)) from error
+    config = Config(
+        connect_timeout=_CONNECT_SECONDS, read_timeout=_READ_SECONDS, retries={"max_attempts": _ATTEMPTS}
+    )
+    client = get_session().create_client(
+        "s3",
+        region_name=environ.get("AWS_REGION") or environ.get("SAGEMAKER_REGION"),
+        endpoint_url=environ.get("S3_ENDPOINT_URL"),
+        config=config,
+    )
+    return client, (BotoCoreError, ClientError, OSError)
