@@ -11,7 +11,7 @@ from mlberth.errors import ContractError, Fault
 from mlberth_serve import variables
 from mlberth_serve.body import read_body
 from mlberth_serve.context import Context
-from mlberth_serve.errors import HandlerError, NotLoadedError, RequestError
+from mlberth_serve.errors import HandlerError, InternalError, NotLoadedError, RequestError
 from mlberth_serve.handler import load_handler
 from mlberth_serve.media_types import parse_content_type
 from mlberth_serve.request_id import request_id
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 log = logging.getLogger(__name__)
-
-_INTERNAL = RequestError(
-    500, "internal_error", "The server failed; the log has the cause under this request id."
-)
 
 
 def load_application(environ: Mapping[str, str]) -> Application:
@@ -92,7 +88,7 @@ class Application:
             return make_error_response(error, name)
         except Exception:
             log.exception("request %s failed", name)
-            return make_error_response(_INTERNAL, name)
+            return make_error_response(InternalError(), name)
 
     def _predict(self, environ: Mapping[str, Any], name: str) -> Response:
         transformer = self._transformer

@@ -6,7 +6,8 @@ RequestError              any status from 400 to 599
 ├── PayloadTooLargeError  413  the body is over the limit
 ├── UnsupportedTypeError  415  no codec reads the Content-Type
 ├── NotLoadedError        503  the model is not loaded yet
-└── HandlerError          500  a function of the handler raised; the cause is for the log alone
+├── HandlerError          500  a function of the handler raised; the cause is for the log alone
+└── InternalError         500  the fault is ours; the cause is for the log alone
 """
 
 from __future__ import annotations
@@ -73,3 +74,12 @@ class HandlerError(RequestError):
             500, "handler_failed", f"{function} failed; the log has the cause under this request id."
         )
         self.function = function
+
+
+class InternalError(RequestError):
+    """The fault is ours; the cause goes to the log alone."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            500, "internal_error", "The server failed; the log has the cause under this request id."
+        )

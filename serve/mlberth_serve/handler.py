@@ -45,7 +45,7 @@ def load_handler(settings: Settings) -> Handler:
             predict = _default_predict(model, program)
     else:
         framework, path = frameworks.find_model(model_dir)
-        log.info("loading %s with %s", path.name, framework.name)
+        log.info("loading the model file %s", path.name)
         model = framework.load(path)
         predict = predict or framework.make_predict(model)
     return Handler(

@@ -9,7 +9,7 @@ import flask
 import orjson
 from werkzeug.exceptions import HTTPException
 
-from mlberth_serve.errors import NotLoadedError, RequestError
+from mlberth_serve.errors import InternalError, NotLoadedError, RequestError
 from mlberth_serve.response import JSON, REQUEST_ID, error_body
 
 log = logging.getLogger(__name__)
@@ -59,9 +59,7 @@ def _answer_error(error: Exception) -> flask.Response:
         error = RequestError(error.code, code, message)
     elif not isinstance(error, RequestError):
         log.error("request %s failed", _request_id(), exc_info=error)
-        error = RequestError(
-            500, "internal_error", "The server failed; the log has the cause under this request id."
-        )
+        error = InternalError()
     return flask.Response(error_body(error, _request_id()), error.status, headers, content_type=JSON)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,14 +19,14 @@ class Decoded(NamedTuple):
     envelope: str = ""
 
 
-@dataclass(frozen=True)
-class Codec:
-    """Both ways between bytes and an array."""
+class Codec(Protocol):
+    """Both ways between bytes and an array: the two functions of a codec's module."""
 
-    decode: Callable[[bytes, MediaType], Decoded]
-    """Raises BadRequestError or UnsupportedTypeError when the body does not fit."""
-    encode: Callable[[Any], bytes]
-    """Raises TypeError or ValueError when the value does not fit: the handler's fault."""
+    def decode(self, body: bytes, media_type: MediaType) -> Decoded:
+        """Raise BadRequestError or UnsupportedTypeError when the body does not fit."""
+
+    def encode(self, value: Any) -> bytes:
+        """Raise TypeError or ValueError when the value does not fit: the handler's fault."""
 
 
 def as_array(value: Any) -> Array:

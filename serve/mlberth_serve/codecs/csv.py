@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,7 +29,6 @@ from mlberth_serve.codecs.text import decode_text
 from mlberth_serve.errors import BadRequestError, UnsupportedTypeError
 from mlberth_serve.media_types import MediaType
 
-_NAN = float("nan")
 _HEADER = {"present": 1, "absent": 0}
 
 
@@ -95,7 +95,7 @@ def _array(rows: list[list[str]], *, plain: bool) -> Array:
 
 def _cell(text: str) -> float | str:
     if not text or text.isspace():
-        return _NAN
+        return math.nan
     if "_" in text or not text.isascii():
         return text
     try:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlberth_serve.codecs import json
 from mlberth_serve.codecs.codec import Decoded, as_array
+from mlberth_serve.codecs.json import encode as encode_json
+from mlberth_serve.codecs.json import features, parse, to_array
 from mlberth_serve.codecs.text import decode_text
 from mlberth_serve.errors import BadRequestError
 from mlberth_serve.media_types import MediaType
@@ -24,7 +25,7 @@ def decode(body: bytes, media_type: MediaType) -> Decoded:
     rows = [_row(line, number) for number, line in enumerate(lines, 1) if line.strip()]
     if not rows:
         raise BadRequestError("The JSON Lines body holds no lines.")
-    return Decoded(json.to_array(rows))
+    return Decoded(to_array(rows))
 
 
 def encode(value: Any) -> bytes:
@@ -36,9 +37,9 @@ def encode(value: Any) -> bytes:
     else:
         items = as_array(value)
         items = items if items.ndim else [items]
-    return b"".join(json.encode(item) + b"\n" for item in items)
+    return b"".join(encode_json(item) + b"\n" for item in items)
 
 
 def _row(line: str, number: int) -> Any:
-    value = json.features(json.parse(line, f"Line {number} of the body"))
+    value = features(parse(line, f"Line {number} of the body"))
     return value if isinstance(value, list | dict) else [value]

@@ -1,7 +1,7 @@
 """Frameworks: how a model is found, loaded and asked when the user wrote no code for it.
 
-To add one, write a module with `is_model_file`, `load`, `owns` and `make_predict` and give it a line
-in FRAMEWORKS. A framework is imported only when one of its models is loaded.
+To add one, write a module with what `Framework` lists and give it a line in FRAMEWORKS. A framework
+is imported only when one of its models is loaded.
 """
 
 from __future__ import annotations
@@ -15,13 +15,9 @@ from mlberth_serve.frameworks.framework import Framework
 
 FRAMEWORKS: dict[str, Framework] = {
     # A model of xgboost's scikit-learn interface is an estimator too; xgboost comes first to get it.
-    "xgboost": Framework(
-        "xgboost", xgboost.FILES, xgboost.is_model_file, xgboost.load, xgboost.owns, xgboost.make_predict
-    ),
-    "sklearn": Framework(
-        "sklearn", sklearn.FILES, sklearn.is_model_file, sklearn.load, sklearn.owns, sklearn.make_predict
-    ),
-    "torch": Framework("torch", torch.FILES, torch.is_model_file, torch.load, torch.owns, torch.make_predict),
+    "xgboost": xgboost,
+    "sklearn": sklearn,
+    "torch": torch,
 }
 
 _MOST_LISTED = 20
@@ -49,7 +45,7 @@ def find_model(model_dir: Path) -> tuple[Framework, Path]:
         )
     else:
         what = "nothing in it" if model_dir.is_dir() else "no such folder"
-    looked_for = "; ".join(f"{framework.name}: {framework.files}" for framework in FRAMEWORKS.values())
+    looked_for = "; ".join(f"{name}: {framework.FILES}" for name, framework in FRAMEWORKS.items())
     action = "Or load the model in a model_fn(model_dir) of your own, in code/inference.py."
     raise ModelLoadError(Fault("the model folder", what, f"one model file ({looked_for})", action))
 

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from mlberth.errors import Fault, ModelLoadError
 from mlberth_serve.binding import Function
 
 
-@dataclass(frozen=True)
-class Framework:
-    """How one framework's models are found, loaded and asked."""
+class Framework(Protocol):
+    """How one framework's models are found, loaded and asked: the names of a framework's module."""
 
-    name: str
-    files: str
+    FILES: str
     """What its model files are called, for people."""
-    is_model_file: Callable[[Path], bool]
-    load: Callable[[Path], Any]
-    """Raises ModelLoadError."""
-    owns: Callable[[Any], bool]
-    """Tells whether a model object is one of its own, without importing the framework."""
-    make_predict: Callable[[Any], Function]
-    """Returns `predict_fn(data, model, context)` for one model."""
+
+    def is_model_file(self, path: Path) -> bool:
+        """Tell whether a file is one of its models."""
+
+    def load(self, path: Path) -> Any:
+        """Return the model; raise ModelLoadError."""
+
+    def owns(self, model: Any) -> bool:
+        """Tell whether a model object is one of its own, without importing the framework."""
+
+    def make_predict(self, model: Any) -> Function:
+        """Return `predict_fn(data, model, context)` for one model."""
 
 
 def has_base(model: Any, *names: str) -> bool:

@@ -58,7 +58,7 @@ def owns(model: Any) -> bool:
 
 
 def make_predict(model: Any) -> Function:
-    """Return a predict_fn that takes rows or a DMatrix, and stops at the best iteration where one is known."""
+    """Return a predict_fn for rows or a DMatrix; it stops at the best iteration where one is known."""
     if has_base(model, "xgboost.sklearn.XGBModel"):
         return _predict_estimator
     columns = model.num_features()
