@@ -1,0 +1,112 @@
+"""The WSGI application of one worker."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from mlberth.errors import ContractError, Fault
+from mlberth_serve import variables
+from mlberth_serve.body import read_body
+from mlberth_serve.context import Context
+from mlberth_serve.errors import HandlerError, InternalError, NotLoadedError, RequestError
+from mlberth_serve.handler import load_handler
+from mlberth_serve.media_types import parse_content_type
+from mlberth_serve.request_id import request_id
+from mlberth_serve.response import Response, make_error_response, make_response
+from mlberth_serve.routes import ENVIRON_REQUEST_ID, make_routes
+from mlberth_serve.settings import Settings
+from mlberth_serve.transformer import Transformer
+from mlberth_serve.user_code import UserCodeError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+log = logging.getLogger(__name__)
+
+
+def load_application(environ: Mapping[str, str]) -> Application:
+    """Read the settings and return an application with its model loaded.
+
+    Raises ContractError for faulty settings, ModelLoadError for a model that cannot be loaded.
+    """
+    application = Application(Settings.from_environ(environ))
+    application.load()
+    return application
+
+
+class Application:
+    """A WSGI callable: POST /invocations goes straight to the transformer, all else to Flask."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._limit = settings.max_payload_bytes
+        self._routes = make_routes(lambda: self.loaded, settings.execution_parameters)
+        self._transformer: Transformer | None = None
+        self.load_seconds = 0.0
+        """How long the latest load took."""
+
+    @property
+    def loaded(self) -> bool:
+        """Whether requests can be answered."""
+        return self._transformer is not None
+
+    def load(self) -> None:
+        """Load the user's code and the model, afresh on every call.
+
+        It runs in gunicorn's master, and again in a worker that needs a model of its own. When it
+        fails, with ModelLoadError or ContractError, what was loaded before stays.
+        """
+        start = self._clock()
+        try:
+            self._transformer = Transformer(load_handler(self._settings), _default_accept(self._settings))
+        except UserCodeError as error:
+            log.error("the user's code failed to load\n%s", error.cause.traceback.rstrip())  # noqa: TRY400 - the frames of the user's code alone
+            raise
+        self.load_seconds = self._clock() - start
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        name = request_id(environ)
+        if environ["PATH_INFO"] == "/invocations" and environ["REQUEST_METHOD"] == "POST":
+            response = self._invoke(environ, name)
+            start_response(response.status_line, response.headers)
+            return [response.body]
+        environ[ENVIRON_REQUEST_ID] = name
+        return self._routes(environ, start_response)
+
+    def _invoke(self, environ: Mapping[str, Any], name: str) -> Response:
+        try:
+            return self._predict(environ, name)
+        except HandlerError as error:
+            log.error("request %s: %s failed", name, error.function, exc_info=error.__cause__)  # noqa: TRY400 - the handler's traceback, not ours
+            return make_error_response(error, name)
+        except RequestError as error:
+            return make_error_response(error, name)
+        except Exception:
+            log.exception("request %s failed", name)
+            return make_error_response(InternalError(), name)
+
+    def _predict(self, environ: Mapping[str, Any], name: str) -> Response:
+        transformer = self._transformer
+        if not transformer:
+            raise NotLoadedError
+        body = read_body(environ, self._limit)
+        media_type = parse_content_type(environ.get("CONTENT_TYPE"))
+        accept = transformer.choose_accept(environ.get("HTTP_ACCEPT"))
+        context = Context(environ, name, media_type.name, accept)
+        answer, content_type = transformer.transform(body, media_type, context)
+        return make_response(answer, content_type, name, context.response_status, context.response_headers)
+
+
+def _default_accept(settings: Settings) -> str:
+    try:
+        return parse_content_type(settings.default_accept).name
+    except RequestError:
+        found = repr(settings.default_accept)
+        raise ContractError(
+            Fault(variables.DEFAULT_ACCEPT.name, found, "a media type such as text/csv")
+        ) from None

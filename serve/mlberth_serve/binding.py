@@ -1,0 +1,76 @@
+"""A user's function, called with `context` when it wants one.
+
+What a function takes is found once, when it is loaded:
+- a parameter named `context` is given by name (by place, where the signature says positional only);
+- otherwise one argument more than the function's own, without a default, is the context;
+- otherwise there is none. `*args` and `**kwargs` alone get none: they are most often a decorator's
+  around a function that does not expect one. (`functools.wraps` shows the real signature.)
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+Function = Callable[..., Any]
+
+SIGNATURES: dict[str, tuple[str, ...]] = {
+    "model_fn": ("model_dir",),
+    "input_fn": ("input_data", "content_type"),
+    "predict_fn": ("data", "model"),
+    "output_fn": ("prediction", "accept"),
+    "transform_fn": ("model", "data", "content_type", "accept"),
+}
+
+
+class BindingError(Exception):
+    """A function that cannot be called as the contract calls it; `found` says what it is."""
+
+    def __init__(self, name: str, found: str) -> None:
+        super().__init__(name, found)
+        self.name = name
+        self.found = found
+
+    @property
+    def expected(self) -> str:
+        """The signature that the contract asks for."""
+        return f"{self.name}({', '.join(SIGNATURES[self.name])}[, context])"
+
+
+def bind(name: str, function: object) -> Function:
+    """Return `function` as one that always takes the context last; raises BindingError."""
+    if not callable(function):
+        raise BindingError(name, f"a {type(function).__name__}")
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise BindingError(name, "an async function")
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # some built-in functions have none
+        return _without_context(function)
+    arguments = SIGNATURES[name]
+    parameter = signature.parameters.get("context")
+    by_name = parameter and parameter.kind is not parameter.POSITIONAL_ONLY
+    if by_name and _takes(signature, *arguments, context=None):
+        return _with_named_context(function)
+    if not parameter and _takes(signature, *arguments):
+        return _without_context(function)
+    if not by_name and _takes(signature, *arguments, None):
+        return function
+    raise BindingError(name, f"{name}{signature}")
+
+
+def _takes(signature: inspect.Signature, *arguments: object, **named: object) -> bool:
+    try:
+        signature.bind(*arguments, **named)
+    except TypeError:
+        return False
+    return True
+
+
+def _without_context(function: Function) -> Function:
+    return lambda *arguments: function(*arguments[:-1])
+
+
+def _with_named_context(function: Function) -> Function:
+    return lambda *arguments: function(*arguments[:-1], context=arguments[-1])

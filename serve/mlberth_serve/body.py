@@ -1,0 +1,48 @@
+"""The body of a request, read from WSGI and never beyond the limit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mlberth_serve.errors import BadRequestError, PayloadTooLargeError
+
+
+def read_body(environ: Mapping[str, Any], limit: int | None) -> bytes:
+    """Return the whole body; `limit` is in bytes, None for no limit.
+
+    A Content-Length over the limit is refused before anything is read, a chunked body as soon as it
+    is over. Raises PayloadTooLargeError, or BadRequestError when the body breaks off.
+    """
+    length = environ.get("CONTENT_LENGTH")
+    try:
+        if length:
+            return _read_exactly(environ, _to_size(length), limit)
+        # Without a length there is a body only where the server marks its end (chunked).
+        if environ.get("wsgi.input_terminated"):
+            return _read_to_end(environ, limit)
+    except OSError:  # what servers raise for a connection that closes, or a chunk that cannot be read
+        raise BadRequestError("The body could not be read to its end.") from None
+    return b""
+
+
+def _to_size(length: str) -> int:
+    if not (length.isascii() and length.isdigit()):
+        raise BadRequestError("Content-Length is not a whole number.")
+    return int(length)
+
+
+def _read_exactly(environ: Mapping[str, Any], size: int, limit: int | None) -> bytes:
+    if limit is not None and size > limit:
+        raise PayloadTooLargeError(limit)
+    body: bytes = environ["wsgi.input"].read(size)
+    if len(body) != size:
+        raise BadRequestError(f"The body has {len(body)} bytes; Content-Length says {size}.")
+    return body
+
+
+def _read_to_end(environ: Mapping[str, Any], limit: int | None) -> bytes:
+    body: bytes = environ["wsgi.input"].read() if limit is None else environ["wsgi.input"].read(limit + 1)
+    if limit is not None and len(body) > limit:
+        raise PayloadTooLargeError(limit)
+    return body

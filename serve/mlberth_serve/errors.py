@@ -1,0 +1,85 @@
+"""Answers other than 200, raised by a user's handler or by us.
+
+RequestError              any status from 400 to 599
+├── BadRequestError       400  the body or a header cannot be read
+├── NotAcceptableError    406  no codec writes what Accept asks for
+├── PayloadTooLargeError  413  the body is over the limit
+├── UnsupportedTypeError  415  no codec reads the Content-Type
+├── NotLoadedError        503  the model is not loaded yet
+├── HandlerError          500  a function of the handler raised; the cause is for the log alone
+└── InternalError         500  the fault is ours; the cause is for the log alone
+"""
+
+from __future__ import annotations
+
+
+class RequestError(Exception):
+    """End a request with a status, a code for programs and a message for people.
+
+    The client reads all three, so `message` holds no path, no secret and no echo of the input.
+    """
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        if not 400 <= status <= 599:
+            raise ValueError(f"status {status} is not an error; expected 400 to 599")
+        super().__init__(status, code, message)
+        self.status = status
+        self.code = code
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.code}: {self.message}"
+
+
+class BadRequestError(RequestError):
+    """The body or a header cannot be read."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(400, "bad_request", message)
+
+
+class NotAcceptableError(RequestError):
+    """No codec writes what the Accept header asks for."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(406, "not_acceptable", message)
+
+
+class PayloadTooLargeError(RequestError):
+    """The body is over the limit."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(413, "payload_too_large", f"The body is over the limit of {limit} bytes.")
+
+
+class UnsupportedTypeError(RequestError):
+    """No codec reads the Content-Type."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(415, "unsupported_media_type", message)
+
+
+class NotLoadedError(RequestError):
+    """The model is not loaded yet."""
+
+    def __init__(self) -> None:
+        super().__init__(503, "loading", "The model is not loaded yet.")
+
+
+class HandlerError(RequestError):
+    """A function of the handler raised; raise it `from` the cause, which goes to the log alone."""
+
+    def __init__(self, function: str) -> None:
+        super().__init__(
+            500, "handler_failed", f"{function} failed; the log has the cause under this request id."
+        )
+        self.function = function
+
+
+class InternalError(RequestError):
+    """The fault is ours; the cause goes to the log alone."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            500, "internal_error", "The server failed; the log has the cause under this request id."
+        )

@@ -1,0 +1,58 @@
+"""The rows that a framework's default predict_fn gives to its model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mlberth_serve.codecs.codec import Array
+from mlberth_serve.errors import BadRequestError
+
+
+def to_rows(data: Any, columns: int | None) -> Any:
+    """Return two-dimensional data of the right width; one dimension is one row.
+
+    What is not a numpy array or a list (a data frame, a matrix of the framework's own) came from an
+    input_fn and is left as it is. Raises BadRequestError.
+    """
+    if isinstance(data, list):
+        data = np.asarray(data)
+    if not isinstance(data, np.ndarray):
+        return data
+    if data.ndim == 1 and data.size:
+        data = data.reshape(1, -1)
+    if data.ndim != 2 or not data.size:
+        shape = " x ".join(map(str, data.shape))
+        raise BadRequestError(
+            f"The model takes rows of cells; the body holds an array of {shape or 'no dimensions'}."
+        )
+    if columns is not None and data.shape[1] != columns:
+        raise BadRequestError(f"The model takes rows of {columns} cells; the body's have {data.shape[1]}.")
+    return data
+
+
+def to_numbers(data: Any) -> Any:
+    """Refuse an array that holds anything but numbers; leave anything else as it is."""
+    if isinstance(data, np.ndarray) and data.dtype.kind not in "biuf":
+        raise BadRequestError("The model takes numbers; the body holds text or objects." + _hint(data))
+    return data
+
+
+def explain_refusal(data: Any) -> BadRequestError:
+    """Return the answer to rows that a model refused, as near to the reason as can be seen in them."""
+    if isinstance(data, np.ndarray):
+        if data.dtype.kind not in "biuf":
+            return BadRequestError("The model refuses the rows, which hold text." + _hint(data))
+        if not np.isfinite(data).all():
+            return BadRequestError("The model refuses the rows, which hold missing or infinite values.")
+    return BadRequestError("The model refuses the rows; the log has the cause.")
+
+
+def _hint(data: Array) -> str:
+    """Point at a CSV header: text all over the first row and nowhere else."""
+    if data.ndim == 2 and len(data) > 1:
+        is_text = [[isinstance(cell, str) for cell in row] for row in data[:2]]
+        if all(is_text[0]) and not any(is_text[1]):
+            return " Send a CSV header as text/csv; header=present."
+    return ""

@@ -1,0 +1,92 @@
+"""scikit-learn: an estimator or pipeline as joblib, skops or pickle saved it."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from mlberth_serve.binding import Function
+from mlberth_serve.context import Context
+from mlberth_serve.frameworks.framework import has_base, refuse_missing, refuse_model
+from mlberth_serve.frameworks.rows import explain_refusal, to_rows
+
+log = logging.getLogger(__name__)
+
+FILES = "*.skops, *.joblib, *.pkl"
+_SKOPS = ".skops"
+_SUFFIXES = {_SKOPS, ".joblib", ".pkl"}
+
+
+def is_model_file(path: Path) -> bool:
+    """Tell a model by its suffix."""
+    return path.suffix in _SUFFIXES
+
+
+def load(path: Path) -> Any:
+    """Load a model, set to one thread: there is a worker for each CPU.
+
+    joblib and pickle files run code of their own; who may write the model folder is trusted, since
+    its inference.py runs anyway. skops files are refused when they hold types that skops does not know.
+    """
+    try:
+        model = _load_skops(path) if path.suffix == _SKOPS else _load_pickle(path)
+    except ImportError as error:
+        refuse_missing(path, "sklearn", error)
+    if not hasattr(model, "predict"):
+        refuse_model(path, f"a {type(model).__name__}", "a model that has predict()")
+    if hasattr(model, "get_params") and hasattr(model, "set_params"):
+        threads = [name for name in model.get_params() if name == "n_jobs" or name.endswith("__n_jobs")]
+        model.set_params(**dict.fromkeys(threads, 1))
+    return model
+
+
+def owns(model: Any) -> bool:
+    """Tell an estimator by its class."""
+    return has_base(model, "sklearn.base.BaseEstimator")
+
+
+def make_predict(model: Any) -> Function:
+    """Return a predict_fn that checks the number of columns and calls predict()."""
+    columns = getattr(model, "n_features_in_", None)
+
+    def predict(data: Any, model: Any, context: Context) -> Any:
+        rows = to_rows(data, columns)
+        try:
+            return model.predict(rows)
+        except (ValueError, TypeError) as error:
+            log.warning("request %s: the model refused the rows: %s", context.request_id, error)
+            raise explain_refusal(rows) from error
+
+    return predict
+
+
+def _load_skops(path: Path) -> Any:
+    from skops import io  # noqa: PLC0415 - heavy, and needed for this format alone
+
+    unknown = io.get_untrusted_types(file=path)
+    if unknown:
+        action = "Load it in a model_fn of your own that trusts them by name."
+        refuse_model(
+            path, "types that skops does not trust: " + ", ".join(unknown), "trusted types alone", action
+        )
+    try:
+        return io.load(path)
+    except Exception as error:  # noqa: BLE001 - a damaged file can raise anything
+        refuse_model(path, f"{type(error).__name__}: {error}", "a model that skops.io.dump wrote")
+
+
+def _load_pickle(path: Path) -> Any:
+    import joblib  # noqa: PLC0415 - it comes with scikit-learn
+
+    log.warning(
+        "%s can run any code when it is loaded; save models with skops.io.dump to rule that out", path.name
+    )
+    try:
+        return joblib.load(path)
+    except ImportError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a damaged pickle can raise anything
+        refuse_model(
+            path, f"{type(error).__name__}: {error}", "a model that joblib.dump or pickle.dump wrote"
+        )

@@ -1,0 +1,93 @@
+"""PyTorch: a module as TorchScript or torch.export saved it; nothing in it is unpickled freely."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlberth_serve.binding import Function
+from mlberth_serve.context import Context
+from mlberth_serve.errors import BadRequestError
+from mlberth_serve.frameworks.framework import has_base, refuse_missing, refuse_model
+from mlberth_serve.frameworks.rows import to_numbers
+from mlberth_serve.media_types import NPY
+
+FILES = "*.pt or *.pth of torch.jit.save, *.pt2 of torch.export.save"
+_EXPORTED = ".pt2"
+_SUFFIXES = {".pt", ".pth", _EXPORTED}
+
+
+def is_model_file(path: Path) -> bool:
+    """Tell a model by its suffix."""
+    return path.suffix in _SUFFIXES
+
+
+def load(path: Path) -> Any:
+    """Load a module onto the CPU, in evaluation mode."""
+    try:
+        import torch  # noqa: PLC0415 - heavy, and only some models need it
+    except ImportError as error:
+        refuse_missing(path, "torch", error)
+    if path.suffix != _EXPORTED and not _is_torchscript(path):
+        refuse_model(
+            path,
+            "weights without the module that they belong to",
+            "a whole module that torch.jit.save or torch.export.save wrote",
+            "Or build the module in a model_fn of your own and load them with weights_only=True.",
+        )
+    try:
+        if path.suffix == _EXPORTED:
+            return torch.export.load(path).module()  # exported programs are fixed: they have no eval()
+        return torch.jit.load(path, map_location="cpu").eval()  # type: ignore[no-untyped-call]
+    except Exception as error:  # noqa: BLE001 - a damaged archive can raise anything
+        first_line = (str(error).strip() or "no message").splitlines()[0]
+        refuse_model(path, f"{type(error).__name__}: {first_line}", f"a file of {FILES}")
+
+
+def owns(model: Any) -> bool:
+    """Tell a module by its class."""
+    return has_base(model, "torch.nn.modules.module.Module")
+
+
+def make_predict(model: Any) -> Function:  # noqa: ARG001 - a framework's signature
+    """Return a predict_fn that makes a tensor of an array, and arrays of the tensors that come out.
+
+    The numbers of an .npy body keep their type; those of any other become float32, the type of most
+    weights. One dimension is one row.
+    """
+    import torch  # noqa: PLC0415 - loaded already: the model is its own
+
+    def predict(data: Any, model: Any, context: Context) -> Any:
+        tensor = data
+        if isinstance(data, np.ndarray | list):
+            array = to_numbers(np.asarray(data))
+            array = array if context.content_type == NPY else array.astype(np.float32)
+            tensor = torch.from_numpy(array.reshape(1, -1) if array.ndim == 1 else array)
+            if not array.size:
+                raise BadRequestError("The body holds an empty array.")
+        with torch.inference_mode():
+            return _to_arrays(model(tensor), torch.Tensor)
+
+    return predict
+
+
+def _is_torchscript(path: Path) -> bool:
+    """Tell TorchScript from a state dict: both are zip archives, one of them holds code."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    except zipfile.BadZipFile:
+        return False
+
+
+def _to_arrays(value: Any, tensor_type: type) -> Any:
+    if isinstance(value, tensor_type):
+        return value.cpu().numpy()  # type: ignore[attr-defined]
+    if isinstance(value, dict):
+        return {key: _to_arrays(item, tensor_type) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_to_arrays(item, tensor_type) for item in value]
+    return value

@@ -1,0 +1,96 @@
+"""XGBoost: a Booster as save_model wrote it, or as the platform's own algorithm leaves it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlberth_serve.binding import Function
+from mlberth_serve.context import Context
+from mlberth_serve.frameworks.framework import has_base, refuse_missing, refuse_model
+from mlberth_serve.frameworks.rows import to_numbers, to_rows
+
+log = logging.getLogger(__name__)
+
+FILES = "*.ubj, *.json that XGBoost wrote, xgboost-model"
+_ALGORITHM_FILE = "xgboost-model"
+_HEAD = 512
+_PICKLE = b"\x80"
+
+
+def is_model_file(path: Path) -> bool:
+    """Tell a model by its name, and a JSON file by the `learner` at its head."""
+    if path.suffix == ".json":
+        with path.open("rb") as file:
+            head = file.read(_HEAD).lstrip()
+        return head.startswith(b"{") and b'"learner"' in head
+    return path.suffix == ".ubj" or path.name == _ALGORITHM_FILE
+
+
+def load(path: Path) -> Any:
+    """Load a Booster, set to one thread: there is a worker for each CPU."""
+    try:
+        import xgboost  # noqa: PLC0415 - heavy, and only some models need it
+    except ImportError as error:
+        refuse_missing(path, "xgboost", error)
+    raw = path.read_bytes()
+    try:
+        if raw.startswith(_PICKLE):
+            booster = _load_pickle(path)
+        else:
+            booster = xgboost.Booster(params={"nthread": 1}, model_file=bytearray(raw))
+    except Exception as error:  # noqa: BLE001 - a damaged pickle can raise anything
+        first_line = (str(error).strip() or "no message").splitlines()[0]
+        refuse_model(path, f"{type(error).__name__}: {first_line}", "a model that Booster.save_model wrote")
+    if not isinstance(booster, xgboost.Booster):
+        refuse_model(path, f"a {type(booster).__name__}", "a Booster")
+    booster.set_param({"nthread": 1})
+    return booster
+
+
+def owns(model: Any) -> bool:
+    """Tell a Booster, or a model of the scikit-learn interface, by its class."""
+    return has_base(model, "xgboost.core.Booster", "xgboost.sklearn.XGBModel")
+
+
+def make_predict(model: Any) -> Function:
+    """Return a predict_fn for rows or a DMatrix; it stops at the best iteration where one is known."""
+    if has_base(model, "xgboost.sklearn.XGBModel"):
+        return _predict_estimator
+    columns = model.num_features()
+    best = model.attr("best_iteration")
+    iterations = (0, int(best) + 1) if best else (0, 0)
+    # Linear boosters have no in-place prediction.
+    is_linear = json.loads(model.save_config())["learner"]["gradient_booster"]["name"] == "gblinear"
+
+    def predict(data: Any, model: Any, context: Context) -> Any:  # noqa: ARG001 - a predict_fn's signature
+        rows = to_numbers(to_rows(data, columns))
+        if has_base(rows, "xgboost.core.DMatrix"):
+            return model.predict(rows, iteration_range=iterations, validate_features=False)
+        if is_linear:
+            return model.predict(_matrix(rows), iteration_range=iterations, validate_features=False)
+        return model.inplace_predict(rows, iteration_range=iterations, validate_features=False)
+
+    return predict
+
+
+def _predict_estimator(data: Any, model: Any, context: Context) -> Any:  # noqa: ARG001 - a predict_fn's signature
+    return model.predict(to_numbers(to_rows(data, model.n_features_in_)))
+
+
+def _matrix(rows: Any) -> Any:
+    import xgboost  # noqa: PLC0415 - loaded already: the model is its own
+
+    return xgboost.DMatrix(rows, missing=np.nan, nthread=1)
+
+
+def _load_pickle(path: Path) -> Any:
+    import pickle  # noqa: PLC0415 - who may write the model folder is trusted: its inference.py runs anyway
+
+    log.warning("%s is a pickle, which can run any code; save models with Booster.save_model", path.name)
+    with path.open("rb") as file:
+        return pickle.load(file)  # noqa: S301

@@ -1,0 +1,98 @@
+"""The handler: the user's functions, and a framework's in the place of those that are not there."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlberth.errors import Fault, ModelLoadError
+from mlberth_serve import frameworks
+from mlberth_serve.binding import SIGNATURES, BindingError, Function, bind
+from mlberth_serve.context import Context
+from mlberth_serve.settings import Settings
+from mlberth_serve.user_code import Program, UserCodeError, find_cause, find_program, import_program
+
+log = logging.getLogger(__name__)
+
+_STEPS = ("input_fn", "predict_fn", "output_fn")
+
+
+@dataclass(frozen=True)
+class Handler:
+    """A loaded model and the functions around it; each takes the context last."""
+
+    model: Any
+    predict_fn: Function | None = None
+    """None only where `transform_fn` does all of it."""
+    input_fn: Function | None = None
+    """None: the Content-Type's codec."""
+    output_fn: Function | None = None
+    """None: the codec of the answer's type."""
+    transform_fn: Function | None = None
+
+
+def load_handler(settings: Settings) -> Handler:
+    """Import the user's code and load the model; raises ModelLoadError or ContractError."""
+    program = find_program(settings)
+    functions = _bind_functions(program) if program else {}
+    model_dir = settings.layout.model
+    predict = functions.get("predict_fn")
+    if program and "model_fn" in functions:
+        model = _call_model_fn(functions["model_fn"], program, str(model_dir))
+        if not predict and "transform_fn" not in functions:
+            predict = _default_predict(model, program)
+    else:
+        framework, path = frameworks.find_model(model_dir)
+        log.info("loading the model file %s", path.name)
+        model = framework.load(path)
+        predict = predict or framework.make_predict(model)
+    return Handler(
+        model=model,
+        predict_fn=predict,
+        input_fn=functions.get("input_fn"),
+        output_fn=functions.get("output_fn"),
+        transform_fn=functions.get("transform_fn"),
+    )
+
+
+def _bind_functions(program: Program) -> Mapping[str, Function]:
+    """Return the contract's functions that the program has; raises ModelLoadError that lists all faults."""
+    module = import_program(program)
+    functions, faults = {}, []
+    for name in SIGNATURES:
+        if hasattr(module, name):
+            try:
+                functions[name] = bind(name, getattr(module, name))
+            except BindingError as error:
+                faults.append(Fault(program.path.name, error.found, error.expected))
+    mixed = [name for name in _STEPS if name in functions]
+    if "transform_fn" in functions and mixed:
+        found = f"transform_fn together with {', '.join(mixed)}"
+        faults.append(Fault(program.path.name, found, "transform_fn alone, or the others without it"))
+    if faults:
+        raise ModelLoadError(*faults)
+    return functions
+
+
+def _call_model_fn(model_fn: Function, program: Program, model_dir: str) -> Any:
+    try:
+        return model_fn(model_dir, Context())
+    except (Exception, SystemExit) as error:
+        raise UserCodeError(find_cause(error, program, "call", "model_fn")) from error
+
+
+def _default_predict(model: Any, program: Program) -> Function:
+    framework = frameworks.find_owner(model)
+    if not framework:
+        kind = f"{type(model).__module__}.{type(model).__qualname__}"
+        names = ", ".join(frameworks.FRAMEWORKS)
+        raise ModelLoadError(
+            Fault(
+                f"model_fn in {program.path.name}",
+                f"a model of type {kind} and no predict_fn",
+                f"a model of {names}, or a predict_fn(data, model[, context])",
+            )
+        )
+    return framework.make_predict(model)

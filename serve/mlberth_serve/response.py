@@ -1,0 +1,48 @@
+"""What goes back to the client, and the one form of every error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import orjson
+
+from mlberth_serve.errors import RequestError
+
+REQUEST_ID = "X-Request-Id"
+JSON = "application/json"
+_STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+
+
+@dataclass(frozen=True)
+class Response:
+    """A whole answer: its headers hold Content-Type and Content-Length already."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    @property
+    def status_line(self) -> str:
+        """The status as WSGI wants it; numbers without a name of their own get their class's."""
+        return _STATUS_LINES.get(self.status) or f"{self.status} Status"
+
+
+def make_response(
+    body: bytes, content_type: str, request_id: str, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    """Return an answer; 204 and 304 have no body whatever was given."""
+    if status in {204, 304}:
+        return Response(status, [(REQUEST_ID, request_id), *(headers or {}).items()], b"")
+    own = [("Content-Type", content_type), ("Content-Length", str(len(body))), (REQUEST_ID, request_id)]
+    return Response(status, [*own, *headers.items()] if headers else own, body)
+
+
+def make_error_response(error: RequestError, request_id: str) -> Response:
+    """Return `{"error": {"code", "message", "request_id"}}` under the error's status."""
+    return make_response(error_body(error, request_id), JSON, request_id, error.status)
+
+
+def error_body(error: RequestError, request_id: str) -> bytes:
+    """Return the JSON of an error."""
+    return orjson.dumps({"error": {"code": error.code, "message": error.message, "request_id": request_id}})

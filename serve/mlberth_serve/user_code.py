@@ -1,0 +1,146 @@
+"""The user's module: where it is, and how it is imported."""
+
+from __future__ import annotations
+
+import importlib.util
+import site
+import sys
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType, TracebackType
+
+from mlberth.errors import ContractError, Fault, ModelLoadError
+from mlberth_serve import variables
+from mlberth_serve.settings import Settings
+
+
+@dataclass(frozen=True)
+class LoadCause:
+    """Where the user's code failed; paths are relative to the code folder."""
+
+    phase: str
+    """"import", or "call" for a function that was being called."""
+    function: str
+    """The contract's function, "" during the import."""
+    file: str
+    line: int
+    exception: str
+    """Type and message."""
+    traceback: str
+    """The frames of the user's code and below, as Python prints them."""
+
+
+class UserCodeError(ModelLoadError):
+    """The user's code raised while it was being loaded."""
+
+    def __init__(self, cause: LoadCause) -> None:
+        where = f"{cause.file}, line {cause.line}" + (f", in {cause.function}" if cause.function else "")
+        expected = (
+            f"{cause.function} to return a model" if cause.function else "a module that can be imported"
+        )
+        super().__init__(Fault(where, cause.exception, expected))
+        self.cause = cause
+
+
+@dataclass(frozen=True)
+class Program:
+    """The user's handler file in its code folder."""
+
+    folder: Path
+    path: Path
+
+    @property
+    def module_name(self) -> str:
+        """The name that the module has for itself and in sys.modules."""
+        return self.path.stem
+
+
+def find_program(settings: Settings) -> Program | None:
+    """Return the user's program, or None where there is none and none was asked for.
+
+    SAGEMAKER_SUBMIT_DIRECTORY is looked into alone; without it the model's `code/`, then
+    `/opt/ml/code`. Raises ContractError when a program that a variable names is missing.
+    """
+    if settings.submit_directory:
+        folders = [Path(settings.submit_directory)]
+        if not folders[0].is_dir():
+            name = variables.SUBMIT_DIRECTORY.name
+            raise ContractError(Fault(name, repr(settings.submit_directory), "a folder that exists"))
+    else:
+        folders = [settings.layout.model / "code", settings.layout.code]
+    name = settings.program if settings.program.endswith(".py") else f"{settings.program}.py"
+    for folder in folders:
+        if (folder / name).is_file():
+            return Program(folder.absolute(), folder.absolute() / name)
+    if settings.submit_directory or settings.program != variables.PROGRAM.default:
+        found = f"no file {name!r} in {' or '.join(str(folder) for folder in folders)}"
+        raise ContractError(
+            Fault(variables.PROGRAM.name, found, "the name of a Python file in the code folder")
+        )
+    return None
+
+
+def import_program(program: Program) -> ModuleType:
+    """Import the user's program afresh; raises UserCodeError for whatever it raises."""
+    _forget(program.folder)
+    name = program.module_name
+    if name in sys.stdlib_module_names or name in sys.modules:
+        found = f"{program.path.name}, the name of a module that is in use"
+        raise ContractError(Fault(variables.PROGRAM.name, found, "a name of its own, such as inference.py"))
+    _add_to_path(program)
+    importlib.invalidate_caches()
+    spec = importlib.util.spec_from_file_location(name, program.path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise UserCodeError(find_cause(error, program, "import")) from error
+    return module
+
+
+def find_cause(error: BaseException, program: Program, phase: str, function: str = "") -> LoadCause:
+    """Say where in the user's code an exception was raised: its last frame there."""
+    frames = [(trace, Path(trace.tb_frame.f_code.co_filename)) for trace in _traces(error.__traceback__)]
+    own = [(trace, path) for trace, path in frames if path.is_relative_to(program.folder)]
+    file, line = program.path, 1
+    if own:
+        file, line = own[-1][1], own[-1][0].tb_lineno
+    if isinstance(error, SyntaxError) and error.filename:
+        file, line = Path(error.filename), error.lineno or 1
+    shown = str(file.relative_to(program.folder)) if file.is_relative_to(program.folder) else file.name
+    text = "".join(traceback.format_exception(type(error), error, own[0][0] if own else None))
+    message = traceback.format_exception_only(error)[-1].strip()
+    return LoadCause(phase, function, shown, line, message, text)
+
+
+def _traces(trace: TracebackType | None) -> Iterator[TracebackType]:
+    while trace:
+        yield trace
+        trace = trace.tb_next
+
+
+def _forget(folder: Path) -> None:
+    """Drop what an earlier load imported from the code folder, so that every load reads the files."""
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and Path(file).is_relative_to(folder):
+            del sys.modules[name]
+
+
+def _add_to_path(program: Program) -> None:
+    """Put the program's folder, and the code folder, between the standard library and installed packages.
+
+    Before installed packages, as when Python runs a script: the user's `utils.py` wins over some
+    package's. After the standard library, unlike there: a `json.py` or `code.py` beside the program
+    would otherwise be what our own libraries get when they import theirs.
+    """
+    packages = {*site.getsitepackages(), site.getusersitepackages()}
+    index = next((index for index, entry in enumerate(sys.path) if entry in packages), len(sys.path))
+    folders = dict.fromkeys([str(program.path.parent), str(program.folder)])
+    sys.path[index:index] = [folder for folder in folders if folder not in sys.path]
