@@ -26,11 +26,7 @@ NOTE = "<!-- Made by `make docs` from the code. Change the code, not this page. 
 EXAMPLE_JOB = {
     "hyperparameters": {"epochs": "10", "learning-rate": "0.1", "sagemaker_program": "train.py"},
     "inputdataconfig": {"training": {"TrainingInputMode": "File", "ContentType": "text/csv"}},
-    "resourceconfig": {
-        "current_host": "algo-1",
-        "hosts": ["algo-1", "algo-2"],
-        "network_interface_name": "eth0",
-    },
+    "resourceconfig": {"current_host": "algo-1", "hosts": ["algo-1", "algo-2"]},
 }
 
 
@@ -57,8 +53,8 @@ def variables_page() -> str:
             "",
             "## What your program finds",
             "",
-            "For a job of two hosts with one channel and two hyperparameters. A name that a shell cannot read",
-            "(`SM_HP_LEARNING-RATE`, the incumbents' exact form) has a safe alias beside it.",
+            "For a job of two hosts with one channel and two hyperparameters. Where a shell cannot read a",
+            "name (`SM_HP_LEARNING-RATE`, the exact form of the incumbents) there is an alias that it can.",
             "",
             *table(
                 ("Variable", "Example"), ((f"`{name}`", code(value)) for name, value in example_exports())
@@ -86,7 +82,9 @@ def default(value: object) -> str:
     """Return a default as a user would write it."""
     if value is None:
         return "none"
-    return f"`{str(value).lower() if isinstance(value, bool) else f'{value:g}' if isinstance(value, float) else value}`"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
 
 
 def example_exports() -> list[tuple[str, str]]:

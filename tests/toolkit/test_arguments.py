@@ -30,8 +30,8 @@ VALUES: dict[str, Any] = {
         ),
         (
             "json",
-            '--z|1|--rate|0.5|--name|a b|--on|true|--off|false|--nothing|null|--layers|[1, "x y"]'
-            '|--opts|{"b": 1, "a": "c"}',
+            "--z|1|--rate|0.5|--name|a b|--on|true|--off|false|--nothing|null"  # noqa: ISC004
+            '|--layers|[1, "x y"]|--opts|{"b": 1, "a": "c"}',
         ),
         (
             "flags",

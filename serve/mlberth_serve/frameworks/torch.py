@@ -41,7 +41,7 @@ def load(path: Path) -> Any:
     try:
         if path.suffix == _EXPORTED:
             return torch.export.load(path).module()  # exported programs are fixed: they have no eval()
-        return torch.jit.load(path, map_location="cpu").eval()  # type: ignore[no-untyped-call]
+        return torch.jit.load(path, map_location="cpu").eval()
     except Exception as error:  # noqa: BLE001 - a damaged archive can raise anything
         first_line = (str(error).strip() or "no message").splitlines()[0]
         refuse_model(path, f"{type(error).__name__}: {first_line}", f"a file of {FILES}")
