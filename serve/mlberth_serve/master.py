@@ -19,6 +19,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.errors import HaltServer
 from gunicorn.util import import_app
 from gunicorn.workers.base import Worker
 
@@ -133,7 +134,7 @@ class Master(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     def _tell_loaded(self, worker: Worker) -> None:
         write_private(self._run.workers / str(worker.pid), "")
 
-    def _tell_gone(self, _master: Arbiter, worker: Worker) -> None:
+    def _tell_gone(self, master: Arbiter, worker: Worker) -> None:
         loaded = self._run.workers / str(worker.pid)
         if loaded.exists():
             loaded.unlink()
@@ -148,3 +149,5 @@ class Master(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             )
             expected = "processes that load it and live on"
             failure.record(self._run.failure, ModelLoadError(Fault("workers", found, expected, action)))
+            if master.LISTENERS:  # it has none while it is being stopped
+                raise HaltServer(found, Arbiter.WORKER_BOOT_ERROR)

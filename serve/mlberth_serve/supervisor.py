@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from shutil import which
 from subprocess import Popen
@@ -139,11 +139,9 @@ class Supervisor:
             self._reap()
             if any(number != signal.SIGCHLD for number in arrived):
                 return self._stop()
-            if cause := failure.read(self._run.failure):
-                return self._fail(cause)
-            for name, child in self._children.items():
-                if child.returncode is not None:
-                    return self._fail(self._why(name, child.returncode))
+            gone = [name for name, child in self._children.items() if child.returncode is not None]
+            if gone or self._run.failure.exists():
+                return self._fail(gone)
             self._refresh()
 
     def _refresh(self) -> None:
@@ -196,20 +194,22 @@ class Supervisor:
 
         self._signals.wait_for(ended, deadline - self._clock())
 
-    def _fail(self, cause: failure.Failure) -> int:
+    def _fail(self, gone: Sequence[str]) -> int:
+        """End what is left, at once, and tell why in one line of JSON; returns the exit code."""
         self._readiness.change(STOPPING)
         end_descendants(self._children.values(), self._signals, polite_seconds=_POLITE_SECONDS)
+        cause = failure.read(self._run.failure) or self._why_gone(gone[0])
         sys.stderr.write(cause.line + "\n")
         sys.stderr.flush()
         return cause.exit_code
 
-    def _why(self, name: str, returncode: int) -> failure.Failure:
+    def _why_gone(self, name: str) -> failure.Failure:
         """Explain the end of a child that nobody asked to end."""
-        if name == NGINX:
-            try:  # somebody may have taken the port between our look and nginx's
-                check_port(self._settings)
-            except MlberthError as error:
-                return failure.describe(error)
+        try:  # somebody may have taken the port between our look at it and the child's
+            check_port(self._settings)
+        except MlberthError as error:
+            return failure.describe(error)
+        returncode = self._children[name].returncode
         code = exit_code(returncode)
         found = f"killed by {signal.Signals(-returncode).name}" if returncode < 0 else f"exit code {code}"
         fault = Fault(name, found, "a process that lives as long as the server", "Its last words are above.")
