@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlberth.errors import Fault
 from mlberth.layout import Layout
 from mlberth.resources import cpu_count
 from mlberth.variables import Reader
@@ -64,6 +65,10 @@ class Settings:
             batch_strategy=reader.get(variables.BATCH_STRATEGY),
             max_concurrent_transforms=reader.get(variables.MAX_CONCURRENT_TRANSFORMS),
         )
+        if settings.stop_delay >= settings.stop_grace:
+            action = "The stop takes the grace in all, the delay included."
+            expected = f"less than {variables.STOP_GRACE.name} ({settings.stop_grace:g})"
+            reader.add(Fault(variables.STOP_DELAY.name, f"{settings.stop_delay:g}", expected, action))
         reader.check()
         return settings
 

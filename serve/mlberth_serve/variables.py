@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
 
 from mlberth.variables import (
@@ -9,12 +10,18 @@ from mlberth.variables import (
     LOG_LEVEL,
     OPTIONAL_TEXT,
     TEXT,
+    Kind,
     Variable,
     one_of,
     optional,
     seconds,
     whole_number,
 )
+
+
+def _address(text: str) -> str:
+    return str(ipaddress.ip_address(text))
+
 
 PROGRAM = Variable("SAGEMAKER_PROGRAM", TEXT, "inference.py", "The user's handler file, in the code folder.")
 SUBMIT_DIRECTORY = Variable(
@@ -26,7 +33,7 @@ SUBMIT_DIRECTORY = Variable(
 )
 HOST = Variable(
     "SAGEMAKER_BIND_TO_HOST",
-    TEXT,
+    Kind(_address, "an IP address"),
     "0.0.0.0",  # noqa: S104 - a container must be reached from outside
     "The address to listen on; 127.0.0.1 on a laptop.",
 )

@@ -1,0 +1,57 @@
+"""The `serve` command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from mlberth.errors import MlberthError
+
+USAGE = """\
+usage: serve [--explain]
+
+Serve a model on /ping, /invocations and /execution-parameters, as the platform's hosting contract asks.
+Everything is set by variables; docs/variables.md has them all. Those that most need:
+
+  SAGEMAKER_BASE_DIR              where model/ and code/ are (/opt/ml)
+  SAGEMAKER_PROGRAM               the handler file (inference.py)
+  SAGEMAKER_BIND_TO_HOST, _PORT   where to listen (0.0.0.0, 8080)
+  SAGEMAKER_MODEL_SERVER_WORKERS  how many processes predict (usable CPUs)
+  SAGEMAKER_MODEL_SERVER_TIMEOUT  seconds for one request (60)
+  SAGEMAKER_MAX_PAYLOAD_IN_MB     the largest body (25)
+
+  --explain  show what would run, secrets masked, and run nothing
+  --help     show this
+
+Exit codes: 0 after a stop signal, 65 the model cannot be loaded, 69 a dependency is missing,
+78 a variable or a file is wrong, 98 the port is in use, others: a process of the server ended by itself.
+"""
+_USAGE_ERROR = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve a model over HTTP."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments in (["-h"], ["--help"]):
+        print(USAGE, end="")
+        return 0
+    try:
+        if arguments == ["--explain"]:
+            from mlberth_serve.explanation import explain  # noqa: PLC0415 - the rare path
+
+            print(explain(os.environ), end="")
+            return 0
+        if arguments:
+            print(f"serve: found {' '.join(arguments)!r}; expected no argument.\n\n{USAGE}", file=sys.stderr)
+            return _USAGE_ERROR
+        from mlberth_serve.supervisor import serve  # noqa: PLC0415 - `--help` needs none of it
+
+        return serve(os.environ)
+    except MlberthError as error:
+        print(f"serve: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""How gunicorn is started: its command, its settings and its environment."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mlberth_serve.port import listen_address
+from mlberth_serve.run_directory import RunDirectory, write_private
+from mlberth_serve.settings import Settings
+
+APPLICATION = "mlberth_serve.wsgi:application"
+# The folder that we are started in is taken off the path: a user's `json.py` there would be imported
+# in place of Python's. (`python -P` does the same from 3.11 on.)
+_BOOT = (
+    "import sys; sys.path[:] = filter(None, sys.path); "
+    "from mlberth_serve.master import main; sys.exit(main(sys.argv[1:]))"
+)
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+# gunicorn would read these; its settings are ours alone.
+IGNORED = ("GUNICORN_CMD_ARGS", "GUNICORN_PID", "GUNICORN_FD", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS")
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a folder in memory; gunicorn makes files of its own name there
+
+
+def gunicorn_argv(run: RunDirectory) -> list[str]:
+    """Return the command that runs gunicorn's master."""
+    return [sys.executable, "-c", _BOOT, str(run.path)]
+
+
+def gunicorn_settings(
+    settings: Settings,
+    run: RunDirectory,
+    *,
+    behind_nginx: bool,
+    may_write: Callable[[str, int], bool] = os.access,
+) -> dict[str, Any]:
+    """Return gunicorn's settings by its own names."""
+    return {
+        "bind": f"unix:{run.socket}" if behind_nginx else listen_address(settings),
+        "umask": 0o077,
+        "workers": settings.workers,
+        "worker_class": "sync",
+        # nginx answers 504 after the timeout; a second later gunicorn replaces the worker that hangs.
+        "timeout": math.ceil(settings.timeout) + 1,
+        "graceful_timeout": math.ceil(settings.stop_grace),
+        # The heartbeat of a worker is a file's time stamp, which must not wait for a disk.
+        "worker_tmp_dir": _SHARED_MEMORY if may_write(_SHARED_MEMORY, os.W_OK) else str(run.path),
+        "loglevel": _level_name(settings.log_level),
+        "limit_request_line": 8190,
+        "limit_request_fields": 100,
+        "limit_request_field_size": 8190,
+        # The C parser is chosen silently where an old one is installed, and lets through what this refuses.
+        "http_parser": "python",
+        "control_socket_disable": True,
+        # Over a unix socket gunicorn trusts every peer: let no header change the request's environment.
+        "secure_scheme_headers": {},
+        "forwarder_headers": "",
+        "forwarded_allow_ips": "",
+    }
+
+
+def write_command(
+    settings: Settings, run: RunDirectory, *, behind_nginx: bool, application: str = APPLICATION
+) -> None:
+    """Write down for gunicorn's master what it is to serve, and how."""
+    command = {
+        "application": application,
+        "behind_nginx": behind_nginx,
+        "log_level": settings.log_level,
+        "settings": gunicorn_settings(settings, run, behind_nginx=behind_nginx),
+    }
+    write_private(run.gunicorn, json.dumps(command, indent=2) + "\n")
+
+
+def gunicorn_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of gunicorn and its workers.
+
+    One thread for each numeric library, unless a variable says otherwise: a model that is loaded with
+    a started thread pool deadlocks in a forked worker, and there is a worker for each CPU.
+    """
+    defaults = dict.fromkeys(_THREADS, "1") | {"PYTHONUNBUFFERED": "1"}
+    return defaults | {name: value for name, value in environ.items() if name not in IGNORED}
+
+
+def _level_name(level: int) -> str:
+    """Return gunicorn's name for a level, rounded down to one that has a name."""
+    names = {50: "critical", 40: "error", 30: "warning", 20: "info", 10: "debug"}
+    return names[max(10, min(50, level // 10 * 10))]

@@ -1,0 +1,153 @@
+"""gunicorn's master: loads the model once, forks the workers, and tells the supervisor of them by files.
+
+Importing the application loads the model. Where the load leaves threads or a GPU context behind,
+which no forked child can use, the master starts itself afresh and each worker loads for itself.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.errors import HaltServer
+from gunicorn.util import import_app
+from gunicorn.workers.base import Worker
+
+from mlberth import logs
+from mlberth.errors import Fault, ModelLoadError
+from mlberth.linux import die_with_parent
+from mlberth_serve import failure, variables
+from mlberth_serve.ping import answer_ping
+from mlberth_serve.run_directory import RunDirectory, write_private
+
+LOAD_IN_WORKERS = "--load-in-workers"
+_MOST_EARLY_DEATHS = 3
+_NEVER = 1e12
+"""A heartbeat so far ahead that gunicorn's timeout never comes."""
+
+log = logging.getLogger(__name__)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serve as the private folder says that is named first; returns the exit code."""
+    run = RunDirectory(Path(argv[0]))
+    command = json.loads(run.gunicorn.read_text())
+    logs.configure(command["log_level"])
+    application = None
+    if LOAD_IN_WORKERS not in argv:
+        try:
+            application = load(command["application"])
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the supervisor must hear of it
+            return failure.record(run.failure, error).exit_code
+        if reason := why_not_fork():
+            log.info("%s after the model was loaded: each worker loads a model of its own", reason)
+            os.execv(sys.executable, [*sys.orig_argv, LOAD_IN_WORKERS])  # noqa: S606 - ourselves, without a shell
+    Master(run, command, application).run()
+    return 0
+
+
+def load(path: str) -> Any:
+    """Import the application, and with it the model, as what the garbage collector leaves alone.
+
+    A collection writes to every object, and would copy in each worker what all of them share.
+    """
+    gc.disable()
+    try:
+        return import_app(path)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
+
+
+def why_not_fork(
+    tasks: Path = Path("/proc/self/task"), modules: Mapping[str, ModuleType] = sys.modules
+) -> str | None:
+    """Return what makes it unsafe to fork this process and predict in the child, None where nothing does."""
+    threads = len(list(tasks.iterdir()))
+    if threads > 1:
+        return f"{threads} threads run"
+    torch = modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        return "CUDA is in use"
+    return None
+
+
+class Master(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn with our settings alone: no file, variable or argument of its own is read."""
+
+    def __init__(self, run: RunDirectory, command: Mapping[str, Any], application: Any | None) -> None:
+        self._run = run
+        self._command = command
+        self._application = application
+        self._early_deaths = 0
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Give gunicorn its settings and hooks."""
+        hooks: dict[str, Callable[..., None]] = {
+            "post_fork": self._begin_worker,
+            "post_worker_init": self._tell_loaded,
+            "child_exit": self._tell_gone,
+        }
+        for name, value in (self._command["settings"] | hooks).items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """Return the application; a worker calls this, and loads it where the master has not."""
+        if self._application is None:
+            self._application = self._load_in_worker()
+        if self._command["behind_nginx"]:
+            return self._application
+        return answer_ping(self._application, self._run.state)
+
+    def _load_in_worker(self) -> Any:
+        # There is no request to finish yet: a stop ends the worker at once, even inside C code.
+        graceful = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        try:
+            return load(self._command["application"])
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - as in main
+            failure.record(self._run.failure, error)
+            # gunicorn's master ends itself, rather than start another worker, at this code.
+            raise SystemExit(Arbiter.WORKER_BOOT_ERROR) from None
+        finally:
+            signal.signal(signal.SIGTERM, graceful)
+
+    def _begin_worker(self, _master: Arbiter, worker: Worker) -> None:
+        die_with_parent(signal.SIGKILL)
+        if os.getppid() != worker.ppid:
+            os._exit(1)
+        if self._application is None:
+            # A load may take longer than a request; the platform has a limit of its own for it.
+            os.utime(worker.tmp.fileno(), (_NEVER, _NEVER))
+
+    def _tell_loaded(self, worker: Worker) -> None:
+        write_private(self._run.workers / str(worker.pid), "")
+
+    def _tell_gone(self, master: Arbiter, worker: Worker) -> None:
+        loaded = self._run.workers / str(worker.pid)
+        if loaded.exists():
+            loaded.unlink()
+            self._early_deaths = 0
+            return
+        self._early_deaths += 1
+        if self._early_deaths == _MOST_EARLY_DEATHS:
+            found = f"{self._early_deaths} in a row died before they had loaded the model"
+            action = (
+                "The log has the signal or exit code of each. Where it is SIGKILL, memory has run out: "
+                f"set {variables.WORKERS.name} lower."
+            )
+            expected = "processes that load it and live on"
+            failure.record(self._run.failure, ModelLoadError(Fault("workers", found, expected, action)))
+            if master.LISTENERS:  # it has none while it is being stopped
+                raise HaltServer(found, Arbiter.WORKER_BOOT_ERROR)

@@ -1,0 +1,72 @@
+"""nginx: what differs from run to run, rendered from the settings; the rest is the static nginx.conf.
+
+What is rendered is made of numbers, and of an address that was parsed, so that no variable can bring
+a directive of its own. The socket is named relative to the private folder, in which nginx is started.
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlberth.errors import ContractError, Fault
+from mlberth_serve import variables
+from mlberth_serve.port import listen_address
+from mlberth_serve.run_directory import RunDirectory, write_private
+from mlberth_serve.settings import Settings
+
+STATIC_CONF = Path(__file__).with_name("nginx.conf")
+_CHECK_SECONDS = 30
+
+
+def nginx_argv(executable: str, run: RunDirectory) -> list[str]:
+    """Return the command that runs nginx in the private folder."""
+    # -e: until it has read its configuration, nginx would log to a file that only root can write.
+    return [executable, "-e", "stderr", "-p", f"{run.path}/", "-c", str(run.nginx_conf)]
+
+
+def snippets(settings: Settings, *, as_root: bool) -> dict[str, str]:
+    """Return what goes into main.d, http.d and server.d, by its path below the private folder."""
+    milliseconds = round(settings.timeout * 1000)
+    server = [
+        f"listen {listen_address(settings)};",
+        f"client_max_body_size {settings.max_payload_bytes or 0};",
+        f"proxy_read_timeout {milliseconds}ms;",
+    ]
+    if settings.log_level <= logging.DEBUG:
+        server.append("access_log /dev/stdout;")
+    files = {
+        "http.d/upstream.conf": "upstream app {\n    server unix:gunicorn.sock max_fails=0;\n}\n",
+        "server.d/server.conf": "\n".join(server) + "\n",
+    }
+    if as_root:
+        # One owner for nginx, gunicorn and the private folder, and no capability needed to change it.
+        files["main.d/user.conf"] = "user root;\n"
+    return files
+
+
+def lay_out(run: RunDirectory, settings: Settings, *, as_root: bool) -> None:
+    """Make the private folder what nginx is to find there; raises ContractError for a missing nginx.conf."""
+    conf = settings.nginx_conf or STATIC_CONF
+    if not conf.is_file():
+        raise ContractError(Fault(variables.NGINX_CONF.name, repr(str(conf)), "a file that exists"))
+    run.nginx_conf.symlink_to(conf.resolve())
+    for name, text in snippets(settings, as_root=as_root).items():
+        path = run.path / name
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        write_private(path, text)
+
+
+def check_own_conf(argv: Sequence[str], run: RunDirectory, settings: Settings) -> None:
+    """Raise ContractError with nginx's own words where it refuses the user's nginx.conf."""
+    if settings.nginx_conf is None:
+        return
+    test = [*argv, "-t"]
+    done = subprocess.run(
+        test, cwd=run.path, capture_output=True, text=True, check=False, timeout=_CHECK_SECONDS
+    )
+    if done.returncode:
+        found = " ".join(done.stderr.replace(str(run.nginx_conf), str(settings.nginx_conf)).split())
+        raise ContractError(Fault(variables.NGINX_CONF.name, found, "a file that passes `nginx -t`"))

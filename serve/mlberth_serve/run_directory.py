@@ -1,0 +1,85 @@
+"""The private folder of one run: nginx's prefix, gunicorn's socket, and the files that tell the state."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlberth.errors import ContractError, Fault
+
+_LONGEST_SOCKET = 107
+"""What `sun_path` holds, in bytes, on Linux."""
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Paths below one folder that nobody but our user can enter (0700, files 0600)."""
+
+    path: Path
+
+    @classmethod
+    def create(cls) -> RunDirectory:
+        """Make the folder where temporary files go; raises ContractError where that cannot be."""
+        try:
+            run = cls(Path(tempfile.mkdtemp(prefix="mlberth-serve-")))
+        except OSError as error:
+            expected = "a writable folder for temporary files, such as /tmp"
+            raise ContractError(Fault("TMPDIR", str(error), expected)) from error
+        if len(os.fsencode(run.socket)) > _LONGEST_SOCKET:
+            run.remove()
+            expected = f"a path so short that the socket's is at most {_LONGEST_SOCKET} bytes"
+            raise ContractError(Fault("TMPDIR", repr(str(run.path.parent)), expected))
+        run.state.mkdir(mode=0o700)
+        run.workers.mkdir(mode=0o700)
+        return run
+
+    @property
+    def nginx_conf(self) -> Path:
+        """A link to the nginx.conf in use."""
+        return self.path / "nginx.conf"
+
+    @property
+    def socket(self) -> Path:
+        """Where gunicorn listens when nginx is in front of it."""
+        return self.path / "gunicorn.sock"
+
+    @property
+    def gunicorn(self) -> Path:
+        """What gunicorn's master is told."""
+        return self.path / "gunicorn.json"
+
+    @property
+    def state(self) -> Path:
+        """What /ping is answered from."""
+        return self.path / "state"
+
+    @property
+    def workers(self) -> Path:
+        """One file for each worker that has loaded the model, named by its process id."""
+        return self.path / "workers"
+
+    @property
+    def failure(self) -> Path:
+        """Why nothing can be served; written once, by the process that knows."""
+        return self.path / "failure.json"
+
+    def remove(self) -> None:
+        """Remove the folder and all that is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a new file that our user alone can read; raises FileExistsError where there is one."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+
+
+def replace_private(path: Path, text: str) -> None:
+    """Replace a file by rename, so that a reader sees the old text or the new and never a part."""
+    staged = path.with_name(f".{path.name}")
+    staged.unlink(missing_ok=True)
+    write_private(staged, text)
+    staged.replace(path)
