@@ -1,0 +1,3 @@
+"""Fails in a module that it imports."""
+
+import broken

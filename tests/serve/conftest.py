@@ -1,0 +1,62 @@
+"""Applications over small projects, and the interpreter as it was after each."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mlberth_serve.application import Application
+from mlberth_serve.settings import Settings
+
+PROJECTS = Path(__file__).parent.parent / "projects"
+
+LoadProject = Callable[..., Application]
+
+
+@pytest.fixture(autouse=True)
+def _same_interpreter(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Put sys.path and the modules of user code back."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        file = getattr(sys.modules[name], "__file__", None) or ""
+        if "site-packages" not in file and "/pytest-" in file:
+            del sys.modules[name]
+
+
+@pytest.fixture
+def model_dir(tmp_path: Path) -> Path:
+    """Return an empty model folder of an /opt/ml tree."""
+    folder = tmp_path / "ml" / "model"
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def make_application(model_dir: Path) -> LoadProject:
+    """Return a function that makes an application over `model_dir`, with a project copied into it."""
+
+    def make(project: str = "", **environ: str) -> Application:
+        if project:
+            shutil.copytree(PROJECTS / project, model_dir, dirs_exist_ok=True)
+        base = {"SAGEMAKER_BASE_DIR": str(model_dir.parent), "SAGEMAKER_MODEL_SERVER_WORKERS": "2"}
+        return Application(Settings.from_environ({**base, **environ}))
+
+    return make
+
+
+@pytest.fixture
+def load_project(make_application: LoadProject) -> LoadProject:
+    """Return `make_application` with the model loaded."""
+
+    def load(project: str = "", **environ: str) -> Application:
+        application = make_application(project, **environ)
+        application.load()
+        return application
+
+    return load
