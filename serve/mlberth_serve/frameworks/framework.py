@@ -34,8 +34,8 @@ def has_base(model: Any, *names: str) -> bool:
 
 
 def refuse_model(path: Path, found: str, expected: str, action: str = "") -> NoReturn:
-    """Raise ModelLoadError that names a model file."""
-    raise ModelLoadError(Fault(path.name, found, expected, action))
+    """Raise ModelLoadError that names a model file, without the path that a library puts in its messages."""
+    raise ModelLoadError(Fault(path.name, found.replace(str(path), path.name), expected, action))
 
 
 def refuse_missing(path: Path, framework: str, error: ImportError) -> NoReturn:

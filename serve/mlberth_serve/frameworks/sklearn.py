@@ -64,16 +64,17 @@ def make_predict(model: Any) -> Function:
 def _load_skops(path: Path) -> Any:
     from skops import io  # noqa: PLC0415 - heavy, and needed for this format alone
 
-    unknown = io.get_untrusted_types(file=path)
+    try:
+        unknown = io.get_untrusted_types(file=path)
+        model = None if unknown else io.load(path)
+    except Exception as error:  # noqa: BLE001 - a damaged file can raise anything
+        refuse_model(path, f"{type(error).__name__}: {error}", "a model that skops.io.dump wrote")
     if unknown:
         action = "Load it in a model_fn of your own that trusts them by name."
         refuse_model(
             path, "types that skops does not trust: " + ", ".join(unknown), "trusted types alone", action
         )
-    try:
-        return io.load(path)
-    except Exception as error:  # noqa: BLE001 - a damaged file can raise anything
-        refuse_model(path, f"{type(error).__name__}: {error}", "a model that skops.io.dump wrote")
+    return model
 
 
 def _load_pickle(path: Path) -> Any:

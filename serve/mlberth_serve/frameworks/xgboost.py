@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ FILES = "*.ubj, *.json that XGBoost wrote, xgboost-model"
 _ALGORITHM_FILE = "xgboost-model"
 _HEAD = 512
 _PICKLE = b"\x80"
+_SOURCE = re.compile(r"^\[[\d:]+\] \S+: ")
 
 
 def is_model_file(path: Path) -> bool:
@@ -37,15 +40,18 @@ def load(path: Path) -> Any:
         import xgboost  # noqa: PLC0415 - heavy, and only some models need it
     except ImportError as error:
         refuse_missing(path, "xgboost", error)
-    raw = path.read_bytes()
+    with path.open("rb") as file:
+        is_pickle = file.read(1) == _PICKLE
     try:
-        if raw.startswith(_PICKLE):
-            booster = _load_pickle(path)
-        else:
-            booster = xgboost.Booster(params={"nthread": 1}, model_file=bytearray(raw))
+        booster = _load_pickle(path) if is_pickle else _load_saved(path)
     except Exception as error:  # noqa: BLE001 - a damaged pickle can raise anything
-        first_line = (str(error).strip() or "no message").splitlines()[0]
-        refuse_model(path, f"{type(error).__name__}: {first_line}", "a model that Booster.save_model wrote")
+        # Without the time and the source file that XGBoost puts before its messages.
+        message = _SOURCE.sub("", str(error)).strip() or "no message"
+        refuse_model(
+            path,
+            f"{type(error).__name__}: {message.splitlines()[0]}",
+            "a model that Booster.save_model wrote",
+        )
     if not isinstance(booster, xgboost.Booster):
         refuse_model(path, f"a {type(booster).__name__}", "a Booster")
     booster.set_param({"nthread": 1})
@@ -86,6 +92,16 @@ def _matrix(rows: Any) -> Any:
     import xgboost  # noqa: PLC0415 - loaded already: the model is its own
 
     return xgboost.DMatrix(rows, missing=np.nan, nthread=1)
+
+
+def _load_saved(path: Path) -> Any:
+    import xgboost  # noqa: PLC0415 - loaded already
+
+    with warnings.catch_warnings():
+        # That the format of a file without a suffix is told by its content, which is what is wanted.
+        warnings.filterwarnings("ignore", ".*Unknown file format", UserWarning)
+        # By path: from memory, XGBoost aborts the process on an empty or shortened model.
+        return xgboost.Booster(model_file=str(path))
 
 
 def _load_pickle(path: Path) -> Any:
