@@ -32,7 +32,9 @@ def make_routes(is_loaded: Callable[[], bool], execution_parameters: Mapping[str
     def ping() -> flask.Response:
         if not is_loaded():
             raise NotLoadedError
-        return flask.Response(status=200, headers={"Content-Type": ""})
+        response = flask.Response()
+        del response.headers["Content-Type"]  # there is nothing for it to describe
+        return response
 
     def show_execution_parameters() -> flask.Response:
         return flask.Response(orjson.dumps(execution_parameters), content_type=JSON)

@@ -15,6 +15,9 @@ from mlberth.errors import ContractError, Fault, ModelLoadError
 from mlberth_serve import variables
 from mlberth_serve.settings import Settings
 
+_PACKAGES = frozenset({"site-packages", "dist-packages"})
+_OURS = frozenset({"mlberth", "mlberth_serve"})
+
 
 @dataclass(frozen=True)
 class LoadCause:
@@ -51,6 +54,11 @@ class Program:
     folder: Path
     path: Path
 
+    def owns(self, file: str) -> bool:
+        """Tell whether a source file is the user's; a `.venv` in the code folder is not."""
+        path = Path(file)
+        return path.is_relative_to(self.folder) and _PACKAGES.isdisjoint(path.parts)
+
     @property
     def module_name(self) -> str:
         """The name that the module has for itself and in sys.modules."""
@@ -84,7 +92,7 @@ def find_program(settings: Settings) -> Program | None:
 
 def import_program(program: Program) -> ModuleType:
     """Import the user's program afresh; raises UserCodeError for whatever it raises."""
-    _forget(program.folder)
+    _forget(program)
     name = program.module_name
     if name in sys.stdlib_module_names or name in sys.modules:
         found = f"{program.path.name}, the name of a module that is in use"
@@ -106,15 +114,14 @@ def import_program(program: Program) -> ModuleType:
 
 def find_cause(error: BaseException, program: Program, phase: str, function: str = "") -> LoadCause:
     """Say where in the user's code an exception was raised: its last frame there."""
-    frames = [(trace, Path(trace.tb_frame.f_code.co_filename)) for trace in _traces(error.__traceback__)]
-    own = [(trace, path) for trace, path in frames if path.is_relative_to(program.folder)]
+    own = [trace for trace in _traces(error.__traceback__) if program.owns(trace.tb_frame.f_code.co_filename)]
     file, line = program.path, 1
     if own:
-        file, line = own[-1][1], own[-1][0].tb_lineno
+        file, line = Path(own[-1].tb_frame.f_code.co_filename), own[-1].tb_lineno
     if isinstance(error, SyntaxError) and error.filename:
         file, line = Path(error.filename), error.lineno or 1
     shown = str(file.relative_to(program.folder)) if file.is_relative_to(program.folder) else file.name
-    text = "".join(traceback.format_exception(type(error), error, own[0][0] if own else None))
+    text = "".join(traceback.format_exception(type(error), error, own[0] if own else None))
     message = traceback.format_exception_only(error)[-1].strip()
     return LoadCause(phase, function, shown, line, message, text)
 
@@ -125,11 +132,11 @@ def _traces(trace: TracebackType | None) -> Iterator[TracebackType]:
         trace = trace.tb_next
 
 
-def _forget(folder: Path) -> None:
+def _forget(program: Program) -> None:
     """Drop what an earlier load imported from the code folder, so that every load reads the files."""
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if isinstance(file, str) and Path(file).is_relative_to(folder):
+        if isinstance(file, str) and name.partition(".")[0] not in _OURS and program.owns(file):
             del sys.modules[name]
 
 

@@ -125,6 +125,7 @@ def test_ping_and_execution_parameters_are_answered(iris: Application) -> None:
     assert iris.loaded
     ping = Client(iris).get("/ping")
     assert (ping.status_code, ping.data) == (200, b"")
+    assert "Content-Type" not in ping.headers
     parameters = Client(iris).get("/execution-parameters")
     assert parameters.content_type == "application/json"
     assert orjson.loads(parameters.data).keys() == {

@@ -278,10 +278,11 @@ def test_torch_models_load_and_predict(model_dir: Path) -> None:
     expected = module(rows).detach().numpy()
     shapes = ({0: torch.export.Dim("rows")},)
     exported = torch.export.export(module, (rows,), dynamic_shapes=shapes)
-    for name, save in (
+    saves: tuple[tuple[str, Any], ...] = (
         ("model.pt", lambda path: torch.jit.save(torch.jit.trace(module, rows), path)),
         ("model.pt2", lambda path: torch.export.save(exported, path)),
-    ):
+    )
+    for name, save in saves:
         save(model_dir / name)
         handler = load(model_dir)
         np.testing.assert_allclose(predict(handler, IRIS), expected, rtol=1e-5)

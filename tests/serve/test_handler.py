@@ -80,6 +80,20 @@ def test_loading_again_reads_the_files_again(model_dir: Path) -> None:
         assert load(model_dir).model == value
 
 
+def test_loading_again_leaves_installed_modules_alone(
+    model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A virtual environment inside the code folder is not the user's code, and is imported once."""
+    packages = model_dir / "code" / ".venv" / "lib" / "site-packages"
+    packages.mkdir(parents=True)
+    (packages / "installed.py").touch()
+    monkeypatch.syspath_prepend(packages)
+    (model_dir / "code" / "inference.py").write_text("import installed\n" + PROGRAM.format(model="installed"))
+    first, second = load(model_dir).model, load(model_dir).model
+    del sys.modules["installed"]
+    assert first is second
+
+
 @pytest.mark.parametrize(
     ("environ", "named"),
     [

@@ -83,9 +83,9 @@ def _is_torchscript(path: Path) -> bool:
         return False
 
 
-def _to_arrays(value: Any, tensor_type: type) -> Any:
+def _to_arrays(value: Any, tensor_type: Any) -> Any:
     if isinstance(value, tensor_type):
-        return value.cpu().numpy()  # type: ignore[attr-defined]
+        return value.cpu().numpy()
     if isinstance(value, dict):
         return {key: _to_arrays(item, tensor_type) for key, item in value.items()}
     if isinstance(value, list | tuple):
