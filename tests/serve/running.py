@@ -20,7 +20,10 @@ from tests.support import wait_until
 
 PROJECTS = Path(__file__).parent.parent / "projects"
 STANDIN = "standin:application"
-_BOOT = "import os, sys; from mlberth_serve.supervisor import serve; sys.exit(serve(os.environ, application={!r}))"
+_BOOT = (
+    "import os, sys; from mlberth_serve.supervisor import serve; "
+    "sys.exit(serve(os.environ, application={!r}))"
+)
 
 
 def require_nginx() -> None:
