@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from mlberth.errors import MlberthError
 
@@ -51,6 +52,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MlberthError as error:
         print(f"serve: {error}", file=sys.stderr)
         return error.exit_code
+
+
+def prepare(argv: Sequence[str]) -> int:
+    """Fetch and install the user's code for the server whose private folder is named; its own child."""
+    from mlberth_serve import preparation  # noqa: PLC0415 - the supervisor needs none of it
+    from mlberth_serve.run_directory import RunDirectory  # noqa: PLC0415 - the same
+
+    return preparation.prepare(os.environ, RunDirectory(Path(argv[0])))
 
 
 if __name__ == "__main__":

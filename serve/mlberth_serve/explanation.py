@@ -12,6 +12,7 @@ from pathlib import Path
 from mlberth.masking import masked
 from mlberth_serve.gunicorn_command import gunicorn_argv, gunicorn_environment, gunicorn_settings
 from mlberth_serve.nginx import STATIC_CONF, nginx_argv, snippets
+from mlberth_serve.preparation import needs_preparation, preparation_argv, prepared_environment
 from mlberth_serve.run_directory import RunDirectory
 from mlberth_serve.settings import Settings
 from mlberth_serve.supervisor import find_nginx
@@ -32,7 +33,9 @@ def explain(environ: Mapping[str, str]) -> str:
         sections.append((str(run.nginx_conf), f"a link to {conf}\n"))
         rendered = snippets(settings, as_root=os.geteuid() == 0)
         sections += [(str(run.path / name), text) for name, text in rendered.items()]
-    environment = gunicorn_environment(environ)
+    if needs_preparation(settings):
+        sections.append(("preparation, before gunicorn", f"{shlex.join(preparation_argv(run))}\n"))
+    environment = gunicorn_environment(prepared_environment(environ, settings, run))
     added = {name: value for name, value in environment.items() if environ.get(name) != value}
     sections += [
         ("gunicorn", f"{shlex.join(gunicorn_argv(run))}\n"),

@@ -10,6 +10,7 @@ from pathlib import Path
 from mlberth.errors import MlberthError, PlatformError
 from mlberth.masking import masked_text
 from mlberth_serve.run_directory import write_private
+from mlberth_serve.user_code import UserCodeError
 
 
 @dataclass(frozen=True)
@@ -49,4 +50,8 @@ def describe(error: BaseException) -> Failure:
     }
     if isinstance(error, MlberthError):
         fields["faults"] = [asdict(fault) for fault in error.faults]
+    if isinstance(error, UserCodeError):
+        cause = asdict(error.cause)
+        del cause["traceback"]  # the log has it already, in lines of its own
+        fields["cause"] = cause
     return Failure(masked_text(json.dumps(fields)), exit_code)

@@ -5,21 +5,15 @@ from __future__ import annotations
 import json
 import math
 import os
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlberth_serve.port import listen_address
+from mlberth_serve.python_command import python_command
 from mlberth_serve.run_directory import RunDirectory, write_private
 from mlberth_serve.settings import Settings
 
 APPLICATION = "mlberth_serve.wsgi:application"
-# The folder that we are started in is taken off the path: a user's `json.py` there would be imported
-# in place of Python's. (`python -P` does the same from 3.11 on.)
-_BOOT = (
-    "import sys; sys.path[:] = filter(None, sys.path); "
-    "from mlberth_serve.master import main; sys.exit(main(sys.argv[1:]))"
-)
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 # gunicorn would read these; its settings are ours alone.
 IGNORED = ("GUNICORN_CMD_ARGS", "GUNICORN_PID", "GUNICORN_FD", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS")
@@ -28,7 +22,7 @@ _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a folder in memory; gunicorn makes f
 
 def gunicorn_argv(run: RunDirectory) -> list[str]:
     """Return the command that runs gunicorn's master."""
-    return [sys.executable, "-c", _BOOT, str(run.path)]
+    return python_command("mlberth_serve.master", "main", str(run.path))
 
 
 def gunicorn_settings(

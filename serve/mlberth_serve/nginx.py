@@ -17,7 +17,7 @@ from mlberth_serve.port import listen_address
 from mlberth_serve.run_directory import RunDirectory, write_private
 from mlberth_serve.settings import Settings
 
-STATIC_CONF = Path(__file__).with_name("nginx.conf")
+STATIC_CONF = Path(__file__).parent / "nginx.conf"
 _CHECK_SECONDS = 30
 
 

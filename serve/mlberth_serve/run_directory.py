@@ -52,6 +52,11 @@ class RunDirectory:
         return self.path / "gunicorn.json"
 
     @property
+    def code(self) -> Path:
+        """The user's code, where it had to be fetched."""
+        return self.path / "code"
+
+    @property
     def state(self) -> Path:
         """What /ping is answered from."""
         return self.path / "state"

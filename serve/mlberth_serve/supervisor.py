@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from shutil import which
 from subprocess import Popen
@@ -28,6 +29,7 @@ from mlberth_serve.gunicorn_command import (
 )
 from mlberth_serve.nginx import check_own_conf, lay_out, nginx_argv
 from mlberth_serve.port import check_port, listen_address
+from mlberth_serve.preparation import needs_preparation, preparation_argv, prepared_environment
 from mlberth_serve.readiness import LOADING, READY, STOPPING, Readiness, assess
 from mlberth_serve.run_directory import RunDirectory
 from mlberth_serve.settings import Settings
@@ -59,6 +61,7 @@ def serve(
     logs.configure(settings.log_level)
     check_installed()
     check_port(settings)
+    preparing = needs_preparation(settings)
     nginx = find_nginx(settings, environ)
     if ignored := [name for name in IGNORED if name in environ]:
         log.warning("%s: ignored; gunicorn's settings are made from SAGEMAKER_* alone", ", ".join(ignored))
@@ -67,11 +70,14 @@ def serve(
         adopt_orphans()
         run = RunDirectory.create()
         try:
-            supervisor = Supervisor(settings, run, signals, began=began, clock=clock)
+            write_command(settings, run, behind_nginx=nginx is not None, application=application)
+            prepared = prepared_environment(environ, settings, run)
+            stages = [Stage(GUNICORN, gunicorn_argv(run), gunicorn_environment(prepared))]
+            if preparing:
+                stages.insert(0, Stage("preparation", preparation_argv(run), environ))
+            supervisor = Supervisor(settings, run, signals, stages, began=began, clock=clock)
             if nginx:
                 supervisor.start_nginx(nginx, environ)
-            write_command(settings, run, behind_nginx=nginx is not None, application=application)
-            supervisor.start(GUNICORN, gunicorn_argv(run), gunicorn_environment(environ))
             return supervisor.watch()
         finally:
             end_descendants([], signals, polite_seconds=0)  # none are left, unless a bug brought us here
@@ -98,14 +104,24 @@ def check_installed() -> None:
         raise DependencyError(Fault("serve", found, "the packages of the extra `serve`", action))
 
 
+@dataclass(frozen=True)
+class Stage:
+    """A child that is started when the one before it has ended well; the last is to live on."""
+
+    name: str
+    argv: Sequence[str]
+    env: Mapping[str, str]
+
+
 class Supervisor:
-    """Two children and what is known of them; every child is ended before `watch` returns."""
+    """nginx, and one stage after the other beside it; every child is ended before `watch` returns."""
 
     def __init__(
         self,
         settings: Settings,
         run: RunDirectory,
         signals: SignalQueue,
+        stages: Sequence[Stage],
         *,
         began: float,
         clock: Callable[[], float] = time.monotonic,
@@ -113,6 +129,7 @@ class Supervisor:
         self._settings = settings
         self._run = run
         self._signals = signals
+        self._stages = list(stages)
         self._began = began
         self._clock = clock
         self._children: dict[str, Popen[bytes]] = {}
@@ -124,25 +141,31 @@ class Supervisor:
         lay_out(self._run, self._settings, as_root=os.geteuid() == 0)
         argv = nginx_argv(executable, self._run)
         check_own_conf(argv, self._run, self._settings)
-        self.start(NGINX, argv, environ)
-
-    def start(self, name: str, argv: list[str], env: Mapping[str, str]) -> None:
-        """Start a child that is not to outlive us."""
-        cwd, death = (self._run.path, signal.SIGTERM) if name == NGINX else (None, signal.SIGKILL)
-        log.debug("starting %s: %s", name, argv)
-        self._children[name] = start(argv, env=env, cwd=cwd, death_signal=death)
+        log.debug("starting nginx: %s", argv)
+        # A death signal of KILL would leave nginx's workers, which get none, to answer on.
+        self._children[NGINX] = start(argv, env=environ, cwd=self._run.path, death_signal=signal.SIGTERM)
 
     def watch(self) -> int:
         """Keep /ping true until there is a reason to end; end everything and return the exit code."""
+        stage = self._start_stage()
         while True:
             arrived = self._signals.wait(_POLL if self._readiness.state == READY else _LOADING_POLL)
             self._reap()
             if any(number != signal.SIGCHLD for number in arrived):
                 return self._stop()
+            if self._stages and self._children[stage].returncode == 0:
+                del self._children[stage]
+                stage = self._start_stage()
             gone = [name for name, child in self._children.items() if child.returncode is not None]
             if gone or self._run.failure.exists():
                 return self._fail(gone)
             self._refresh()
+
+    def _start_stage(self) -> str:
+        stage = self._stages.pop(0)
+        log.debug("starting %s: %s", stage.name, stage.argv)
+        self._children[stage.name] = start(stage.argv, env=stage.env)
+        return stage.name
 
     def _refresh(self) -> None:
         loaded = sum(1 for _ in self._run.workers.iterdir())
@@ -168,7 +191,8 @@ class Supervisor:
             if nginx.returncode is None:
                 log.warning("requests were still in work when the grace was over; they are cut off")
                 self._end(nginx, signal.SIGTERM, self._clock() + reserve / 2)
-        self._end(self._children[GUNICORN], signal.SIGTERM, deadline)
+        for child in self._children.values():
+            self._end(child, signal.SIGTERM, deadline)
         if killed := end_descendants(self._children.values(), self._signals, polite_seconds=0):
             log.warning("killed %d processes that had not ended within the grace", killed)
         log.info("stopped after %.2f s", self._clock() - asked)

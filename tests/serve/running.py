@@ -20,7 +20,10 @@ from tests.support import wait_until
 
 PROJECTS = Path(__file__).parent.parent / "projects"
 STANDIN = "standin:application"
-_BOOT = "import os, sys; from mlberth_serve.supervisor import serve; sys.exit(serve(os.environ, application={!r}))"
+_BOOT = (
+    "import sys; sys.path.remove(''); import os; from mlberth_serve.supervisor import serve; "
+    "sys.exit(serve(os.environ, application={!r}))"
+)
 
 
 def require_nginx() -> None:
@@ -55,12 +58,13 @@ class Answer:
 class Server:
     """`serve`, started on entering and ended on leaving; its output goes to `log`."""
 
-    def __init__(self, folder: Path, *, application: str = STANDIN, **variables: str) -> None:
+    def __init__(self, folder: Path, application: str = STANDIN, **variables: str) -> None:
         self.port = free_port()
         self.temporary = folder / "tmp"
         self.temporary.mkdir(exist_ok=True)
         self.log = folder / "log"
         self._application = application
+        self._folder = folder
         self._variables = {
             "PYTHONPATH": str(PROJECTS / "standin"),
             "SAGEMAKER_BASE_DIR": str(folder / "ml"),
@@ -75,7 +79,7 @@ class Server:
         argv = [sys.executable, "-c", _BOOT.format(self._application)]
         environ = os.environ | self._variables
         with self.log.open("w") as log:
-            self.process = subprocess.Popen(argv, env=environ, stdout=log, stderr=log)
+            self.process = subprocess.Popen(argv, env=environ, cwd=self._folder, stdout=log, stderr=log)
         return self
 
     def __exit__(

@@ -78,7 +78,7 @@ def test_stop_while_loading(tmp_path: Path, front: str) -> None:
     loads = tmp_path / "loads"
     variables = {"STANDIN_GATE": str(tmp_path / "gate"), "STANDIN_LOADS": str(loads)}
     with Server(tmp_path, SAGEMAKER_USE_NGINX=front, **variables) as server:
-        wait_until(lambda: loads.exists())
+        wait_until(loads.exists)
         began = time.monotonic()
         assert server.stop() == 0
         assert time.monotonic() - began < 5

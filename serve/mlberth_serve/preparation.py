@@ -1,0 +1,70 @@
+"""The user's code, fetched and its requirements installed before any worker starts.
+
+This runs in a process of its own, below the supervisor: /ping is answered and a stop is obeyed while a
+download or pip takes its time, and pip never runs in a worker.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlberth import logs
+from mlberth.children import exit_code
+from mlberth.dependencies import install, install_command
+from mlberth.signals import SignalQueue
+from mlberth.sources import S3, fetch_code
+from mlberth_serve import failure, variables
+from mlberth_serve.python_command import python_command
+from mlberth_serve.run_directory import RunDirectory
+from mlberth_serve.settings import Settings
+from mlberth_serve.user_code import find_program
+
+
+def preparation_argv(run: RunDirectory) -> list[str]:
+    """Return the command that prepares the user's code."""
+    return python_command("mlberth_serve.__main__", "prepare", str(run.path))
+
+
+def needs_preparation(settings: Settings) -> bool:
+    """Tell whether code is to be fetched or a package installed.
+
+    Raises ContractError where the code, or the program in it, is not where a variable says.
+    """
+    if must_fetch(settings):
+        return True
+    program = find_program(settings)
+    return program is not None and install_command(sys.executable, program.folder) is not None
+
+
+def must_fetch(settings: Settings) -> bool:
+    """Tell whether the code has to be downloaded or unpacked; a folder is used where it is."""
+    source = settings.submit_directory
+    return source is not None and (source.startswith(S3) or Path(source).is_file())
+
+
+def prepared_environment(environ: Mapping[str, str], settings: Settings, run: RunDirectory) -> dict[str, str]:
+    """Return the environment for what runs the code: it names the folder that the code was put into."""
+    fetched = {variables.SUBMIT_DIRECTORY.name: str(run.code)} if must_fetch(settings) else {}
+    return {**environ, **fetched}
+
+
+def prepare(environ: Mapping[str, str], run: RunDirectory) -> int:
+    """Fetch and install; returns the exit code, and leaves the cause of a failure for the supervisor."""
+    try:
+        settings = Settings.from_environ(environ)
+        logs.configure(settings.log_level)
+        if must_fetch(settings):
+            assert settings.submit_directory is not None
+            where = variables.SUBMIT_DIRECTORY.name
+            fetch_code(settings.submit_directory, run.code, environ, where=where)
+        environ = prepared_environment(environ, settings, run)
+        program = find_program(Settings.from_environ(environ))
+        if program is None:
+            return 0
+        with SignalQueue() as signals:
+            stopped_by = install(program.folder, python=sys.executable, environ=environ, signals=signals)
+        return exit_code(-stopped_by) if stopped_by else 0
+    except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor must hear of it
+        return failure.record(run.failure, error).exit_code

@@ -1,0 +1,156 @@
+"""nginx.conf, and what is rendered beside it: read by the real nginx."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.serve.running import require_nginx
+
+from mlberth.errors import ContractError
+from mlberth_serve.nginx import STATIC_CONF, check_own_conf, lay_out, nginx_argv, snippets
+from mlberth_serve.run_directory import RunDirectory
+from mlberth_serve.settings import Settings
+
+
+def settings(**variables: str) -> Settings:
+    """Return settings for a port that anybody may listen on."""
+    return Settings.from_environ({"SAGEMAKER_BIND_TO_HOST": "127.0.0.1", **variables})
+
+
+def nginx_test(folder: Path, conf: Path) -> subprocess.CompletedProcess[str]:
+    """Let nginx read a configuration."""
+    argv = ["nginx", "-e", "stderr", "-t", "-p", f"{folder}/", "-c", str(conf)]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_bare_file_is_complete(tmp_path: Path) -> None:
+    """The static file passes `nginx -t` with nothing beside it."""
+    require_nginx()
+    shutil.copy(STATIC_CONF, tmp_path / "nginx.conf")
+    done = nginx_test(tmp_path, tmp_path / "nginx.conf")
+    assert done.returncode == 0, done.stderr
+    assert "warn" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{}, {"SAGEMAKER_CONTAINER_LOG_LEVEL": "DEBUG"}, {"SAGEMAKER_MAX_PAYLOAD_IN_MB": "0"}],
+    ids=["defaults", "debug", "unlimited"],
+)
+def test_rendered_files_are_read(tmp_path: Path, variables: dict[str, str]) -> None:
+    """What is rendered passes `nginx -t`, whoever we are, and is for our user's eyes alone."""
+    require_nginx()
+    run = RunDirectory(tmp_path)
+    lay_out(run, settings(**variables), as_root=False)
+    done = nginx_test(tmp_path, run.nginx_conf)
+    assert done.returncode == 0, done.stderr
+    for path in tmp_path.glob("*.d/*.conf"):
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_risky_directives_are_absent() -> None:
+    """No directive of the modules that security faults were found in, and no version is told."""
+    text = re.sub(r"#.*", "", STATIC_CONF.read_text())
+    directives = {line.split()[0] for line in text.splitlines() if line.split()}
+    assert not directives & {"rewrite", "map", "ssi", "slice", "uwsgi_pass", "scgi_pass", "alias"}
+    assert "server_tokens off;" in text
+
+
+def test_one_setting_drives_each_limit() -> None:
+    """Address, payload and timeout are the settings' own; without a limit nginx has none."""
+    server = snippets(
+        settings(
+            SAGEMAKER_BIND_TO_PORT="9000",
+            SAGEMAKER_MAX_PAYLOAD_IN_MB="7",
+            SAGEMAKER_MODEL_SERVER_TIMEOUT="1.5",
+        ),
+        as_root=False,
+    )["server.d/server.conf"]
+    assert server.splitlines() == [
+        "listen 127.0.0.1:9000;",
+        f"client_max_body_size {7 * 1024 * 1024};",
+        "proxy_read_timeout 1500ms;",
+    ]
+    unlimited = snippets(settings(SAGEMAKER_MAX_PAYLOAD_IN_MB="0"), as_root=False)
+    assert "client_max_body_size 0;" in unlimited["server.d/server.conf"]
+
+
+def test_ipv6_address_is_written_in_brackets() -> None:
+    """As nginx wants it."""
+    rendered = snippets(settings(SAGEMAKER_BIND_TO_HOST="::1"), as_root=False)
+    assert "listen [::1]:8080;" in rendered["server.d/server.conf"]
+
+
+def test_user_is_named_for_root_alone() -> None:
+    """Root's nginx keeps one owner for everything; any other user's nginx says nothing of users."""
+    assert snippets(settings(), as_root=True)["main.d/user.conf"] == "user root;\n"
+    assert "main.d/user.conf" not in snippets(settings(), as_root=False)
+
+
+def test_access_log_is_for_debugging() -> None:
+    """Off by default, to standard output at DEBUG."""
+    assert "access_log" not in snippets(settings(), as_root=False)["server.d/server.conf"]
+    debug = snippets(settings(SAGEMAKER_CONTAINER_LOG_LEVEL=str(logging.DEBUG)), as_root=False)
+    assert "access_log /dev/stdout;" in debug["server.d/server.conf"]
+
+
+INJECTION = "127.0.0.1; } evil { $request_id \n"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SAGEMAKER_BIND_TO_HOST",
+        "SAGEMAKER_BIND_TO_PORT",
+        "SAGEMAKER_MAX_PAYLOAD_IN_MB",
+        "SAGEMAKER_MODEL_SERVER_TIMEOUT",
+        "SAGEMAKER_CONTAINER_LOG_LEVEL",
+    ],
+)
+def test_no_variable_brings_a_directive(name: str) -> None:
+    """Every variable that is rendered is parsed first, and refused by its name."""
+    with pytest.raises(ContractError, match=name):
+        settings(**{name: INJECTION})
+
+
+@pytest.mark.parametrize(
+    "name", ["SAGEMAKER_PROGRAM", "SAGEMAKER_BASE_DIR", "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"]
+)
+def test_text_variables_are_not_rendered(name: str) -> None:
+    """Variables of free text reach no file of nginx."""
+    assert "evil" not in "".join(snippets(settings(**{name: INJECTION}), as_root=True).values())
+
+
+def test_own_file_is_used(tmp_path: Path) -> None:
+    """SAGEMAKER_NGINX_CONF names a file that takes the place of ours."""
+    own = tmp_path / "own.conf"
+    own.write_text("events {}\n")
+    run = RunDirectory(tmp_path / "run")
+    run.path.mkdir()
+    lay_out(run, settings(SAGEMAKER_NGINX_CONF=str(own)), as_root=False)
+    assert run.nginx_conf.read_text() == "events {}\n"
+
+
+def test_own_file_that_is_missing(tmp_path: Path) -> None:
+    """A file that does not exist is refused with the variable's name."""
+    with pytest.raises(ContractError, match="SAGEMAKER_NGINX_CONF"):
+        lay_out(RunDirectory(tmp_path), settings(SAGEMAKER_NGINX_CONF="/nowhere"), as_root=False)
+
+
+def test_own_file_that_nginx_refuses(tmp_path: Path) -> None:
+    """What nginx says of it, with its line, is the error's text."""
+    require_nginx()
+    own = tmp_path / "own.conf"
+    own.write_text("events {}\nnonsense;\n")
+    run = RunDirectory(tmp_path / "run")
+    run.path.mkdir()
+    chosen = settings(SAGEMAKER_NGINX_CONF=str(own))
+    lay_out(run, chosen, as_root=False)
+    with pytest.raises(ContractError, match=r'unknown directive "nonsense" in .*own.conf:2'):
+        check_own_conf(nginx_argv("nginx", run), run, chosen)
