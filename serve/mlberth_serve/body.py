@@ -34,7 +34,7 @@ def _to_size(length: str) -> int:
 
 def _read_exactly(environ: Mapping[str, Any], size: int, limit: int | None) -> bytes:
     if limit is not None and size > limit:
-        raise PayloadTooLargeError(limit)
+        raise PayloadTooLargeError
     body: bytes = environ["wsgi.input"].read(size)
     if len(body) != size:
         raise BadRequestError(f"The body has {len(body)} bytes; Content-Length says {size}.")
@@ -44,5 +44,5 @@ def _read_exactly(environ: Mapping[str, Any], size: int, limit: int | None) -> b
 def _read_to_end(environ: Mapping[str, Any], limit: int | None) -> bytes:
     body: bytes = environ["wsgi.input"].read() if limit is None else environ["wsgi.input"].read(limit + 1)
     if limit is not None and len(body) > limit:
-        raise PayloadTooLargeError(limit)
+        raise PayloadTooLargeError
     return body

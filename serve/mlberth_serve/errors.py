@@ -48,8 +48,10 @@ class NotAcceptableError(RequestError):
 class PayloadTooLargeError(RequestError):
     """The body is over the limit."""
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(413, "payload_too_large", f"The body is over the limit of {limit} bytes.")
+    def __init__(self) -> None:
+        super().__init__(
+            413, "payload_too_large", "The body is larger than SAGEMAKER_MAX_PAYLOAD_IN_MB allows."
+        )
 
 
 class UnsupportedTypeError(RequestError):
@@ -63,7 +65,7 @@ class NotLoadedError(RequestError):
     """The model is not loaded yet."""
 
     def __init__(self) -> None:
-        super().__init__(503, "loading", "The model is not loaded yet.")
+        super().__init__(503, "not_ready", "No model is ready. GET /ping says why.")
 
 
 class HandlerError(RequestError):
@@ -80,6 +82,4 @@ class InternalError(RequestError):
     """The fault is ours; the cause goes to the log alone."""
 
     def __init__(self) -> None:
-        super().__init__(
-            500, "internal_error", "The server failed; the log has the cause under this request id."
-        )
+        super().__init__(500, "internal", "The server failed; the log has the cause under this request id.")

@@ -18,8 +18,8 @@ ENVIRON_REQUEST_ID = "mlberth.request_id"
 """Where the WSGI environment holds the request's id."""
 
 _ERRORS = {
-    404: ("not_found", "There is nothing at this path."),
-    405: ("method_not_allowed", "This path does not take this method; Allow names those that it takes."),
+    404: ("not_found", "There is nothing at this path. Predictions are at POST /invocations."),
+    405: ("method_not_allowed", "Allow names the methods that this path takes."),
 }
 
 

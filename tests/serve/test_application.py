@@ -281,8 +281,8 @@ def test_before_the_load_everything_is_503(make_application: LoadProject) -> Non
     """Neither /ping nor /invocations answers 200 before the model is there."""
     application = make_application("predict_only")
     assert not application.loaded
-    assert_error(Client(application).get("/ping"), 503, "loading")
-    assert_error(post(application), 503, "loading")
+    assert_error(Client(application).get("/ping"), 503, "not_ready")
+    assert_error(post(application), 503, "not_ready")
     application.load()
     assert application.load_seconds > 0
     assert Client(application).get("/ping").status_code == 200
