@@ -1,0 +1,118 @@
+"""Jobs that are killed at random moments, and resume: they end with the model of an undisturbed run."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from mlberth.checkpoints import Store
+from mlberth.layout import Layout
+from tests.conftest import WriteConfig
+
+PROJECT = Path(__file__).parent.parent / "projects" / "resume"
+KILLS = 20
+STEPS = 240
+ROUNDS = 10 if os.environ.get("MLBERTH_LONG") else 1
+FRAMEWORKS = {"xgboost": "xgboost", "sklearn": "sklearn.neural_network", "torch": "torch"}
+
+
+class Attempts:
+    """One program, run in a new process each time; see attempts.py."""
+
+    def __init__(self, server: subprocess.Popen[str]) -> None:
+        self._server = server
+        assert server.stdin
+        assert server.stdout
+        self._asks: IO[str] = server.stdin
+        self._says: IO[str] = server.stdout
+
+    def run(self, kill_after: tuple[int, float] | None = None) -> tuple[int, int]:
+        """Run it to its end, or SIGKILL it so many steps and seconds later; return exit code and last step."""
+        self._asks.write("again\n")
+        self._asks.flush()
+        pid = int(self._expect("pid"))
+        last = 0
+        steps, delay = kill_after or (STEPS + 1, 0.0)
+        while (line := self._says.readline().split())[0] == "step":
+            last = int(line[1])
+            steps -= 1
+            if steps == 0:
+                deadline = time.monotonic() + delay
+                while time.monotonic() < deadline:
+                    pass  # finer than the scheduler's ticks: a save takes a few milliseconds
+                os.kill(pid, signal.SIGKILL)
+        assert line[0] == "ended", line
+        return int(line[1]), last
+
+    def _expect(self, word: str) -> str:
+        name, value = self._says.readline().split()
+        assert name == word
+        return value
+
+
+@contextmanager
+def attempts(framework: str, layout: Layout) -> Iterator[Attempts]:
+    """Start attempts.py for the program of one framework."""
+    settings = {"SAGEMAKER_BASE_DIR": str(layout.base), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    program = PROJECT / f"train_{framework}.py"
+    with subprocess.Popen(
+        [sys.executable, PROJECT / "attempts.py", program, FRAMEWORKS[framework]],
+        env=os.environ | settings,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        yield Attempts(server)
+        server.communicate(timeout=20)
+        assert server.returncode == 0
+
+
+@pytest.mark.parametrize("round_number", range(ROUNDS))
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_killed_job_resumes_and_ends_with_the_same_model(
+    framework: str, round_number: int, write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After each of 20 kills a whole checkpoint is there, none is lost, and the predictions are the same."""
+    if importlib.util.find_spec(framework) is None:
+        pytest.skip(f"{framework} is not installed")
+    seed = round_number or random.SystemRandom().randrange(2**32)
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    layout = write_config(hyperparameters={"steps": str(STEPS)})
+    store = Store(layout.checkpoints)
+    predictions = layout.model / "predictions.npy"
+    with attempts(framework, layout) as job:
+        assert job.run() == (0, STEPS if framework != "sklearn" else STEPS - 1)
+        undisturbed = predictions.read_bytes()
+        predictions.unlink()
+        for path in layout.checkpoints.iterdir():
+            path.rename(layout.output / path.name)
+
+        before = resumed = 0
+        for _ in range(KILLS):
+            exit_code, printed = job.run((rng.randint(1, 3), rng.uniform(0, 0.005)))
+            assert exit_code == -signal.SIGKILL
+            assert not predictions.exists()
+            latest = store.latest()
+            # What was printed had been saved; not one step of it is lost.
+            assert (latest.step if latest else 0) >= max(printed, before)
+            resumed += latest is not None and before > 0
+            before = latest.step if latest else 0
+            assert len(store.checkpoints()) <= store.keep + 1
+        assert job.run()[0] == 0
+    assert predictions.read_bytes() == undisturbed
+    with capsys.disabled():
+        figures = {"fault": "SIGKILL while training", "framework": framework, "n": KILLS, "failed": 0}
+        print("\n" + json.dumps(figures | {"resumed": resumed, "seed": seed}))

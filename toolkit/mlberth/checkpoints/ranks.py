@@ -1,0 +1,28 @@
+"""Which of the processes that train together this one is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mlberth.hosts import Hosts
+from mlberth.variables import Reader, Variable, optional, whole_number
+
+_COUNT = optional(whole_number(0, 2**31))
+# What the launchers tell each process: torchrun, and Open MPI.
+_LAUNCHERS = {"RANK": "WORLD_SIZE", "OMPI_COMM_WORLD_RANK": "OMPI_COMM_WORLD_SIZE"}
+
+
+def read_rank(environ: Mapping[str, str], hosts: Hosts) -> tuple[int, int]:
+    """Return this process's rank and the number of ranks: the launcher's, else the host's.
+
+    Raises ContractError for a rank that is not a number.
+    """
+    reader = Reader(environ)
+    for rank_name, size_name in _LAUNCHERS.items():
+        rank = reader.get(Variable(rank_name, _COUNT, None, "The rank that a launcher gave."))
+        size = reader.get(Variable(size_name, _COUNT, None, "The number of ranks of a launcher."))
+        if rank is not None and size is not None:
+            reader.check()
+            return rank, size
+    reader.check()
+    return hosts.rank, len(hosts.names)
