@@ -102,8 +102,8 @@ class Store:
             sync(self.directory, self._fsync)
         except BaseException as error:
             shutil.rmtree(temporary, ignore_errors=True)
-            if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
-                raise _disk_error(saved.path, error.errno) from error
+            if number := _disk_error_number(error):
+                raise _disk_error(saved.path, number) from error
             raise
         self._remove_old(saved)
 
@@ -137,6 +137,15 @@ def _is_uploading(path: Path) -> bool:
     """Tell whether the platform is copying a checkpoint, or any file of it, at this moment."""
     markers = (*path.parent.glob(path.name + UPLOADING), *path.rglob(f"*{UPLOADING}"))
     return any(not marker.with_suffix(UPLOADED).exists() for marker in markers)
+
+
+def _disk_error_number(error: BaseException | None) -> int | None:
+    """Return the number of the disk's error behind an exception: torch.save hides it behind its own."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
+            return error.errno
+        error = error.__context__
+    return None
 
 
 def _disk_error(path: Path, number: int) -> PlatformError:

@@ -43,7 +43,7 @@ def train(
     anew in a resumed run.
     """
     booster = latest(store)
-    done = booster.num_boosted_rounds() if booster else 0
+    done = 0 if booster is None else booster.num_boosted_rounds()
     return xgboost.train(
         dict(params),
         dtrain,
@@ -65,7 +65,8 @@ def latest(store: Store) -> xgboost.Booster | None:
         if number < done:
             break
         try:
-            return xgboost.Booster(model_file=path)
+            # From memory: XGBoost looks for the format in a file's suffix, and warns of `.10`.
+            return xgboost.Booster(model_file=bytearray(path.read_bytes()))
         except xgboost.core.XGBoostError:
             _LOG.warning("Skipped the damaged checkpoint %s", path)
     return xgboost.Booster(model_file=checkpoint.path / FILE) if checkpoint else None
