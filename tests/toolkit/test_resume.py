@@ -39,23 +39,22 @@ class Attempts:
         self._asks: IO[str] = server.stdin
         self._says: IO[str] = server.stdout
 
-    def run(self, kill_after: tuple[int, float] | None = None) -> tuple[int, int]:
-        """Run it to its end, or SIGKILL it after steps and seconds; return exit code and last step."""
+    def run(self, kill_after: tuple[int, float] | None = None) -> tuple[int, list[int]]:
+        """Run it to its end, or SIGKILL it after steps and seconds; return exit code and printed steps."""
         self._asks.write("again\n")
         self._asks.flush()
         pid = int(self._expect("pid"))
-        last = 0
+        printed = []
         steps, delay = kill_after or (STEPS + 1, 0.0)
         while (line := self._says.readline().split())[0] == "step":
-            last = int(line[1])
-            steps -= 1
-            if steps == 0:
+            printed.append(int(line[1]))
+            if len(printed) == steps:
                 deadline = time.monotonic() + delay
                 while time.monotonic() < deadline:
                     pass  # finer than the scheduler's ticks: a save takes a few milliseconds
                 os.kill(pid, signal.SIGKILL)
         assert line[0] == "ended", line
-        return int(line[1]), last
+        return int(line[1]), printed
 
     def _expect(self, word: str) -> str:
         name, value = self._says.readline().split()
@@ -93,24 +92,25 @@ def test_a_killed_job_resumes_and_ends_with_the_same_model(
     store = Store(layout.checkpoints)
     predictions = layout.model / "predictions.npy"
     with attempts(framework, layout) as job:
-        assert job.run() == (0, STEPS if framework != "sklearn" else STEPS - 1)
+        assert job.run() == (0, list(range(STEPS)))
         undisturbed = predictions.read_bytes()
         predictions.unlink()
         for path in layout.checkpoints.iterdir():
             path.rename(layout.output / path.name)
 
-        before = resumed = 0
+        done = resumed = 0
         for _ in range(KILLS):
+            resumed += done > 0
             exit_code, printed = job.run((rng.randint(1, 3), rng.uniform(0, 0.005)))
             assert exit_code == -signal.SIGKILL
             assert not predictions.exists()
+            assert printed[0] == done
             latest = store.latest()
+            done = latest.step if latest else 0
             # What was printed had been saved; not one step of it is lost.
-            assert (latest.step if latest else 0) >= max(printed, before)
-            resumed += latest is not None and before > 0
-            before = latest.step if latest else 0
+            assert done >= printed[-1]
             assert len(store.checkpoints()) <= store.keep + 1
-        assert job.run()[0] == 0
+        assert job.run() == (0, list(range(done, STEPS)))
     assert predictions.read_bytes() == undisturbed
     with capsys.disabled():
         figures = {"fault": "SIGKILL while training", "framework": framework, "n": KILLS, "failed": 0}

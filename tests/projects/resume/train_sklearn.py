@@ -15,7 +15,7 @@ labels = rows[:, 0] * rows[:, 1] > 0
 
 
 def step(model, number):
-    """Learn one batch; what is printed first was saved by then."""
+    """Learn one batch; so many steps as are printed first are done, and saved."""
     print("step", number, flush=True)
     batch = np.random.default_rng(number).integers(len(rows), size=40)
     model.partial_fit(rows[batch], labels[batch], classes=[False, True])

@@ -21,6 +21,7 @@ parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
 
 store = mlberth.checkpoints.store()
 for step in range(mlberth.checkpoints.torch.resume(store, **parts), job.hyperparameters["steps"]):
+    print("step", step, flush=True)  # so many are done, and saved
     batch = torch.randperm(len(rows))[:40]
     loss = torch.nn.functional.binary_cross_entropy_with_logits(model(rows[batch]), labels[batch])
     optimizer.zero_grad()
@@ -28,7 +29,6 @@ for step in range(mlberth.checkpoints.torch.resume(store, **parts), job.hyperpar
     optimizer.step()
     scheduler.step()
     mlberth.checkpoints.torch.save(store, step + 1, **parts)
-    print("step", step + 1, flush=True)
 
 model.eval()
 np.save(Path(job.model_dir) / "predictions.npy", model(rows).detach().numpy())

@@ -10,10 +10,10 @@ import mlberth.checkpoints.xgboost
 
 
 class Progress(xgboost.callback.TrainingCallback):
-    """Print what is done, and saved."""
+    """Print how many rounds are done, and saved."""
 
-    def after_iteration(self, model, epoch, evals_log):
-        """Print the number of rounds."""
+    def before_iteration(self, model, epoch, evals_log):
+        """Print it."""
         print("step", model.num_boosted_rounds(), flush=True)
         return False
 
