@@ -78,7 +78,9 @@ def train(tree: Path) -> float:
     """Run `train`; return its seconds."""
     settings = {"SAGEMAKER_BASE_DIR": str(tree), "SAGEMAKER_PROGRAM": "train.py"}
     began = time.monotonic()
-    subprocess.run([BIN / "train"], env=os.environ | settings, check=True, timeout=600)
+    code = subprocess.run([BIN / "train"], env=os.environ | settings, check=False, timeout=600).returncode
+    if code != 0:
+        sys.exit(f"train ended with exit code {code}; expected 0. {tree / 'output/failure'} says why.")
     return time.monotonic() - began
 
 

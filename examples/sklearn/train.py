@@ -19,7 +19,7 @@ def load(channel: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--C", type=float, default=1.0)
+parser.add_argument("-C", type=float, default=1.0)  # a name of one letter comes with one dash
 parser.add_argument("--max-iter", type=int, default=100)
 parser.add_argument("--model-dir", default=os.environ["SM_MODEL_DIR"])
 parser.add_argument("--training", default=os.environ["SM_CHANNEL_TRAINING"])
