@@ -53,6 +53,15 @@ def signal_group(child: subprocess.Popen[bytes], number: int) -> None:
         os.killpg(child.pid, number)
 
 
+def group_lives(child: subprocess.Popen[bytes]) -> bool:
+    """Tell whether anything is left in a child's process group; zombies count until they are reaped."""
+    try:
+        os.killpg(child.pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def reap(own: Iterable[subprocess.Popen[bytes]]) -> None:
     """Collect every child that has died: our own by their Popen, adopted orphans here.
 

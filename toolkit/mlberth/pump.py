@@ -8,12 +8,16 @@ from typing import IO
 
 _CHUNK = 65536
 _TAIL = 65536
+_HEAD = 16384
+_LANDMARK = b"Traceback (most recent call last):"
 
 
 class Pump:
     """Copies a pipe byte for byte to a file descriptor in a thread, and keeps the tail.
 
-    A thread, so that a reader who does not read our output never delays a signal.
+    A thread, so that a reader who does not read our output never delays a signal. Where a Python
+    traceback ends in a line too long for the tail, its beginning is kept as well: who wants to know
+    why a program failed needs both.
     """
 
     def __init__(self, source: IO[bytes], sink: int, keep: int = _TAIL) -> None:
@@ -21,6 +25,7 @@ class Pump:
         self._sink = sink
         self._keep = keep
         self._kept = bytearray()
+        self._head = b""
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -29,13 +34,24 @@ class Pump:
         self._thread.join(timeout)
         if not self._thread.is_alive():
             self._source.close()
-        return bytes(self._kept)
+        return bytes(self._head + self._kept)
 
     def _run(self) -> None:
         while chunk := os.read(self._source.fileno(), _CHUNK):
             self._kept += chunk
-            del self._kept[: -self._keep]
+            self._drop(len(self._kept) - self._keep)
             self._write(chunk)
+
+    def _drop(self, surplus: int) -> None:
+        if surplus <= 0:
+            return
+        start = self._kept.rfind(_LANDMARK, 0, surplus + len(_LANDMARK))
+        if start >= 0:
+            self._head = bytes(self._kept[start : start + _HEAD])
+            surplus = start + _HEAD
+        elif b"\n" in self._kept[:surplus]:
+            self._head = b""  # that line has ended, and something else was written since
+        del self._kept[:surplus]
 
     def _write(self, chunk: bytes) -> None:
         view = memoryview(chunk)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlberth.children import exit_code, reap, signal_group, start
+from mlberth.children import exit_code, group_lives, reap, signal_group, start
 from mlberth.descendants import end_descendants
 from mlberth.linux import adopt_orphans
 from mlberth.pump import Pump
@@ -61,7 +61,7 @@ def supervise(
     pump = Pump(child.stderr, stderr)
     stopped_by: signal.Signals | None = None
     deadline: float | None = None
-    while child.returncode is None and (deadline is None or clock() < deadline):
+    while not _ended(child, stopped_by) and (deadline is None or clock() < deadline):
         for number in signals.wait(None if deadline is None else deadline - clock()):
             if number == signal.SIGCHLD:
                 continue
@@ -69,10 +69,18 @@ def supervise(
             if number in STOP and stopped_by is None:
                 stopped_by, deadline = number, clock() + grace
         reap([child])
-    overran = child.returncode is None
+    overran = not _ended(child, stopped_by)
     end_descendants([child], signals, polite_seconds=0 if overran else min(2.0, grace))
     reap([child])
     tail = pump.finish(_FLUSH_SECONDS)
     # What not even KILL ends (stuck in the kernel) has no code yet, and must not pass for a success.
     returncode = -signal.SIGKILL if child.returncode is None else child.returncode
     return Outcome(returncode, stopped_by, overran, tail, clock() - began)
+
+
+def _ended(child: subprocess.Popen[bytes], stopped_by: signal.Signals | None) -> bool:
+    """Tell whether the program has ended; after a stop, whether everything in its group has.
+
+    SIGTERM ends a shell at once, while the program that it runs still saves what it has.
+    """
+    return child.returncode is not None and not (stopped_by and group_lives(child))
