@@ -67,6 +67,8 @@ def test_containers_are_masked_inside() -> None:
 
 def test_known_secrets_are_hidden_in_text() -> None:
     """A secret's value is hidden wherever it turns up; short values are not worth it."""
-    secrets = secret_values({"token": "abcdef", "password": "1", "name": "bert"})
-    assert secrets == {"abcdef"}
+    nested = {"db": {"password": "hunter2"}, "stores": [{"auth_token": "token-1"}, 3]}
+    mapping = {"token": "abcdef", "password": "1", "name": "bert", "PWD": "/home/me", **nested}
+    secrets = secret_values(mapping)
+    assert secrets == {"abcdef", "hunter2", "token-1"}
     assert masked_text("no abcdef for bert", secrets) == "no *** for bert"

@@ -47,9 +47,6 @@ class Limits:
     path_bytes: int = 1024
 
 
-DEFAULT_LIMITS = Limits()
-
-
 def is_archive(path: Path) -> bool:
     """Tell whether a file begins like a gzip or tar file, or says in its name that it is one."""
     if path.name.endswith((".tar.gz", ".tgz", ".tar")):
@@ -63,7 +60,7 @@ def extract(
     archive: Path,
     destination: Path,
     *,
-    limits: Limits = DEFAULT_LIMITS,
+    limits: Limits | None = None,
     links: bool = False,
     merge: bool = False,
 ) -> None:
@@ -74,6 +71,7 @@ def extract(
     symbolic links that stay in the tree are allowed. Set-id bits, owners and times are dropped.
     Raises ArchiveError, or PlatformError where the disk fails.
     """
+    limits = limits or Limits()
     with _opened(archive, limits) as (tar, reader):
         for _ in _checked(archive, tar, limits, links):
             pass

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from mlberth.arguments import to_argparse
@@ -20,20 +21,23 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9_]")
 
 
 def child_environ(environ: Mapping[str, str], environment: Environment) -> dict[str, str]:
-    """Return the environment of the user's program: ours, the SM_* variables, and its code on PYTHONPATH.
+    """Return the environment of a training program: that of any program, and the SM_* variables.
 
     A variable that the user set keeps its value unless it is one of the contract's own.
     """
-    code = str(environment.layout.code)
+    own = {"CURRENT_HOST": environment.hosts.current}
+    return program_environ(environ, environment.layout.code) | own | sm_variables(environment)
+
+
+def program_environ(environ: Mapping[str, str], code: Path) -> dict[str, str]:
+    """Return the environment of any program of the user: ours, with its code first on PYTHONPATH."""
     path = environ.get("PYTHONPATH")
-    own = {
+    return {
         "PYTHONUNBUFFERED": "1",
         "PYTHONFAULTHANDLER": "1",
         **environ,
-        "PYTHONPATH": f"{code}:{path}" if path else code,
-        "CURRENT_HOST": environment.hosts.current,
+        "PYTHONPATH": f"{code}:{path}" if path else str(code),
     }
-    return own | sm_variables(environment)
 
 
 def sm_variables(environment: Environment) -> dict[str, str]:

@@ -15,6 +15,8 @@ MASK = "***"
 _SECRET_PARTS = re.compile(r"secret|passw|passphrase|credential|apikey|accesskey|authtoken")
 # Whole words, so that `max_tokens`, `tokenizer`, `monkey` and `key_column` stay readable.
 _SECRET_WORDS = frozenset({"token", "private", "cred", "creds", "pwd", "auth", "authorization"})
+# The shell's working directories: masking them would tear holes into every path.
+_NO_SECRETS = frozenset({"PWD", "OLDPWD"})
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _SECRET_VALUE = re.compile(
     r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b"  # AWS access key ids
@@ -30,6 +32,8 @@ _SHORTEST = 4
 
 def is_secret_name(name: str) -> bool:
     """Tell whether a variable or hyperparameter of this name holds a secret."""
+    if name in _NO_SECRETS:
+        return False
     words = [word.lower() for word in _WORD.findall(name)]
     if _SECRET_PARTS.search("".join(words)) or not _SECRET_WORDS.isdisjoint(words):
         return True
@@ -63,10 +67,16 @@ def masked_text(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def secret_values(mapping: Mapping[str, Any]) -> set[str]:
-    """Return the values that stand under secret names, for hiding them in text.
+    """Return the values that stand under secret names at any depth, for hiding them in text.
 
     Values of fewer than four characters are left out: hiding every "1" would destroy the text.
     """
-    return {
-        str(value) for name, value in mapping.items() if is_secret_name(name) and len(str(value)) >= _SHORTEST
-    }
+    found: set[str] = set()
+    for name, value in mapping.items():
+        if is_secret_name(str(name)):
+            found.add(str(value))
+        elif isinstance(value, Mapping):
+            found |= secret_values(value)
+        elif isinstance(value, list):
+            found = found.union(*(secret_values(item) for item in value if isinstance(item, Mapping)))
+    return {value for value in found if len(value) >= _SHORTEST}

@@ -10,7 +10,6 @@ import json
 import math
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -51,10 +50,16 @@ def gpu_count(root: Path = ROOT) -> int:
         return 0
 
 
-def neuron_count(root: Path = ROOT, find: Callable[[str], str | None] = shutil.which) -> int:
+def neuron_count(root: Path = ROOT, find: Callable[[str], str | None] | None = None) -> int:
     """Return how many AWS Neuron cores `neuron-ls` reports; 0 where there is no such device or tool."""
+    if not (root / "dev" / "neuron0").exists():
+        return 0
+    if find is None:
+        import shutil  # noqa: PLC0415 - a slow import, for few machines
+
+        find = shutil.which
     tool = find("neuron-ls")
-    if not tool or not (root / "dev" / "neuron0").exists():
+    if not tool:
         return 0
     try:
         answer = subprocess.run([tool, "-j"], capture_output=True, timeout=_NEURON_TIMEOUT, check=True)

@@ -7,7 +7,23 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mlberth.errors import ContractError, DependencyError, Fault
+from mlberth.variables import OPTIONAL_TEXT, Reader, Variable
 
+REGION = Variable(
+    "AWS_REGION",
+    OPTIONAL_TEXT,
+    None,
+    "The region of `s3://` sources.",
+    aliases=("SAGEMAKER_REGION",),
+    default_text="botocore's own",
+)
+ENDPOINT = Variable(
+    "S3_ENDPOINT_URL",
+    OPTIONAL_TEXT,
+    None,
+    "Another store that speaks the API of S3.",
+    default_text="AWS",
+)
 _SCHEME = "s3://"
 _CHUNK = 1024 * 1024
 _CONNECT_SECONDS = 10
@@ -18,15 +34,14 @@ _ATTEMPTS = 4
 def download(address: str, folder: Path, environ: Mapping[str, str], *, where: str) -> Path:
     """Copy the object at `s3://bucket/key` into a folder under its own name; return its path.
 
-    The region is AWS_REGION, else SAGEMAKER_REGION; the endpoint S3_ENDPOINT_URL. Credentials are
-    botocore's own business. Raises ContractError that names the setting `where` for an object that
-    cannot be read, and DependencyError where botocore is missing.
+    Credentials are botocore's own business. Raises ContractError that names the setting `where` for
+    an object that cannot be read, and DependencyError where botocore is missing.
     """
     bucket, _, key = address.removeprefix(_SCHEME).partition("/")
     name = PurePosixPath(key).name
     if not bucket or not name or key.endswith("/"):
         raise ContractError(Fault(where, repr(address), "s3://bucket/key of one object"))
-    client, errors = _client(environ, where, address)
+    client, errors = _client(Reader(environ), where, address)
     path = folder / name
     try:
         body = client.get_object(Bucket=bucket, Key=key)["Body"]
@@ -40,7 +55,7 @@ def download(address: str, folder: Path, environ: Mapping[str, str], *, where: s
     return path
 
 
-def _client(environ: Mapping[str, str], where: str, address: str) -> tuple[Any, tuple[type[Exception], ...]]:
+def _client(reader: Reader, where: str, address: str) -> tuple[Any, tuple[type[Exception], ...]]:
     """Return an S3 client and the errors that it raises."""
     try:
         from botocore.config import Config  # noqa: PLC0415 - an extra that few jobs have
@@ -55,8 +70,8 @@ def _client(environ: Mapping[str, str], where: str, address: str) -> tuple[Any, 
     )
     client = get_session().create_client(
         "s3",
-        region_name=environ.get("AWS_REGION") or environ.get("SAGEMAKER_REGION"),
-        endpoint_url=environ.get("S3_ENDPOINT_URL"),
+        region_name=reader.get(REGION) or None,
+        endpoint_url=reader.get(ENDPOINT) or None,
         config=config,
     )
     return client, (BotoCoreError, ClientError, OSError)

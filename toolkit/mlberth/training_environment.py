@@ -19,7 +19,7 @@ PROGRAM = Variable(
     OPTIONAL_TEXT,
     None,
     "The user's program, relative to the code folder; wins over the hyperparameter sagemaker_program.",
-    default_text="the hyperparameter sagemaker_program",
+    default_text="the hyperparameter sagemaker_program, else train.py",
 )
 JOB_NAME = Variable(
     "TRAINING_JOB_NAME",
