@@ -1,0 +1,81 @@
+"""The `train` and `process` commands."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TRAIN_USAGE = """\
+usage: train [--explain]
+
+Run the training job below /opt/ml (or SAGEMAKER_BASE_DIR): fetch and install its code, run its
+program, pass signals on, and report to output/failure or output/success.
+
+  --explain   print what would run, secrets masked, and run nothing
+
+The program is SAGEMAKER_PROGRAM or the hyperparameter sagemaker_program, else train.py, in
+/opt/ml/code.
+
+Exit codes: the program's own; 128+n for signal n; 78 the job is not what the contract asks for;
+69 a dependency cannot be installed; 70 the machine's fault or ours."""
+PROCESS_USAGE = """\
+usage: process [PROGRAM [ARGUMENT…]]
+
+Run the processing job below /opt/ml/processing (or SAGEMAKER_BASE_DIR): unpack sourcedir.tar.gz,
+install requirements.txt, run the program in processing/input/code, pass signals on, and report to
+output/message.
+
+Without PROGRAM, SAGEMAKER_PROGRAM is run. Exit codes are those of `train`."""
+_HELP = (["--help"], ["-h"])
+_USAGE_ERROR = 2
+
+
+def main() -> int:
+    """Run the training job below /opt/ml; returns the exit code."""
+    from mlberth.signals import SignalQueue  # noqa: PLC0415 - a stop must be seen before anything else loads
+
+    with SignalQueue() as signals:
+        arguments = sys.argv[1:]
+        if arguments in _HELP:
+            print(TRAIN_USAGE)
+            return 0
+        if arguments == ["--explain"]:
+            return _explain()
+        if arguments:
+            print(f"train: found {' '.join(arguments)!r}; expected --explain, or nothing.", file=sys.stderr)
+            return _USAGE_ERROR
+        from mlberth_train.training import train  # noqa: PLC0415
+
+        return train(os.environ, signals, sys.executable)
+
+
+def process() -> int:
+    """Run the processing job below /opt/ml/processing; returns the exit code."""
+    from mlberth.signals import SignalQueue  # noqa: PLC0415 - as in `main`
+
+    with SignalQueue() as signals:
+        arguments = sys.argv[1:]
+        if arguments in _HELP:
+            print(PROCESS_USAGE)
+            return 0
+        from mlberth_train.processing import process as run  # noqa: PLC0415
+
+        return run(arguments, os.environ, signals, sys.executable)
+
+
+def _explain() -> int:
+    from mlberth.errors import MlberthError  # noqa: PLC0415
+    from mlberth_train.explanation import explain  # noqa: PLC0415
+
+    try:
+        text = explain(os.environ, sys.executable)
+    except MlberthError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    # A variable can hold bytes that are no text.
+    print(text.encode(errors="backslashreplace").decode())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

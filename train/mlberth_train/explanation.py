@@ -1,0 +1,52 @@
+"""What `train` would do, in words."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlberth.dependencies import install_command
+from mlberth.exports import sm_variables
+from mlberth.hyperparameters import Hyperparameters
+from mlberth.masking import masked_mapping, masked_text
+from mlberth.training_environment import Environment
+from mlberth_train.training import Training, make_job, resolved
+
+
+def explain(environ: Mapping[str, str], python: str) -> str:
+    """Return what `train` would run here, secrets masked; nothing is run or changed.
+
+    Raises ContractError where it could run nothing.
+    """
+    training = Training.from_environ(environ)
+    environment = training.environment
+    code = environment.layout.code
+    hosts = environment.hosts
+    lines = {
+        "host": f"{hosts.current}, rank {hosts.rank} of {len(hosts.names)}",
+        "channels": ", ".join(f"{name} ({path})" for name, path in environment.channel_dirs.items())
+        or "none",
+        "folder": str(code),
+    }
+    if training.source and Path(training.source[0]).resolve() != code.resolve():
+        source, where = training.source
+        lines["code"] = f"fetched from {masked_text(source)} ({where})"
+        lines["install"] = lines["command"] = "known once the code is there"
+    else:
+        job = make_job(training, environ, python)
+        environment = resolved(environment)
+        lines["install"] = shlex.join(install_command(python, code) or []) or "nothing"
+        lines["command"] = job.place.mask(shlex.join(job.shown))
+    lines["stop"] = f"SIGTERM is passed on; SIGKILL after {training.grace:g} s"
+    text = [f"{name + ':':<10}{value}" for name, value in lines.items()]
+    return "\n".join([*text, "environment:", *_variables(environment)])
+
+
+def _variables(environment: Environment) -> list[str]:
+    parameters = environment.parameters
+    shares = {field.name: getattr(parameters, field.name) for field in dataclasses.fields(parameters)}
+    masked = Hyperparameters(**{name: masked_mapping(share) for name, share in shares.items()})
+    variables = sm_variables(dataclasses.replace(environment, parameters=masked))
+    return [f"  {name}={shlex.quote(value)}" for name, value in masked_mapping(variables).items()]

@@ -1,0 +1,73 @@
+"""A processing job.
+
+Source: the platform's processing contract. The SDK's script processors put the program, or a
+sourcedir.tar.gz with it, into `processing/input/code`, and unpack that there; what the job leaves is
+in folders that its request names; its last word is `output/message`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mlberth.exports import program_environ
+from mlberth.hosts import read_hosts
+from mlberth.jsonfile import read_object
+from mlberth.layout import Layout
+from mlberth.logs import configure
+from mlberth.masking import masked_text, secret_values
+from mlberth.signals import SignalQueue
+from mlberth.training_environment import LOG_LEVEL_VARIABLE, PROGRAM
+from mlberth.variables import Reader
+from mlberth_train.entry_point import find_program, program_command
+from mlberth_train.job import Job, run
+from mlberth_train.place import Place
+from mlberth_train.variables import STOP_GRACE
+
+ARCHIVE = "sourcedir.tar.gz"
+
+
+def process(arguments: Sequence[str], environ: Mapping[str, str], signals: SignalQueue, python: str) -> int:
+    """Run the program that the arguments name, or SAGEMAKER_PROGRAM; returns the exit code."""
+    configure()
+    layout = Layout.from_environ(environ)
+    return run(
+        lambda: _prepare(layout, arguments, environ, python),
+        environ=environ,
+        signals=signals,
+        python=python,
+        failure=layout.message,
+    )
+
+
+def _prepare(layout: Layout, arguments: Sequence[str], environ: Mapping[str, str], python: str) -> Job:
+    reader = Reader(environ)
+    program, grace, level = reader.get(PROGRAM), reader.get(STOP_GRACE), reader.get(LOG_LEVEL_VARIABLE)
+    reader.check()
+    configure(level)
+    hosts = read_hosts(layout.processing_resource_config)
+    request = read_object(layout.processing_job_config, default={})
+    code = layout.processing_code
+    if (code / ARCHIVE).is_file():
+        from mlberth.archives import extract  # noqa: PLC0415 - most jobs bring none
+
+        extract(code / ARCHIVE, code, merge=True)
+    where = "the argument PROGRAM" if arguments else PROGRAM.name
+    program = arguments[0] if arguments else program
+    program = find_program(code, program, how="Name the program after `process`, or set SAGEMAKER_PROGRAM.")
+    argv = program_command(code, program, arguments[1:], python=python, where=where)
+    secrets = frozenset(secret_values(environ))
+    return Job(
+        code=code,
+        argv=argv,
+        shown=[masked_text(word, secrets) for word in argv],
+        environ=program_environ(environ, code),
+        grace=grace,
+        place=Place.on(hosts, code, secrets),
+        inputs=_input_names(request),
+    )
+
+
+def _input_names(request: Mapping[str, Any]) -> list[str]:
+    inputs = request.get("ProcessingInputs") or []
+    return [str(entry.get("InputName")) for entry in inputs if isinstance(entry, dict)]

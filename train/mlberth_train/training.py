@@ -1,0 +1,130 @@
+"""A training job: what the contract says of it, made into something to run."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Mapping
+from functools import partial
+
+from mlberth.arguments import PROTOCOLS
+from mlberth.exports import child_environ
+from mlberth.layout import Layout
+from mlberth.logs import configure
+from mlberth.masking import masked_mapping, secret_values
+from mlberth.signals import SignalQueue
+from mlberth.training_environment import PROGRAM, TRAINING_MODULE, Environment
+from mlberth.variables import Reader
+from mlberth_train import variables
+from mlberth_train.entry_point import find_program, hook_command, program_command
+from mlberth_train.job import Job, run
+from mlberth_train.place import Place
+
+SOURCE = "sagemaker_submit_directory"
+DEFAULT_PROGRAM = "train.py"
+
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """One training job, read and checked, before anything is done."""
+
+    environment: Environment
+    protocol: str
+    grace: float
+    submit_directory: str | None
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Training:
+        """Read the job; raises ContractError for everything that is wrong with it."""
+        reader = Reader(environ)
+        environment = Environment.from_environ(environ)
+        training = cls(
+            environment,
+            protocol=reader.get(variables.ARGS_PROTOCOL),
+            grace=reader.get(variables.STOP_GRACE),
+            submit_directory=reader.get(variables.SUBMIT_DIRECTORY) or None,
+        )
+        reader.check()
+        return training
+
+    @property
+    def source(self) -> tuple[str, str] | None:
+        """Where the code comes from, and the setting that says so; None is what the image has."""
+        asked = self.environment.parameters.platform.get(SOURCE)
+        if asked:
+            return str(asked), f"the hyperparameter {SOURCE}"
+        if self.submit_directory:
+            return self.submit_directory, variables.SUBMIT_DIRECTORY.name
+        return None
+
+
+def train(environ: Mapping[str, str], signals: SignalQueue, python: str) -> int:
+    """Run the training job and report how it ended; returns the exit code."""
+    configure()
+    layout = Layout.from_environ(environ)
+    return run(
+        lambda: _prepare(environ, python),
+        environ=environ,
+        signals=signals,
+        python=python,
+        failure=layout.failure,
+        success=layout.success,
+    )
+
+
+def _prepare(environ: Mapping[str, str], python: str) -> Job:
+    training = Training.from_environ(environ)
+    configure(training.environment.log_level)
+    _fetch(training, environ)
+    return make_job(training, environ, python)
+
+
+def _fetch(training: Training, environ: Mapping[str, str]) -> None:
+    """Make the folders that a program may count on, and bring the code of a job that names its source."""
+    layout = training.environment.layout
+    for folder in (layout.code, layout.model, layout.output_data):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            log.warning("%s cannot be made: %s", folder, error.strerror)
+    if training.source:
+        from mlberth.sources import fetch_code  # noqa: PLC0415 - unpacking is a heavy import
+
+        source, where = training.source
+        fetch_code(source, layout.code, environ, where=where)
+
+
+def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job:
+    """Return what to run, from the code that is there; changes nothing."""
+    environment = resolved(training.environment)
+    code = environment.layout.code
+    if environment.module:
+        argv = shown = hook_command(environment.module, python=python, where=TRAINING_MODULE.name)
+    else:
+        assert environment.program
+        to_arguments = PROTOCOLS[training.protocol]
+        masked = masked_mapping(environment.hyperparameters)
+        where = PROGRAM.name if environ.get(PROGRAM.name) else f"the hyperparameter {PROGRAM.name.lower()}"
+        command = partial(program_command, code, environment.program, python=python, where=where)
+        argv, shown = command(to_arguments(environment.hyperparameters)), command(to_arguments(masked))
+    secrets = secret_values(environ) | secret_values(environment.hyperparameters)
+    return Job(
+        code=code,
+        argv=argv,
+        shown=shown,
+        environ=child_environ(environ, environment),
+        grace=training.grace,
+        place=Place.on(environment.hosts, code, frozenset(secrets)),
+        inputs=sorted(environment.channels),
+    )
+
+
+def resolved(environment: Environment) -> Environment:
+    """Return the environment with the program that is run where the job names none."""
+    if environment.module:
+        return environment
+    how = f"Set {PROGRAM.name} or the hyperparameter {PROGRAM.name.lower()}."
+    program = find_program(environment.layout.code, environment.program, how=how, default=DEFAULT_PROGRAM)
+    return dataclasses.replace(environment, program=program)

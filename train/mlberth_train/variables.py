@@ -1,0 +1,46 @@
+"""The variables that `train` and `process` read; docs/variables.md is made from this table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlberth.arguments import PROTOCOLS
+from mlberth.layout import BASE_DIR, DEFAULT_BASE
+from mlberth.s3 import ENDPOINT, REGION
+from mlberth.training_environment import JOB_NAME, LOG_LEVEL_VARIABLE, PROGRAM, TRAINING_MODULE
+from mlberth.variables import OPTIONAL_TEXT, TEXT, Variable, one_of, seconds
+
+BASE = Variable(BASE_DIR, TEXT, DEFAULT_BASE, "The folder that holds the whole tree of a job.")
+SUBMIT_DIRECTORY = Variable(
+    "SAGEMAKER_SUBMIT_DIRECTORY",
+    OPTIONAL_TEXT,
+    None,
+    "Where the code is: a folder, a .tar.gz, a file, or an s3:// address; read when the hyperparameter "
+    "sagemaker_submit_directory is absent, since that belongs to the job and this often to the image.",
+    default_text="the code folder as it is",
+)
+ARGS_PROTOCOL = Variable(
+    "SAGEMAKER_ARGS_PROTOCOL",
+    one_of(*PROTOCOLS),
+    "argparse",
+    "How hyperparameters become arguments of the program.",
+)
+STOP_GRACE = Variable(
+    "SAGEMAKER_STOP_GRACE_SECONDS",
+    seconds(0, 86400),
+    110.0,
+    "How long the program may take to end after SIGTERM or SIGINT before it is killed, in seconds.",
+)
+
+ALL: tuple[Variable[Any], ...] = (
+    PROGRAM,
+    TRAINING_MODULE,
+    SUBMIT_DIRECTORY,
+    ARGS_PROTOCOL,
+    STOP_GRACE,
+    LOG_LEVEL_VARIABLE,
+    JOB_NAME,
+    BASE,
+    REGION,
+    ENDPOINT,
+)
