@@ -1,0 +1,2 @@
+#!/bin/sh -e
+printf '%s\n' "$0" "$@" > "$SM_MODEL_DIR/seen.txt"

@@ -1,0 +1,22 @@
+"""What nobody foresaw ends in a report as well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlberth.signals import SignalQueue
+from mlberth_train.job import Job, run
+
+
+def test_a_bug_of_ours_has_its_own_exit_code_and_no_secret(tmp_path: Path) -> None:
+    """An error without a class is the platform's: 70, named in the failure file, secrets masked."""
+
+    def prepare() -> Job:
+        raise RuntimeError("odd, with canary-1")
+
+    environ = {"API_TOKEN": "canary-1"}
+    failure = tmp_path / "output/failure"
+    with SignalQueue() as signals:
+        assert run(prepare, environ=environ, signals=signals, python="python", failure=failure) == 70
+    assert failure.read_text().startswith("PlatformError: mlberth: found RuntimeError: odd, with ***;")
+    assert [path.name for path in failure.parent.iterdir()] == ["failure"]
