@@ -32,6 +32,7 @@ from mlberth_serve.run_directory import RunDirectory, write_private
 
 LOAD_IN_WORKERS = "--load-in-workers"
 _MOST_EARLY_DEATHS = 3
+_STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 _NEVER = 1e12
 """A heartbeat so far ahead that gunicorn's timeout never comes."""
 
@@ -83,6 +84,27 @@ def why_not_fork(
     return None
 
 
+class Parent(Arbiter):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's arbiter, whose workers miss no signal.
+
+    A worker inherits the arbiter's handlers, which only queue, until it has set its own: a stop that
+    comes in between would be lost, and the arbiter would wait its whole grace for that worker.
+    """
+
+    def spawn_worker(self) -> Any:
+        """Fork a worker with the stop signals held back; it lets them in when it can act on them."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
+        try:
+            return super().spawn_worker()
+        finally:
+            let_stop_in()
+
+
+def let_stop_in() -> None:
+    """Deliver the stop signals that were held back, and those to come."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
+
+
 class Master(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn with our settings alone: no file, variable or argument of its own is read."""
 
@@ -103,10 +125,15 @@ class Master(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         for name, value in (self._command["settings"] | hooks).items():
             self.cfg.set(name, value)
 
+    def run(self) -> None:
+        """Serve until a signal ends it."""
+        Parent(self).run()
+
     def load(self) -> Any:
         """Return the application; a worker calls this, and loads it where the master has not."""
         if self._application is None:
             self._application = self._load_in_worker()
+        let_stop_in()
         if self._command["behind_nginx"]:
             return self._application
         return answer_ping(self._application, self._run.state)
@@ -114,6 +141,7 @@ class Master(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     def _load_in_worker(self) -> Any:
         # There is no request to finish yet: a stop ends the worker at once, even inside C code.
         graceful = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        let_stop_in()
         try:
             return load(self._command["application"])
         except (Exception, SystemExit) as error:  # noqa: BLE001 - as in main

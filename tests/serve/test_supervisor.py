@@ -84,6 +84,16 @@ def test_stop_while_loading(tmp_path: Path, front: str) -> None:
         assert time.monotonic() - began < 5
 
 
+def test_stop_while_a_worker_is_forked(tmp_path: Path, front: str) -> None:
+    """A worker that is told to stop before it can listen to signals still stops."""
+    forked = tmp_path / "forked"
+    with Server(tmp_path, SAGEMAKER_USE_NGINX=front, STANDIN_FORK=str(forked)) as server:
+        wait_until(forked.exists)
+        began = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - began < 10
+
+
 def invoke_and_wait(server: Server, touch: Path, gate: Path) -> tuple[threading.Thread, list[Answer]]:
     """Start a request that is in work once `touch` exists, and ends when `gate` does."""
     answers: list[Answer] = []

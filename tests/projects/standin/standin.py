@@ -30,6 +30,9 @@ if told("STANDIN_DIE"):
     os.kill(os.getpid(), signal.SIGKILL)
 if "STANDIN_THREAD" in os.environ:
     threading.Thread(target=threading.Event().wait, daemon=True).start()
+if "STANDIN_FORK" in os.environ:
+    forked = pathlib.Path(os.environ["STANDIN_FORK"])
+    os.register_at_fork(after_in_child=lambda: (forked.touch(), time.sleep(1)))
 
 
 def application(environ, start_response):
