@@ -62,5 +62,17 @@ def prepare(argv: Sequence[str]) -> int:
     return preparation.prepare(os.environ, RunDirectory(Path(argv[0])))
 
 
+def health() -> int:
+    """Tell whether the server of this container is ready: exit code 0, or 1 with the cause."""
+    from mlberth_serve.health import health as ask  # noqa: PLC0415 - `serve` needs none of it
+
+    try:
+        ready, said = ask(os.environ)
+    except MlberthError as error:
+        ready, said = False, str(error)
+    print(said)
+    return 0 if ready else 1
+
+
 if __name__ == "__main__":
     sys.exit(main())

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
-from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
 from mlberth import __version__
+from mlberth.signals import end_on_stop
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "mlberth.commands"
 _USAGE_ERROR = 2
+_OURS = ("train", "serve", "process")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `mlberth COMMAND [ARGUMENT…]`; returns the command's exit code."""
+    if os.getpid() == 1:
+        end_on_stop()
+    from importlib.metadata import entry_points  # slow to import: after the signal handlers  # noqa: PLC0415
+
     arguments = list(sys.argv[1:] if argv is None else argv)
     commands = {point.name: point for point in entry_points(group=GROUP)}
     if not arguments or arguments[0] in ("-h", "--help"):
@@ -31,6 +41,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _USAGE_ERROR
     sys.argv = [f"mlberth {name}", *rest]
     return int(commands[name].load()() or 0)
+
+
+def run() -> int:
+    """Run a command with the duties of PID 1: `train`, `serve`, `process`, or any other program."""
+    from mlberth.run import CommandError, find, run_program  # noqa: PLC0415
+
+    arguments = sys.argv[1:]
+    if not arguments:
+        print("usage: mlberth run COMMAND [ARGUMENT…]", file=sys.stderr)
+        return _USAGE_ERROR
+    # An image may bring a `train` of its own on PATH: then that one is meant, as it is without us.
+    ours = os.path.join(os.path.dirname(sys.executable), arguments[0])  # noqa: PTH118, PTH120
+    if arguments[0] in _OURS and find(arguments[0], os.get_exec_path()) in (ours, None):
+        return main(arguments)
+    try:
+        return run_program(arguments, os.environ)
+    except CommandError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
 
 
 def _help(commands: Mapping[str, EntryPoint]) -> str:

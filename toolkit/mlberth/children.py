@@ -18,6 +18,7 @@ def start(
     *,
     env: Mapping[str, str],
     cwd: Path | None = None,
+    stdin: int | None = subprocess.DEVNULL,
     stdout: int | IO[Any] | None = None,
     stderr: int | IO[Any] | None = None,
     death_signal: int = signal.SIGKILL,
@@ -25,7 +26,7 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Start a program in a new process group that gets `death_signal` when we die.
 
-    Its standard input is empty. Raises OSError where the program cannot be started.
+    Its standard input is empty unless given; None is ours. Raises OSError where it cannot be started.
     """
     parent = os.getpid()
 
@@ -39,7 +40,7 @@ def start(
         argv,
         env=dict(env),
         cwd=cwd,
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=stdout,
         stderr=stderr,
         pass_fds=pass_fds,

@@ -24,6 +24,15 @@ FORWARDED = (
 """The signals that a supervised program gets to see."""
 
 
+def end_on_stop() -> None:
+    """End at once with 128 + n on a stop signal, until a SignalQueue takes over.
+
+    For PID 1, which the kernel spares every signal that has no handler.
+    """
+    for number in STOP:
+        signal.signal(number, lambda number, _: os._exit(128 + number))
+
+
 class SignalQueue:
     """Collects signals while it is entered; `wait` hands them out in the order of their arrival.
 

@@ -1,0 +1,64 @@
+"""The Docker engine and the images under test."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import pytest
+from tests.images.engine import ROOT, Engine
+
+_BUILD_SECONDS = 1500
+Image = Callable[[str, str], str]
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    """Return the engine; skip where none answers, or fail where one has to (MLBERTH_REQUIRE_DOCKER=1)."""
+    found = subprocess.run([ROOT / "scripts/docker-client"], capture_output=True, text=True, check=False)
+    client = found.stdout.strip()
+    reason = found.stderr.strip()
+    if client:
+        answer = subprocess.run([client, "version"], capture_output=True, text=True, timeout=60, check=False)
+        reason = "" if answer.returncode == 0 else answer.stderr.strip()
+    if reason:
+        if os.environ.get("MLBERTH_REQUIRE_DOCKER") == "1":
+            pytest.fail(f"MLBERTH_REQUIRE_DOCKER=1, and {reason}")
+        pytest.skip(f"{reason} (scripts/start-engine starts one)")
+    engine = Engine(client, f"mlberth.tests={uuid.uuid4().hex}")
+    yield engine
+    engine.remove_all()
+
+
+@pytest.fixture(scope="session")
+def image(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """Return a function that builds both images of a flavour from this checkout, once, and returns a name."""
+    log = tmp_path_factory.mktemp("build") / "log"
+
+    def execute(*argv: str) -> None:
+        with log.open("ab") as sink:
+            done = subprocess.run(
+                argv, cwd=ROOT, stdout=sink, stderr=subprocess.STDOUT, timeout=_BUILD_SECONDS, check=False
+            )
+        assert done.returncode == 0, log.read_text()[-4000:]
+
+    @cache
+    def wheel() -> None:
+        for old in (ROOT / "dist").glob("mlberth-*.whl"):
+            old.unlink()
+        execute(sys.executable, "-m", "build", "--wheel", "--outdir", "dist", ".")
+
+    @cache
+    def build(flavour: str) -> None:
+        wheel()
+        execute("scripts/build-images", flavour)
+
+    def name(kind: str, flavour: str) -> str:
+        build(flavour)
+        return f"mlberth-{kind}:{flavour}"
+
+    return name

@@ -1,0 +1,107 @@
+"""What is in the images, and what is not."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tests.images.conftest import Image
+from tests.images.engine import FLAVOURS, HARDENED, KINDS, UNPRIVILEGED_ROOT, Engine
+
+MODULES = {
+    "base": "mlberth_train",
+    "sklearn": "sklearn, skops, joblib",
+    "xgboost": "xgboost",
+    "torch": "torch, numpy",
+}
+# What a stranger who breaks in would like to find, and what only makes a download longer.
+UNWANTED = """
+for program in gcc cc g++ make curl wget git tini; do
+    if command -v $program; then echo "program $program"; fi
+done
+find / -xdev -type f -perm /6000
+find /var/lib/apt/lists /var/cache/apt /root/.cache /tmp /var/log -type f 2>/dev/null
+find / -xdev -name '__editable__*'
+ls -d /dist /constraints 2>/dev/null
+true
+"""
+
+every_image = pytest.mark.parametrize("flavour", FLAVOURS)
+of_each_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+@every_image
+@of_each_kind
+def test_nothing_unwanted_is_inside(kind: str, flavour: str, engine: Engine, image: Image) -> None:
+    """No compiler, package list, pip cache, log, build input, editable install or setuid file is left."""
+    assert engine.run(image(kind, flavour), "sh", "-c", UNWANTED).stdout == ""
+
+
+@every_image
+@of_each_kind
+@pytest.mark.parametrize(
+    "options", [(), UNPRIVILEGED_ROOT, HARDENED], ids=["root", "root without capabilities", "hardened"]
+)
+def test_libraries_load(
+    options: tuple[str, ...], kind: str, flavour: str, engine: Engine, image: Image
+) -> None:
+    """The flavour's libraries load as root, as root without a capability, and as nobody with nothing."""
+    done = engine.run(image(kind, flavour), "python", "-c", f"import {MODULES[flavour]}", options=options)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@of_each_kind
+def test_what_drivers_of_others_need_is_there(kind: str, engine: Engine, image: Image) -> None:
+    """bash, python3, python and pip are on PATH, and pip installs beside our own libraries."""
+    done = engine.run(image(kind, "base"), "bash", "-c", "command -v python3 python pip3 pip")
+    assert done.stdout.split() == [f"/opt/venv/bin/{name}" for name in ("python3", "python", "pip3", "pip")]
+
+
+@of_each_kind
+def test_python_finds_no_conflict_among_the_packages(kind: str, engine: Engine, image: Image) -> None:
+    """Every package has the versions that it asks for."""
+    done = engine.run(image(kind, "sklearn"), "pip", "check", "--disable-pip-version-check")
+    assert (done.returncode, done.stdout.strip()) == (0, "No broken requirements found.")
+
+
+def test_torch_is_the_build_for_processors(engine: Engine, image: Image) -> None:
+    """Unless it is asked for, no image carries CUDA."""
+    done = engine.run(image("train", "torch"), "pip", "list", "--format=freeze")
+    assert "torch==" in done.stdout
+    assert "nvidia" not in done.stdout
+
+
+@every_image
+def test_serve_image_starts_with_the_layers_of_the_train_image(
+    flavour: str, engine: Engine, image: Image
+) -> None:
+    """A machine that has one of the two downloads little for the other."""
+    layers = {}
+    for kind in KINDS:
+        inspected = engine.command("image", "inspect", image(kind, flavour)).stdout
+        layers[kind] = json.loads(inspected)[0]["RootFS"]["Layers"]
+    assert layers["serve"][: len(layers["train"])] == layers["train"]
+
+
+@of_each_kind
+def test_configuration(kind: str, engine: Engine, image: Image) -> None:
+    """The entry point, the command, the labels and the health check are what platforms look for."""
+    inspected = json.loads(engine.command("image", "inspect", image(kind, "base")).stdout)[0]
+    config = inspected["Config"]
+    assert config["Entrypoint"] == ["mlberth", "run"]
+    assert config["Cmd"] == [kind]
+    assert config["User"] == ""
+    labels = config["Labels"]
+    assert labels["org.opencontainers.image.title"] == f"mlberth-{kind}:base"
+    assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
+    assert labels["org.opencontainers.image.version"] != "0"
+    assert len(labels["org.opencontainers.image.revision"]) == 40
+    capabilities = [
+        f"com.amazonaws.sagemaker.capabilities.{name}" for name in ("accept-bind-to-port", "multi-models")
+    ]
+    assert [labels.get(name) for name in capabilities] == (
+        ["true", "true"] if kind == "serve" else [None, None]
+    )
+    assert config.get("Healthcheck", {}).get("Test") == (
+        ["CMD", "mlberth", "health"] if kind == "serve" else None
+    )
