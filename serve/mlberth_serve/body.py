@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mlberth_serve.content_encoding import decode_content
 from mlberth_serve.errors import BadRequestError, PayloadTooLargeError
 
 
 def read_body(environ: Mapping[str, Any], limit: int | None) -> bytes:
-    """Return the whole body; `limit` is in bytes, None for no limit.
+    """Return the whole body, decompressed; `limit` is in bytes, None for no limit.
 
-    A Content-Length over the limit is refused before anything is read, a chunked body as soon as it
-    is over. Raises PayloadTooLargeError, or BadRequestError when the body breaks off.
+    A Content-Length over the limit is refused before anything is read, a chunked or compressed body
+    as soon as it is over. Raises PayloadTooLargeError, UnsupportedTypeError for a Content-Encoding
+    that is not known, or BadRequestError when the body breaks off.
     """
+    body = _read(environ, limit)
+    coding = environ.get("HTTP_CONTENT_ENCODING")
+    return decode_content(body, coding, limit) if coding else body
+
+
+def _read(environ: Mapping[str, Any], limit: int | None) -> bytes:
     length = environ.get("CONTENT_LENGTH")
     try:
         if length:
