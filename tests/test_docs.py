@@ -1,0 +1,39 @@
+"""The pages that are made from the code, and the links of all pages."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+
+
+def test_generated_pages_are_current() -> None:
+    """`make docs` would change nothing."""
+    argv = [sys.executable, "scripts/write_docs.py", "--check"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every relative link names a file that is there."""
+    links = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_variable_in_prose_is_read() -> None:
+    """A page names no SAGEMAKER_ variable that the generated table does not have."""
+    known = set(re.findall(r"SAGEMAKER_[A-Z_]+", (ROOT / "docs/variables.md").read_text())) | {"SAGEMAKER_"}
+    named = {
+        name
+        for page in PAGES
+        if page.name != "CHANGELOG.md"
+        for name in re.findall(r"`(SAGEMAKER_[A-Z_]+)", page.read_text())
+    }
+    assert named - known == set()
