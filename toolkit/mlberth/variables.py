@@ -14,6 +14,7 @@ from mlberth.errors import ContractError, Fault
 from mlberth.masking import masked
 
 T = TypeVar("T")
+Number = TypeVar("Number", int, float)
 
 LOG_LEVELS = {"CRITICAL": 50, "FATAL": 50, "ERROR": 40, "WARNING": 30, "WARN": 30, "INFO": 20, "DEBUG": 10}
 SWITCH = {
@@ -54,26 +55,13 @@ class Variable(Generic[T]):
 
 def whole_number(least: int, most: int) -> Kind[int]:
     """Accept a whole number in a closed range."""
-
-    def parse(text: str) -> int:
-        number = int(text)
-        if not least <= number <= most:
-            raise ValueError(text)
-        return number
-
-    return Kind(parse, f"a whole number from {least} to {most}")
+    return Kind(_in_range(int, least, most), f"a whole number from {least} to {most}")
 
 
 def seconds(least: float, most: float) -> Kind[float]:
     """Accept a duration in seconds, without a unit, in a closed range."""
-
-    def parse(text: str) -> float:
-        number = float(text)
-        if not least <= number <= most:
-            raise ValueError(text)
-        return number
-
-    return Kind(parse, f"seconds, a number from {least:g} to {most:g} without a unit")
+    expected = f"seconds, a number from {least:g} to {most:g} without a unit"
+    return Kind(_in_range(float, least, most), expected)
 
 
 def one_of(*choices: str) -> Kind[str]:
@@ -90,6 +78,16 @@ def one_of(*choices: str) -> Kind[str]:
 def optional(kind: Kind[T]) -> Kind[T | None]:
     """Accept what `kind` does; the type of a variable whose default is None."""
     return Kind(kind.parse, kind.expected)
+
+
+def _in_range(convert: Callable[[str], Number], least: float, most: float) -> Callable[[str], Number]:
+    def parse(text: str) -> Number:
+        number = convert(text)
+        if not least <= number <= most:  # not so for nan either
+            raise ValueError(text)
+        return number
+
+    return parse
 
 
 def _switch(text: str) -> bool:
