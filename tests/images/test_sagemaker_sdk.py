@@ -93,7 +93,7 @@ def train_here(engine: Engine, image: str, folder: Path) -> None:
     (folder / "output").mkdir()
     mounts = [f"--volume={folder}/{name}:/{name}" for name in ("project", "data", "output")]
     env = ["--env=SM_CHANNEL_TRAINING=/data", "--env=SM_MODEL_DIR=/output"]
-    done = engine.run(image, "python", "/project/train.py", "--C", "1", options=[*mounts, *env])
+    done = engine.run(image, "python", "/project/train.py", "--strength", "1", options=[*mounts, *env])
     assert done.returncode == 0, done.stderr
     with tarfile.open(folder / "output/model.tar.gz", "w:gz") as archive:
         archive.add(folder / "output/model.joblib", "model.joblib")
@@ -103,7 +103,7 @@ def train_here(engine: Engine, image: str, folder: Path) -> None:
 def test_v2_estimator_trains_and_deploys(folder: Path, image: Image) -> None:
     """fit() runs local code; deploy() then gives the model alone, and the framework's default serves it."""
     output = drive("v2", "estimator", folder, str(free_port()), image("serve", "sklearn"))
-    assert "trained with C=2.5" in output
+    assert "trained with strength 2.5" in output
     assert json.loads((folder / "answer.json").read_text()) == [0, 1]
 
 
@@ -127,7 +127,7 @@ def test_v2_transformer_predicts_a_file(folder: Path, engine: Engine, image: Ima
 def test_v3_driver_starts_the_source_code(folder: Path, image: Image) -> None:
     """ModelTrainer's own driver, which replaces our entry point, finds all that it needs in the image."""
     output = drive("v3", "source_code", folder, image("train", "sklearn"))
-    assert "trained with C=2.5" in output
+    assert "trained with strength 2.5" in output
     assert (folder / "root/model/model.joblib").exists()
 
 
@@ -140,5 +140,5 @@ def test_v3_trains_with_the_images_own_code(folder: Path, engine: Engine, image:
     tag = "mlberth-tests:own-code"
     engine.command("build", "--quiet", "--tag", tag, str(folder / "project"))
     output = drive("v3", "own_code", folder, tag)
-    assert "trained with C=2.5" in output
+    assert "trained with strength 2.5" in output
     assert (folder / "root/model/model.joblib").exists()

@@ -42,7 +42,7 @@ def estimator(session: LocalSession, folder: Path, image: str) -> list[object]:
         instance_type="local",
         sagemaker_session=session,
         output_path=f"file://{folder}/output",
-        hyperparameters={"C": 2.5},
+        hyperparameters={"strength": 2.5},
         entry_point="train.py",
         source_dir=str(folder / "project"),
     )

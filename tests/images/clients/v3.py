@@ -27,7 +27,7 @@ def main(case: str, folder: Path, image: str) -> None:
         training_mode=Mode.LOCAL_CONTAINER,
         role=ROLE,
         compute=Compute(instance_type="local_cpu", instance_count=1),
-        hyperparameters={"C": 2.5},
+        hyperparameters={"strength": 2.5},
         base_job_name="mlberth",
         local_container_root=str(folder / "root"),
         **source,

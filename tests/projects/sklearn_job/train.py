@@ -9,9 +9,9 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--C", type=float, required=True)
+parser.add_argument("--strength", type=float, required=True)
 arguments, _ = parser.parse_known_args()
 table = np.loadtxt(Path(os.environ["SM_CHANNEL_TRAINING"]) / "data.csv", delimiter=",")
-model = LogisticRegression(C=arguments.C).fit(table[:, 1:], table[:, 0])
+model = LogisticRegression(C=arguments.strength).fit(table[:, 1:], table[:, 0])
 joblib.dump(model, Path(os.environ["SM_MODEL_DIR"]) / "model.joblib")
-print(f"trained with C={arguments.C}")
+print(f"trained with strength {arguments.strength}")
