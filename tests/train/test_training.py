@@ -291,3 +291,13 @@ def test_undecodable_environment_does_no_harm(tree: Tree) -> None:
     odd = os.fsdecode(b"\xff\xfe")
     assert tree.train(ODD=odd).code == 0
     assert tree.train("--explain", SAGEMAKER_PROGRAM="train.py", ODD=odd).code == 0
+
+
+def test_model_that_cannot_be_written_is_told_before_the_program_runs(tree: Tree) -> None:
+    """Where the model cannot be saved, hours of training would be for nothing."""
+    tree.project("script")
+    tree.layout.model.parent.mkdir(parents=True, exist_ok=True)
+    tree.layout.model.write_text("a file where the folder should be")
+    ended = tree.train()
+    assert (ended.code, ended.out) == (78, "")
+    assert f"{tree.layout.model}: found that user {os.geteuid()} cannot write to it" in ended.err

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 from collections.abc import Mapping
 from functools import partial
 
 from mlberth.arguments import PROTOCOLS
+from mlberth.errors import ContractError, Fault
 from mlberth.exports import child_environ
 from mlberth.layout import Layout
 from mlberth.logs import configure
@@ -89,6 +91,13 @@ def _fetch(training: Training, environ: Mapping[str, str]) -> None:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             log.warning("%s cannot be made: %s", folder, error.strerror)
+    # Told now, not by the program's last line after hours of training.
+    if not os.access(layout.model, os.W_OK | os.X_OK):
+        problem = "cannot write to it" if layout.model.exists() else "cannot make it"
+        action = "Give it to this user, or run as its owner (docker run --user)."
+        raise ContractError(
+            Fault(str(layout.model), f"that user {os.geteuid()} {problem}", "a folder for the model", action)
+        )
     if training.source:
         from mlberth.sources import fetch_code  # noqa: PLC0415 - unpacking is a heavy import
 

@@ -1,0 +1,98 @@
+"""Drive an image with the SageMaker SDK v2 in local mode. Runs in the SDK's own virtual environment.
+
+usage: v2.py CASE FOLDER PORT IMAGE
+
+FOLDER holds project/ and data/; what the SDK writes goes below it, and the answer into answer.json.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from sagemaker.deserializers import JSONDeserializer
+from sagemaker.estimator import Estimator
+from sagemaker.local import LocalSession
+from sagemaker.model import Model
+from sagemaker.predictor import Predictor
+from sagemaker.serializers import CSVSerializer
+
+ROLE = "arn:aws:iam::000000000000:role/dummy"
+ROWS = [[0.0, 0.0], [9.0, 9.0]]
+
+
+def ask(predictor: Predictor) -> list[object]:
+    """Predict two rows, then delete the endpoint."""
+    predictor.serializer = CSVSerializer()
+    predictor.deserializer = JSONDeserializer()
+    try:
+        answer: list[object] = predictor.predict(ROWS)
+    finally:
+        predictor.delete_endpoint()
+    return answer
+
+
+def estimator(session: LocalSession, folder: Path, image: str) -> list[object]:
+    """Train with local code, and serve what came out of it."""
+    job = Estimator(
+        image_uri=image,
+        role=ROLE,
+        instance_count=1,
+        instance_type="local",
+        sagemaker_session=session,
+        output_path=f"file://{folder}/output",
+        hyperparameters={"strength": 2.5},
+        entry_point="train.py",
+        source_dir=str(folder / "project"),
+    )
+    job.fit({"training": f"file://{folder}/data"})
+    return ask(job.deploy(1, "local"))
+
+
+def script_mode(session: LocalSession, folder: Path, image: str) -> list[object]:
+    """Serve a model with a handler beside it."""
+    model = Model(
+        image_uri=image,
+        role=ROLE,
+        sagemaker_session=session,
+        model_data=f"file://{folder}/output/model.tar.gz",
+        entry_point="inference.py",
+        source_dir=str(folder / "project"),
+        code_location="s3://unused",
+        predictor_cls=Predictor,
+    )
+    return ask(model.deploy(1, "local", wait=False))
+
+
+def transformer(session: LocalSession, folder: Path, image: str) -> list[object]:
+    """Predict a file of rows, a row a request, in a batch transform."""
+    model = Model(
+        image_uri=image,
+        role=ROLE,
+        sagemaker_session=session,
+        model_data=f"file://{folder}/output/model.tar.gz",
+    )
+    (folder / "rows").mkdir()
+    (folder / "rows/rows.csv").write_text("".join(f"{first},{second}\n" for first, second in ROWS))
+    job = model.transformer(
+        1, "local", strategy="SingleRecord", assemble_with="Line", output_path=f"file://{folder}/transformed"
+    )
+    job.transform(f"file://{folder}/rows", content_type="text/csv", split_type="Line", wait=True, logs=False)
+    return [(folder / "transformed/rows.csv.out").read_text()]
+
+
+def main(case: str, folder: Path, port: int, image: str) -> None:
+    """Run one case and write its answer."""
+    session = LocalSession()
+    session.config = {
+        "local": {"local_code": True, "serving_port": port, "container_root": str(folder / "root")}
+    }
+    answer = {"estimator": estimator, "script_mode": script_mode, "transformer": transformer}[case](
+        session, folder, image
+    )
+    (folder / "answer.json").write_text(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4])

@@ -1,0 +1,113 @@
+"""`train` and `serve` in containers, as `docker run` starts them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from tests.images.conftest import Image
+from tests.images.engine import HARDENED, ROOT, UNPRIVILEGED_ROOT, Container, Engine
+from tests.support import wait_until
+
+PROJECT = ROOT / "tests/projects/sklearn_job"
+ROWS = "0,0,0\n0,1,0\n1,8,9\n1,9,9\n"
+ASK = """
+import sys, urllib.request
+request = urllib.request.Request("http://127.0.0.1:8080/invocations", b"9,9", {"Content-Type": "text/csv"})
+print(urllib.request.urlopen(request, timeout=20).read().decode())
+"""
+USERS = pytest.mark.parametrize(
+    "options", [(), UNPRIVILEGED_ROOT, HARDENED], ids=["root", "root without capabilities", "hardened"]
+)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Return a tree for /opt/ml with a program and its data, which any user may write to."""
+    for folder in ("input/config", "input/data/training", "model", "output", "code"):
+        (tmp_path / folder).mkdir(parents=True)
+    for name in ("train.py", "inference.py"):
+        (tmp_path / "code" / name).write_text((PROJECT / name).read_text())
+    (tmp_path / "input/data/training/data.csv").write_text(ROWS)
+    (tmp_path / "input/config/hyperparameters.json").write_text('{"strength": "2.5"}')
+    for path in (tmp_path, *tmp_path.rglob("*")):
+        path.chmod(0o777 if path.is_dir() else 0o666)
+    return tmp_path
+
+
+def mounted(tree: Path) -> list[str]:
+    """Return the options that give a container its tree and its program."""
+    return [f"--volume={tree}:/opt/ml", "--env=SAGEMAKER_PROGRAM=train.py"]
+
+
+def wait_until_healthy(container: Container) -> None:
+    """Wait until the image's own check of the container succeeds."""
+    wait_until(lambda: container.execute("mlberth", "health").returncode == 0, timeout=60)
+
+
+@USERS
+def test_train_then_serve(options: tuple[str, ...], tree: Path, engine: Engine, image: Image) -> None:
+    """The default commands train and serve, whatever the container is allowed."""
+    done = engine.run(image("train", "sklearn"), options=[*options, *mounted(tree)])
+    assert done.returncode == 0, done.stderr
+    assert "trained with strength 2.5" in done.stdout
+    server = engine.start(image("serve", "sklearn"), options=[*options, f"--volume={tree}:/opt/ml"])
+    wait_until_healthy(server)
+    assert server.execute("python", "-c", ASK).stdout.strip() == '["yes"]'
+    began = time.monotonic()
+    assert server.stop() == 0, server.logs()
+    assert time.monotonic() - began < 5
+
+
+def test_outputs_belong_to_the_caller(tree: Path, engine: Engine, image: Image) -> None:
+    """With `--user`, what the program writes is that user's."""
+    done = engine.run(image("train", "sklearn"), options=["--user", "4321:4321", *mounted(tree)])
+    assert done.returncode == 0, done.stderr
+    model = (tree / "model/model.joblib").stat()
+    assert (model.st_uid, model.st_gid) == (4321, 4321)
+
+
+def test_serve_image_trains_too_and_is_healthy(tree: Path, engine: Engine, image: Image) -> None:
+    """One image for both jobs: a container that trains has no server to be judged by."""
+    (tree / "code/train.py").write_text("import signal\nprint('training', flush=True)\nsignal.pause()\n")
+    container = engine.start(image("serve", "sklearn"), "train", options=mounted(tree))
+    wait_until(lambda: "training" in container.logs())
+    health = container.execute("mlberth", "health")
+    assert (health.returncode, health.stdout) == (0, "not serving\n")
+    assert container.stop() == 143
+
+
+def test_port_is_the_platforms_choice(tree: Path, engine: Engine, image: Image) -> None:
+    """SAGEMAKER_BIND_TO_PORT moves the server, and the health check with it."""
+    train = engine.run(image("train", "sklearn"), options=mounted(tree))
+    assert train.returncode == 0, train.stderr
+    options = [f"--volume={tree}:/opt/ml", "--env=SAGEMAKER_BIND_TO_PORT=9001"]
+    server = engine.start(image("serve", "sklearn"), options=options)
+    wait_until_healthy(server)
+    assert "9001" in server.logs()
+
+
+@pytest.mark.parametrize(
+    ("kind", "exit_code", "said"),
+    [
+        ("train", 78, "/opt/ml"),
+        ("serve", 65, "the model folder"),
+    ],
+)
+def test_without_a_tree(kind: str, exit_code: int, said: str, engine: Engine, image: Image) -> None:
+    """With nothing mounted, one message says what is missing; nobody sees a traceback."""
+    done = engine.run(image(kind, "base"))
+    assert done.returncode == exit_code, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_mount_that_the_user_cannot_write(tree: Path, engine: Engine, image: Image) -> None:
+    """A user who may not write to the mounted tree is told which folder, before the program runs."""
+    for path in (tree, *tree.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    done = engine.run(image("train", "sklearn"), options=["--user", "4321:4321", *mounted(tree)])
+    assert done.returncode == 78, done.stderr
+    assert "/opt/ml/model" in done.stderr
+    assert "trained" not in done.stdout
