@@ -40,7 +40,9 @@ check: $(VENV)/test.stamp ## Lint, format and type check everything.
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
-	@$(BIN)/shellcheck $$(git ls-files '*.sh' .ci/run)
+	@$(BIN)/python scripts/write_docs.py --check
+	@$(BIN)/shellcheck .ci/run $$(grep -lE '^#!.*\b(ba)?sh$$' scripts/*)
+	@$(BIN)/hadolint Dockerfile.*
 
 .PHONY: format
 format: $(VENV)/test.stamp ## Format the code.
@@ -55,6 +57,14 @@ docs: $(VENV)/demo.stamp ## Write the tables in docs/ that are made from the cod
 wheel: $(VENV)/test.stamp ## Build the wheel and the source distribution into dist/.
 	@rm -rf dist
 	@$(BIN)/python -m build --outdir dist .
+
+.PHONY: images
+images: wheel ## Build the eight images, and print their sizes and layers (needs a Docker engine).
+	@scripts/build-images
+
+.PHONY: bench
+bench: $(VENV)/test.stamp ## Measure serving against the bare model.
+	@$(BIN)/python bench/serving.py
 
 .PHONY: clean
 clean: ## Remove what was built here.
