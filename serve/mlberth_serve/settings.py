@@ -24,7 +24,8 @@ class Settings:
     """Every setting of a server, typed and checked; derived values are properties."""
 
     layout: Layout
-    program: str
+    program: str | None
+    """None where no program is asked for by name; an SDK sends "" for that."""
     submit_directory: str | None
     host: str
     port: int
@@ -48,7 +49,7 @@ class Settings:
         nginx_conf = reader.get(variables.NGINX_CONF)
         settings = cls(
             layout=Layout.from_environ(environ),
-            program=reader.get(variables.PROGRAM),
+            program=reader.get(variables.PROGRAM) or None,
             submit_directory=reader.get(variables.SUBMIT_DIRECTORY),
             host=reader.get(variables.HOST),
             port=reader.get(variables.PORT),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import site
 import sys
 import traceback
@@ -40,9 +41,7 @@ class UserCodeError(ModelLoadError):
 
     def __init__(self, cause: LoadCause) -> None:
         where = f"{cause.file}, line {cause.line}" + (f", in {cause.function}" if cause.function else "")
-        expected = (
-            f"{cause.function} to return a model" if cause.function else "a module that can be imported"
-        )
+        expected = f"{cause.function} to return" if cause.function else "a module that can be imported"
         super().__init__(Fault(where, cause.exception, expected))
         self.cause = cause
 
@@ -68,26 +67,36 @@ class Program:
 def find_program(settings: Settings) -> Program | None:
     """Return the user's program, or None where there is none and none was asked for.
 
-    SAGEMAKER_SUBMIT_DIRECTORY is looked into alone; without it the model's `code/`, then
-    `/opt/ml/code`. Raises ContractError when a program that a variable names is missing.
+    Raises ContractError when a program that a variable names is missing, or outside the code folder.
     """
-    if settings.submit_directory:
-        folders = [Path(settings.submit_directory)]
-        if not folders[0].is_dir():
-            name = variables.SUBMIT_DIRECTORY.name
-            raise ContractError(Fault(name, repr(settings.submit_directory), "a folder that exists"))
-    else:
-        folders = [settings.layout.model / "code", settings.layout.code]
-    name = settings.program if settings.program.endswith(".py") else f"{settings.program}.py"
+    folders = code_folders(settings)
+    name = settings.program or variables.DEFAULT_PROGRAM
+    name = name if name.endswith(".py") else f"{name}.py"
     for folder in folders:
-        if (folder / name).is_file():
-            return Program(folder.absolute(), folder.absolute() / name)
-    if settings.submit_directory or settings.program != variables.PROGRAM.default:
+        path = Path(os.path.normpath(folder.absolute() / name))
+        if path.is_relative_to(folder.absolute()) and path.is_file():
+            return Program(folder.absolute(), path)
+    if settings.submit_directory or settings.program:
         found = f"no file {name!r} in {' or '.join(str(folder) for folder in folders)}"
         raise ContractError(
             Fault(variables.PROGRAM.name, found, "the name of a Python file in the code folder")
         )
     return None
+
+
+def code_folders(settings: Settings) -> list[Path]:
+    """Return where the user's code may be, the first choice first.
+
+    SAGEMAKER_SUBMIT_DIRECTORY is looked into alone; without it the model's `code/`, then
+    `/opt/ml/code`. Raises ContractError for a folder that is named and missing.
+    """
+    if not settings.submit_directory:
+        return [settings.layout.model / "code", settings.layout.code]
+    folder = Path(settings.submit_directory)
+    if not folder.is_dir():
+        found = repr(settings.submit_directory)
+        raise ContractError(Fault(variables.SUBMIT_DIRECTORY.name, found, "a folder that exists"))
+    return [folder]
 
 
 def import_program(program: Program) -> ModuleType:

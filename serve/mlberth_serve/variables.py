@@ -23,7 +23,14 @@ def _address(text: str) -> str:
     return str(ipaddress.ip_address(text))
 
 
-PROGRAM = Variable("SAGEMAKER_PROGRAM", TEXT, "inference.py", "The user's handler file, in the code folder.")
+DEFAULT_PROGRAM = "inference.py"
+PROGRAM = Variable(
+    "SAGEMAKER_PROGRAM",
+    OPTIONAL_TEXT,
+    None,
+    "The user's handler file, in the code folder. One that is named must be there.",
+    default_text=f"{DEFAULT_PROGRAM}, where there is one",
+)
 SUBMIT_DIRECTORY = Variable(
     "SAGEMAKER_SUBMIT_DIRECTORY",
     OPTIONAL_TEXT,
