@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, TracebackType
 
+from mlberth.compat import missing_packages_path
 from mlberth.errors import ContractError, Fault, ModelLoadError
 from mlberth_serve import variables
 from mlberth_serve.settings import Settings
@@ -154,9 +155,11 @@ def _add_to_path(program: Program) -> None:
 
     Before installed packages, as when Python runs a script: the user's `utils.py` wins over some
     package's. After the standard library, unlike there: a `json.py` or `code.py` beside the program
-    would otherwise be what our own libraries get when they import theirs.
+    would otherwise be what our own libraries get when they import theirs. Last come our stand-ins for
+    packages that handlers written for other servers import.
     """
     packages = {*site.getsitepackages(), site.getusersitepackages()}
     index = next((index for index, entry in enumerate(sys.path) if entry in packages), len(sys.path))
     folders = dict.fromkeys([str(program.path.parent), str(program.folder)])
     sys.path[index:index] = [folder for folder in folders if folder not in sys.path]
+    sys.path += missing_packages_path()
