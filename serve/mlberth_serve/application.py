@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -26,7 +25,7 @@ from mlberth_serve.response import Response, make_error_response, make_response
 from mlberth_serve.routes import ENVIRON_REQUEST_ID, make_routes
 from mlberth_serve.settings import Settings
 from mlberth_serve.transformer import Transformer
-from mlberth_serve.user_code import UserCodeError
+from mlberth_serve.user_code import failures_logged
 from mlberth_serve.warm_up import warm_up
 
 if TYPE_CHECKING:
@@ -35,16 +34,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _NO_SINK = NoSink()
-
-
-def load_application(environ: Mapping[str, str]) -> Application:
-    """Read the settings and return an application with its model loaded.
-
-    Raises ContractError for faulty settings, ModelLoadError for a model that cannot be loaded.
-    """
-    application = Application(Settings.from_environ(environ))
-    application.load()
-    return application
 
 
 class Application:
@@ -77,7 +66,7 @@ class Application:
         """
         start = self._clock()
         accept = _default_accept(self._settings)
-        with _logged():
+        with failures_logged():
             handler = load_handler(self._settings, self._make_context("", ""))
         self._handler, self._transformer = handler, Transformer(handler, accept)
         self.load_seconds = self._clock() - start
@@ -90,7 +79,7 @@ class Application:
         self._place = here(self._place.model_dir)
         assert self._handler is not None
         assert self._transformer is not None
-        with _logged():
+        with failures_logged():
             warm_up(self._handler, self._transformer, self._settings.layout.model, self._make_context)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -157,16 +146,6 @@ class Application:
             return finish(function(context), context)
         except Exception as error:
             raise HandlerError("execution_parameters_fn") from error
-
-
-@contextmanager
-def _logged() -> Iterator[None]:
-    """Log the frames of the user's code where it fails; the one line that tells of it has none."""
-    try:
-        yield
-    except UserCodeError as error:
-        log.error("the user's code failed\n%s", error.cause.traceback.rstrip())  # noqa: TRY400 - the frames of the user's code alone
-        raise
 
 
 def _default_accept(settings: Settings) -> str:

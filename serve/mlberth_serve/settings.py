@@ -27,6 +27,7 @@ class Settings:
     program: str | None
     """None where no program is asked for by name; an SDK sends "" for that."""
     submit_directory: str | None
+    serving_module: str | None
     host: str
     port: int
     workers: int
@@ -51,6 +52,7 @@ class Settings:
             layout=Layout.from_environ(environ),
             program=reader.get(variables.PROGRAM) or None,
             submit_directory=reader.get(variables.SUBMIT_DIRECTORY),
+            serving_module=reader.get(variables.SERVING_MODULE),
             host=reader.get(variables.HOST),
             port=reader.get(variables.PORT),
             workers=reader.get(variables.WORKERS) or cpu_count(),

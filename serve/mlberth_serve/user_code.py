@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import site
 import sys
 import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -16,6 +18,8 @@ from mlberth.compat import missing_packages_path
 from mlberth.errors import ContractError, Fault, ModelLoadError
 from mlberth_serve import variables
 from mlberth_serve.settings import Settings
+
+log = logging.getLogger(__name__)
 
 _PACKAGES = frozenset({"site-packages", "dist-packages"})
 _OURS = frozenset({"mlberth", "mlberth_serve"})
@@ -102,12 +106,12 @@ def code_folders(settings: Settings) -> list[Path]:
 
 def import_program(program: Program) -> ModuleType:
     """Import the user's program afresh; raises UserCodeError for whatever it raises."""
-    _forget(program)
+    forget(program)
     name = program.module_name
     if name in sys.stdlib_module_names or name in sys.modules:
         found = f"{program.path.name}, the name of a module that is in use"
         raise ContractError(Fault(variables.PROGRAM.name, found, "a name of its own, such as inference.py"))
-    _add_to_path(program)
+    add_to_path(program.path.parent, program.folder)
     importlib.invalidate_caches()
     spec = importlib.util.spec_from_file_location(name, program.path)
     assert spec is not None
@@ -120,6 +124,16 @@ def import_program(program: Program) -> ModuleType:
         del sys.modules[name]
         raise UserCodeError(find_cause(error, program, "import")) from error
     return module
+
+
+@contextmanager
+def failures_logged() -> Iterator[None]:
+    """Log the frames of the user's code where it fails to load; the one line that tells of it has none."""
+    try:
+        yield
+    except UserCodeError as error:
+        log.error("the user's code failed\n%s", error.cause.traceback.rstrip())  # noqa: TRY400 - the frames of the user's code alone
+        raise
 
 
 def find_cause(error: BaseException, program: Program, phase: str, function: str = "") -> LoadCause:
@@ -142,7 +156,7 @@ def _traces(trace: TracebackType | None) -> Iterator[TracebackType]:
         trace = trace.tb_next
 
 
-def _forget(program: Program) -> None:
+def forget(program: Program) -> None:
     """Drop what an earlier load imported from the code folder, so that every load reads the files."""
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
@@ -150,8 +164,8 @@ def _forget(program: Program) -> None:
             del sys.modules[name]
 
 
-def _add_to_path(program: Program) -> None:
-    """Put the program's folder, and the code folder, between the standard library and installed packages.
+def add_to_path(*folders: Path) -> None:
+    """Put folders of the user's code between the standard library and installed packages.
 
     Before installed packages, as when Python runs a script: the user's `utils.py` wins over some
     package's. After the standard library, unlike there: a `json.py` or `code.py` beside the program
@@ -160,6 +174,6 @@ def _add_to_path(program: Program) -> None:
     """
     packages = {*site.getsitepackages(), site.getusersitepackages()}
     index = next((index for index, entry in enumerate(sys.path) if entry in packages), len(sys.path))
-    folders = dict.fromkeys([str(program.path.parent), str(program.folder)])
-    sys.path[index:index] = [folder for folder in folders if folder not in sys.path]
+    names = dict.fromkeys(str(folder) for folder in folders)
+    sys.path[index:index] = [name for name in names if name not in sys.path]
     sys.path += missing_packages_path()

@@ -16,7 +16,8 @@ from tests.serve.conftest import LoadProject
 from werkzeug.test import Client, TestResponse
 
 from mlberth.errors import ContractError, ModelLoadError
-from mlberth_serve.application import Application, load_application
+from mlberth_serve.application import Application
+from mlberth_serve.loading import load_application
 
 IRIS, SPECIES = load_iris(return_X_y=True)
 
@@ -43,7 +44,9 @@ def assert_error(response: TestResponse, status: int, code: str) -> None:
 def iris(model_dir: Path) -> Application:
     """Return an application over a scikit-learn model, without any user code."""
     joblib.dump(LogisticRegression(max_iter=1000).fit(IRIS, SPECIES), model_dir / "model.joblib")
-    return load_application({"SAGEMAKER_BASE_DIR": str(model_dir.parent)})
+    application = load_application({"SAGEMAKER_BASE_DIR": str(model_dir.parent)})
+    assert isinstance(application, Application)
+    return application
 
 
 def test_one_model_answers_the_same_in_every_type(iris: Application) -> None:
