@@ -18,6 +18,7 @@ from mlberth_serve.errors import HandlerError, InternalError, NotLoadedError, Re
 from mlberth_serve.handler import Handler, load_handler
 from mlberth_serve.handler_metrics import NoSink, Sink
 from mlberth_serve.media_types import JSON, parse_content_type
+from mlberth_serve.openapi import describe
 from mlberth_serve.output import finish
 from mlberth_serve.place import here
 from mlberth_serve.request_id import request_id
@@ -46,7 +47,7 @@ class Application:
         self._clock = clock
         self._sink = sink
         self._limit = settings.max_payload_bytes
-        self._routes = make_routes(lambda: self.loaded, self._execution_parameters)
+        self._routes = make_routes(lambda: self.loaded, self._execution_parameters, self._describe)
         self._handler: Handler | None = None
         self._transformer: Transformer | None = None
         self._place = here(str(settings.layout.model))
@@ -135,6 +136,11 @@ class Application:
             deadline=deadline,
             clock=self._clock,
         )
+
+    def _describe(self) -> Mapping[str, object]:
+        if not self._transformer:
+            raise NotLoadedError
+        return describe(self._transformer.reads, self._transformer.writes)
 
     def _execution_parameters(self) -> tuple[bytes, str]:
         """Return body and media type: the handler's own, or what the settings say."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import flask
+import orjson
 from werkzeug.exceptions import HTTPException
 
 from mlberth_serve.errors import HandlerError, InternalError, NotLoadedError, RequestError
@@ -23,11 +24,13 @@ _ERRORS = {
 
 
 def make_routes(
-    is_loaded: Callable[[], bool], execution_parameters: Callable[[], tuple[bytes, str]]
+    is_loaded: Callable[[], bool],
+    execution_parameters: Callable[[], tuple[bytes, str]],
+    describe: Callable[[], Mapping[str, object]],
 ) -> flask.Flask:
     """Return the Flask application; every answer has the request's id.
 
-    `execution_parameters` returns a body and its media type.
+    `execution_parameters` returns a body and its media type, `describe` the OpenAPI document.
     """
     app = flask.Flask("mlberth_serve", static_folder=None)
     app.url_map.merge_slashes = False  # `//ping` is no path of ours, rather than a redirect
@@ -44,12 +47,16 @@ def make_routes(
         body, content_type = execution_parameters()
         return flask.Response(body, content_type=content_type)
 
+    def show_openapi() -> flask.Response:
+        return flask.Response(orjson.dumps(describe()), content_type=JSON)
+
     def invocations() -> flask.Response:
         raise AssertionError  # the application answers POST itself; the rule makes the other methods 405
 
     for path, method, view in (
         ("/ping", "GET", ping),
         ("/execution-parameters", "GET", show_execution_parameters),
+        ("/openapi.json", "GET", show_openapi),
         ("/invocations", "POST", invocations),
     ):
         app.add_url_rule(path, view_func=view, methods=[method], provide_automatic_options=False)

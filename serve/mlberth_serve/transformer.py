@@ -37,6 +37,16 @@ class Transformer:
             )
         self._offered = tuple(dict.fromkeys((default_accept, *CODECS)))
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The media types of bodies that can be read."""
+        return ("*/*",) if self._own_input else tuple(CODECS)
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """The media types that answers can have, the default first."""
+        return (*self._offered, "*/*") if self._own_output else self._offered
+
     def choose_accept(self, header: str | None) -> str:
         """Return the media type of the answer; raises RequestError before anything is predicted.
 
