@@ -3,49 +3,54 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from mlberth.errors import ContractError, Fault
 from mlberth_serve import variables
 from mlberth_serve.body import read_body
-from mlberth_serve.context import Context
+from mlberth_serve.context import Context, check_custom_attributes
 from mlberth_serve.errors import HandlerError, InternalError, NotLoadedError, RequestError
-from mlberth_serve.handler import load_handler
-from mlberth_serve.media_types import parse_content_type
+from mlberth_serve.handler import Handler, load_handler
+from mlberth_serve.handler_metrics import NoSink, Sink
+from mlberth_serve.media_types import JSON, parse_content_type
+from mlberth_serve.openapi import describe
+from mlberth_serve.output import finish
+from mlberth_serve.place import here
 from mlberth_serve.request_id import request_id
 from mlberth_serve.response import Response, make_error_response, make_response
 from mlberth_serve.routes import ENVIRON_REQUEST_ID, make_routes
 from mlberth_serve.settings import Settings
 from mlberth_serve.transformer import Transformer
-from mlberth_serve.user_code import UserCodeError
+from mlberth_serve.user_code import failures_logged
+from mlberth_serve.warm_up import warm_up
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 log = logging.getLogger(__name__)
 
-
-def load_application(environ: Mapping[str, str]) -> Application:
-    """Read the settings and return an application with its model loaded.
-
-    Raises ContractError for faulty settings, ModelLoadError for a model that cannot be loaded.
-    """
-    application = Application(Settings.from_environ(environ))
-    application.load()
-    return application
+_NO_SINK = NoSink()
 
 
 class Application:
     """A WSGI callable: POST /invocations goes straight to the transformer, all else to Flask."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, settings: Settings, clock: Callable[[], float] = time.monotonic, sink: Sink = _NO_SINK
+    ) -> None:
         self._settings = settings
         self._clock = clock
+        self._sink = sink
         self._limit = settings.max_payload_bytes
-        self._routes = make_routes(lambda: self.loaded, settings.execution_parameters)
+        self._routes = make_routes(lambda: self.loaded, self._execution_parameters, self._describe)
+        self._handler: Handler | None = None
         self._transformer: Transformer | None = None
+        self._place = here(str(settings.layout.model))
         self.load_seconds = 0.0
         """How long the latest load took."""
 
@@ -61,12 +66,22 @@ class Application:
         fails, with ModelLoadError or ContractError, what was loaded before stays.
         """
         start = self._clock()
-        try:
-            self._transformer = Transformer(load_handler(self._settings), _default_accept(self._settings))
-        except UserCodeError as error:
-            log.error("the user's code failed to load\n%s", error.cause.traceback.rstrip())  # noqa: TRY400 - the frames of the user's code alone
-            raise
+        accept = _default_accept(self._settings)
+        with failures_logged():
+            handler = load_handler(self._settings, self._make_context("", ""))
+        self._handler, self._transformer = handler, Transformer(handler, accept)
         self.load_seconds = self._clock() - start
+
+    def warm_up(self) -> None:
+        """Make ready to predict in this process, after the load and before the first request.
+
+        It runs in every worker. Raises ModelLoadError.
+        """
+        self._place = here(self._place.model_dir)
+        assert self._handler is not None
+        assert self._transformer is not None
+        with failures_logged():
+            warm_up(self._handler, self._transformer, self._settings.layout.model, self._make_context)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -94,12 +109,49 @@ class Application:
         transformer = self._transformer
         if not transformer:
             raise NotLoadedError
+        deadline = self._clock() + self._settings.timeout
+        check_custom_attributes(environ)
         body = read_body(environ, self._limit)
         media_type = parse_content_type(environ.get("CONTENT_TYPE"))
         accept = transformer.choose_accept(environ.get("HTTP_ACCEPT"))
-        context = Context(environ, name, media_type.name, accept)
+        context = self._make_context(media_type.name, accept, environ, name, deadline)
         answer, content_type = transformer.transform(body, media_type, context)
         return make_response(answer, content_type, name, context.response_status, context.response_headers)
+
+    def _make_context(
+        self,
+        content_type: str,
+        accept: str,
+        environ: Mapping[str, Any] | None = None,
+        name: str = "",
+        deadline: float = math.inf,
+    ) -> Context:
+        return Context(
+            environ,
+            name,
+            content_type,
+            accept,
+            place=self._place,
+            sink=self._sink,
+            deadline=deadline,
+            clock=self._clock,
+        )
+
+    def _describe(self) -> Mapping[str, object]:
+        if not self._transformer:
+            raise NotLoadedError
+        return describe(self._transformer.reads, self._transformer.writes)
+
+    def _execution_parameters(self) -> tuple[bytes, str]:
+        """Return body and media type: the handler's own, or what the settings say."""
+        function = self._handler.execution_parameters_fn if self._handler else None
+        if not function:
+            return orjson.dumps(self._settings.execution_parameters), JSON
+        context = self._make_context("", JSON)
+        try:
+            return finish(function(context), context)
+        except Exception as error:
+            raise HandlerError("execution_parameters_fn") from error
 
 
 def _default_accept(settings: Settings) -> str:

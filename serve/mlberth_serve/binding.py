@@ -16,7 +16,10 @@ from typing import Any
 Function = Callable[..., Any]
 
 SIGNATURES: dict[str, tuple[str, ...]] = {
+    "pre_model_fn": ("model_dir",),
     "model_fn": ("model_dir",),
+    "model_warmup_fn": ("model_dir", "model"),
+    "execution_parameters_fn": (),
     "input_fn": ("input_data", "content_type"),
     "predict_fn": ("data", "model"),
     "output_fn": ("prediction", "accept"),
@@ -35,7 +38,8 @@ class BindingError(Exception):
     @property
     def expected(self) -> str:
         """The signature that the contract asks for."""
-        return f"{self.name}({', '.join(SIGNATURES[self.name])}[, context])"
+        arguments = ", ".join(SIGNATURES[self.name])
+        return f"{self.name}({arguments}[, context])" if arguments else f"{self.name}([context])"
 
 
 def bind(name: str, function: object) -> Function:

@@ -7,6 +7,7 @@ RequestError              any status from 400 to 599
 ├── UnsupportedTypeError  415  no codec reads the Content-Type
 ├── NotLoadedError        503  the model is not loaded yet
 ├── HandlerError          500  a function of the handler raised; the cause is for the log alone
+│   └── OutOfMemoryError  507  it raised for want of memory, the machine's or the GPU's
 └── InternalError         500  the fault is ours; the cause is for the log alone
 """
 
@@ -76,6 +77,16 @@ class HandlerError(RequestError):
             500, "handler_failed", f"{function} failed; the log has the cause under this request id."
         )
         self.function = function
+
+
+class OutOfMemoryError(HandlerError):
+    """A function of the handler ran out of memory; the platform may free some and try again."""
+
+    def __init__(self, function: str) -> None:
+        super().__init__(function)
+        self.status = 507
+        self.code = "out_of_memory"
+        self.message = f"{function} ran out of memory."
 
 
 class InternalError(RequestError):

@@ -24,6 +24,8 @@ class Handler:
     """A loaded model and the functions around it; each takes the context last."""
 
     model: Any
+    program: Program | None = None
+    """None where there is no code of the user's."""
     predict_fn: Function | None = None
     """None only where `transform_fn` does all of it."""
     input_fn: Function | None = None
@@ -31,16 +33,21 @@ class Handler:
     output_fn: Function | None = None
     """None: the codec of the answer's type."""
     transform_fn: Function | None = None
+    model_warmup_fn: Function | None = None
+    execution_parameters_fn: Function | None = None
 
 
-def load_handler(settings: Settings) -> Handler:
+def load_handler(settings: Settings, context: Context | None = None) -> Handler:
     """Import the user's code and load the model; raises ModelLoadError or ContractError."""
+    context = context or Context()
     program = find_program(settings)
     functions = _bind_functions(program) if program else {}
     model_dir = settings.layout.model
     predict = functions.get("predict_fn")
+    if program and "pre_model_fn" in functions:
+        call(program, "pre_model_fn", functions["pre_model_fn"], str(model_dir), context)
     if program and "model_fn" in functions:
-        model = _call_model_fn(functions["model_fn"], program, str(model_dir))
+        model = call(program, "model_fn", functions["model_fn"], str(model_dir), context)
         if not predict and "transform_fn" not in functions:
             predict = _default_predict(model, program)
     else:
@@ -50,11 +57,22 @@ def load_handler(settings: Settings) -> Handler:
         predict = predict or framework.make_predict(model)
     return Handler(
         model=model,
+        program=program,
         predict_fn=predict,
         input_fn=functions.get("input_fn"),
         output_fn=functions.get("output_fn"),
         transform_fn=functions.get("transform_fn"),
+        model_warmup_fn=functions.get("model_warmup_fn"),
+        execution_parameters_fn=functions.get("execution_parameters_fn"),
     )
+
+
+def call(program: Program, name: str, function: Function, *arguments: object) -> Any:
+    """Call a function of the user's before there are requests; raises UserCodeError for what it raises."""
+    try:
+        return function(*arguments)
+    except (Exception, SystemExit) as error:
+        raise UserCodeError(find_cause(error, program, "call", name)) from error
 
 
 def _bind_functions(program: Program) -> Mapping[str, Function]:
@@ -74,13 +92,6 @@ def _bind_functions(program: Program) -> Mapping[str, Function]:
     if faults:
         raise ModelLoadError(*faults)
     return functions
-
-
-def _call_model_fn(model_fn: Function, program: Program, model_dir: str) -> Any:
-    try:
-        return model_fn(model_dir, Context())
-    except (Exception, SystemExit) as error:
-        raise UserCodeError(find_cause(error, program, "call", "model_fn")) from error
 
 
 def _default_predict(model: Any, program: Program) -> Function:

@@ -7,6 +7,7 @@ which no forked child can use, the master starts itself afresh and each worker l
 from __future__ import annotations
 
 import gc
+import itertools
 import json
 import logging
 import os
@@ -28,6 +29,7 @@ from mlberth.errors import Fault, ModelLoadError
 from mlberth.linux import die_with_parent
 from mlberth_serve import failure, variables
 from mlberth_serve.ping import answer_ping
+from mlberth_serve.place import worker_index
 from mlberth_serve.run_directory import RunDirectory, write_private
 
 LOAD_IN_WORKERS = "--load-in-workers"
@@ -118,8 +120,9 @@ class Master(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     def load_config(self) -> None:
         """Give gunicorn its settings and hooks."""
         hooks: dict[str, Callable[..., None]] = {
+            "pre_fork": self._number_worker,
             "post_fork": self._begin_worker,
-            "post_worker_init": self._tell_loaded,
+            "post_worker_init": self._finish_worker,
             "child_exit": self._tell_gone,
         }
         for name, value in (self._command["settings"] | hooks).items():
@@ -139,11 +142,14 @@ class Master(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         return answer_ping(self._application, self._run.state)
 
     def _load_in_worker(self) -> Any:
+        return self._run_before_requests(lambda: load(self._command["application"]))
+
+    def _run_before_requests(self, step: Callable[[], Any]) -> Any:
         # There is no request to finish yet: a stop ends the worker at once, even inside C code.
         graceful = signal.signal(signal.SIGTERM, signal.SIG_DFL)
         let_stop_in()
         try:
-            return load(self._command["application"])
+            return step()
         except (Exception, SystemExit) as error:  # noqa: BLE001 - as in main
             failure.record(self._run.failure, error)
             # gunicorn's master ends itself, rather than start another worker, at this code.
@@ -151,15 +157,23 @@ class Master(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         finally:
             signal.signal(signal.SIGTERM, graceful)
 
+    def _number_worker(self, master: Arbiter, worker: Worker) -> None:
+        """Give a worker the lowest number that no other has, so that a successor takes its place."""
+        taken = {other.number for other in master.WORKERS.values()}
+        worker.number = next(number for number in itertools.count() if number not in taken)
+
     def _begin_worker(self, _master: Arbiter, worker: Worker) -> None:
         die_with_parent(signal.SIGKILL)
         if os.getppid() != worker.ppid:
             os._exit(1)
-        if self._application is None:
-            # A load may take longer than a request; the platform has a limit of its own for it.
-            os.utime(worker.tmp.fileno(), (_NEVER, _NEVER))
+        worker_index.set(worker.number)
+        # Load and warm-up may take longer than a request; the platform has a limit of its own for them.
+        os.utime(worker.tmp.fileno(), (_NEVER, _NEVER))
 
-    def _tell_loaded(self, worker: Worker) -> None:
+    def _finish_worker(self, worker: Worker) -> None:
+        if warm_up := getattr(self._application, "warm_up", None):
+            self._run_before_requests(warm_up)
+        worker.notify()
         write_private(self._run.workers / str(worker.pid), "")
 
     def _tell_gone(self, master: Arbiter, worker: Worker) -> None:

@@ -35,6 +35,8 @@ def snippets(settings: Settings, *, as_root: bool) -> dict[str, str]:
         f"client_max_body_size {settings.max_payload_bytes or 0};",
         f"proxy_read_timeout {milliseconds}ms;",
     ]
+    if settings.serving_module:
+        server.append("set $others app;")
     if settings.log_level <= logging.DEBUG:
         server.append("access_log /dev/stdout;")
     files = {

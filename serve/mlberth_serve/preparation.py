@@ -18,8 +18,8 @@ from mlberth.sources import S3, fetch_code
 from mlberth_serve import failure, variables
 from mlberth_serve.python_command import python_command
 from mlberth_serve.run_directory import RunDirectory
+from mlberth_serve.serving_module import find_code
 from mlberth_serve.settings import Settings
-from mlberth_serve.user_code import find_program
 
 
 def preparation_argv(run: RunDirectory) -> list[str]:
@@ -34,7 +34,7 @@ def needs_preparation(settings: Settings) -> bool:
     """
     if must_fetch(settings):
         return True
-    program = find_program(settings)
+    program = find_code(settings)
     return program is not None and install_command(sys.executable, program.folder) is not None
 
 
@@ -60,7 +60,7 @@ def prepare(environ: Mapping[str, str], run: RunDirectory) -> int:
             where = variables.SUBMIT_DIRECTORY.name
             fetch_code(settings.submit_directory, run.code, environ, where=where)
         environ = prepared_environment(environ, settings, run)
-        program = find_program(Settings.from_environ(environ))
+        program = find_code(Settings.from_environ(environ))
         if program is None:
             return 0
         with SignalQueue() as signals:

@@ -9,7 +9,7 @@ import flask
 import orjson
 from werkzeug.exceptions import HTTPException
 
-from mlberth_serve.errors import InternalError, NotLoadedError, RequestError
+from mlberth_serve.errors import HandlerError, InternalError, NotLoadedError, RequestError
 from mlberth_serve.response import JSON, REQUEST_ID, error_body
 
 log = logging.getLogger(__name__)
@@ -23,8 +23,15 @@ _ERRORS = {
 }
 
 
-def make_routes(is_loaded: Callable[[], bool], execution_parameters: Mapping[str, object]) -> flask.Flask:
-    """Return the Flask application; every answer has the request's id."""
+def make_routes(
+    is_loaded: Callable[[], bool],
+    execution_parameters: Callable[[], tuple[bytes, str]],
+    describe: Callable[[], Mapping[str, object]],
+) -> flask.Flask:
+    """Return the Flask application; every answer has the request's id.
+
+    `execution_parameters` returns a body and its media type, `describe` the OpenAPI document.
+    """
     app = flask.Flask("mlberth_serve", static_folder=None)
     app.url_map.merge_slashes = False  # `//ping` is no path of ours, rather than a redirect
 
@@ -37,7 +44,11 @@ def make_routes(is_loaded: Callable[[], bool], execution_parameters: Mapping[str
         return response
 
     def show_execution_parameters() -> flask.Response:
-        return flask.Response(orjson.dumps(execution_parameters), content_type=JSON)
+        body, content_type = execution_parameters()
+        return flask.Response(body, content_type=content_type)
+
+    def show_openapi() -> flask.Response:
+        return flask.Response(orjson.dumps(describe()), content_type=JSON)
 
     def invocations() -> flask.Response:
         raise AssertionError  # the application answers POST itself; the rule makes the other methods 405
@@ -45,6 +56,7 @@ def make_routes(is_loaded: Callable[[], bool], execution_parameters: Mapping[str
     for path, method, view in (
         ("/ping", "GET", ping),
         ("/execution-parameters", "GET", show_execution_parameters),
+        ("/openapi.json", "GET", show_openapi),
         ("/invocations", "POST", invocations),
     ):
         app.add_url_rule(path, view_func=view, methods=[method], provide_automatic_options=False)
@@ -59,6 +71,8 @@ def _answer_error(error: Exception) -> flask.Response:
         headers = [(name, value) for name, value in error.get_headers() if name == "Allow"]
         code, message = _ERRORS.get(error.code, ("http_error", error.name + "."))
         error = RequestError(error.code, code, message)
+    elif isinstance(error, HandlerError):
+        log.error("request %s: %s failed", _request_id(), error.function, exc_info=error.__cause__)
     elif not isinstance(error, RequestError):
         log.error("request %s failed", _request_id(), exc_info=error)
         error = InternalError()

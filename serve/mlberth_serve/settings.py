@@ -24,8 +24,10 @@ class Settings:
     """Every setting of a server, typed and checked; derived values are properties."""
 
     layout: Layout
-    program: str
+    program: str | None
+    """None where no program is asked for by name; an SDK sends "" for that."""
     submit_directory: str | None
+    serving_module: str | None
     host: str
     port: int
     workers: int
@@ -48,8 +50,9 @@ class Settings:
         nginx_conf = reader.get(variables.NGINX_CONF)
         settings = cls(
             layout=Layout.from_environ(environ),
-            program=reader.get(variables.PROGRAM),
+            program=reader.get(variables.PROGRAM) or None,
             submit_directory=reader.get(variables.SUBMIT_DIRECTORY),
+            serving_module=reader.get(variables.SERVING_MODULE),
             host=reader.get(variables.HOST),
             port=reader.get(variables.PORT),
             workers=reader.get(variables.WORKERS) or cpu_count(),

@@ -11,13 +11,13 @@ from mlberth_serve.codecs.text import decode_text
 from mlberth_serve.context import Context
 from mlberth_serve.errors import (
     BadRequestError,
-    HandlerError,
-    NotAcceptableError,
     RequestError,
     UnsupportedTypeError,
 )
 from mlberth_serve.handler import Handler
+from mlberth_serve.handler_fault import explain
 from mlberth_serve.media_types import CSV, JSON, MediaType, concrete, negotiate
+from mlberth_serve.output import finish, refuse_iterators
 
 _TEXT_TYPES = frozenset({CSV, JSON})
 """What `input_fn` and `transform_fn` get as str; every other body is bytes (sagemaker-inference-toolkit)."""
@@ -37,8 +37,18 @@ class Transformer:
             )
         self._offered = tuple(dict.fromkeys((default_accept, *CODECS)))
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The media types of bodies that can be read."""
+        return ("*/*",) if self._own_input else tuple(CODECS)
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """The media types that answers can have, the default first."""
+        return (*self._offered, "*/*") if self._own_output else self._offered
+
     def choose_accept(self, header: str | None) -> str:
-        """Return the media type of the answer; raises NotAcceptableError before anything is predicted.
+        """Return the media type of the answer; raises RequestError before anything is predicted.
 
         A handler that writes answers itself can write any type that the header names.
         """
@@ -49,7 +59,8 @@ class Transformer:
     def transform(self, body: bytes, media_type: MediaType, context: Context) -> tuple[bytes, str]:
         """Return the answer's body and media type.
 
-        Raises RequestError: what the handler raised of that kind, or HandlerError from anything else.
+        Raises RequestError: what the handler raised of that kind, or what `handler_fault` makes of
+        anything else, with the cause.
         """
         if not body:
             raise BadRequestError("The body is empty.")
@@ -62,7 +73,7 @@ class Transformer:
             if handler.transform_fn:
                 data = _payload(body, media_type)
                 result = handler.transform_fn(handler.model, data, media_type.name, accept, context)
-                return _finish(result, accept)
+                return finish(result, context)
             function = "input_fn"
             envelope = ""
             if handler.input_fn:
@@ -72,45 +83,18 @@ class Transformer:
             function = "predict_fn"
             assert handler.predict_fn is not None
             prediction = handler.predict_fn(data, handler.model, context)
-            function = "output_fn"
             if handler.output_fn:
-                return _finish(handler.output_fn(prediction, accept, context), accept)
+                function = "output_fn"
+                return finish(handler.output_fn(prediction, accept, context), context)
+            refuse_iterators(prediction)
             if envelope and accept == JSON:
                 prediction = {envelope: prediction}
             return CODECS[accept].encode(prediction), accept
         except RequestError:
             raise
         except Exception as error:
-            raise HandlerError(function) from error
+            raise explain(error, function) from error
 
 
 def _payload(body: bytes, media_type: MediaType) -> str | bytes:
     return decode_text(body, media_type) if media_type.name in _TEXT_TYPES else body
-
-
-def _finish(result: Any, accept: str) -> tuple[bytes, str]:
-    """Return what a handler's output is on the wire.
-
-    `(body, content_type)` names its own type. Bytes and text are the body; arrays, lists, maps and
-    numbers are written by the codec of the type. None is a forgotten `return`, and refused.
-    """
-    content_type = accept
-    if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], str):
-        result, content_type = result
-        _check_content_type(content_type)
-    if isinstance(result, str):
-        return result.encode(), content_type
-    if isinstance(result, bytes | bytearray | memoryview):
-        return bytes(result), content_type
-    if result is None:
-        raise TypeError("returned None; expected bytes, str, (body, content_type), or an array or list")
-    codec = CODECS.get(content_type)
-    if not codec:
-        raise NotAcceptableError(f"The handler's answer cannot be written as {content_type}.")
-    return codec.encode(result), content_type
-
-
-def _check_content_type(content_type: str) -> None:
-    # It becomes a header: a line end in it would let the body's author write headers.
-    if not (content_type.isascii() and content_type.isprintable() and "/" in content_type):
-        raise ValueError(f"returned {content_type!r} as content type")

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
+import os
 import site
 import sys
 import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, TracebackType
 
+from mlberth.compat import missing_packages_path
 from mlberth.errors import ContractError, Fault, ModelLoadError
 from mlberth_serve import variables
 from mlberth_serve.settings import Settings
+
+log = logging.getLogger(__name__)
 
 _PACKAGES = frozenset({"site-packages", "dist-packages"})
 _OURS = frozenset({"mlberth", "mlberth_serve"})
@@ -40,9 +46,7 @@ class UserCodeError(ModelLoadError):
 
     def __init__(self, cause: LoadCause) -> None:
         where = f"{cause.file}, line {cause.line}" + (f", in {cause.function}" if cause.function else "")
-        expected = (
-            f"{cause.function} to return a model" if cause.function else "a module that can be imported"
-        )
+        expected = f"{cause.function} to return" if cause.function else "a module that can be imported"
         super().__init__(Fault(where, cause.exception, expected))
         self.cause = cause
 
@@ -68,21 +72,16 @@ class Program:
 def find_program(settings: Settings) -> Program | None:
     """Return the user's program, or None where there is none and none was asked for.
 
-    SAGEMAKER_SUBMIT_DIRECTORY is looked into alone; without it the model's `code/`, then
-    `/opt/ml/code`. Raises ContractError when a program that a variable names is missing.
+    Raises ContractError when a program that a variable names is missing, or outside the code folder.
     """
-    if settings.submit_directory:
-        folders = [Path(settings.submit_directory)]
-        if not folders[0].is_dir():
-            name = variables.SUBMIT_DIRECTORY.name
-            raise ContractError(Fault(name, repr(settings.submit_directory), "a folder that exists"))
-    else:
-        folders = [settings.layout.model / "code", settings.layout.code]
-    name = settings.program if settings.program.endswith(".py") else f"{settings.program}.py"
+    folders = code_folders(settings)
+    name = settings.program or variables.DEFAULT_PROGRAM
+    name = name if name.endswith(".py") else f"{name}.py"
     for folder in folders:
-        if (folder / name).is_file():
-            return Program(folder.absolute(), folder.absolute() / name)
-    if settings.submit_directory or settings.program != variables.PROGRAM.default:
+        path = Path(os.path.normpath(folder.absolute() / name))
+        if path.is_relative_to(folder.absolute()) and path.is_file():
+            return Program(folder.absolute(), path)
+    if settings.submit_directory or settings.program:
         found = f"no file {name!r} in {' or '.join(str(folder) for folder in folders)}"
         raise ContractError(
             Fault(variables.PROGRAM.name, found, "the name of a Python file in the code folder")
@@ -90,14 +89,29 @@ def find_program(settings: Settings) -> Program | None:
     return None
 
 
+def code_folders(settings: Settings) -> list[Path]:
+    """Return where the user's code may be, the first choice first.
+
+    SAGEMAKER_SUBMIT_DIRECTORY is looked into alone; without it the model's `code/`, then
+    `/opt/ml/code`. Raises ContractError for a folder that is named and missing.
+    """
+    if not settings.submit_directory:
+        return [settings.layout.model / "code", settings.layout.code]
+    folder = Path(settings.submit_directory)
+    if not folder.is_dir():
+        found = repr(settings.submit_directory)
+        raise ContractError(Fault(variables.SUBMIT_DIRECTORY.name, found, "a folder that exists"))
+    return [folder]
+
+
 def import_program(program: Program) -> ModuleType:
     """Import the user's program afresh; raises UserCodeError for whatever it raises."""
-    _forget(program)
+    forget(program)
     name = program.module_name
     if name in sys.stdlib_module_names or name in sys.modules:
         found = f"{program.path.name}, the name of a module that is in use"
         raise ContractError(Fault(variables.PROGRAM.name, found, "a name of its own, such as inference.py"))
-    _add_to_path(program)
+    add_to_path(program.path.parent, program.folder)
     importlib.invalidate_caches()
     spec = importlib.util.spec_from_file_location(name, program.path)
     assert spec is not None
@@ -110,6 +124,16 @@ def import_program(program: Program) -> ModuleType:
         del sys.modules[name]
         raise UserCodeError(find_cause(error, program, "import")) from error
     return module
+
+
+@contextmanager
+def failures_logged() -> Iterator[None]:
+    """Log the frames of the user's code where it fails to load; the one line that tells of it has none."""
+    try:
+        yield
+    except UserCodeError as error:
+        log.error("the user's code failed\n%s", error.cause.traceback.rstrip())  # noqa: TRY400 - the frames of the user's code alone
+        raise
 
 
 def find_cause(error: BaseException, program: Program, phase: str, function: str = "") -> LoadCause:
@@ -132,7 +156,7 @@ def _traces(trace: TracebackType | None) -> Iterator[TracebackType]:
         trace = trace.tb_next
 
 
-def _forget(program: Program) -> None:
+def forget(program: Program) -> None:
     """Drop what an earlier load imported from the code folder, so that every load reads the files."""
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
@@ -140,14 +164,16 @@ def _forget(program: Program) -> None:
             del sys.modules[name]
 
 
-def _add_to_path(program: Program) -> None:
-    """Put the program's folder, and the code folder, between the standard library and installed packages.
+def add_to_path(*folders: Path) -> None:
+    """Put folders of the user's code between the standard library and installed packages.
 
     Before installed packages, as when Python runs a script: the user's `utils.py` wins over some
     package's. After the standard library, unlike there: a `json.py` or `code.py` beside the program
-    would otherwise be what our own libraries get when they import theirs.
+    would otherwise be what our own libraries get when they import theirs. Last come our stand-ins for
+    packages that handlers written for other servers import.
     """
     packages = {*site.getsitepackages(), site.getusersitepackages()}
     index = next((index for index, entry in enumerate(sys.path) if entry in packages), len(sys.path))
-    folders = dict.fromkeys([str(program.path.parent), str(program.folder)])
-    sys.path[index:index] = [folder for folder in folders if folder not in sys.path]
+    names = dict.fromkeys(str(folder) for folder in folders)
+    sys.path[index:index] = [name for name in names if name not in sys.path]
+    sys.path += missing_packages_path()

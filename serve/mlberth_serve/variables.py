@@ -23,13 +23,35 @@ def _address(text: str) -> str:
     return str(ipaddress.ip_address(text))
 
 
-PROGRAM = Variable("SAGEMAKER_PROGRAM", TEXT, "inference.py", "The user's handler file, in the code folder.")
+def _module_attribute(text: str) -> str:
+    module, _, attribute = text.partition(":")
+    if not all(name.isidentifier() for name in (*module.split("."), attribute)):
+        raise ValueError(text)
+    return text
+
+
+DEFAULT_PROGRAM = "inference.py"
+PROGRAM = Variable(
+    "SAGEMAKER_PROGRAM",
+    OPTIONAL_TEXT,
+    None,
+    "The user's handler file, in the code folder. One that is named must be there.",
+    default_text=f"{DEFAULT_PROGRAM}, where there is one",
+)
 SUBMIT_DIRECTORY = Variable(
     "SAGEMAKER_SUBMIT_DIRECTORY",
     OPTIONAL_TEXT,
     None,
     "Where the handler's code is: a folder, a .tar.gz or an s3:// address of one.",
     default_text="the model's code/, then /opt/ml/code",
+)
+SERVING_MODULE = Variable(
+    "SAGEMAKER_SERVING_MODULE",
+    optional(Kind(_module_attribute, "package.module:attribute")),
+    None,
+    "A WSGI callable to serve in place of a handler, as package.module:attribute.",
+    aliases=("SAGEMAKER_SERVICE_MODULE",),
+    default_text="none",
 )
 HOST = Variable(
     "SAGEMAKER_BIND_TO_HOST",
@@ -108,6 +130,7 @@ MAX_CONCURRENT_TRANSFORMS = Variable(
 ALL: tuple[Variable[Any], ...] = (
     PROGRAM,
     SUBMIT_DIRECTORY,
+    SERVING_MODULE,
     HOST,
     PORT,
     WORKERS,

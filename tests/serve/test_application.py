@@ -16,7 +16,8 @@ from tests.serve.conftest import LoadProject
 from werkzeug.test import Client, TestResponse
 
 from mlberth.errors import ContractError, ModelLoadError
-from mlberth_serve.application import Application, load_application
+from mlberth_serve.application import Application
+from mlberth_serve.loading import load_application
 
 IRIS, SPECIES = load_iris(return_X_y=True)
 
@@ -43,7 +44,9 @@ def assert_error(response: TestResponse, status: int, code: str) -> None:
 def iris(model_dir: Path) -> Application:
     """Return an application over a scikit-learn model, without any user code."""
     joblib.dump(LogisticRegression(max_iter=1000).fit(IRIS, SPECIES), model_dir / "model.joblib")
-    return load_application({"SAGEMAKER_BASE_DIR": str(model_dir.parent)})
+    application = load_application({"SAGEMAKER_BASE_DIR": str(model_dir.parent)})
+    assert isinstance(application, Application)
+    return application
 
 
 def test_one_model_answers_the_same_in_every_type(iris: Application) -> None:
@@ -222,9 +225,43 @@ def test_outputs_are_written(load_project: LoadProject, output: str, body: bytes
     assert (answer.status_code, answer.data, answer.content_type) == (200, body, content_type)
 
 
-@pytest.mark.parametrize("output", ["none", "header injection", "object"])
+@pytest.mark.parametrize(
+    ("output", "expected", "header"),
+    [
+        ("response", (201, b"[1]", "application/json"), "X-Own"),
+        ("response of a type", (200, b"<p>", "text/html"), "X-Request-Id"),
+        ("response without body", (204, b"", None), "X-Request-Id"),
+        ("flask", (201, b"{}", "application/json"), "X-Own"),
+        ("starlette", (202, b"rendered", "text/plain"), "X-Rendered"),
+    ],
+)
+def test_responses_have_their_status_and_headers(
+    load_project: LoadProject, output: str, expected: tuple[int, bytes, str | None], header: str
+) -> None:
+    """A Response, ours or of the shape of a web framework's, says all but its length."""
+    answer = post(load_project("outputs"), output)
+    assert (answer.status_code, answer.data, answer.content_type) == expected
+    assert header in answer.headers
+    assert answer.headers.get("Content-Length") in {None, str(len(answer.data))}
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "none",
+        "header injection",
+        "object",
+        "response with a bad status",
+        "response with a bad header",
+        "response with a header of bytes",
+        "response with a header of None",
+        "response with a length",
+        "streamed",
+        "endless",
+    ],
+)
 def test_outputs_that_cannot_be_written_are_500(load_project: LoadProject, output: str) -> None:
-    """None, a type with a line end and objects of no known kind are the handler's failure."""
+    """What has no end or no known kind, or would break the answer, is the handler's failure."""
     answer = post(load_project("outputs"), output)
     assert_error(answer, 500, "handler_failed")
     assert "X-Evil" not in answer.headers
@@ -266,6 +303,16 @@ def test_handler_chooses_its_errors(load_project: LoadProject, body: bytes, stat
     answer = post(load_project("raises"), body)
     assert_error(answer, status, code)
     assert "X-Evil" not in answer.headers
+
+
+@pytest.mark.parametrize("attributes", ["a" * 1025, "a\x01b", "\xff"])
+def test_custom_attributes_out_of_bounds_are_refused(iris: Application, attributes: str) -> None:
+    """What the platform would not have passed on is 400, and is not reflected."""
+    name = "HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES"
+    answer = post(iris, b"[[1, 2, 3, 4]]", environ_overrides={name: attributes})
+    assert_error(answer, 400, "bad_request")
+    assert attributes not in answer.text
+    assert post(iris, b"[[1, 2, 3, 4]]", environ_overrides={name: "a" * 1024}).status_code == 200
 
 
 def test_handler_chooses_its_status(load_project: LoadProject) -> None:

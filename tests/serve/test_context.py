@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from mlberth_serve.context import Context
+from mlberth_serve.place import Place
 
 ENVIRON = {
     "HTTP_X_AMZN_SAGEMAKER_INFERENCE_ID": "abc",
@@ -19,8 +22,8 @@ def test_headers_are_found_in_any_case() -> None:
     headers = Context(ENVIRON).headers
     assert headers["x-amzn-sagemaker-inference-id"] == headers["X-Amzn-SageMaker-Inference-Id"] == "abc"
     assert dict(headers) == {
-        "X-Amzn-Sagemaker-Inference-Id": "abc",
-        "X-Amzn-Sagemaker-Custom-Attributes": "a=1",
+        "X-Amzn-SageMaker-Inference-Id": "abc",
+        "X-Amzn-SageMaker-Custom-Attributes": "a=1",
         "Content-Type": "text/csv",
     }
     assert "Path-Info" not in headers
@@ -75,3 +78,23 @@ def test_status_is_checked(status: int) -> None:
     """Only a whole number from 200 to 599 is a status."""
     with pytest.raises(ValueError, match="status"):
         Context().set_response_status(status)
+
+
+def test_request_is_named_and_timed() -> None:
+    """The context says whose request it is, where it runs and how long it may take."""
+    now = [100.0]
+    environ = ENVIRON | {"HTTP_X_AMZN_SAGEMAKER_TARGET_MODEL": "m.tar.gz"}
+    context = Context(environ, place=Place(3, "cuda:1"), deadline=160, clock=lambda: now[0])
+    assert (context.inference_id, context.target_model) == ("abc", "m.tar.gz")
+    assert (context.worker, context.device) == (3, "cuda:1")
+    assert context.seconds_left == 60
+    now[0] = 161
+    assert context.seconds_left == 0
+    assert (Context().inference_id, Context().seconds_left) == ("", math.inf)
+
+
+def test_logger_names_the_request(caplog: pytest.LogCaptureFixture) -> None:
+    """A handler's line in the log can be found by the request's id."""
+    Context(ENVIRON, "r-1").logger.warning("%s rows", 3)
+    Context().logger.warning("loading")
+    assert caplog.messages == ["request r-1: 3 rows", "loading"]

@@ -21,7 +21,8 @@ def load(model_dir: Path, project: str = "", **environ: str) -> Handler:
     """Load the handler of a project copied into the model folder."""
     if project:
         shutil.copytree(PROJECTS / project, model_dir, dirs_exist_ok=True)
-    return load_handler(Settings.from_environ({"SAGEMAKER_BASE_DIR": str(model_dir.parent), **environ}))
+    settings = Settings.from_environ({"SAGEMAKER_BASE_DIR": str(model_dir.parent), **environ})
+    return load_handler(settings)
 
 
 PROGRAM = """
@@ -98,15 +99,26 @@ def test_loading_again_leaves_installed_modules_alone(
     ("environ", "named"),
     [
         ({"SAGEMAKER_PROGRAM": "missing.py"}, "SAGEMAKER_PROGRAM: found no file 'missing.py'"),
+        ({"SAGEMAKER_PROGRAM": "../scale.py"}, "SAGEMAKER_PROGRAM: found no file '../scale.py'"),
+        ({"SAGEMAKER_PROGRAM": "/etc/passwd"}, "SAGEMAKER_PROGRAM: found no file '/etc/passwd.py'"),
         ({"SAGEMAKER_SUBMIT_DIRECTORY": "/nowhere"}, "SAGEMAKER_SUBMIT_DIRECTORY: found '/nowhere'"),
         ({"SAGEMAKER_PROGRAM": "json.py"}, "SAGEMAKER_PROGRAM: found json.py, the name of a module"),
     ],
 )
 def test_what_a_variable_names_must_be_there(model_dir: Path, environ: dict[str, str], named: str) -> None:
     """A program or folder that is asked for and missing is the configuration's fault."""
+    (model_dir / "scale.py").touch()
     with pytest.raises(ContractError, match="SAGEMAKER") as caught:
         load(model_dir, "with_helper", **environ)
     assert str(caught.value).startswith(named)
+
+
+def test_default_program_that_is_asked_for_must_be_there(model_dir: Path) -> None:
+    """inference.py is optional until the variable names it; an empty variable names nothing."""
+    with pytest.raises(ContractError, match=r"no file 'inference.py'"):
+        load(model_dir, SAGEMAKER_PROGRAM="inference.py")
+    with pytest.raises(ModelLoadError, match="the model folder"):
+        load(model_dir, SAGEMAKER_PROGRAM="")
 
 
 def test_submitted_folder_without_the_program_is_an_error(model_dir: Path, tmp_path: Path) -> None:

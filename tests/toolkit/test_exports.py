@@ -108,5 +108,5 @@ def test_nul_in_a_value_is_a_contract_error(write_config: WriteConfig) -> None:
 def test_childs_environment_keeps_what_the_user_set(golden_job: Environment) -> None:
     """PYTHONPATH gets the code folder in front; buffering and fault handler stay as set."""
     environ = child_environ({"PYTHONPATH": "/a", "PYTHONUNBUFFERED": "0", "X": "y"}, golden_job)
-    assert environ["PYTHONPATH"] == f"{golden_job.layout.code}:/a"
+    assert environ["PYTHONPATH"].split(":")[:2] == [str(golden_job.layout.code), "/a"]
     assert (environ["PYTHONUNBUFFERED"], environ["PYTHONFAULTHANDLER"], environ["X"]) == ("0", "1", "y")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mlberth.arguments import to_argparse
+from mlberth.compat import missing_packages_path
 from mlberth.errors import ContractError, Fault
 from mlberth.training_environment import MASTER_PORT, Environment
 
@@ -30,13 +31,16 @@ def child_environ(environ: Mapping[str, str], environment: Environment) -> dict[
 
 
 def program_environ(environ: Mapping[str, str], code: Path) -> dict[str, str]:
-    """Return the environment of any program of the user: ours, with its code first on PYTHONPATH."""
-    path = environ.get("PYTHONPATH")
+    """Return the environment of any program of the user: ours, with its code first on PYTHONPATH.
+
+    Last come our stand-ins for packages that it may import and that are not installed.
+    """
+    path = [str(code), *filter(None, [environ.get("PYTHONPATH")]), *missing_packages_path()]
     return {
         "PYTHONUNBUFFERED": "1",
         "PYTHONFAULTHANDLER": "1",
         **environ,
-        "PYTHONPATH": f"{code}:{path}" if path else str(code),
+        "PYTHONPATH": ":".join(path),
     }
 
 
@@ -93,7 +97,7 @@ def _fixed(environment: Environment) -> dict[str, Any]:
         "num_neurons": environment.num_neurons,
         "model_dir": environment.model_dir,
         "module_dir": str(environment.parameters.platform.get("sagemaker_submit_directory") or layout.code),
-        "training_env": _training_env(environment),
+        "training_env": training_env(environment),
         "user_args": to_argparse(environment.hyperparameters),
         "output_intermediate_dir": str(layout.output_intermediate),
     }
@@ -117,7 +121,7 @@ def _ours(environment: Environment) -> dict[str, Any]:
     }
 
 
-def _training_env(environment: Environment) -> dict[str, Any]:
+def training_env(environment: Environment) -> dict[str, Any]:
     """Return the properties of sagemaker-training-toolkit's `Environment`, by their names there."""
     hosts, layout = environment.hosts, environment.layout
     return {

@@ -1,0 +1,36 @@
+"""Where a handler runs: which worker, on which device."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from mlberth.resources import gpu_count
+
+worker_index: ContextVar[int] = ContextVar("worker_index", default=0)
+"""Which of the workers this process is, from 0; a worker that replaces another has its number.
+
+The master sets it in the process that it has forked, before anything of the user's runs there.
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A worker and its share of the machine."""
+
+    worker: int = 0
+    device: str = "cpu"
+    """"cpu", or "cuda:N": workers take the GPUs in turn."""
+    model_dir: str = ""
+
+    @property
+    def gpu(self) -> int | None:
+        """The number of the GPU, None on the CPU."""
+        _, _, number = self.device.partition(":")
+        return int(number) if number else None
+
+
+def here(model_dir: str) -> Place:
+    """Return the place of this process."""
+    index, gpus = worker_index.get(), gpu_count()
+    return Place(index, f"cuda:{index % gpus}" if gpus else "cpu", model_dir)

@@ -1,0 +1,62 @@
+"""What a worker does with its model before it says that it is ready.
+
+A first prediction may compile, allocate or start threads; no client should wait for that, and a model
+that cannot predict at all should never be called ready.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mlberth.errors import Fault, ModelLoadError
+from mlberth_serve.context import Context
+from mlberth_serve.errors import RequestError
+from mlberth_serve.handler import Handler, call
+from mlberth_serve.media_types import CSV, JSON, JSON_LINES, NPY, MediaType
+from mlberth_serve.transformer import Transformer
+from mlberth_serve.user_code import UserCodeError, find_cause
+
+SAMPLE_PAYLOAD = "sample-payload"
+"""The name, before its suffix, of a file that holds a request's body."""
+SUFFIXES = {".csv": CSV, ".json": JSON, ".jsonl": JSON_LINES, ".npy": NPY}
+
+
+def warm_up(
+    handler: Handler, transformer: Transformer, model_dir: Path, make_context: Callable[[str, str], Context]
+) -> None:
+    """Run `model_warmup_fn`, then predict for every sample payload.
+
+    `make_context` takes the content type and the accept of a request. Raises ModelLoadError.
+    """
+    program = handler.program
+    if program and handler.model_warmup_fn:
+        context = make_context("", "")
+        call(
+            program,
+            "model_warmup_fn",
+            handler.model_warmup_fn,
+            str(model_dir),
+            handler.model,
+            context,
+        )
+    folders = [program.path.parent, model_dir] if program else [model_dir]
+    for path in dict.fromkeys(path for folder in folders for path in find_samples(folder)):
+        media_type = MediaType(SUFFIXES[path.suffix], {})
+        context = make_context(media_type.name, transformer.choose_accept(None))
+        try:
+            transformer.transform(path.read_bytes(), media_type, context)
+        except RequestError as error:
+            cause = error.__cause__
+            if program and cause:
+                function = getattr(error, "function", "")
+                raise UserCodeError(find_cause(cause, program, "warm-up", function)) from error
+            raise ModelLoadError(Fault(path.name, str(error), "a body that can be predicted for")) from error
+
+
+def find_samples(folder: Path) -> list[Path]:
+    """Return the sample payloads in a folder, by name; raises ModelLoadError for an unknown suffix."""
+    paths = sorted(folder.glob(f"{SAMPLE_PAYLOAD}.*")) if folder.is_dir() else []
+    if unknown := [path.name for path in paths if path.suffix not in SUFFIXES]:
+        raise ModelLoadError(Fault(", ".join(unknown), "an unknown suffix", f"one of {', '.join(SUFFIXES)}"))
+    return paths

@@ -1,0 +1,92 @@
+"""Handlers written for other containers, through the whole server, unchanged."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+import pytest
+from tests.serve.running import PROJECTS, Server
+
+from mlberth.compat import PACKAGES
+
+APPLICATION = "mlberth_serve.wsgi:application"
+
+
+@pytest.fixture
+def serve_project(tmp_path: Path) -> Callable[[str], Server]:
+    """Return a function that lays out a project in a model folder and returns a server over it."""
+
+    def serve(project: str) -> Server:
+        if any(PathFinder.find_spec(name) for name in PACKAGES):
+            pytest.skip("the real package is installed")
+        shutil.copytree(PROJECTS / project, tmp_path / "ml/model")
+        return Server(tmp_path, APPLICATION, SAGEMAKER_MODEL_SERVER_WORKERS="1")
+
+    return serve
+
+
+def test_scikit_learn_handler(serve_project: Callable[[str], Server], tmp_path: Path) -> None:
+    """A featurizer answers with the worker's Response, as JSON for the next container and as CSV."""
+    joblib = pytest.importorskip("joblib")
+    preprocessing = pytest.importorskip("sklearn.preprocessing")
+    server = serve_project("peer_sklearn")
+    scaler = preprocessing.StandardScaler().fit([[0, 0], [2, 4]])
+    joblib.dump(scaler, tmp_path / "ml/model/model.joblib")
+    with server:
+        server.wait_ready()
+        row = {"Content-Type": "text/csv; charset=utf-8"}
+        answer = server.request("POST", "/invocations", b"2,4\n", row)
+        assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
+        assert json.loads(answer.body) == {"instances": [{"features": [1.0, 1.0]}]}
+        answer = server.request("POST", "/invocations", b"2,4\n", row | {"Accept": "text/csv"})
+        assert answer.body == b"1.0,1.0\n"
+        answer = server.request("POST", "/invocations", b"[1]", {"Content-Type": "application/json"})
+        assert (answer.status, answer.error["code"]) == (500, "handler_failed")
+
+
+def test_xgboost_handler(serve_project: Callable[[str], Server], tmp_path: Path) -> None:
+    """Script mode reads LIBSVM, CSV and JSON into a DMatrix by the container's own encoder."""
+    xgboost = pytest.importorskip("xgboost")
+    numpy = pytest.importorskip("numpy")
+    server = serve_project("peer_xgboost")
+    rows = numpy.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]])
+    booster = xgboost.train({"nthread": 1}, xgboost.DMatrix(rows, label=rows[:, 1]), num_boost_round=3)
+    booster.save_model(tmp_path / "ml/model/xgboost-model.json")
+    with server:
+        server.wait_ready()
+        bodies = {
+            "text/libsvm": b"0 0:1 1:1\n",
+            "text/csv": b"1,1\n",
+            "application/json": b'{"instances": [[1, 1]]}',
+        }
+        expected = float(booster.predict(xgboost.DMatrix(rows[2:3]))[0])
+        for content_type, body in bodies.items():
+            headers = {"Content-Type": content_type, "Accept": "text/csv"}
+            answer = server.request("POST", "/invocations", body, headers)
+            assert answer.status == 200, server.text
+            prediction, *contributions = map(float, answer.body.split(b","))
+            assert prediction == pytest.approx(expected)
+            assert sum(contributions) == pytest.approx(expected, abs=1e-5)
+        answer = server.request("POST", "/invocations", b"x", {"Content-Type": "text/x-unknown"})
+        assert (answer.status, answer.error["code"]) == (415, "unsupported_media_type")
+
+
+def test_pytorch_handler(serve_project: Callable[[str], Server], tmp_path: Path) -> None:
+    """A handler with the model server's context reads headers, answers with some, and chooses its errors."""
+    server = serve_project("peer_pytorch")
+    (tmp_path / "ml/model/model.json").write_text('{"factor": 10}')
+    with server:
+        server.wait_ready()
+        headers = {"Content-Type": "text/csv", "X-Amzn-SageMaker-Custom-Attributes": "trace=1"}
+        answer = server.request("POST", "/invocations", b"1,2.5,", headers | {"Accept": "text/csv"})
+        assert answer.status == 200, server.text
+        assert answer.body == b"10.0\n25.0\nnan\n"
+        assert answer.headers["X-Amzn-SageMaker-Custom-Attributes"] == "trace=1"
+        answer = server.request("POST", "/invocations", b"1,2,3,4", headers)
+        assert (answer.status, answer.error["code"]) == (422, "unprocessable_entity")
+        assert answer.error["message"] == "at most three values"
+        assert "Traceback" not in server.text

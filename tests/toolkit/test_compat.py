@@ -1,0 +1,182 @@
+"""The stand-ins for packages of other containers, each in an interpreter that has them on its path."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.conftest import WriteConfig
+
+from mlberth.compat import PACKAGES, missing_packages_path
+
+
+@pytest.fixture
+def _on_path(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Put the stand-ins on the path, and forget them afterwards."""
+    monkeypatch.setattr(sys, "path", [*sys.path, *missing_packages_path()])
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] in PACKAGES]:
+        del sys.modules[name]
+
+
+def run(code: str, **environ: str) -> str:
+    """Run a program with the stand-ins on its path, and return what it prints."""
+    variables = os.environ | {"PYTHONPATH": ":".join(missing_packages_path()), **environ}
+    argv = [sys.executable, "-c", code]
+    done = subprocess.run(argv, env=variables, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_only_missing_packages_are_stood_in_for() -> None:
+    """A package that is installed is left alone, and the others do not come with it."""
+    everything = missing_packages_path(lambda _: None)
+    assert [Path(folder).name for folder in everything] == list(PACKAGES)
+    assert all((Path(folder) / Path(folder).name / "__init__.py").is_file() for folder in everything)
+    rest = missing_packages_path(lambda name: name == "sagemaker_inference" or None)
+    assert {Path(folder).name for folder in rest} == {*PACKAGES} - {"sagemaker_inference"}
+
+
+def test_nothing_is_importable_without_the_path() -> None:
+    """Installing us gives nobody a package of another name."""
+    code = f"import importlib.util as u; print([u.find_spec(name) for name in {PACKAGES!r}])"
+    assert run(code, PYTHONPATH="").strip() == str([None] * len(PACKAGES))
+
+
+def test_programs_import_them_without_numpy() -> None:
+    """A training program may import its handler's modules too; only their functions need numpy."""
+    code = (
+        "from sagemaker_containers.beta.framework import "
+        "content_types, encoders, env, errors, modules, transformer, worker\n"
+        "from sagemaker_containers import entry_point\n"
+        "from sagemaker_inference import "
+        "content_types, decoder, default_inference_handler, encoder, errors, utils\n"
+        "from sagemaker_xgboost_container import data_utils, encoder\n"
+        "import sys; print('numpy' in sys.modules)"
+    )
+    assert run(code).strip() == "False"
+
+
+def test_training_environment_is_a_mapping_of_the_peers_names(write_config: WriteConfig) -> None:
+    """The job is found under both packages, by attribute and by item, and cannot be changed."""
+    layout = write_config(hyperparameters={"epochs": "3"})
+    (layout.data / "training").mkdir()
+    code = (
+        "import copy, sagemaker_containers\n"
+        "from sagemaker_training import environment\n"
+        "env = environment.Environment()\n"
+        "assert dict(env) == dict(sagemaker_containers.training_env())\n"
+        "assert env.hyperparameters == env['hyperparameters'] == {'epochs': 3}\n"
+        "assert env.to_cmd_args() == ['--epochs', '3']\n"
+        "assert env.to_env_vars()['SM_HP_EPOCHS'] == '3'\n"
+        "assert copy.copy(env).num_cpus == env.num_cpus >= 1\n"
+        "assert not hasattr(env, 'nothing')\n"
+        "assert 'model_dir' in env.properties()\n"
+        "try:\n    env['hyperparameters'] = {}\nexcept TypeError:\n    print(env.model_dir)\n"
+    )
+    assert run(code, SAGEMAKER_BASE_DIR=str(layout.base)).strip() == str(layout.model)
+
+
+@pytest.mark.usefixtures("_on_path")
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1,2,3", [1, 2, 3]),
+        ("1,2\n3,4\n", [[1, 2], [3, 4]]),
+        ("1,,3", [1.0, np.nan, 3.0]),
+        ('"1","2.5"', [1.0, 2.5]),
+        ("a,1", ["a", "1"]),
+        ("5", 5),
+    ],
+)
+def test_csv_is_read(text: str, expected: Any) -> None:
+    """One row has one dimension; an empty cell is nan, never 0; what is no number stays text."""
+    from sagemaker_containers.beta.framework import encoders
+    from sagemaker_inference import decoder
+
+    for decode in (decoder.decode, encoders.decode):
+        np.testing.assert_array_equal(decode(text, "text/csv; charset=utf-8"), np.array(expected))
+
+
+@pytest.mark.usefixtures("_on_path")
+def test_bodies_are_written_and_read_back() -> None:
+    """Each media type of the encoders is read by the decoders."""
+    from sagemaker_inference import decoder, encoder
+
+    array = np.array([[1.5, 2], [3, 4]])
+    for content_type in ("text/csv", "application/json", "application/x-npy"):
+        np.testing.assert_array_equal(
+            decoder.decode(encoder.encode(array, content_type), content_type), array
+        )
+    assert encoder.encode({"scores": array[0]}, "application/json") == '{"scores": [1.5, 2.0]}'
+    assert encoder.encode([0.1, 2], "text/csv") == "0.1\n2.0\n"
+
+
+@pytest.mark.usefixtures("_on_path")
+def test_other_media_types_are_refused() -> None:
+    """Each package raises its own error."""
+    from sagemaker_containers.beta.framework import encoders
+    from sagemaker_containers.beta.framework.errors import UnsupportedFormatError
+    from sagemaker_inference import encoder, errors
+
+    with pytest.raises(errors.UnsupportedFormatError, match="image/png"):
+        encoder.encode([1], "image/png")
+    with pytest.raises(UnsupportedFormatError, match="image/png"):
+        encoders.decode(b"", "image/png")
+
+
+@pytest.mark.usefixtures("_on_path")
+def test_nothing_is_unpickled() -> None:
+    """An array of objects, which numpy would unpickle, is refused both ways."""
+    from sagemaker_inference import decoder, encoder
+
+    buffer = io.BytesIO()
+    np.save(buffer, np.array([object()]), allow_pickle=True)
+    with pytest.raises(ValueError, match="allow_pickle"):
+        decoder.decode(buffer.getvalue(), "application/x-npy")
+    with pytest.raises(ValueError, match="allow_pickle"):
+        encoder.encode(np.array([object()]), "application/x-npy")
+
+
+@pytest.mark.usefixtures("_on_path")
+@pytest.mark.parametrize("weights", [0, 1])
+def test_dmatrix_of_a_folder_of_csv(tmp_path: Path, weights: int) -> None:
+    """The label stands first, then the weight; hidden files are left out."""
+    pytest.importorskip("xgboost")
+    from sagemaker_xgboost_container.data_utils import get_dmatrix
+
+    (tmp_path / "a.csv").write_text("1,0.5,10\n0,2,\n")
+    (tmp_path / "b.csv").write_text("1,1,30\n")
+    (tmp_path / ".hidden").write_text("not numbers")
+    matrix = get_dmatrix(str(tmp_path), "text/csv", csv_weights=weights)
+    assert matrix.get_label().tolist() == [1, 0, 1]
+    assert (matrix.num_row(), matrix.num_col()) == (3, 2 - weights)
+    assert matrix.get_weight().tolist() == ([0.5, 2, 1] if weights else [])
+
+
+@pytest.mark.usefixtures("_on_path")
+def test_dmatrix_of_libsvm(tmp_path: Path) -> None:
+    """Columns have the indices that stand there; comments and groups are skipped."""
+    pytest.importorskip("xgboost")
+    from sagemaker_xgboost_container import encoder
+    from sagemaker_xgboost_container.data_utils import get_dmatrix
+
+    text = "1 qid:7 0:1.5 2:2 # a comment\n0 1:3\n\n"
+    (tmp_path / "train").write_text(text)
+    for matrix in (
+        get_dmatrix(str(tmp_path / "train"), "libsvm"),
+        encoder.decode(text.encode(), "text/libsvm"),
+    ):
+        assert matrix.get_label().tolist() == [1, 0]
+        assert matrix.get_data().toarray().tolist() == [[1.5, 0, 2], [0, 3, 0]]
+    with pytest.raises(ValueError, match="no file"):
+        get_dmatrix(str(tmp_path / "missing"), "libsvm")
+    with pytest.raises(ValueError, match="parquet"):
+        get_dmatrix(str(tmp_path), "application/x-parquet")

@@ -1,0 +1,25 @@
+"""Stand-ins for packages that programs written for other containers import.
+
+Each folder here holds one package of that name, and is not on the path of anybody by itself. A process
+that runs a user's program gets the folders of those packages that are not installed, at the end of its
+path, so that an installed one always wins. They hold what programs import, not what those servers are
+made of; numpy, scipy and xgboost are imported when a function needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.machinery import PathFinder
+
+PACKAGES = (
+    "sagemaker_containers",
+    "sagemaker_inference",
+    "sagemaker_training",
+    "sagemaker_xgboost_container",
+)
+
+
+def missing_packages_path(find_spec: Callable[[str], object] = PathFinder.find_spec) -> list[str]:
+    """Return the folders with our stand-ins for those packages that `find_spec` does not find."""
+    here = __file__.rpartition("/")[0]
+    return [f"{here}/{name}" for name in PACKAGES if find_spec(name) is None]

@@ -1,0 +1,1 @@
+"""Where sagemaker-containers has its public parts."""

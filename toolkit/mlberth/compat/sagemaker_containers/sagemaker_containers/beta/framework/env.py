@@ -1,0 +1,9 @@
+"""The training job, and what the machine has."""
+
+from __future__ import annotations
+
+from mlberth.compat.job import JobEnvironment as TrainingEnv
+from mlberth.resources import cpu_count as num_cpus
+from mlberth.resources import gpu_count as num_gpus
+
+__all__ = ["TrainingEnv", "num_cpus", "num_gpus"]

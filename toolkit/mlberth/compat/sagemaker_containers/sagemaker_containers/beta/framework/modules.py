@@ -1,0 +1,1 @@
+"""Programs import this module beside the others, and use nothing of it."""

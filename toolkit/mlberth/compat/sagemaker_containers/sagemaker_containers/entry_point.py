@@ -1,0 +1,1 @@
+"""The examples for XGBoost import this module, and use nothing of it."""

@@ -1,0 +1,1 @@
+"""Stands in for sagemaker-inference-toolkit where that is not installed."""

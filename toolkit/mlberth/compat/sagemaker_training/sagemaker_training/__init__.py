@@ -1,0 +1,1 @@
+"""Stands in for sagemaker-training-toolkit where that is not installed."""

@@ -1,0 +1,6 @@
+"""Media types by name."""
+
+from __future__ import annotations
+
+LIBSVM = "text/libsvm"
+X_LIBSVM = "text/x-libsvm"

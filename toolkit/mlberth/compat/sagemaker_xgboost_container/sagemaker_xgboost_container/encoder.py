@@ -1,0 +1,38 @@
+"""From bodies to XGBoost's DMatrix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlberth.compat.arrays import Convert, look_up
+from sagemaker_containers.beta.framework import content_types, errors
+from sagemaker_xgboost_container.constants import xgb_content_types
+from sagemaker_xgboost_container.data_utils import read_csv, read_libsvm
+
+
+def csv_to_dmatrix(input: str | bytes, dtype: Any = None) -> Any:  # noqa: A002 - the peer's name
+    """Return the rows of a CSV without labels; an empty cell is a missing value."""
+    import xgboost  # noqa: PLC0415 - needed only here
+
+    text = input.decode() if isinstance(input, bytes) else input
+    return xgboost.DMatrix(read_csv(text).astype(dtype))
+
+
+def libsvm_to_dmatrix(string_like: str | bytes) -> Any:
+    """Return the rows of a LIBSVM text, with their labels."""
+    import xgboost  # noqa: PLC0415 - needed only here
+
+    features, labels = read_libsvm(string_like.decode() if isinstance(string_like, bytes) else string_like)
+    return xgboost.DMatrix(features, label=labels)
+
+
+_DECODERS: dict[str, Convert] = {
+    content_types.CSV: csv_to_dmatrix,
+    xgb_content_types.LIBSVM: libsvm_to_dmatrix,
+    xgb_content_types.X_LIBSVM: libsvm_to_dmatrix,
+}
+
+
+def decode(obj: Any, content_type: str) -> Any:
+    """Return a DMatrix; raises UnsupportedFormatError."""
+    return look_up(_DECODERS, content_type, errors.UnsupportedFormatError)(obj)
