@@ -81,6 +81,11 @@ def find_program(settings: Settings) -> Program | None:
     name = settings.program if settings.program.endswith(".py") else f"{settings.program}.py"
     for folder in folders:
         if (folder / name).is_file():
+            if settings.safe_models_only:
+                safe = variables.SAFE_MODELS_ONLY.name
+                raise ModelLoadError(
+                    Fault(safe, f"true, and a handler {name!r}", "a model file without code")
+                )
             return Program(folder.absolute(), folder.absolute() / name)
     if settings.submit_directory or settings.program != variables.PROGRAM.default:
         found = f"no file {name!r} in {' or '.join(str(folder) for folder in folders)}"
