@@ -53,7 +53,7 @@ def load_handler(settings: Settings, context: Context | None = None) -> Handler:
     else:
         framework, path = frameworks.find_model(model_dir)
         log.info("loading the model file %s", path.name)
-        model = framework.load(path)
+        model = framework.load(path, safe_only=settings.safe_models_only)
         predict = predict or framework.make_predict(model)
     return Handler(
         model=model,

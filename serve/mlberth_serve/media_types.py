@@ -17,6 +17,10 @@ CSV = "text/csv"
 JSON = "application/json"
 JSON_LINES = "application/jsonlines"
 NPY = "application/x-npy"
+NPZ = "application/x-npz"
+RECORDIO = "application/x-recordio-protobuf"
+LIBSVM = "text/libsvm"
+PARQUET = "application/x-parquet"
 
 DEFAULT_CONTENT_TYPE = JSON
 """What a body without a Content-Type is: the rule of sagemaker-containers."""
@@ -33,12 +37,16 @@ CHARSETS = {
     "latin1": "latin-1",
 }
 
+_WORDS = {"csv": CSV, "libsvm": LIBSVM, "parquet": PARQUET, "recordio-protobuf": RECORDIO}
+"""Words that the platform's algorithms take in the place of a media type."""
+
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - RFC 9110's word for it
 # A lone `*` is what Java's HttpURLConnection sends for `*/*`.
-_TYPE = re.compile(rf"[ \t]*({_TOKEN}/{_TOKEN}|\*)[ \t]*")
+_TYPE = re.compile(rf"[ \t]*({_TOKEN}/{_TOKEN}|\*|{'|'.join(_WORDS)})[ \t]*", re.IGNORECASE)
 _PARAMETER = re.compile(rf'[ \t]*({_TOKEN})=({_TOKEN}|"(?:[^"\\]|\\.)*")[ \t]*')
 _ESCAPE = re.compile(r"\\(.)")
 _ANYTHING = "*/*"
+_NAMES = {"*": _ANYTHING, **_WORDS}
 
 
 @dataclass(frozen=True)
@@ -132,8 +140,8 @@ def _scan(name: str, header: str) -> list[MediaType]:
         if not match:
             raise BadRequestError(f"{name} is not a media type.")
         parameters, position = _scan_parameters(name, header, match.end())
-        media_type = match[1].lower()
-        media_types.append(MediaType(_ANYTHING if media_type == "*" else media_type, parameters))
+        name_or_word = match[1].lower()
+        media_types.append(MediaType(_NAMES.get(name_or_word, name_or_word), parameters))
     return media_types
 
 

@@ -42,6 +42,7 @@ class Settings:
     batch: bool
     batch_strategy: str
     max_concurrent_transforms: int | None
+    safe_models_only: bool
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
@@ -67,7 +68,11 @@ class Settings:
             batch=reader.get(variables.BATCH),
             batch_strategy=reader.get(variables.BATCH_STRATEGY),
             max_concurrent_transforms=reader.get(variables.MAX_CONCURRENT_TRANSFORMS),
+            safe_models_only=reader.get(variables.SAFE_MODELS_ONLY),
         )
+        if settings.safe_models_only and settings.submit_directory:
+            expected = f"nothing, with {variables.SAFE_MODELS_ONLY.name}=true"
+            reader.add(Fault(variables.SUBMIT_DIRECTORY.name, repr(settings.submit_directory), expected))
         if settings.stop_delay >= settings.stop_grace:
             action = "The stop takes the grace in all, the delay included."
             expected = f"less than {variables.STOP_GRACE.name} ({settings.stop_grace:g})"

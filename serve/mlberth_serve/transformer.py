@@ -6,7 +6,7 @@ from typing import Any
 
 from mlberth.errors import ContractError, Fault
 from mlberth_serve import variables
-from mlberth_serve.codecs import CODECS
+from mlberth_serve.codecs import CODECS, READERS, first_names
 from mlberth_serve.codecs.text import decode_text
 from mlberth_serve.context import Context
 from mlberth_serve.errors import (
@@ -33,7 +33,7 @@ class Transformer:
         if default_accept not in CODECS and not self._own_output:
             name = variables.DEFAULT_ACCEPT.name
             raise ContractError(
-                Fault(name, repr(default_accept), f"one of {', '.join(CODECS)}, or an output_fn")
+                Fault(name, repr(default_accept), f"one of {first_names(CODECS)}, or an output_fn")
             )
         self._offered = tuple(dict.fromkeys((default_accept, *CODECS)))
 
@@ -64,8 +64,8 @@ class Transformer:
         """
         if not body:
             raise BadRequestError("The body is empty.")
-        if not self._own_input and media_type.name not in CODECS:
-            raise UnsupportedTypeError("Content-Type is none of " + ", ".join(CODECS) + ".")
+        if not self._own_input and media_type.name not in READERS:
+            raise UnsupportedTypeError(f"Content-Type is none of {first_names(READERS)}.")
         handler, accept = self._handler, context.accept
         function = "transform_fn"
         data: Any
@@ -79,7 +79,7 @@ class Transformer:
             if handler.input_fn:
                 data = handler.input_fn(_payload(body, media_type), media_type.name, context)
             else:
-                data, envelope = CODECS[media_type.name].decode(body, media_type)
+                data, envelope = READERS[media_type.name].decode(body, media_type)
             function = "predict_fn"
             assert handler.predict_fn is not None
             prediction = handler.predict_fn(data, handler.model, context)

@@ -80,6 +80,11 @@ def find_program(settings: Settings) -> Program | None:
     for folder in folders:
         path = Path(os.path.normpath(folder.absolute() / name))
         if path.is_relative_to(folder.absolute()) and path.is_file():
+            if settings.safe_models_only:
+                safe = variables.SAFE_MODELS_ONLY.name
+                raise ModelLoadError(
+                    Fault(safe, f"true, and a handler {name!r}", "a model file without code")
+                )
             return Program(folder.absolute(), path)
     if settings.submit_directory or settings.program:
         found = f"no file {name!r} in {' or '.join(str(folder) for folder in folders)}"

@@ -126,6 +126,12 @@ MAX_CONCURRENT_TRANSFORMS = Variable(
     "What /execution-parameters says of concurrency.",
     default_text="the number of workers",
 )
+SAFE_MODELS_ONLY = Variable(
+    "SAGEMAKER_SAFE_MODELS_ONLY",
+    BOOLEAN,
+    False,
+    "Refuse what runs code of its own: joblib and pickle files, and any handler.",
+)
 
 ALL: tuple[Variable[Any], ...] = (
     PROGRAM,
@@ -145,4 +151,5 @@ ALL: tuple[Variable[Any], ...] = (
     BATCH,
     BATCH_STRATEGY,
     MAX_CONCURRENT_TRANSFORMS,
+    SAFE_MODELS_ONLY,
 )

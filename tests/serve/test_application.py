@@ -94,7 +94,7 @@ BAD_REQUESTS = {
     "empty": ({"data": b""}, 400, "bad_request"),
     "not JSON": ({"data": b"{"}, 400, "bad_request"),
     "too few columns": ({"data": b"[1]"}, 400, "bad_request"),
-    "unknown type": ({"content_type": "image/png"}, 415, "unsupported_media_type"),
+    "unknown type": ({"content_type": "application/pdf"}, 415, "unsupported_media_type"),
     "unknown charset": (
         {"data": b"1", "content_type": "text/csv; charset=nope"},
         415,
@@ -102,7 +102,7 @@ BAD_REQUESTS = {
     ),
     "type too long": ({"content_type": "text/csv;a=" + "b" * 10_000}, 400, "bad_request"),
     "no type at all": ({"content_type": "csv"}, 400, "bad_request"),
-    "accept": ({"headers": {"Accept": "image/png"}}, 406, "not_acceptable"),
+    "accept": ({"headers": {"Accept": "application/pdf"}}, 406, "not_acceptable"),
     "accept unreadable": ({"headers": {"Accept": "x"}}, 400, "bad_request"),
 }
 
@@ -201,9 +201,9 @@ def test_custom_attributes_are_not_echoed(load_project: LoadProject) -> None:
 def test_transform_fn_does_it_all(load_project: LoadProject) -> None:
     """transform_fn gets text for CSV and the chosen type, and its text is the body."""
     application = load_project("transform")
-    answer = post(application, b"1,2", content_type="text/csv", headers={"Accept": "image/png"})
-    assert answer.data == b"model str 3 text/csv image/png"
-    assert answer.headers["Content-Type"] == "image/png"
+    answer = post(application, b"1,2", content_type="text/csv", headers={"Accept": "application/pdf"})
+    assert answer.data == b"model str 3 text/csv application/pdf"
+    assert answer.headers["Content-Type"] == "application/pdf"
 
 
 @pytest.mark.parametrize(
@@ -355,6 +355,6 @@ def test_failed_load_keeps_what_was_there(
 def test_faulty_default_accept_is_the_configurations_fault(load_project: LoadProject) -> None:
     """A default that is no media type ends the load with the variable's name."""
     with pytest.raises(ContractError, match="SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"):
-        load_project("predict_only", SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT="csv")
+        load_project("predict_only", SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT="cvs")
     application = load_project("predict_only", SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT="text/csv; charset=utf-8")
     assert post(application, b"[1]").content_type == "text/csv"

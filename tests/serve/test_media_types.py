@@ -35,7 +35,7 @@ def test_content_type_is_read(header: str | None, name: str, parameters: dict[st
 
 @pytest.mark.parametrize(
     "header",
-    ["csv", "text/", "/csv", "text/csv charset=x", "text/csv; a", "a/b, c/d", "text/csv; " + "a" * 10_000],
+    ["cvs", "text/", "/csv", "text/csv charset=x", "text/csv; a", "a/b, c/d", "text/csv; " + "a" * 10_000],
 )
 def test_malformed_content_type_is_refused(header: str) -> None:
     """What is not one media type is a bad request."""
@@ -92,7 +92,7 @@ def test_accept_without_a_match_is_not_acceptable(header: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", ["csv", "text/csv;q=2", "text/csv;q=-1", "text/csv;q=x", "text/csv;q=nan", "a/b" * 500]
+    "header", ["cvs", "text/csv;q=2", "text/csv;q=-1", "text/csv;q=x", "text/csv;q=nan", "a/b" * 500]
 )
 def test_malformed_accept_is_refused(header: str) -> None:
     """An Accept that cannot be read is a bad request."""
@@ -111,3 +111,18 @@ def test_any_header_ends_in_an_answer(header: str) -> None:
     for function in (parse_content_type, lambda text: negotiate(text, OFFERED)):
         with suppress(BadRequestError, NotAcceptableError):
             function(header)
+
+
+@pytest.mark.parametrize(
+    ("word", "media_type"),
+    [
+        ("csv", "text/csv"),
+        ("CSV; label_size=1", "text/csv"),
+        ("libsvm", "text/libsvm"),
+        ("recordio-protobuf", "application/x-recordio-protobuf"),
+        ("parquet", "application/x-parquet"),
+    ],
+)
+def test_words_of_the_platform_are_media_types(word: str, media_type: str) -> None:
+    """The words that the platform's algorithms take stand for media types."""
+    assert parse_content_type(word).name == media_type

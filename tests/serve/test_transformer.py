@@ -55,9 +55,9 @@ def test_defaults_decode_and_encode(
     ("content_type", "body", "accept", "status"),
     [
         ("text/csv", b"", None, 400),
-        ("text/csv", b"1", "image/png", 406),
+        ("text/csv", b"1", "application/pdf", 406),
         ("application/x-pickle", b"1", None, 415),
-        ("application/x-pickle", b"1", "image/png", 406),
+        ("application/x-pickle", b"1", "application/pdf", 406),
         ("text/csv; charset=nope", b"1", None, 415),
     ],
 )
@@ -89,7 +89,7 @@ def test_own_output_is_offered_what_the_client_names() -> None:
     handler = Handler(model=None, predict_fn=double, output_fn=lambda prediction, accept, context: accept)
     transformer = Transformer(handler, "text/csv")
     for header, accept in [
-        ("image/png", "image/png"),
+        ("application/pdf", "application/pdf"),
         ("*/*", "text/csv"),
         (None, "text/csv"),
         ("text/*", "text/csv"),
@@ -105,7 +105,7 @@ def test_own_output_is_offered_what_the_client_names() -> None:
         ("application/json", str),
         ("application/jsonlines", bytes),
         ("application/x-npy", bytes),
-        ("image/png", bytes),
+        ("application/pdf", bytes),
     ],
 )
 def test_own_input_gets_text_for_csv_and_json(content_type: str, kind: type) -> None:
@@ -123,9 +123,9 @@ def test_own_input_gets_text_for_csv_and_json(content_type: str, kind: type) -> 
 def test_default_accept_must_be_written_by_somebody() -> None:
     """A default that no codec writes is a configuration's fault, unless output_fn writes it."""
     handler = Handler(model=None, predict_fn=double)
-    with pytest.raises(ContractError, match="SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT: found 'image/png'"):
-        Transformer(handler, "image/png")
-    Transformer(Handler(model=None, predict_fn=double, output_fn=lambda *_: b"png"), "image/png")
+    with pytest.raises(ContractError, match="SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT: found 'application/pdf'"):
+        Transformer(handler, "application/pdf")
+    Transformer(Handler(model=None, predict_fn=double, output_fn=lambda *_: b"png"), "application/pdf")
 
 
 def test_arrays_of_one_request_are_its_own() -> None:

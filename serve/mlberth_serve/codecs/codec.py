@@ -2,31 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from mlberth_serve.errors import BadRequestError, RequestError
 from mlberth_serve.media_types import MediaType
 
 Array = npt.NDArray[Any]
 
+MOST_BYTES = 512 * 1024 * 1024
+"""What a body may unpack to, where a few bytes of it can stand for many: npz, parquet, images."""
+
 
 class Decoded(NamedTuple):
-    """The array in a body, and the key under which the answer belongs, "" for none."""
+    """What a body holds, and the key under which the answer belongs, "" for none."""
 
-    array: Array
+    array: Any
+    """An array (a Table where the columns have names), or a scipy.sparse.csr_matrix of sparse rows."""
     envelope: str = ""
 
 
-class Codec(Protocol):
-    """Both ways between bytes and an array: the two functions of a codec's module."""
+class Table(np.ndarray[Any, Any]):
+    """A two-dimensional array that knows the names of its columns; what is made from it does not."""
+
+    columns: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, array: Array, columns: Sequence[str]) -> Table:
+        """Return an array with names, without a copy."""
+        table = array.view(cls)
+        table.columns = tuple(columns)
+        return table
+
+
+class Reader(Protocol):
+    """From bytes to an array."""
 
     def decode(self, body: bytes, media_type: MediaType) -> Decoded:
         """Raise BadRequestError or UnsupportedTypeError when the body does not fit."""
 
+
+class Codec(Reader, Protocol):
+    """Both ways between bytes and an array: the two functions of a codec's module."""
+
     def encode(self, value: Any) -> bytes:
         """Raise TypeError or ValueError when the value does not fit: the handler's fault."""
+
+
+def check_size(size: int) -> None:
+    """Refuse what would unpack to more than MOST_BYTES, before anything is allocated for it."""
+    if size < 0:
+        raise BadRequestError("The body gives a size below zero.")
+    if size > MOST_BYTES:
+        message = f"The body unpacks to more than {MOST_BYTES // 1024**2} MB."
+        raise RequestError(413, "payload_too_large", message)
 
 
 def as_array(value: Any) -> Array:

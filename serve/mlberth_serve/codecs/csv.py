@@ -7,7 +7,7 @@ Reading:
   `_`), missing when it is empty, text otherwise. What one cell is never depends on another.
 - The array is float64, with nan for a missing cell; with text anywhere it is an object array of
   floats and str.
-- `header=present` on the media type skips the first row.
+- `header=present` on the media type: the first row holds the names of the columns.
 
 Writing: a row a line, each ended by LF; a one-dimensional array is a value a line. Numbers are as
 short as they can be and still read back the same. A missing value is written `nan`.
@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from mlberth_serve.codecs.codec import Array, Decoded, as_array
+from mlberth_serve.codecs.codec import Array, Decoded, Table, as_array
 from mlberth_serve.codecs.text import decode_text
 from mlberth_serve.errors import BadRequestError, UnsupportedTypeError
 from mlberth_serve.media_types import MediaType
@@ -40,11 +40,13 @@ def decode(body: bytes, media_type: MediaType) -> Decoded:
     text = decode_text(body, media_type)
     if "\0" in text:
         raise BadRequestError("The CSV body holds a NUL character.")
-    rows = _split(text)[_HEADER[header] :]
+    rows = _split(text)
+    names = rows.pop(0) if rows and _HEADER[header] else None
     if not rows:
         raise BadRequestError("The CSV body holds no rows.")
-    _check_widths(rows)
-    return Decoded(_array(rows, plain=text.isascii() and "_" not in text))
+    _check_widths(rows if names is None else [names, *rows])
+    array = _array(rows, plain=text.isascii() and "_" not in text)
+    return Decoded(array if names is None else Table.of(array, [name.strip() for name in names]))
 
 
 def encode(value: Any) -> bytes:

@@ -1,10 +1,12 @@
 """`application/json`: a list, a list of lists, or an object that holds one.
 
 Reading: the value is a list, `{"instances": list}` or `{"inputs": list}`; an object with other keys
-is refused, since they would be lost. An item `{"features": list}` stands for its list (the AWS
-common format). Lists nest to any depth but must be regular. numpy picks the type: integers int64,
-otherwise float64, with nan for null; with text or objects anywhere it is an object array. As in
-orjson the last of two equal keys wins, and an integer beyond 64 bits becomes a float.
+is refused, since they would be lost. In the AWS common format an item `{"features": list}` stands for
+its list, and so does `{"data": {"features": {"values": list}}}`; `shape` beside `values` gives them that
+shape, `keys` makes a sparse row of them, and then every item has to be one. Lists nest to any depth but
+must be regular. numpy picks the type: integers int64, otherwise float64, with nan for null; with text or
+objects anywhere it is an object array. As in orjson the last of two equal keys wins, and an integer
+beyond 64 bits becomes a float.
 
 Writing: nan and infinities are null, which JSON has in their place. The answer to a request with
 `instances` is `{"predictions": …}`; to any other it is the bare list.
@@ -17,7 +19,8 @@ from typing import Any
 import numpy as np
 import orjson
 
-from mlberth_serve.codecs.codec import Array, Decoded, as_array
+from mlberth_serve.codecs.codec import Decoded, as_array
+from mlberth_serve.codecs.sparse import Row, to_csr
 from mlberth_serve.codecs.text import decode_text
 from mlberth_serve.errors import BadRequestError
 from mlberth_serve.media_types import MediaType
@@ -53,10 +56,17 @@ def parse(text: str | bytes, what: str) -> Any:
         raise BadRequestError(f"{what} cannot be read: {error}.") from None
 
 
-def to_array(items: list[Any]) -> Array:
-    """Return parsed lists as an array; raises BadRequestError where they are not regular."""
+def to_array(items: list[Any]) -> Any:
+    """Return parsed lists as an array, sparse rows as a csr_matrix.
+
+    Raises BadRequestError where they are not regular.
+    """
     if items and isinstance(items[0], dict):
         items = [features(item) for item in items]
+    if items and isinstance(items[0], Row):
+        if not all(isinstance(item, Row) for item in items):
+            raise BadRequestError("Only some of the items in the JSON body are sparse.")
+        return to_csr(items)
     try:
         array = np.array(items)
         if array.dtype.kind == "U":  # numpy has made text of the numbers too
@@ -69,8 +79,33 @@ def to_array(items: list[Any]) -> Array:
 
 
 def features(item: Any) -> Any:
-    """Return the list in `{"features": list}`, and any other item as it is."""
-    return item["features"] if isinstance(item, dict) and item.keys() == {"features"} else item
+    """Return what an item of the AWS common format stands for, and any other item as it is."""
+    if isinstance(item, dict):
+        if item.keys() == {"features"}:
+            return item["features"]
+        if item.keys() == {"data"}:
+            return _tensor(item)
+    return item
+
+
+def _tensor(item: dict[str, Any]) -> Any:
+    data = item["data"]
+    tensor = data["features"] if isinstance(data, dict) and data.keys() == {"features"} else None
+    if not isinstance(tensor, dict) or not {"values"} <= tensor.keys() <= {"values", "keys", "shape"}:
+        return item
+    if tensor.keys() == {"values"}:
+        return tensor["values"]
+    try:
+        values = np.array(tensor["values"], dtype=float)
+        keys, shape = (np.array(tensor.get(name, []), dtype=float) for name in ("keys", "shape"))
+        if "keys" not in tensor:
+            return values.reshape([int(size) for size in shape])
+        width = int(shape[0]) if "shape" in tensor else None
+    except (ValueError, TypeError, OverflowError, IndexError):
+        raise BadRequestError("The values and the shape of an item do not fit.") from None
+    if values.ndim != 1 or keys.shape != values.shape or len(shape) > 1 or (keys % 1 != 0).any():
+        raise BadRequestError("The keys of an item do not fit its values.")
+    return Row(keys.astype(np.int64), values, width)
 
 
 def _default(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """`application/jsonlines`: one JSON value a line.
 
-Reading: each line is a row: a list, `{"features": list}`, or a number or text, which is a row of
+Reading: each line is a row: a list, an item of the AWS common format, or a number or text, which is a row of
 one cell. Blank lines are skipped. The rules for types are those of `application/json`; lines that
 are other objects give a one-dimensional array of dicts.
 
@@ -42,4 +42,4 @@ def encode(value: Any) -> bytes:
 
 def _row(line: str, number: int) -> Any:
     value = features(parse(line, f"Line {number} of the body"))
-    return value if isinstance(value, list | dict) else [value]
+    return [value] if value is None or isinstance(value, str | int | float) else value

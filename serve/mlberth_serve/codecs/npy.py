@@ -41,11 +41,15 @@ def decode(body: bytes, media_type: MediaType) -> Decoded:  # noqa: ARG001 - a c
 
 def encode(value: Any) -> bytes:
     """Write an array of numbers, booleans or text."""
-    array = as_array(value)
-    if array.dtype.kind == "O":
-        if not all(isinstance(cell, str) for cell in array.flat):
-            raise TypeError("application/x-npy holds numbers or text, not a mixture")
-        array = array.astype(str)
     file = io.BytesIO()
-    np.save(file, array, allow_pickle=False)
+    np.save(file, plain(as_array(value)), allow_pickle=False)
     return file.getvalue()
+
+
+def plain(array: Array) -> Array:
+    """Return an array that holds no objects: text that is kept as objects becomes numpy's own."""
+    if array.dtype.kind != "O":
+        return array
+    if not all(isinstance(cell, str) for cell in array.flat):
+        raise TypeError("an array of numpy's own holds numbers or text, not a mixture")
+    return array.astype(str)

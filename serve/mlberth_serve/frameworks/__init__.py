@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mlberth.errors import Fault, ModelLoadError
-from mlberth_serve.frameworks import sklearn, torch, xgboost
+from mlberth_serve.frameworks import onnx, sklearn, torch, xgboost
 from mlberth_serve.frameworks.framework import Framework
 
 FRAMEWORKS: dict[str, Framework] = {
@@ -18,6 +18,7 @@ FRAMEWORKS: dict[str, Framework] = {
     "xgboost": xgboost,
     "sklearn": sklearn,
     "torch": torch,
+    "onnx": onnx,
 }
 
 _MOST_LISTED = 20
@@ -53,3 +54,9 @@ def find_model(model_dir: Path) -> tuple[Framework, Path]:
 def find_owner(model: Any) -> Framework | None:
     """Return the framework that a model object belongs to; imports none to find out."""
     return next((framework for framework in FRAMEWORKS.values() if framework.owns(model)), None)
+
+
+def place(model: Any, worker: int) -> None:
+    """Move a model to the device of a worker, by the worker's index. For the worker alone, after the fork."""
+    if torch.owns(model):
+        torch.place(model, worker)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from mlberth.errors import Fault, ModelLoadError
+from mlberth_serve import variables
 from mlberth_serve.binding import Function
 
 
@@ -18,8 +19,8 @@ class Framework(Protocol):
     def is_model_file(self, path: Path) -> bool:
         """Tell whether a file is one of its models."""
 
-    def load(self, path: Path) -> Any:
-        """Return the model; raise ModelLoadError."""
+    def load(self, path: Path, *, safe_only: bool = False) -> Any:
+        """Return the model; raise ModelLoadError, with `safe_only` also for a file that can run code."""
 
     def owns(self, model: Any) -> bool:
         """Tell whether a model object is one of its own, without importing the framework."""
@@ -36,6 +37,12 @@ def has_base(model: Any, *names: str) -> bool:
 def refuse_model(path: Path, found: str, expected: str, action: str = "") -> NoReturn:
     """Raise ModelLoadError that names a model file, without the path that a library puts in its messages."""
     raise ModelLoadError(Fault(path.name, found.replace(str(path), path.name), expected, action))
+
+
+def refuse_unsafe(path: Path, expected: str) -> NoReturn:
+    """Raise ModelLoadError for a file that can run code when it is loaded, where that is not allowed."""
+    found = f"a pickle, with {variables.SAFE_MODELS_ONLY.name}=true"
+    raise ModelLoadError(Fault(path.name, found, expected))
 
 
 def refuse_missing(path: Path, framework: str, error: ImportError) -> NoReturn:

@@ -6,20 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from mlberth_serve.codecs.codec import Array
+from mlberth_serve.codecs.codec import Array, check_size
 from mlberth_serve.errors import BadRequestError
 
 
 def to_rows(data: Any, columns: int | None) -> Any:
     """Return two-dimensional data of the right width; one dimension is one row.
 
-    What is not a numpy array or a list (a data frame, a matrix of the framework's own) came from an
+    Sparse rows that are narrower are widened: they end with cells that are not there. What is neither
+    these nor a list nor a numpy array (a data frame, a matrix of the framework's own) came from an
     input_fn and is left as it is. Raises BadRequestError.
     """
     if isinstance(data, list):
         data = np.asarray(data)
     if not isinstance(data, np.ndarray):
-        return data
+        return _widen(data, columns) if is_sparse(data) else data
     if data.ndim == 1 and data.size:
         data = data.reshape(1, -1)
     if data.ndim != 2 or not data.size:
@@ -30,6 +31,19 @@ def to_rows(data: Any, columns: int | None) -> Any:
     if columns is not None and data.shape[1] != columns:
         raise BadRequestError(f"The model takes rows of {columns} cells; the body's have {data.shape[1]}.")
     return data
+
+
+def is_sparse(data: Any) -> bool:
+    """Tell a matrix of scipy.sparse."""
+    return hasattr(data, "tocsr")
+
+
+def to_dense(data: Any) -> Any:
+    """Return sparse rows as an array, for a model that takes no others; leave anything else as it is."""
+    if not is_sparse(data):
+        return data
+    check_size(data.shape[0] * data.shape[1] * data.dtype.itemsize)
+    return data.toarray()
 
 
 def to_numbers(data: Any) -> Any:
@@ -47,6 +61,17 @@ def explain_refusal(data: Any) -> BadRequestError:
         if not np.isfinite(data).all():
             return BadRequestError("The model refuses the rows, which hold missing or infinite values.")
     return BadRequestError("The model refuses the rows; the log has the cause.")
+
+
+def _widen(data: Any, columns: int | None) -> Any:
+    if columns is None or data.shape[1] == columns:
+        return data
+    if data.shape[1] > columns:
+        found = f"the body has a cell in column {data.shape[1] - 1}, counted from 0"
+        raise BadRequestError(f"The model takes rows of {columns} cells; {found}.")
+    wide = data.tocsr(copy=True)
+    wide.resize(data.shape[0], columns)
+    return wide
 
 
 def _hint(data: Array) -> str:

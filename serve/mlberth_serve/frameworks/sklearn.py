@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import logging
+import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from mlberth.errors import Fault, ModelLoadError
 from mlberth_serve.binding import Function
 from mlberth_serve.context import Context
-from mlberth_serve.frameworks.framework import has_base, refuse_missing, refuse_model
+from mlberth_serve.frameworks.framework import has_base, refuse_missing, refuse_model, refuse_unsafe
+from mlberth_serve.frameworks.named import by_name, to_frame
 from mlberth_serve.frameworks.rows import explain_refusal, to_rows
 
 log = logging.getLogger(__name__)
@@ -16,6 +22,10 @@ log = logging.getLogger(__name__)
 FILES = "*.skops, *.joblib, *.pkl"
 _SKOPS = ".skops"
 _SUFFIXES = {_SKOPS, ".joblib", ".pkl"}
+_NAMED_PARTS = (
+    "sklearn.compose._column_transformer.ColumnTransformer",
+    "sklearn.preprocessing._function_transformer.FunctionTransformer",
+)
 
 
 def is_model_file(path: Path) -> bool:
@@ -23,12 +33,14 @@ def is_model_file(path: Path) -> bool:
     return path.suffix in _SUFFIXES
 
 
-def load(path: Path) -> Any:
+def load(path: Path, *, safe_only: bool = False) -> Any:
     """Load a model, set to one thread: there is a worker for each CPU.
 
     joblib and pickle files run code of their own; who may write the model folder is trusted, since
     its inference.py runs anyway. skops files are refused when they hold types that skops does not know.
     """
+    if safe_only and path.suffix != _SKOPS:
+        refuse_unsafe(path, "a model that skops.io.dump wrote")
     try:
         model = _load_skops(path) if path.suffix == _SKOPS else _load_pickle(path)
     except ImportError as error:
@@ -47,8 +59,15 @@ def owns(model: Any) -> bool:
 
 
 def make_predict(model: Any) -> Function:
-    """Return a predict_fn that checks the number of columns and calls predict()."""
+    """Return a predict_fn that checks the number of columns and calls predict().
+
+    A model that was trained on a data frame gets named cells (CSV with a header, records, parquet) by
+    name, others by place; it gets a data frame where a part of it may ask for one.
+    """
     columns = getattr(model, "n_features_in_", None)
+    names = getattr(model, "feature_names_in_", None)
+    if names is not None:
+        return _make_named_predict(model, [str(name) for name in names])
 
     def predict(data: Any, model: Any, context: Context) -> Any:
         rows = to_rows(data, columns)
@@ -59,6 +78,38 @@ def make_predict(model: Any) -> Function:
             raise explain_refusal(rows) from error
 
     return predict
+
+
+def _make_named_predict(model: Any, names: list[str]) -> Function:
+    wants_frame = _wants_frame(model)
+    if wants_frame and not find_spec("pandas"):
+        found = "no pandas; a part of it was trained on a data frame's columns"
+        raise ModelLoadError(
+            Fault("the model", found, "pandas to be installed", "Add it to requirements.txt.")
+        )
+    # It is for those who call it, and would come with every request that has no names.
+    warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
+
+    def predict(data: Any, model: Any, context: Context) -> Any:
+        rows = to_rows(by_name(data, names), len(names))
+        try:
+            is_array = isinstance(rows, np.ndarray)
+            return model.predict(to_frame(rows, names) if wants_frame and is_array else rows)
+        except (ValueError, TypeError) as error:
+            log.warning("request %s: the model refused the rows: %s", context.request_id, error)
+            raise explain_refusal(rows) from error
+
+    return predict
+
+
+def _wants_frame(model: Any) -> bool:
+    """Tell whether any part of a model can ask for columns by name."""
+    parts = [model, *model.get_params().values()] if hasattr(model, "get_params") else [model]
+    estimators = [part for part in parts if owns(part)]
+    return any(
+        not type(part).__module__.startswith("sklearn.") or has_base(part, *_NAMED_PARTS)
+        for part in estimators
+    )
 
 
 def _load_skops(path: Path) -> Any:

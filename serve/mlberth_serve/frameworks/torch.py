@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,12 @@ import numpy as np
 from mlberth_serve.binding import Function
 from mlberth_serve.context import Context
 from mlberth_serve.errors import BadRequestError
+from mlberth_serve.frameworks.device import CPU, choose_device
 from mlberth_serve.frameworks.framework import has_base, refuse_missing, refuse_model
-from mlberth_serve.frameworks.rows import to_numbers
+from mlberth_serve.frameworks.rows import to_dense, to_numbers
 from mlberth_serve.media_types import NPY
+
+log = logging.getLogger(__name__)
 
 FILES = "*.pt or *.pth of torch.jit.save, *.pt2 of torch.export.save"
 _EXPORTED = ".pt2"
@@ -25,7 +29,7 @@ def is_model_file(path: Path) -> bool:
     return path.suffix in _SUFFIXES
 
 
-def load(path: Path) -> Any:
+def load(path: Path, *, safe_only: bool = False) -> Any:  # noqa: ARG001 - nothing is unpickled freely
     """Load a module onto the CPU, in evaluation mode."""
     try:
         import torch  # noqa: PLC0415 - heavy, and only some models need it
@@ -61,17 +65,30 @@ def make_predict(model: Any) -> Function:  # noqa: ARG001 - a framework's signat
     import torch  # noqa: PLC0415 - loaded already: the model is its own
 
     def predict(data: Any, model: Any, context: Context) -> Any:
-        tensor = data
+        tensor = data = to_dense(data)
         if isinstance(data, np.ndarray | list):
             array = to_numbers(np.asarray(data))
             array = array if context.content_type == NPY else array.astype(np.float32)
             tensor = torch.from_numpy(array.reshape(1, -1) if array.ndim == 1 else array)
             if not array.size:
                 raise BadRequestError("The body holds an empty array.")
+        parameter = next(model.parameters(), None)
+        if parameter is not None and parameter.device.type != CPU and isinstance(tensor, torch.Tensor):
+            tensor = tensor.to(parameter.device)
         with torch.inference_mode():
             return _to_arrays(model(tensor), torch.Tensor)
 
     return predict
+
+
+def place(model: Any, worker: int) -> None:
+    """Move a module to its worker's device. For a worker alone: what touches a GPU cannot be forked."""
+    import torch  # noqa: PLC0415 - loaded already: the model is its own
+
+    device = choose_device(worker, torch.cuda.device_count())
+    if device != CPU:
+        model.to(device)
+        log.info("worker %d predicts on %s", worker, device)
 
 
 def _is_torchscript(path: Path) -> bool:

@@ -13,7 +13,8 @@ import numpy as np
 
 from mlberth_serve.binding import Function
 from mlberth_serve.context import Context
-from mlberth_serve.frameworks.framework import has_base, refuse_missing, refuse_model
+from mlberth_serve.frameworks.framework import has_base, refuse_missing, refuse_model, refuse_unsafe
+from mlberth_serve.frameworks.named import by_name
 from mlberth_serve.frameworks.rows import to_numbers, to_rows
 
 log = logging.getLogger(__name__)
@@ -34,14 +35,16 @@ def is_model_file(path: Path) -> bool:
     return path.suffix == ".ubj" or path.name == _ALGORITHM_FILE
 
 
-def load(path: Path) -> Any:
+def load(path: Path, *, safe_only: bool = False) -> Any:
     """Load a Booster, set to one thread: there is a worker for each CPU."""
     try:
         import xgboost  # noqa: PLC0415 - heavy, and only some models need it
     except ImportError as error:
         refuse_missing(path, "xgboost", error)
     with path.open("rb") as file:
-        is_pickle = file.read(1) == _PICKLE
+        is_pickle = path.name == _ALGORITHM_FILE and file.read(1) == _PICKLE
+    if is_pickle and safe_only:
+        refuse_unsafe(path, "a model that Booster.save_model wrote")
     try:
         booster = _load_pickle(path) if is_pickle else _load_saved(path)
     except Exception as error:  # noqa: BLE001 - a damaged pickle can raise anything
@@ -67,14 +70,14 @@ def make_predict(model: Any) -> Function:
     """Return a predict_fn for rows or a DMatrix; it stops at the best iteration where one is known."""
     if has_base(model, "xgboost.sklearn.XGBModel"):
         return _predict_estimator
-    columns = model.num_features()
+    columns, names = model.num_features(), model.feature_names
     best = model.attr("best_iteration")
     iterations = (0, int(best) + 1) if best else (0, 0)
     # Linear boosters have no in-place prediction.
     is_linear = json.loads(model.save_config())["learner"]["gradient_booster"]["name"] == "gblinear"
 
     def predict(data: Any, model: Any, context: Context) -> Any:  # noqa: ARG001 - a predict_fn's signature
-        rows = to_numbers(to_rows(data, columns))
+        rows = to_numbers(to_rows(by_name(data, names) if names else data, columns))
         if has_base(rows, "xgboost.core.DMatrix"):
             return model.predict(rows, iteration_range=iterations, validate_features=False)
         if is_linear:
@@ -85,7 +88,8 @@ def make_predict(model: Any) -> Function:
 
 
 def _predict_estimator(data: Any, model: Any, context: Context) -> Any:  # noqa: ARG001 - a predict_fn's signature
-    return model.predict(to_numbers(to_rows(data, model.n_features_in_)))
+    names = getattr(model, "feature_names_in_", ())
+    return model.predict(to_numbers(to_rows(by_name(data, names), model.n_features_in_)))
 
 
 def _matrix(rows: Any) -> Any:

@@ -1,0 +1,71 @@
+"""`image/*`: pixels; Pillow, the extra `images`, reads and writes them.
+
+Reading: the first frame as an array of shape (height, width, 3), RGB, uint8, as it is stored: what the file
+says of its orientation is left to the handler. `application/x-image` is any of the formats.
+
+Writing: a uint8 array of shape (height, width), (height, width, 1), (height, width, 3) or (height,
+width, 4).
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import Any
+
+import numpy as np
+
+from mlberth_serve.codecs.codec import Decoded, as_array, check_size
+from mlberth_serve.errors import BadRequestError, NotAcceptableError, RequestError, UnsupportedTypeError
+from mlberth_serve.media_types import MediaType
+
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")
+_MISSING = "Images need Pillow, which is not installed here (the extra images)."
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+
+
+class ImageCodec:
+    """One format of images; without one, any that is read."""
+
+    def __init__(self, name: str = "") -> None:
+        self._formats = (name,) if name else FORMATS
+
+    def decode(self, body: bytes, media_type: MediaType) -> Decoded:  # noqa: ARG002 - a codec's signature
+        """Return the pixels of an image; raises UnsupportedTypeError where Pillow is not installed."""
+        try:
+            from PIL import Image  # noqa: PLC0415 - only these bodies need it
+        except ImportError:
+            raise UnsupportedTypeError(_MISSING) from None
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+                with Image.open(io.BytesIO(body), formats=self._formats) as image:
+                    check_size(image.width * image.height * 4)
+                    return Decoded(np.array(image.convert("RGB")))
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+            message = f"The image has more than {Image.MAX_IMAGE_PIXELS} pixels."
+            raise RequestError(413, "payload_too_large", message) from None
+        except RequestError:
+            raise
+        except Exception:  # noqa: BLE001 - Pillow's readers raise what they like on damaged files
+            raise BadRequestError(f"The body is not an image of {' or '.join(self._formats)}.") from None
+
+    def encode(self, value: Any) -> bytes:
+        """Write pixels; raises NotAcceptableError for an array that is no image."""
+        try:
+            from PIL import Image  # noqa: PLC0415
+        except ImportError:
+            raise NotAcceptableError(_MISSING) from None
+        array = as_array(value)
+        if array.ndim == 2:
+            array = array[:, :, np.newaxis]
+        if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] not in _MODES or not array.size:
+            raise NotAcceptableError("The prediction is not an image: uint8 of height x width x channels.")
+        channels = array.shape[2]
+        pixels = np.ascontiguousarray(array if channels > 1 else array[:, :, 0])
+        image = Image.fromarray(pixels)
+        if channels == 4 and self._formats[0] in {"JPEG", "BMP", "GIF"}:
+            image = image.convert("RGB")
+        file = io.BytesIO()
+        image.save(file, self._formats[0])
+        return file.getvalue()

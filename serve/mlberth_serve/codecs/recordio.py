@@ -1,0 +1,143 @@
+"""`application/x-recordio-protobuf`: frames that each hold one `aialgs.data.Record`.
+
+A frame is the number 0xCED7230A and the length of the record, both uint32 little endian, the record,
+and zeros up to a multiple of 4.
+
+Reading: a frame is a row, the tensor `values` of the record's features: float32, float64 or int32,
+dense or sparse (with keys). Labels are left out. One sparse row makes all of them sparse.
+
+Writing: a row a frame, a one-dimensional array a value a frame: float32 and float64 as they are, whole
+numbers and booleans as int32; a sparse matrix as sparse tensors.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mlberth_serve.codecs.codec import Array, Decoded, as_array
+from mlberth_serve.codecs.protobuf import BYTES, read_fields, read_varints, write_bytes, write_varint
+from mlberth_serve.codecs.sparse import WIDEST, Row, to_csr
+from mlberth_serve.errors import BadRequestError
+from mlberth_serve.media_types import MediaType
+
+_MAGIC = 0xCED7230A
+_HEAD = struct.Struct("<II")
+FEATURES, LABEL = 1, 2
+_KEY, _VALUE = 1, 2
+_VALUES, _KEYS, _SHAPE = 1, 2, 3
+_TENSORS: dict[int, np.dtype[Any]] = {2: np.dtype("<f4"), 3: np.dtype("<f8"), 7: np.dtype(np.int32)}
+_FIELDS = {dtype: number for number, dtype in _TENSORS.items()}
+_NAME = b"values"
+
+
+def decode(body: bytes, media_type: MediaType) -> Decoded:  # noqa: ARG001 - a codec's signature
+    """Return the rows of a body: an array of shape (rows, columns), or a csr_matrix."""
+    rows = [_read_record(record) for record in _read_frames(memoryview(body))]
+    if not rows:
+        raise BadRequestError("The recordio body holds no records.")
+    dense = [row for row in rows if not isinstance(row, Row)]
+    if len(dense) < len(rows):
+        return Decoded(to_csr([row if isinstance(row, Row) else _to_sparse(row) for row in rows]))
+    if len({len(row) for row in dense}) > 1:
+        raise BadRequestError("The records of the body are not all of one length.")
+    return Decoded(np.stack(dense))
+
+
+def encode(value: Any) -> bytes:
+    """Write an array of at most two dimensions, or a sparse matrix, a frame a row."""
+    if hasattr(value, "tocsr"):
+        rows = value.tocsr()
+        slices = [slice(*pair) for pair in zip(rows.indptr, rows.indptr[1:], strict=False)]
+        tensors = [write_tensor(rows.data[cut], rows.indices[cut], rows.shape[1]) for cut in slices]
+    else:
+        array = np.atleast_1d(as_array(value))
+        if array.ndim > 2:
+            raise ValueError(f"a recordio record holds one dimension, not {array.ndim - 1}")
+        tensors = [write_tensor(row) for row in array.reshape(len(array), -1)]
+    return b"".join(write_record(FEATURES, {"values": tensor}) for tensor in tensors)
+
+
+def write_record(field: int, tensors: Mapping[str, bytes]) -> bytes:
+    """Return the frame of a record with tensors under FEATURES or LABEL."""
+    record = b"".join(
+        write_bytes(field, write_bytes(_KEY, name.encode()) + write_bytes(_VALUE, tensor))
+        for name, tensor in tensors.items()
+    )
+    return _HEAD.pack(_MAGIC, len(record)) + record + bytes(-len(record) % 4)
+
+
+def write_tensor(values: Array, keys: Sequence[int] | None = None, width: int = 0) -> bytes:
+    """Return a Value message; with keys, a sparse tensor of that width."""
+    if values.dtype.kind in "biu":
+        whole = values.astype(np.int32)
+        if not (whole == values).all():
+            raise ValueError("a recordio tensor holds whole numbers of 32 bits")
+        packed, number = b"".join(map(write_varint, whole.tolist())), _FIELDS[np.dtype(np.int32)]
+    elif values.dtype in _FIELDS:
+        packed, number = values.astype(values.dtype.newbyteorder("<")).tobytes(), _FIELDS[values.dtype]
+    else:
+        raise TypeError(f"a recordio tensor holds no {values.dtype}")
+    tensor = write_bytes(_VALUES, packed)
+    if keys is not None:
+        tensor += write_bytes(_KEYS, b"".join(write_varint(int(key)) for key in keys))
+        tensor += write_bytes(_SHAPE, write_varint(width))
+    return write_bytes(number, tensor)
+
+
+def _read_frames(body: memoryview) -> Iterator[memoryview]:
+    position = 0
+    while position < len(body):
+        if len(body) - position < _HEAD.size:
+            raise BadRequestError("The recordio body breaks off.")
+        magic, size = _HEAD.unpack_from(body, position)
+        position += _HEAD.size
+        if magic != _MAGIC:
+            raise BadRequestError("The body is not recordio.")
+        if size > len(body) - position:
+            raise BadRequestError("The recordio body breaks off.")
+        yield body[position : position + size]
+        position += size + -size % 4
+
+
+def _read_record(record: memoryview) -> Array | Row:
+    for number, wire, entry in read_fields(record):
+        if number == FEATURES and wire == BYTES:
+            fields = {field: value for field, wire, value in read_fields(entry) if wire == BYTES}
+            if bytes(fields.get(_KEY, b"")) == _NAME and _VALUE in fields:
+                return _read_value(fields[_VALUE])
+    raise BadRequestError('A record of the body has no features under "values".')
+
+
+def _read_value(value: memoryview) -> Array | Row:
+    for number, wire, tensor in read_fields(value):
+        if number in _TENSORS and wire == BYTES:
+            return _read_tensor(tensor, _TENSORS[number])
+    raise BadRequestError("A record of the body holds no tensor of numbers.")
+
+
+def _read_tensor(tensor: memoryview, dtype: np.dtype[Any]) -> Array | Row:
+    parts: dict[int, list[memoryview]] = {_VALUES: [], _KEYS: [], _SHAPE: []}
+    for number, _, part in read_fields(tensor):  # a packed number, and one that is not, have the same bytes
+        parts.get(number, []).append(part)
+    packed, keys, shape = (b"".join(parts[number]) for number in (_VALUES, _KEYS, _SHAPE))
+    if dtype == np.int32:
+        values = read_varints(memoryview(packed)).astype(np.int32)
+    elif len(packed) % dtype.itemsize:
+        raise BadRequestError("A tensor of the body breaks off.")
+    else:
+        values = np.frombuffer(packed, dtype)
+    width = int(read_varints(memoryview(shape))[0]) if shape else None
+    if keys or (width and not len(values)):
+        columns = read_varints(memoryview(keys))
+        if len(columns) and columns.max() > WIDEST:
+            raise BadRequestError("A sparse row of the body has a column that cannot be.")
+        return Row(columns.astype(np.int64), values, width)
+    return values
+
+
+def _to_sparse(row: Array) -> Row:
+    return Row(np.arange(len(row)), row, None)

@@ -1,0 +1,105 @@
+"""`image/*` both ways."""
+
+from __future__ import annotations
+
+import io
+import struct
+import sys
+import zlib
+from typing import Any
+
+import hypothesis.extra.numpy as hnp
+import numpy as np
+import pytest
+from hypothesis import given
+
+from mlberth_serve.codecs import CODECS, READERS
+from mlberth_serve.errors import BadRequestError, NotAcceptableError, RequestError, UnsupportedTypeError
+from mlberth_serve.media_types import parse_content_type
+
+Image = pytest.importorskip("PIL.Image")
+PIXELS = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
+
+
+def decode(media_type: str, body: bytes) -> Any:
+    """Read a body."""
+    return READERS[media_type].decode(body, parse_content_type(media_type)).array
+
+
+@given(
+    hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=6).map(lambda size: (*size, 3)))
+)
+def test_png_reads_back_what_it_wrote(pixels: Any) -> None:
+    """A lossless format gives every pixel back."""
+    np.testing.assert_array_equal(decode("image/png", CODECS["image/png"].encode(pixels)), pixels)
+
+
+@pytest.mark.parametrize("name", ["png", "jpeg", "jpg", "gif", "bmp", "tiff", "webp"])
+def test_every_format_is_written_and_read(name: str) -> None:
+    """Each format gives an image of the same size, under its own name and under that of any image."""
+    body = CODECS[f"image/{name}"].encode(PIXELS)
+    for media_type in (f"image/{name}", "application/x-image"):
+        pixels = decode(media_type, body)
+        assert (pixels.shape, pixels.dtype) == ((4, 5, 3), np.uint8)
+        pixels[0] = 0  # it may be written to
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (4, 5, 1), (4, 5, 3), (4, 5, 4)])
+@pytest.mark.parametrize("name", ["png", "jpeg"])
+def test_grey_and_transparent_pixels_are_written(shape: tuple[int, ...], name: str) -> None:
+    """One, three and four channels are an image."""
+    assert decode(f"image/{name}", CODECS[f"image/{name}"].encode(np.zeros(shape, np.uint8))).shape == (
+        4,
+        5,
+        3,
+    )
+
+
+@pytest.mark.parametrize("value", [[1, 2], PIXELS / 255, PIXELS[:, :, :2], PIXELS[None], PIXELS[:0], ["a"]])
+def test_prediction_that_is_no_image_is_406(value: Any) -> None:
+    """A client that asks for an image of something else is told so."""
+    with pytest.raises(NotAcceptableError):
+        CODECS["image/png"].encode(value)
+
+
+@pytest.mark.parametrize(
+    ("media_type", "body"),
+    [
+        ("image/png", b"not an image"),
+        ("image/png", CODECS["image/png"].encode(PIXELS)[:45]),
+        ("image/png", CODECS["image/bmp"].encode(PIXELS)),
+        ("application/x-image", b"%!PS-Adobe-3.0 EPSF-3.0"),
+    ],
+    ids=["text", "truncated", "other format", "format that is not read"],
+)
+def test_bad_image_is_refused(media_type: str, body: bytes) -> None:
+    """What is not an image of the type that is named is 400."""
+    with pytest.raises(BadRequestError):
+        decode(media_type, body)
+
+
+@pytest.mark.parametrize("side", [10_000, 20_000, 60_000])
+def test_bomb_is_refused_unread(side: int) -> None:
+    """An image of too many pixels is 413 by its head alone."""
+    head = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", len(head)) + b"IHDR" + head + struct.pack(">I", zlib.crc32(b"IHDR" + head))
+    with pytest.raises(RequestError) as caught:
+        decode("image/png", b"\x89PNG\r\n\x1a\n" + chunk + b"\0\0\0\0IDAT" + b"\0\0\0\0")
+    assert caught.value.status == 413
+
+
+def test_missing_pillow_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without Pillow images are not read, nor written, and the extra is named."""
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(UnsupportedTypeError, match="extra images"):
+        decode("image/png", b"")
+    with pytest.raises(NotAcceptableError, match="extra images"):
+        CODECS["image/png"].encode(PIXELS)
+
+
+def test_first_frame_is_read() -> None:
+    """Of a moving image the first frame is what is read."""
+    file = io.BytesIO()
+    frames = [Image.new("RGB", (3, 2), colour) for colour in ("red", "blue")]
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
+    assert decode("image/gif", file.getvalue())[0, 0].tolist() == [255, 0, 0]
