@@ -16,6 +16,7 @@ from mlberth_serve.body import read_body
 from mlberth_serve.context import Context, check_custom_attributes
 from mlberth_serve.errors import HandlerError, InternalError, NotLoadedError, RequestError
 from mlberth_serve.handler import Handler, load_handler
+from mlberth_serve.handler_fault import explain
 from mlberth_serve.handler_metrics import NoSink, Sink
 from mlberth_serve.media_types import JSON, parse_content_type
 from mlberth_serve.openapi import describe
@@ -142,16 +143,19 @@ class Application:
             raise NotLoadedError
         return describe(self._transformer.reads, self._transformer.writes)
 
-    def _execution_parameters(self) -> tuple[bytes, str]:
-        """Return body and media type: the handler's own, or what the settings say."""
+    def _execution_parameters(self) -> tuple[bytes, int, dict[str, str]]:
+        """Return body, status and headers: the handler's own, or what the settings say."""
         function = self._handler.execution_parameters_fn if self._handler else None
         if not function:
-            return orjson.dumps(self._settings.execution_parameters), JSON
+            return orjson.dumps(self._settings.execution_parameters), 200, {"Content-Type": JSON}
         context = self._make_context("", JSON)
         try:
-            return finish(function(context), context)
+            body, content_type = finish(function(context), context)
+        except RequestError:
+            raise
         except Exception as error:
-            raise HandlerError("execution_parameters_fn") from error
+            raise explain(error, "execution_parameters_fn") from error
+        return body, context.response_status, context.response_headers | {"Content-Type": content_type}
 
 
 def _default_accept(settings: Settings) -> str:

@@ -86,7 +86,7 @@ class Context(ModelServerContext):
         """The media type chosen for the answer."""
         self.place = place
         self.deadline = deadline
-        """When the client is told that it took too long, on `time.monotonic`."""
+        """The timeout after the worker took the request, on `time.monotonic`."""
         self.response_status = 200
         self.response_content_type = ""
         self.response_headers: dict[str, str] = {}

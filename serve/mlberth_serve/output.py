@@ -58,8 +58,10 @@ def _from_web(result: Any) -> Response | None:
     if getattr(result, "is_streamed", False):
         raise TypeError("returned a streamed response; expected the whole answer: answers are not streamed")
     body = result.get_data() if hasattr(result, "get_data") else result.body
-    headers = {name: value for name, value in result.headers.items() if name.lower() not in RESERVED_HEADERS}
-    return Response(body, result.status_code, result.headers.get("Content-Type") or "", headers)
+    headers = {name.lower(): value for name, value in result.headers.items()}
+    content_type = headers.get("content-type") or ""
+    own = {name: value for name, value in result.headers.items() if name.lower() not in RESERVED_HEADERS}
+    return Response(body, result.status_code, content_type, own)
 
 
 def _to_bytes(result: Any, content_type: str) -> bytes:

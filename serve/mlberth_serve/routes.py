@@ -25,12 +25,12 @@ _ERRORS = {
 
 def make_routes(
     is_loaded: Callable[[], bool],
-    execution_parameters: Callable[[], tuple[bytes, str]],
+    execution_parameters: Callable[[], tuple[bytes, int, dict[str, str]]],
     describe: Callable[[], Mapping[str, object]],
 ) -> flask.Flask:
     """Return the Flask application; every answer has the request's id.
 
-    `execution_parameters` returns a body and its media type, `describe` the OpenAPI document.
+    `execution_parameters` returns body, status and headers, `describe` the OpenAPI document.
     """
     app = flask.Flask("mlberth_serve", static_folder=None)
     app.url_map.merge_slashes = False  # `//ping` is no path of ours, rather than a redirect
@@ -44,8 +44,7 @@ def make_routes(
         return response
 
     def show_execution_parameters() -> flask.Response:
-        body, content_type = execution_parameters()
-        return flask.Response(body, content_type=content_type)
+        return flask.Response(*execution_parameters())
 
     def show_openapi() -> flask.Response:
         return flask.Response(orjson.dumps(describe()), content_type=JSON)

@@ -32,14 +32,8 @@ def warm_up(
     program = handler.program
     if program and handler.model_warmup_fn:
         context = make_context("", "")
-        call(
-            program,
-            "model_warmup_fn",
-            handler.model_warmup_fn,
-            str(model_dir),
-            handler.model,
-            context,
-        )
+        arguments = (str(model_dir), handler.model, context)
+        call(program, "model_warmup_fn", handler.model_warmup_fn, *arguments)
     folders = [program.path.parent, model_dir] if program else [model_dir]
     for path in dict.fromkeys(path for folder in folders for path in find_samples(folder)):
         media_type = MediaType(SUFFIXES[path.suffix], {})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,11 @@ def test_hooks_run_in_order_and_the_warm_up_in_each_worker(tmp_path: Path) -> No
         assert sorted(by_worker.values()) == [
             [("model_warmup_fn", number), ("predict_fn", number)] for number in ("0", "1")
         ]
+        pid, number = made[-1][1:]
+        os.kill(int(pid), signal.SIGKILL)
+        wait_until(lambda: len(calls(code)) == 8)
+        assert calls(code)[-1][1] != pid
+        assert calls(code)[-1][2] == number  # the successor takes the place of the worker that died
         assert server.stop() == 0
 
 
@@ -129,6 +136,11 @@ def test_pre_model_fn_that_fails(load_project: LoadProject, model_dir: Path) -> 
 @pytest.mark.parametrize(
     ("function", "body"),
     [
+        (
+            "from mlberth_serve.output import Response\n\n\ndef execution_parameters_fn():\n"
+            "    return Response({'BatchStrategy': 'SINGLE_RECORD'})",
+            None,
+        ),
         ("def execution_parameters_fn():\n    return {'BatchStrategy': 'SINGLE_RECORD'}", None),
         ('def execution_parameters_fn(context):\n    return \'{"BatchStrategy": "SINGLE_RECORD"}\'', None),
         (
