@@ -17,6 +17,8 @@ from sklearn.datasets import make_classification
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
+from mlberth_serve.gunicorn_command import gunicorn_environment
+
 ROWS, LABELS = make_classification(4000, 20, random_state=0)
 
 # The child ends itself by SIGALRM where it hangs, even inside C code.
@@ -70,7 +72,7 @@ def fork(tmp_path: Path, framework: str, threads: int, when: str) -> dict[str, A
     np.save(tmp_path / "rows.npy", ROWS)
     argv = [sys.executable, "-W", "ignore", "-c", SCRIPT, str(tmp_path), str(tmp_path / "rows.npy"), when]
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    environ = os.environ | dict.fromkeys(names, str(threads))
+    environ = gunicorn_environment(os.environ | dict.fromkeys(names, str(threads)))
     done = subprocess.run(argv, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
@@ -80,12 +82,14 @@ def fork(tmp_path: Path, framework: str, threads: int, when: str) -> dict[str, A
 FRAMEWORKS = ["sklearn", "sklearn-openmp", "xgboost", "torch", "onnx"]
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_one_thread_can_be_forked(tmp_path: Path, framework: str) -> None:
     """With one thread, as `serve` sets it, a loaded model predicts in the forked child."""
     assert fork(tmp_path, framework, 1, "loaded") == {"reason": None, "status": 0}
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 @pytest.mark.parametrize("when", ["loaded", "used"])
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_two_threads_predict_or_are_seen(tmp_path: Path, framework: str, when: str) -> None:
