@@ -80,6 +80,7 @@ class Application:
         self._place = here(self._place.model_dir)
         assert self._handler is not None
         assert self._transformer is not None
+        self._transformer.place(self._place.device)
         with failures_logged():
             warm_up(self._handler, self._transformer, self._settings.layout.model, self._make_context)
 

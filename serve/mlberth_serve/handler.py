@@ -36,6 +36,8 @@ class Handler:
     transform_fn: Function | None = None
     model_warmup_fn: Function | None = None
     execution_parameters_fn: Function | None = None
+    may_be_placed: bool = False
+    """Whether the model may be moved to a worker's device: what asks it is ours, and looks where it is."""
 
 
 def load_handler(settings: Settings, context: Context | None = None) -> Handler:
@@ -66,6 +68,7 @@ def load_handler(settings: Settings, context: Context | None = None) -> Handler:
         transform_fn=functions.get("transform_fn"),
         model_warmup_fn=functions.get("model_warmup_fn"),
         execution_parameters_fn=functions.get("execution_parameters_fn"),
+        may_be_placed=functions.keys().isdisjoint({"predict_fn", "transform_fn"}),
     )
 
 

@@ -348,6 +348,6 @@ def test_handler_gets_a_matrix(model_dir: Path, binary: Any, load_project: LoadP
         "def model_fn(model_dir):\n    return xgboost.Booster(model_file=model_dir + '/model.ubj')\n"
     )
     application = load_project(**PROFILE)
-    assert post(application).text == "".join(f"{score}\n" for score in predicted(binary))
+    assert post(application).text == "".join(f"{np.float32(score)!s}\n" for score in predicted(binary))
     assert post(application, accept="application/json").text == json.dumps(predicted(binary))
     assert post(application, "[[1]]", content_type="application/json").status_code == 415

@@ -15,6 +15,17 @@ from mlberth_serve.settings import Settings
 class Answering(Protocol):
     """What turns a request into an answer: a Transformer, or a profile in its place."""
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The media types of bodies that can be read."""
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """The media types that answers can have, the default first."""
+
+    def place(self, device: str) -> None:
+        """Move the model to a worker's device, "cpu" or "cuda:N"."""
+
     def choose_accept(self, header: str | None) -> str:
         """Return what becomes the context's `accept`; raises NotAcceptableError."""
 

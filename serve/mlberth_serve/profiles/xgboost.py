@@ -9,11 +9,11 @@ from mlberth.errors import ContractError, Fault
 from mlberth_serve import variables
 from mlberth_serve.context import Context
 from mlberth_serve.errors import UnsupportedTypeError
-from mlberth_serve.media_types import CSV, MediaType, parse_content_type
+from mlberth_serve.media_types import CSV, DEFAULT_CONTENT_TYPE, MediaType, parse_content_type
 from mlberth_serve.profiles.peer_formats import CSV_WITH_CHARSET, write_smc
 from mlberth_serve.profiles.profile import Profile
 from mlberth_serve.profiles.xgboost_ensemble import Ensemble, EvaluationError, load_ensemble
-from mlberth_serve.profiles.xgboost_input import InputError, kind_of, read_matrix
+from mlberth_serve.profiles.xgboost_input import READS, InputError, kind_of, read_matrix
 from mlberth_serve.profiles.xgboost_output import ACCEPTS, VALID_KEYS, select, write_scores, write_selected
 from mlberth_serve.settings import Settings
 
@@ -34,6 +34,19 @@ class AlgorithmMode:
         )
         self._keys = _selected_keys(settings, self._ensemble)
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The media types of bodies that can be read."""
+        return READS
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """The media types that answers can have, the default first."""
+        return tuple(dict.fromkeys((self._default_accept, *ACCEPTS)))
+
+    def place(self, device: str) -> None:
+        """Stay on the CPU."""
+
     def choose_accept(self, header: str | None) -> str:
         """Leave the choice for after the prediction, where the container makes it."""
         return header or ""
@@ -45,7 +58,8 @@ class AlgorithmMode:
             return b"", _TEXT
         status = 415
         try:
-            kind = kind_of(media_type if "Content-Type" in context.headers else None)
+            is_default = media_type.name == DEFAULT_CONTENT_TYPE and "Content-Type" not in context.headers
+            kind = kind_of(None if is_default else media_type)
             matrix = read_matrix(body, kind)
             status = 400
             predictions = self._predict(matrix, kind, context)
