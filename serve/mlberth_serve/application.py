@@ -22,12 +22,14 @@ from mlberth_serve.media_types import JSON, parse_content_type
 from mlberth_serve.openapi import describe
 from mlberth_serve.output import finish
 from mlberth_serve.place import here
+from mlberth_serve.profiles import PROFILES
+from mlberth_serve.profiles.profile import Answering
 from mlberth_serve.request_id import request_id
 from mlberth_serve.response import Response, make_error_response, make_response
 from mlberth_serve.routes import ENVIRON_REQUEST_ID, make_routes
 from mlberth_serve.settings import Settings
 from mlberth_serve.transformer import Transformer
-from mlberth_serve.user_code import failures_logged
+from mlberth_serve.user_code import failures_logged, find_program
 from mlberth_serve.warm_up import warm_up
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ class Application:
         self._limit = settings.max_payload_bytes
         self._routes = make_routes(lambda: self.loaded, self._execution_parameters, self._describe)
         self._handler: Handler | None = None
-        self._transformer: Transformer | None = None
+        self._transformer: Answering | None = None
         self._place = here(str(settings.layout.model))
         self.load_seconds = 0.0
         """How long the latest load took."""
@@ -67,10 +69,8 @@ class Application:
         fails, with ModelLoadError or ContractError, what was loaded before stays.
         """
         start = self._clock()
-        accept = _default_accept(self._settings)
         with failures_logged():
-            handler = load_handler(self._settings, self._make_context("", ""))
-        self._handler, self._transformer = handler, Transformer(handler, accept)
+            self._handler, self._transformer = self._load()
         self.load_seconds = self._clock() - start
 
     def warm_up(self) -> None:
@@ -81,6 +81,7 @@ class Application:
         self._place = here(self._place.model_dir)
         assert self._handler is not None
         assert self._transformer is not None
+        self._transformer.place(self._place.device)
         with failures_logged():
             warm_up(self._handler, self._transformer, self._settings.layout.model, self._make_context)
 
@@ -118,6 +119,14 @@ class Application:
         context = self._make_context(media_type.name, accept, environ, name, deadline)
         answer, content_type = transformer.transform(body, media_type, context)
         return make_response(answer, content_type, name, context.response_status, context.response_headers)
+
+    def _load(self) -> tuple[Handler, Answering]:
+        without_code = PROFILES[self._settings.profile].without_code
+        if without_code and not find_program(self._settings):
+            return Handler(model=None), without_code(self._settings)
+        accept = _default_accept(self._settings)
+        handler = load_handler(self._settings, self._make_context("", ""))
+        return handler, Transformer(handler, accept)
 
     def _make_context(
         self,

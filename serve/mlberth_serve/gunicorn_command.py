@@ -74,9 +74,10 @@ def gunicorn_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of gunicorn and its workers.
 
     One thread for each numeric library, unless a variable says otherwise: a model that is loaded with
-    a started thread pool deadlocks in a forked worker, and there is a worker for each CPU.
+    a started thread pool deadlocks in a forked worker, and there is a worker for each CPU. ONNX Runtime
+    starts a thread when it is imported, and reports to its makers, unless it is told not to.
     """
-    defaults = dict.fromkeys(_THREADS, "1") | {"PYTHONUNBUFFERED": "1"}
+    defaults = dict.fromkeys(_THREADS, "1") | {"PYTHONUNBUFFERED": "1", "ORT_DISABLE_TELEMETRY": "1"}
     return defaults | {name: value for name, value in environ.items() if name not in IGNORED}
 
 

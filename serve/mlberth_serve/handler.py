@@ -11,6 +11,7 @@ from mlberth.errors import Fault, ModelLoadError
 from mlberth_serve import frameworks
 from mlberth_serve.binding import SIGNATURES, BindingError, Function, bind
 from mlberth_serve.context import Context
+from mlberth_serve.profiles import PROFILES
 from mlberth_serve.settings import Settings
 from mlberth_serve.user_code import Program, UserCodeError, find_cause, find_program, import_program
 
@@ -35,6 +36,8 @@ class Handler:
     transform_fn: Function | None = None
     model_warmup_fn: Function | None = None
     execution_parameters_fn: Function | None = None
+    may_be_placed: bool = False
+    """Whether the model may be moved to a worker's device: what asks it is ours, and looks where it is."""
 
 
 def load_handler(settings: Settings, context: Context | None = None) -> Handler:
@@ -42,8 +45,9 @@ def load_handler(settings: Settings, context: Context | None = None) -> Handler:
     context = context or Context()
     program = find_program(settings)
     functions = _bind_functions(program) if program else {}
+    profile = PROFILES[settings.profile]
     model_dir = settings.layout.model
-    predict = functions.get("predict_fn")
+    predict = functions.get("predict_fn") or profile.predict_fn
     if program and "pre_model_fn" in functions:
         call(program, "pre_model_fn", functions["pre_model_fn"], str(model_dir), context)
     if program and "model_fn" in functions:
@@ -59,11 +63,12 @@ def load_handler(settings: Settings, context: Context | None = None) -> Handler:
         model=model,
         program=program,
         predict_fn=predict,
-        input_fn=functions.get("input_fn"),
-        output_fn=functions.get("output_fn"),
+        input_fn=functions.get("input_fn") or profile.input_fn,
+        output_fn=functions.get("output_fn") or profile.output_fn,
         transform_fn=functions.get("transform_fn"),
         model_warmup_fn=functions.get("model_warmup_fn"),
         execution_parameters_fn=functions.get("execution_parameters_fn"),
+        may_be_placed=functions.keys().isdisjoint({"predict_fn", "transform_fn"}),
     )
 
 

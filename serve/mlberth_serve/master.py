@@ -34,6 +34,8 @@ from mlberth_serve.run_directory import RunDirectory, write_private
 
 LOAD_IN_WORKERS = "--load-in-workers"
 _MOST_EARLY_DEATHS = 3
+_FORKED_WITH_CARE = frozenset({"jemalloc_bg_thd"})
+"""Threads that see to forks themselves: pyarrow's allocator has one, and scikit-learn imports pyarrow."""
 _STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 _NEVER = 1e12
 """A heartbeat so far ahead that gunicorn's timeout never comes."""
@@ -77,7 +79,8 @@ def why_not_fork(
     tasks: Path = Path("/proc/self/task"), modules: Mapping[str, ModuleType] = sys.modules
 ) -> str | None:
     """Return what makes it unsafe to fork this process and predict in the child, None where nothing does."""
-    threads = len(list(tasks.iterdir()))
+    names = [(task / "comm").read_text().strip() for task in tasks.iterdir()]
+    threads = sum(name not in _FORKED_WITH_CARE for name in names)
     if threads > 1:
         return f"{threads} threads run"
     torch = modules.get("torch")

@@ -42,7 +42,7 @@ _WORDS = {"csv": CSV, "libsvm": LIBSVM, "parquet": PARQUET, "recordio-protobuf":
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - RFC 9110's word for it
 # A lone `*` is what Java's HttpURLConnection sends for `*/*`.
-_TYPE = re.compile(rf"[ \t]*({_TOKEN}/{_TOKEN}|\*|{'|'.join(_WORDS)})[ \t]*", re.IGNORECASE)
+_TYPE = re.compile(rf"[ \t]*({_TOKEN}/{_TOKEN}|\*|csv|libsvm|parquet|recordio-protobuf)[ \t]*", re.IGNORECASE)
 _PARAMETER = re.compile(rf'[ \t]*({_TOKEN})=({_TOKEN}|"(?:[^"\\]|\\.)*")[ \t]*')
 _ESCAPE = re.compile(r"\\(.)")
 _ANYTHING = "*/*"

@@ -11,12 +11,15 @@ from mlberth.layout import Layout
 from mlberth.resources import cpu_count
 from mlberth.variables import Reader
 from mlberth_serve import variables
+from mlberth_serve.media_types import CSV, JSON
 
 MB = 1024 * 1024
 DEFAULT_PAYLOAD_MB = 25
 DEFAULT_TRANSFORM_PAYLOAD_MB = 6
 TRANSFORM_BUDGET_MB = 100
 """The platform's rule: MaxConcurrentTransforms x MaxPayloadInMB is at most 100."""
+
+_DEFAULT_ACCEPTS = {"xgboost": CSV}
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,15 @@ class Settings:
     batch_strategy: str
     max_concurrent_transforms: int | None
     safe_models_only: bool
+    profile: str
+    inference_output: str | None
+    inference_ensemble: bool
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
         """Read the settings; raises ContractError that lists every faulty variable."""
         reader = Reader(environ)
+        profile = reader.get(variables.PROFILE)
         nginx_conf = reader.get(variables.NGINX_CONF)
         settings = cls(
             layout=Layout.from_environ(environ),
@@ -61,7 +68,7 @@ class Settings:
             use_nginx=reader.get(variables.USE_NGINX),
             nginx_conf=Path(nginx_conf) if nginx_conf else None,
             max_payload_mb=reader.get(variables.MAX_PAYLOAD_IN_MB),
-            default_accept=reader.get(variables.DEFAULT_ACCEPT),
+            default_accept=reader.get(variables.DEFAULT_ACCEPT) or _DEFAULT_ACCEPTS.get(profile, JSON),
             log_level=reader.get(variables.LOG_LEVEL_VARIABLE),
             stop_grace=reader.get(variables.STOP_GRACE),
             stop_delay=reader.get(variables.STOP_DELAY),
@@ -69,7 +76,13 @@ class Settings:
             batch_strategy=reader.get(variables.BATCH_STRATEGY),
             max_concurrent_transforms=reader.get(variables.MAX_CONCURRENT_TRANSFORMS),
             safe_models_only=reader.get(variables.SAFE_MODELS_ONLY),
+            profile=profile,
+            inference_output=reader.get(variables.INFERENCE_OUTPUT),
+            inference_ensemble=reader.get(variables.INFERENCE_ENSEMBLE),
         )
+        if settings.inference_output is not None and profile != "xgboost":
+            expected = f"nothing, without {variables.PROFILE.name}=xgboost"
+            reader.add(Fault(variables.INFERENCE_OUTPUT.name, repr(settings.inference_output), expected))
         if settings.safe_models_only and settings.submit_directory:
             expected = f"nothing, with {variables.SAFE_MODELS_ONLY.name}=true"
             reader.add(Fault(variables.SUBMIT_DIRECTORY.name, repr(settings.submit_directory), expected))

@@ -89,9 +89,10 @@ MAX_PAYLOAD_IN_MB = Variable(
 )
 DEFAULT_ACCEPT = Variable(
     "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT",
-    TEXT,
-    "application/json",
+    OPTIONAL_TEXT,
+    None,
     "The media type of answers to requests that accept anything.",
+    default_text="application/json; text/csv in the xgboost profile",
 )
 LOG_LEVEL_VARIABLE = Variable(
     "SAGEMAKER_CONTAINER_LOG_LEVEL",
@@ -132,6 +133,25 @@ SAFE_MODELS_ONLY = Variable(
     False,
     "Refuse what runs code of its own: joblib and pickle files, and any handler.",
 )
+PROFILE = Variable(
+    "SAGEMAKER_PROFILE",
+    one_of("none", "sklearn", "xgboost", "pytorch"),
+    "none",
+    "Whose formats the defaults read and write: ours, or a peer's container's to the byte.",
+)
+INFERENCE_OUTPUT = Variable(
+    "SAGEMAKER_INFERENCE_OUTPUT",
+    OPTIONAL_TEXT,
+    None,
+    "What the xgboost profile answers, such as predicted_label,probabilities.",
+    default_text="the scores",
+)
+INFERENCE_ENSEMBLE = Variable(
+    "SAGEMAKER_INFERENCE_ENSEMBLE",
+    BOOLEAN,
+    True,
+    "Whether the xgboost profile asks every model in the model folder, or the first alone.",
+)
 
 ALL: tuple[Variable[Any], ...] = (
     PROGRAM,
@@ -152,4 +172,7 @@ ALL: tuple[Variable[Any], ...] = (
     BATCH_STRATEGY,
     MAX_CONCURRENT_TRANSFORMS,
     SAFE_MODELS_ONLY,
+    PROFILE,
+    INFERENCE_OUTPUT,
+    INFERENCE_ENSEMBLE,
 )

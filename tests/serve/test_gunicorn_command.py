@@ -43,6 +43,7 @@ def test_one_thread_a_worker_unless_set() -> None:
     environment = gunicorn_environment({"OMP_NUM_THREADS": "4", "A": "b"})
     assert environment["OMP_NUM_THREADS"] == "4"
     assert environment["OPENBLAS_NUM_THREADS"] == environment["MKL_NUM_THREADS"] == "1"
+    assert environment["ORT_DISABLE_TELEMETRY"] == "1"
     assert environment["A"] == "b"
 
 

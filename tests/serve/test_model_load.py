@@ -115,17 +115,24 @@ def test_application_that_is_not_there(tmp_path: Path) -> None:
         assert server.failure["exit_code"] == 70
 
 
+def add_task(tasks: Path, name: str) -> None:
+    """Add a thread to a folder like /proc/self/task."""
+    (tasks / name).mkdir()
+    (tasks / name / "comm").write_text(f"{name}\n")
+
+
 def test_two_threads_are_a_reason_not_to_fork(tmp_path: Path) -> None:
-    """One thread is none."""
-    (tmp_path / "1").touch()
+    """One thread is none, nor is an allocator's beside it that sees to forks itself."""
+    add_task(tmp_path, "python")
+    add_task(tmp_path, "jemalloc_bg_thd")
     assert why_not_fork(tmp_path, {}) is None
-    (tmp_path / "2").touch()
+    add_task(tmp_path, "openblas")
     assert why_not_fork(tmp_path, {}) == "2 threads run"
 
 
 def test_used_gpu_is_a_reason_not_to_fork(tmp_path: Path) -> None:
     """A CUDA context does not survive a fork."""
-    (tmp_path / "1").touch()
+    add_task(tmp_path, "python")
     torch = types.ModuleType("torch")
     torch.cuda = types.SimpleNamespace(is_initialized=lambda: True)  # type: ignore[attr-defined]
     assert why_not_fork(tmp_path, {"torch": torch}) == "CUDA is in use"

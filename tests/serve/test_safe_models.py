@@ -15,7 +15,10 @@ import xgboost
 from sklearn.linear_model import LinearRegression
 
 from mlberth.errors import ContractError, ModelLoadError
+from mlberth_serve.codecs import READERS
+from mlberth_serve.errors import RequestError
 from mlberth_serve.handler import load_handler
+from mlberth_serve.media_types import parse_content_type
 from mlberth_serve.preparation import needs_preparation
 from mlberth_serve.settings import Settings
 
@@ -46,6 +49,14 @@ def test_pickles_are_refused_unread(model_dir: Path, tmp_path: Path, name: str) 
     (model_dir / name).write_bytes(pickle.dumps(Payload(tmp_path / "pwned")))
     with pytest.raises(ModelLoadError, match="SAGEMAKER_SAFE_MODELS_ONLY"):
         load_handler(settings(model_dir))
+    assert not (tmp_path / "pwned").exists()
+
+
+@pytest.mark.parametrize("media_type", sorted(READERS))
+def test_bodies_are_never_unpickled(media_type: str, tmp_path: Path) -> None:
+    """A pickle as a body is refused under every media type, and none of it runs."""
+    with pytest.raises(RequestError):
+        READERS[media_type].decode(pickle.dumps(Payload(tmp_path / "pwned")), parse_content_type(media_type))
     assert not (tmp_path / "pwned").exists()
 
 

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from mlberth_serve.codecs import npy
 from mlberth_serve.codecs.codec import Array, Decoded, as_array, check_size
+from mlberth_serve.codecs.npy import decode as decode_npy
+from mlberth_serve.codecs.npy import plain
 from mlberth_serve.codecs.sparse import import_sparse
 from mlberth_serve.errors import BadRequestError, RequestError
 from mlberth_serve.media_types import MediaType
@@ -39,7 +40,7 @@ def encode(value: Any) -> bytes:
     if hasattr(value, "tocsr"):
         import_sparse().save_npz(file, value.tocsr(), compressed=False)
     else:
-        np.savez(file, npy.plain(as_array(value)), allow_pickle=False)
+        np.savez(file, plain(as_array(value)), allow_pickle=False)
     return file.getvalue()
 
 
@@ -49,7 +50,7 @@ def _read(body: bytes, media_type: MediaType) -> dict[str, Array]:
             entries = archive.infolist()
             _check(entries)
             return {
-                entry.filename.removesuffix(_SUFFIX): npy.decode(archive.read(entry), media_type).array
+                entry.filename.removesuffix(_SUFFIX): decode_npy(archive.read(entry), media_type).array
                 for entry in entries
             }
     except RequestError:

@@ -29,8 +29,8 @@ _HEAD = struct.Struct("<II")
 FEATURES, LABEL = 1, 2
 _KEY, _VALUE = 1, 2
 _VALUES, _KEYS, _SHAPE = 1, 2, 3
-_TENSORS: dict[int, np.dtype[Any]] = {2: np.dtype("<f4"), 3: np.dtype("<f8"), 7: np.dtype(np.int32)}
-_FIELDS = {dtype: number for number, dtype in _TENSORS.items()}
+_FLOAT32, _FLOAT64, _INT32 = 2, 3, 7
+_TENSORS = {_FLOAT32: "<f4", _FLOAT64: "<f8", _INT32: "i4"}
 _NAME = b"values"
 
 
@@ -76,9 +76,10 @@ def write_tensor(values: Array, keys: Sequence[int] | None = None, width: int = 
         whole = values.astype(np.int32)
         if not (whole == values).all():
             raise ValueError("a recordio tensor holds whole numbers of 32 bits")
-        packed, number = b"".join(map(write_varint, whole.tolist())), _FIELDS[np.dtype(np.int32)]
-    elif values.dtype in _FIELDS:
-        packed, number = values.astype(values.dtype.newbyteorder("<")).tobytes(), _FIELDS[values.dtype]
+        number, packed = _INT32, b"".join(map(write_varint, whole.tolist()))
+    elif values.dtype in {np.dtype(np.float32), np.dtype(np.float64)}:
+        number = _FLOAT32 if values.dtype == np.float32 else _FLOAT64
+        packed = values.astype(_TENSORS[number]).tobytes()
     else:
         raise TypeError(f"a recordio tensor holds no {values.dtype}")
     tensor = write_bytes(_VALUES, packed)
@@ -115,7 +116,7 @@ def _read_record(record: memoryview) -> Array | Row:
 def _read_value(value: memoryview) -> Array | Row:
     for number, wire, tensor in read_fields(value):
         if number in _TENSORS and wire == BYTES:
-            return _read_tensor(tensor, _TENSORS[number])
+            return _read_tensor(tensor, np.dtype(_TENSORS[number]))
     raise BadRequestError("A record of the body holds no tensor of numbers.")
 
 

@@ -37,16 +37,26 @@ def is_model_file(path: Path) -> bool:
 
 def load(path: Path, *, safe_only: bool = False) -> Any:
     """Load a Booster, set to one thread: there is a worker for each CPU."""
+    return load_booster(path, safe_only=safe_only, may_be_pickle=path.name == _ALGORITHM_FILE)
+
+
+def is_pickle(path: Path) -> bool:
+    """Tell a pickle by its first byte."""
+    with path.open("rb") as file:
+        return file.read(1) == _PICKLE
+
+
+def load_booster(path: Path, *, safe_only: bool, may_be_pickle: bool = True) -> Any:
+    """Load a Booster from a file of any name; raises ModelLoadError."""
     try:
         import xgboost  # noqa: PLC0415 - heavy, and only some models need it
     except ImportError as error:
         refuse_missing(path, "xgboost", error)
-    with path.open("rb") as file:
-        is_pickle = path.name == _ALGORITHM_FILE and file.read(1) == _PICKLE
-    if is_pickle and safe_only:
+    pickled = may_be_pickle and is_pickle(path)
+    if pickled and safe_only:
         refuse_unsafe(path, "a model that Booster.save_model wrote")
     try:
-        booster = _load_pickle(path) if is_pickle else _load_saved(path)
+        booster = _load_pickle(path) if pickled else _load_saved(path)
     except Exception as error:  # noqa: BLE001 - a damaged pickle can raise anything
         # Without the time and the source file that XGBoost puts before its messages.
         message = _SOURCE.sub("", str(error)).strip() or "no message"

@@ -1,0 +1,106 @@
+"""CSV and JSON as the peers read and write them, where that is not as ours.
+
+`smc` is sagemaker-containers, below the scikit-learn and XGBoost containers; `sit` is
+sagemaker-inference-toolkit, below the PyTorch one. Bad bodies, which end in a 500 there, are 400 here.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+import numpy as np
+
+from mlberth_serve.codecs import npy
+from mlberth_serve.codecs.codec import Array
+from mlberth_serve.errors import BadRequestError, NotAcceptableError, UnsupportedTypeError
+from mlberth_serve.media_types import CSV, JSON, NPY, MediaType
+
+CSV_WITH_CHARSET = "text/csv; charset=utf-8"
+"""What Flask makes of text/csv."""
+
+
+def read_json(text: str) -> Array:
+    """Read JSON, NaN included, in the shape in which it was sent."""
+    try:
+        return np.array(json.loads(text))
+    except (ValueError, RecursionError):
+        raise BadRequestError("The body is not JSON of lists that are all of one length.") from None
+
+
+def read_npy(body: bytes) -> Array:
+    """Read .npy, without objects."""
+    array: Array = npy.decode(body, MediaType(NPY, {})).array
+    return array
+
+
+def read_smc_csv(text: str) -> Array:
+    """Read CSV without the dimensions that are 1 long: a row is one dimension, a cell none."""
+    try:
+        rows = [[float(cell) for cell in row] for row in csv.reader(io.StringIO(text), strict=True)]
+        return np.array(rows).squeeze()
+    except (ValueError, csv.Error):
+        raise BadRequestError("The body is not CSV of numbers in rows of one length.") from None
+
+
+def read_sit_csv(text: str) -> Array:
+    """Read CSV as numpy.genfromtxt does: comments left out, an empty cell 0 among whole numbers, else nan.
+
+    Columns of several types, which are no array there, are floats here.
+    """
+    try:
+        array: Array = np.genfromtxt(io.StringIO(text), dtype=None, delimiter=",")
+        kinds = {array.dtype[name].kind for name in array.dtype.names or ()} or {array.dtype.kind}
+        if array.dtype.names:
+            array = np.genfromtxt(io.StringIO(text), delimiter=",")
+    except (ValueError, IndexError):
+        raise BadRequestError("The body is not CSV of rows of one length.") from None
+    if not kinds <= set("biuf"):
+        raise BadRequestError("The CSV body holds something other than numbers.")
+    return array
+
+
+def write_json(value: Any) -> bytes:
+    """Write JSON with spaces, NaN as it is in Python, and every digit of a float32."""
+    return json.dumps(value, default=_to_list).encode()
+
+
+def write_smc_csv(value: Any) -> bytes:
+    """Write CSV, one dimension as a column."""
+    array = np.array(value)
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n", strict=True).writerows(
+        array.reshape(-1, 1) if array.ndim == 1 else array
+    )
+    return file.getvalue().encode()
+
+
+def write_sit_csv(value: Any) -> bytes:
+    """Write CSV as numpy.savetxt does, without quotes."""
+    file = io.StringIO()
+    np.savetxt(file, value, delimiter=",", fmt="%s")
+    return file.getvalue().encode()
+
+
+def unsupported(types: tuple[str, ...]) -> UnsupportedTypeError:
+    """Return the answer to another Content-Type than these."""
+    return UnsupportedTypeError(f"Content-Type is none of {', '.join(types)}.")
+
+
+def write_smc(prediction: Any, accept: str) -> tuple[bytes, str]:
+    """Write a prediction as sagemaker-containers does; raises NotAcceptableError."""
+    if accept == JSON:
+        return write_json(prediction), JSON
+    if accept == CSV:
+        return write_smc_csv(prediction), CSV_WITH_CHARSET
+    if accept == NPY:
+        return npy.encode(prediction), NPY
+    raise NotAcceptableError(f"Accept allows none of {JSON}, {CSV}, {NPY}.")
+
+
+def _to_list(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"a {type(value).__name__} cannot be written as JSON")

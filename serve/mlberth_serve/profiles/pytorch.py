@@ -1,0 +1,59 @@
+"""The PyTorch container: tensors in and out, an answer's floats with every digit of a float32."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mlberth_serve.codecs import npy
+from mlberth_serve.context import Context
+from mlberth_serve.errors import BadRequestError, NotAcceptableError
+from mlberth_serve.media_types import CSV, JSON, NPY
+from mlberth_serve.profiles.peer_formats import (
+    read_json,
+    read_npy,
+    read_sit_csv,
+    unsupported,
+    write_json,
+    write_sit_csv,
+)
+from mlberth_serve.profiles.profile import Profile
+
+_WRITERS = {JSON: write_json, CSV: write_sit_csv, NPY: npy.encode}
+
+
+def input_fn(input_data: Any, content_type: str, context: Context) -> Any:  # noqa: ARG001 - a handler's signature
+    """Return a tensor: float32 of CSV and JSON, in the shape that was sent."""
+    import torch  # noqa: PLC0415 - loaded already: the model is its own
+
+    if content_type == NPY:
+        return torch.from_numpy(read_npy(input_data))
+    if content_type not in {CSV, JSON}:
+        raise unsupported((JSON, CSV, NPY))
+    array = read_sit_csv(input_data) if content_type == CSV else read_json(input_data)
+    try:
+        return torch.from_numpy(np.atleast_1d(array).astype(np.float32).reshape(array.shape))
+    except (ValueError, TypeError):
+        raise BadRequestError("The body holds something other than numbers.") from None
+
+
+def predict_fn(data: Any, model: Any, context: Context) -> Any:  # noqa: ARG001
+    """Ask the module, on the device where it is."""
+    import torch  # noqa: PLC0415
+
+    parameter = next(model.parameters(), None)
+    with torch.no_grad():
+        return model(data if parameter is None else data.to(parameter.device))
+
+
+def output_fn(prediction: Any, accept: str, context: Context) -> tuple[bytes, str]:  # noqa: ARG001
+    """Write a tensor's numbers as the container does."""
+    if accept not in _WRITERS:
+        raise NotAcceptableError(f"Accept allows none of {', '.join(_WRITERS)}.")
+    if hasattr(prediction, "detach"):
+        prediction = prediction.detach().cpu().numpy().tolist()
+    return _WRITERS[accept](prediction), accept
+
+
+PROFILE = Profile(input_fn, predict_fn, output_fn)
