@@ -35,6 +35,10 @@ demo: $(VENV)/demo.stamp ## Train and serve two real models, as a user would.
 test: $(VENV)/test.stamp ## Run every test, long ones in their short form (MLBERTH_LONG=1 for the long).
 	@$(BIN)/python -m pytest
 
+.PHONY: bench-train
+bench-train: $(VENV)/test.stamp ## Measure what `train` costs beside `python train.py`, its peers and the limit.
+	@$(BIN)/python bench/train_overhead.py
+
 .PHONY: check
 check: $(VENV)/test.stamp ## Lint, format and type check everything.
 	@$(BIN)/ruff format --check

@@ -49,7 +49,7 @@ def describe(error: BaseException) -> Failure:
         "message": str(error),
     }
     if isinstance(error, MlberthError):
-        fields["faults"] = [asdict(fault) for fault in error.faults]
+        fields["faults"] = [fault._asdict() for fault in error.faults]
     if isinstance(error, UserCodeError):
         cause = asdict(error.cause)
         del cause["traceback"]  # the log has it already, in lines of its own

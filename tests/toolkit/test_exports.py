@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ def golden_job(tmp_path: Path) -> Environment:
             "SAGEMAKER_TRAINING_MODULE": "pkg.mod:fn",
         }
     )
-    return replace(job, num_cpus=2, num_gpus=0, num_neurons=0)
+    return job._replace(num_cpus=2, num_gpus=0, num_neurons=0)
 
 
 def expected() -> dict[str, Any]:

@@ -17,13 +17,13 @@ from mlberth.supervise import supervise
 
 # Supervising ends everything below the supervisor, so each test has a supervisor of its own.
 SUPERVISOR = """
-import dataclasses, json, os, sys
+import json, os, sys
 from mlberth.descendants import descendants
 from mlberth.signals import SignalQueue
 from mlberth.supervise import supervise
 with SignalQueue() as signals:
     outcome = supervise(sys.argv[2:], env=dict(os.environ), signals=signals, grace=float(sys.argv[1]))
-fields = dataclasses.asdict(outcome) | {"stderr": len(outcome.stderr), "exit_code": outcome.exit_code}
+fields = outcome._asdict() | {"stderr": len(outcome.stderr), "exit_code": outcome.exit_code}
 try:
     children = os.waitpid(-1, os.WNOHANG)
 except ChildProcessError:

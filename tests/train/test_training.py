@@ -223,7 +223,7 @@ def test_output_that_cannot_be_written_keeps_the_exit_code(tree: Tree) -> None:
     tree.layout.output.write_text("a file in the folder's place")
     ended = tree.train()
     assert ended.code == 3
-    assert f"WARNING mlberth_train.report: {tree.layout.failure} cannot be written" in ended.err
+    assert f"WARNING mlberth_train: {tree.layout.failure} cannot be written" in ended.err
 
 
 def test_explain_tells_everything_and_does_nothing(tree: Tree) -> None:

@@ -7,17 +7,15 @@ of FIFOs `input/data/NAME_0`, `NAME_1`, … that appear one after the other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlberth.errors import ContractError, Fault
 from mlberth.jsonfile import read_object
 from mlberth.layout import Layout
 
 
-@dataclass(frozen=True)
-class Channel:
+class Channel(NamedTuple):
     """One input of the job."""
 
     name: str

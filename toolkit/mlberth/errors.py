@@ -13,11 +13,10 @@ The numbers are those of BSD's sysexits.h, and 98 is Linux's EADDRINUSE.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(NamedTuple):
     """One thing that is wrong, in the four parts that a reader needs to mend it."""
 
     where: str

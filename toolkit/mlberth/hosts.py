@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from mlberth.errors import ContractError, Fault
 from mlberth.jsonfile import read_object
@@ -18,20 +17,19 @@ from mlberth.jsonfile import read_object
 DEFAULT_GROUP = "homogeneousCluster"
 
 
-@dataclass(frozen=True)
-class Hosts:
+class Hosts(NamedTuple):
     """The cluster as seen from one of its hosts."""
 
     current: str
     names: list[str]
-    network_interface: str = "eth0"
-    instance_type: str = "local"
-    group: str = DEFAULT_GROUP
-    groups: dict[str, dict[str, Any]] = field(default_factory=dict)
+    network_interface: str
+    instance_type: str
+    group: str
+    groups: dict[str, dict[str, Any]]
     """Instance groups by name, each with `instance_group_name`, `instance_type` and `hosts`."""
-    topology: Any = None
+    topology: Any
     """The platform's network topology, where it gives one."""
-    raw: dict[str, Any] = field(default_factory=dict)
+    raw: dict[str, Any]
     """The file as it is."""
 
     @property

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlberth.jsonfile import read_object
 
@@ -29,8 +28,7 @@ PLATFORM_NAMES = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Hyperparameters:
+class Hyperparameters(NamedTuple):
     """The three shares of hyperparameters.json, with typed values."""
 
     user: dict[str, Any]

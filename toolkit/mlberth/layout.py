@@ -7,15 +7,14 @@ touches the disk.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 BASE_DIR = "SAGEMAKER_BASE_DIR"
 DEFAULT_BASE = "/opt/ml"
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """Paths below one base directory, `/opt/ml` unless SAGEMAKER_BASE_DIR says otherwise."""
 
     base: Path

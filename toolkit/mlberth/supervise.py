@@ -6,8 +6,8 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from mlberth.children import exit_code, group_lives, reap, signal_group, start
 from mlberth.descendants import end_descendants
@@ -19,8 +19,7 @@ _STDERR = 2
 _FLUSH_SECONDS = 5.0
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a program ended."""
 
     returncode: int
@@ -47,16 +46,19 @@ def supervise(
     grace: float,
     cwd: Path | None = None,
     stderr: int = _STDERR,
+    on_start: Callable[[], None] = lambda: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
     """Run a program and pass on every signal; `grace` seconds after a stop signal, kill what is left.
 
-    Standard output is the program's own, standard error passes through us byte for byte. Raises
-    OSError where the program cannot be started.
+    Standard output is the program's own, standard error passes through us byte for byte. `on_start` is
+    called when the program runs and before a word of its standard error is passed on. Raises OSError
+    where the program cannot be started.
     """
     adopt_orphans()
     began = clock()
     child = start(argv, env=env, cwd=cwd, stderr=subprocess.PIPE)
+    on_start()
     assert child.stderr is not None
     pump = Pump(child.stderr, stderr)
     stopped_by: signal.Signals | None = None

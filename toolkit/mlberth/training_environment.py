@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlberth.channels import Channel, read_channels
 from mlberth.hosts import Hosts, read_hosts
@@ -57,8 +56,7 @@ _DISTRIBUTION_SWITCHES = (
 MASTER_PORT = 7777
 
 
-@dataclass(frozen=True)
-class Environment:
+class Environment(NamedTuple):
     """A read-only picture of one training job on one host."""
 
     layout: Layout

@@ -7,7 +7,6 @@ and the documentation are made from it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from mlberth.errors import ContractError, Fault
@@ -29,28 +28,41 @@ SWITCH = {
 }
 
 
-@dataclass(frozen=True)
 class Kind(Generic[T]):
-    """How a value is parsed, and the words for what is accepted."""
+    """How a value is parsed, and the words for what is accepted.
 
-    parse: Callable[[str], T]
-    """Takes the text without surrounding white space; raises ValueError when it does not fit."""
-    expected: str
+    `parse` takes the text without surrounding white space; it raises ValueError when that does not fit.
+    """
+
+    def __init__(self, parse: Callable[[str], T], expected: str) -> None:
+        self.parse = parse
+        self.expected = expected
 
 
-@dataclass(frozen=True)
 class Variable(Generic[T]):
-    """One variable of the public surface."""
+    """One variable of the public surface.
 
-    name: str
-    kind: Kind[T]
-    default: T
-    help: str
-    """One sentence for the documentation."""
-    aliases: tuple[str, ...] = ()
-    """Other names, read in this order when `name` is absent."""
-    default_text: str = ""
-    """The words for a default that is worked out later, such as "usable CPUs"."""
+    `help` is one sentence for the documentation; `aliases` are other names, read in this order when
+    `name` is absent; `default_text` are the words for a default that is worked out later, such as
+    "usable CPUs".
+    """
+
+    def __init__(
+        self,
+        name: str,
+        kind: Kind[T],
+        default: T,
+        help: str,  # noqa: A002 - as argparse calls it
+        *,
+        aliases: tuple[str, ...] = (),
+        default_text: str = "",
+    ) -> None:
+        self.name = name
+        self.kind = kind
+        self.default = default
+        self.help = help
+        self.aliases = aliases
+        self.default_text = default_text
 
 
 def whole_number(least: int, most: int) -> Kind[int]:

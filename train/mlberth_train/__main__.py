@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 TRAIN_USAGE = """\
 usage: train [--explain]
@@ -34,7 +37,7 @@ def main() -> int:
     """Run the training job below /opt/ml; returns the exit code."""
     from mlberth.signals import SignalQueue  # noqa: PLC0415 - a stop must be seen before anything else loads
 
-    with SignalQueue() as signals:
+    with SignalQueue() as signals, _no_collection():
         arguments = sys.argv[1:]
         if arguments in _HELP:
             print(TRAIN_USAGE)
@@ -53,7 +56,7 @@ def process() -> int:
     """Run the processing job below /opt/ml/processing; returns the exit code."""
     from mlberth.signals import SignalQueue  # noqa: PLC0415 - as in `main`
 
-    with SignalQueue() as signals:
+    with SignalQueue() as signals, _no_collection():
         arguments = sys.argv[1:]
         if arguments in _HELP:
             print(PROCESS_USAGE)
@@ -61,6 +64,14 @@ def process() -> int:
         from mlberth_train.processing import process as run  # noqa: PLC0415
 
         return run(arguments, os.environ, signals, sys.executable)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Collect no garbage meanwhile, nor at the exit: a sixth of a short job's time would go into it."""
+    gc.disable()
+    yield
+    gc.freeze()
 
 
 def _explain() -> int:

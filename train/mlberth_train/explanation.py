@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,7 +45,6 @@ def explain(environ: Mapping[str, str], python: str) -> str:
 
 def _variables(environment: Environment) -> list[str]:
     parameters = environment.parameters
-    shares = {field.name: getattr(parameters, field.name) for field in dataclasses.fields(parameters)}
-    masked = Hyperparameters(**{name: masked_mapping(share) for name, share in shares.items()})
-    variables = sm_variables(dataclasses.replace(environment, parameters=masked))
+    masked = Hyperparameters(*map(masked_mapping, parameters))
+    variables = sm_variables(environment._replace(parameters=masked))
     return [f"  {name}={shlex.quote(value)}" for name, value in masked_mapping(variables).items()]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from signal import Signals
+from typing import NamedTuple
 
 from mlberth.dependencies import install
 from mlberth.errors import ContractError, Fault, MlberthError, PlatformError
@@ -17,15 +16,13 @@ from mlberth.masking import secret_values
 from mlberth.signals import SignalQueue
 from mlberth.supervise import Outcome, supervise
 from mlberth_train import report
+from mlberth_train.journal import DEBUG, ERROR, INFO, Journal
 from mlberth_train.place import Place
 
 _SIGNAL_BASE = 128
 
-log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """What to run, and where."""
 
     code: Path
@@ -44,6 +41,7 @@ class Job:
 def run(
     prepare: Callable[[], Job],
     *,
+    journal: Journal,
     environ: Mapping[str, str],
     signals: SignalQueue,
     python: str,
@@ -54,7 +52,7 @@ def run(
 
     The program's own exit code passes through; a job that cannot be run has the code of its error.
     """
-    report.clear(failure, *([success] if success else []))
+    report.clear(journal, failure, *([success] if success else []))
     place, grace = Place(os.uname().nodename, Path(), frozenset(secret_values(environ))), 0.0
     problem: MlberthError | Outcome | Signals
     try:
@@ -63,34 +61,41 @@ def run(
         if stopped := install(job.code, python=python, environ=environ, signals=signals):
             problem, code = stopped, _SIGNAL_BASE + stopped
         else:
-            inputs = ", ".join(job.inputs) or "none"
-            log.info("Running %s on %s; inputs: %s", place.mask(shlex.join(job.shown)), place.host, inputs)
-            problem = _supervise(job, signals)
+            problem = _supervise(job, signals, journal)
             code = problem.exit_code
     except MlberthError as error:
         problem, code = error, error.exit_code
-    except Exception as error:  # what nobody foresaw is ours, and ends in a report too
-        log.debug("The bug", exc_info=error)
+    except Exception as error:  # noqa: BLE001 - what nobody foresaw is ours, and ends in a report too
+        import traceback  # noqa: PLC0415 - never needed, we hope
+
+        journal.write(DEBUG, "".join(traceback.format_exception(error)))
         found = f"{type(error).__name__}: {error}"
         problem = PlatformError(Fault("mlberth", found, "no such error", "Please report it."))
         code = problem.exit_code
     if code == 0:
-        report.clear(failure)
+        report.clear(journal, failure)
         if success:
-            report.write(success, "")
-        log.info("The program succeeded")
+            report.write(journal, success, "")
+        journal.write(INFO, "The program succeeded")
     else:
         from mlberth_train.failure import failure_text  # noqa: PLC0415 - a job that succeeds need not wait for it
 
         text = failure_text(problem, place, grace)
-        report.write(failure, text)
-        log.error("The job failed. %s", text.rstrip())
+        report.write(journal, failure, text)
+        journal.write(ERROR, f"The job failed. {text.rstrip()}")
     return code
 
 
-def _supervise(job: Job, signals: SignalQueue) -> Outcome:
+def _supervise(job: Job, signals: SignalQueue, journal: Journal) -> Outcome:
+    def announce() -> None:
+        # The program starts up meanwhile, on another CPU.
+        command, inputs = job.place.mask(shlex.join(job.shown)), ", ".join(job.inputs) or "none"
+        journal.write(INFO, f"Running {command} on {job.place.host}; inputs: {inputs}")
+
     try:
-        return supervise(job.argv, env=job.environ, cwd=job.code, signals=signals, grace=job.grace)
+        return supervise(
+            job.argv, env=job.environ, cwd=job.code, signals=signals, grace=job.grace, on_start=announce
+        )
     except OSError as error:
         where = shlex.join(job.shown[:2])
         reason = error.strerror or str(error)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from mlberth.hosts import Hosts
 from mlberth.masking import masked_text
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """What every report says of its job, and what none may say."""
 
     host: str

@@ -14,13 +14,13 @@ from mlberth.exports import program_environ
 from mlberth.hosts import read_hosts
 from mlberth.jsonfile import read_object
 from mlberth.layout import Layout
-from mlberth.logs import configure
 from mlberth.masking import masked_text, secret_values
 from mlberth.signals import SignalQueue
 from mlberth.training_environment import LOG_LEVEL_VARIABLE, PROGRAM
 from mlberth.variables import Reader
 from mlberth_train.entry_point import find_program, program_command
 from mlberth_train.job import Job, run
+from mlberth_train.journal import Journal
 from mlberth_train.place import Place
 from mlberth_train.variables import STOP_GRACE
 
@@ -29,10 +29,11 @@ ARCHIVE = "sourcedir.tar.gz"
 
 def process(arguments: Sequence[str], environ: Mapping[str, str], signals: SignalQueue, python: str) -> int:
     """Run the program that the arguments name, or SAGEMAKER_PROGRAM; returns the exit code."""
-    configure()
     layout = Layout.from_environ(environ)
+    journal = Journal()
     return run(
-        lambda: _prepare(layout, arguments, environ, python),
+        lambda: _prepare(layout, arguments, environ, python, journal),
+        journal=journal,
         environ=environ,
         signals=signals,
         python=python,
@@ -40,11 +41,16 @@ def process(arguments: Sequence[str], environ: Mapping[str, str], signals: Signa
     )
 
 
-def _prepare(layout: Layout, arguments: Sequence[str], environ: Mapping[str, str], python: str) -> Job:
+def _prepare(
+    layout: Layout, arguments: Sequence[str], environ: Mapping[str, str], python: str, journal: Journal
+) -> Job:
     reader = Reader(environ)
-    program, grace, level = reader.get(PROGRAM), reader.get(STOP_GRACE), reader.get(LOG_LEVEL_VARIABLE)
+    program, grace, journal.level = (
+        reader.get(PROGRAM),
+        reader.get(STOP_GRACE),
+        reader.get(LOG_LEVEL_VARIABLE),
+    )
     reader.check()
-    configure(level)
     hosts = read_hosts(layout.processing_resource_config)
     request = read_object(layout.processing_job_config, default={})
     code = layout.processing_code

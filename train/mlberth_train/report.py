@@ -6,31 +6,38 @@ program wrote there itself is respected.
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 
-log = logging.getLogger(__name__)
+from mlberth_train.journal import WARNING, Journal
 
 
-def clear(*files: Path) -> None:
+def clear(journal: Journal, *files: Path) -> None:
     """Remove what an earlier run left, so that what is there later is of this one."""
     for file in files:
-        try:
-            file.unlink(missing_ok=True)
-        except OSError as error:
-            log.warning("%s of an earlier run cannot be removed: %s", file, error.strerror)
+        for path in (file, _draft(file)):
+            try:
+                path.unlink()
+            except (FileNotFoundError, NotADirectoryError):
+                pass
+            except OSError as error:
+                journal.write(WARNING, f"{path} of an earlier run cannot be removed: {error.strerror}")
 
 
-def write(file: Path, text: str) -> None:
+def write(journal: Journal, file: Path, text: str) -> None:
     """Write a report whole, unless the user's program wrote its own; a disk that refuses is a warning."""
     if os.path.lexists(file):
         return
-    draft = file.with_name(f".{file.name}-{os.getpid()}")
+    draft = _draft(file)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         draft.write_bytes(text.encode())
         draft.replace(file)
     except OSError as error:
-        log.warning("%s cannot be written: %s", file, error.strerror)
-        clear(draft)
+        journal.write(WARNING, f"{file} cannot be written: {error.strerror}")
+        clear(journal, file)
+
+
+def _draft(file: Path) -> Path:
+    # One name for all runs, so that the next one removes what a killed one left.
+    return file.with_name(f".{file.name}.partial")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-import logging
 import os
 from collections.abc import Mapping
 from functools import partial
+from typing import NamedTuple
 
 from mlberth.arguments import PROTOCOLS
 from mlberth.errors import ContractError, Fault
 from mlberth.exports import child_environ
 from mlberth.layout import Layout
-from mlberth.logs import configure
 from mlberth.masking import masked_mapping, secret_values
 from mlberth.signals import SignalQueue
 from mlberth.training_environment import PROGRAM, TRAINING_MODULE, Environment
@@ -20,16 +18,14 @@ from mlberth.variables import Reader
 from mlberth_train import variables
 from mlberth_train.entry_point import find_program, hook_command, program_command
 from mlberth_train.job import Job, run
+from mlberth_train.journal import WARNING, Journal
 from mlberth_train.place import Place
 
 SOURCE = "sagemaker_submit_directory"
 DEFAULT_PROGRAM = "train.py"
 
-log = logging.getLogger(__name__)
 
-
-@dataclasses.dataclass(frozen=True)
-class Training:
+class Training(NamedTuple):
     """One training job, read and checked, before anything is done."""
 
     environment: Environment
@@ -64,10 +60,11 @@ class Training:
 
 def train(environ: Mapping[str, str], signals: SignalQueue, python: str) -> int:
     """Run the training job and report how it ended; returns the exit code."""
-    configure()
     layout = Layout.from_environ(environ)
+    journal = Journal()
     return run(
-        lambda: _prepare(environ, python),
+        lambda: _prepare(environ, python, journal),
+        journal=journal,
         environ=environ,
         signals=signals,
         python=python,
@@ -76,21 +73,21 @@ def train(environ: Mapping[str, str], signals: SignalQueue, python: str) -> int:
     )
 
 
-def _prepare(environ: Mapping[str, str], python: str) -> Job:
+def _prepare(environ: Mapping[str, str], python: str, journal: Journal) -> Job:
     training = Training.from_environ(environ)
-    configure(training.environment.log_level)
-    _fetch(training, environ)
+    journal.level = training.environment.log_level
+    _fetch(training, environ, journal)
     return make_job(training, environ, python)
 
 
-def _fetch(training: Training, environ: Mapping[str, str]) -> None:
+def _fetch(training: Training, environ: Mapping[str, str], journal: Journal) -> None:
     """Make the folders that a program may count on, and bring the code of a job that names its source."""
     layout = training.environment.layout
     for folder in (layout.code, layout.model, layout.output_data):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            log.warning("%s cannot be made: %s", folder, error.strerror)
+            journal.write(WARNING, f"{folder} cannot be made: {error.strerror}")
     # Told now, not by the program's last line after hours of training.
     if not os.access(layout.model, os.W_OK | os.X_OK):
         problem = "cannot write to it" if layout.model.exists() else "cannot make it"
@@ -101,6 +98,7 @@ def _fetch(training: Training, environ: Mapping[str, str]) -> None:
     if training.source:
         from mlberth.sources import fetch_code  # noqa: PLC0415 - unpacking is a heavy import
 
+        journal.take_over_logging()
         source, where = training.source
         fetch_code(source, layout.code, environ, where=where)
 
@@ -136,4 +134,4 @@ def resolved(environment: Environment) -> Environment:
         return environment
     how = f"Set {PROGRAM.name} or the hyperparameter {PROGRAM.name.lower()}."
     program = find_program(environment.layout.code, environment.program, how=how, default=DEFAULT_PROGRAM)
-    return dataclasses.replace(environment, program=program)
+    return environment._replace(program=program)
