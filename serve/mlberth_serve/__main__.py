@@ -57,9 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def prepare(argv: Sequence[str]) -> int:
     """Fetch and install the user's code for the server whose private folder is named; its own child."""
     from mlberth_serve import preparation  # noqa: PLC0415 - the supervisor needs none of it
-    from mlberth_serve.run_directory import RunDirectory  # noqa: PLC0415 - the same
+    from mlberth_serve.run_directory import GenerationDirectory  # noqa: PLC0415 - the same
 
-    return preparation.prepare(os.environ, RunDirectory(Path(argv[0])))
+    return preparation.prepare(os.environ, GenerationDirectory(Path(argv[0])))
 
 
 def health() -> int:

@@ -25,6 +25,7 @@ def explain(environ: Mapping[str, str]) -> str:
     """
     settings = Settings.from_environ(environ)
     run = RunDirectory(Path("/tmp/mlberth-serve-XXXXXXXX"))  # noqa: S108 - a name to show; nothing is made
+    folder = run.generation(1)
     nginx = find_nginx(settings, environ)
     sections = [("Settings", _lines(dataclasses.asdict(settings)))]
     if nginx:
@@ -34,12 +35,12 @@ def explain(environ: Mapping[str, str]) -> str:
         rendered = snippets(settings, as_root=os.geteuid() == 0)
         sections += [(str(run.path / name), text) for name, text in rendered.items()]
     if needs_preparation(settings):
-        sections.append(("preparation, before gunicorn", f"{shlex.join(preparation_argv(run))}\n"))
-    environment = gunicorn_environment(prepared_environment(environ, settings, run))
+        sections.append(("preparation, before gunicorn", f"{shlex.join(preparation_argv(folder))}\n"))
+    environment = gunicorn_environment(prepared_environment(environ, settings, folder))
     added = {name: value for name, value in environment.items() if environ.get(name) != value}
     sections += [
-        ("gunicorn", f"{shlex.join(gunicorn_argv(run))}\n"),
-        ("gunicorn's settings", _lines(gunicorn_settings(settings, run, behind_nginx=nginx is not None))),
+        ("gunicorn", f"{shlex.join(gunicorn_argv(folder))}\n"),
+        ("gunicorn's settings", _lines(gunicorn_settings(settings, folder, behind_nginx=nginx is not None))),
         ("gunicorn's environment, beside ours", _lines(added)),
     ]
     return "\n".join(f"# {title}\n{text}" for title, text in sections)

@@ -8,9 +8,10 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mlberth_serve.connection import IDLE_SECONDS
 from mlberth_serve.port import listen_address
 from mlberth_serve.python_command import python_command
-from mlberth_serve.run_directory import RunDirectory, write_private
+from mlberth_serve.run_directory import GenerationDirectory, write_private
 from mlberth_serve.settings import Settings
 
 APPLICATION = "mlberth_serve.wsgi:application"
@@ -20,29 +21,34 @@ IGNORED = ("GUNICORN_CMD_ARGS", "GUNICORN_PID", "GUNICORN_FD", "WEB_CONCURRENCY"
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a folder in memory; gunicorn makes files of its own name there
 
 
-def gunicorn_argv(run: RunDirectory) -> list[str]:
+def gunicorn_argv(folder: GenerationDirectory) -> list[str]:
     """Return the command that runs gunicorn's master."""
-    return python_command("mlberth_serve.master", "main", str(run.path))
+    return python_command("mlberth_serve.master", "main", str(folder.path))
 
 
 def gunicorn_settings(
     settings: Settings,
-    run: RunDirectory,
+    folder: GenerationDirectory,
     *,
     behind_nginx: bool,
     may_write: Callable[[str, int], bool] = os.access,
 ) -> dict[str, Any]:
     """Return gunicorn's settings by its own names."""
     return {
-        "bind": f"unix:{run.socket}" if behind_nginx else listen_address(settings),
+        "bind": f"unix:{folder.socket}" if behind_nginx else listen_address(settings),
         "umask": 0o077,
         "workers": settings.workers,
-        "worker_class": "sync",
+        "worker_class": "mlberth_serve.worker.Worker",
+        # Behind nginx a connection that is kept may have to be closed just when nginx uses it again.
+        "keepalive": 0 if behind_nginx and not settings.retry else math.ceil(IDLE_SECONDS),
+        "max_requests": settings.max_requests or 0,
+        "max_requests_jitter": (settings.max_requests or 0) // 10,
         # nginx answers 504 after the timeout; a second later gunicorn replaces the worker that hangs.
         "timeout": math.ceil(settings.timeout) + 1,
-        "graceful_timeout": math.ceil(settings.stop_grace),
+        # For a reload, whose requests may take all their time; in a stop the supervisor is stricter.
+        "graceful_timeout": math.ceil(max(settings.stop_grace, settings.timeout + 1)),
         # The heartbeat of a worker is a file's time stamp, which must not wait for a disk.
-        "worker_tmp_dir": _SHARED_MEMORY if may_write(_SHARED_MEMORY, os.W_OK) else str(run.path),
+        "worker_tmp_dir": _SHARED_MEMORY if may_write(_SHARED_MEMORY, os.W_OK) else str(folder.path),
         "loglevel": _level_name(settings.log_level),
         "limit_request_line": 8190,
         "limit_request_fields": 100,
@@ -58,16 +64,25 @@ def gunicorn_settings(
 
 
 def write_command(
-    settings: Settings, run: RunDirectory, *, behind_nginx: bool, application: str = APPLICATION
+    settings: Settings,
+    folder: GenerationDirectory,
+    *,
+    behind_nginx: bool,
+    heartbeats: int,
+    application: str = APPLICATION,
 ) -> None:
-    """Write down for gunicorn's master what it is to serve, and how."""
+    """Write down for gunicorn's master what it is to serve, and how.
+
+    `heartbeats` is the descriptor of the memory that it shares with the supervisor.
+    """
     command = {
         "application": application,
         "behind_nginx": behind_nginx,
+        "heartbeats": heartbeats,
         "log_level": settings.log_level,
-        "settings": gunicorn_settings(settings, run, behind_nginx=behind_nginx),
+        "settings": gunicorn_settings(settings, folder, behind_nginx=behind_nginx),
     }
-    write_private(run.gunicorn, json.dumps(command, indent=2) + "\n")
+    write_private(folder.gunicorn, json.dumps(command, indent=2) + "\n")
 
 
 def gunicorn_environment(environ: Mapping[str, str]) -> dict[str, str]:

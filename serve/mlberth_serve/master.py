@@ -7,12 +7,12 @@ which no forked child can use, the master starts itself afresh and each worker l
 from __future__ import annotations
 
 import gc
-import itertools
 import json
 import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -22,18 +22,20 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 from gunicorn.util import import_app
-from gunicorn.workers.base import Worker
 
 from mlberth import logs
 from mlberth.errors import Fault, ModelLoadError
 from mlberth.linux import die_with_parent
 from mlberth_serve import failure, variables
+from mlberth_serve.heartbeat import Heartbeats
 from mlberth_serve.ping import answer_ping
 from mlberth_serve.place import worker_index
-from mlberth_serve.run_directory import RunDirectory, write_private
+from mlberth_serve.run_directory import GenerationDirectory, replace_private
+from mlberth_serve.worker import Worker
 
 LOAD_IN_WORKERS = "--load-in-workers"
-_MOST_EARLY_DEATHS = 3
+_MOST_FAILED_STARTS = 4
+"""With 1, 2 and 4 seconds between them."""
 _FORKED_WITH_CARE = frozenset({"jemalloc_bg_thd"})
 """Threads that see to forks themselves: pyarrow's allocator has one, and scikit-learn imports pyarrow."""
 _STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
@@ -45,19 +47,19 @@ log = logging.getLogger(__name__)
 
 def main(argv: Sequence[str]) -> int:
     """Serve as the private folder says that is named first; returns the exit code."""
-    run = RunDirectory(Path(argv[0]))
-    command = json.loads(run.gunicorn.read_text())
+    folder = GenerationDirectory(Path(argv[0]))
+    command = json.loads(folder.gunicorn.read_text())
     logs.configure(command["log_level"])
     application = None
     if LOAD_IN_WORKERS not in argv:
         try:
             application = load(command["application"])
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the supervisor must hear of it
-            return failure.record(run.failure, error).exit_code
+            return failure.record(folder.failure, error).exit_code
         if reason := why_not_fork():
             log.info("%s after the model was loaded: each worker loads a model of its own", reason)
             os.execv(sys.executable, [*sys.orig_argv, LOAD_IN_WORKERS])  # noqa: S606 - ourselves, without a shell
-    Master(run, command, application).run()
+    Master(folder, command, application).run()
     return 0
 
 
@@ -90,11 +92,23 @@ def why_not_fork(
 
 
 class Parent(Arbiter):  # type: ignore[misc]  # gunicorn has no types
-    """gunicorn's arbiter, whose workers miss no signal.
+    """gunicorn's arbiter, whose workers miss no signal, and which can wait before it starts another.
 
     A worker inherits the arbiter's handlers, which only queue, until it has set its own: a stop that
     comes in between would be lost, and the arbiter would wait its whole grace for that worker.
     """
+
+    hold_until = 0.0
+    """When the next worker may be started, by the machine's monotonic clock."""
+
+    def spawn_workers(self) -> None:
+        """Start the workers that are missing, unless it is too early."""
+        if time.monotonic() < self.hold_until:
+            return
+        try:
+            super().spawn_workers()
+        except OSError as error:  # no process can be made, or no memory is left for one
+            self.app.start_failed(self, f"no process could be made: {error.strerror}")
 
     def spawn_worker(self) -> Any:
         """Fork a worker with the stop signals held back; it lets them in when it can act on them."""
@@ -103,6 +117,11 @@ class Parent(Arbiter):  # type: ignore[misc]  # gunicorn has no types
             return super().spawn_worker()
         finally:
             let_stop_in()
+
+    def _ignore(self) -> None:
+        """Leave the number of workers, and the program, as they are: the supervisor decides on both."""
+
+    handle_hup = handle_ttin = handle_ttou = handle_usr2 = _ignore
 
 
 def let_stop_in() -> None:
@@ -113,19 +132,23 @@ def let_stop_in() -> None:
 class Master(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn with our settings alone: no file, variable or argument of its own is read."""
 
-    def __init__(self, run: RunDirectory, command: Mapping[str, Any], application: Any | None) -> None:
-        self._run = run
+    def __init__(
+        self, folder: GenerationDirectory, command: Mapping[str, Any], application: Any | None
+    ) -> None:
+        self._folder = folder
         self._command = command
         self._application = application
-        self._early_deaths = 0
+        self._heartbeats = Heartbeats(command["heartbeats"])
+        self._failed_starts = 0
+        self._has_served = False
         super().__init__()
 
     def load_config(self) -> None:
         """Give gunicorn its settings and hooks."""
         hooks: dict[str, Callable[..., None]] = {
-            "pre_fork": self._number_worker,
+            "pre_fork": self._give_slot,
             "post_fork": self._begin_worker,
-            "post_worker_init": self._finish_worker,
+            "post_worker_init": self._warm_up,
             "child_exit": self._tell_gone,
         }
         for name, value in (self._command["settings"] | hooks).items():
@@ -142,7 +165,7 @@ class Master(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         let_stop_in()
         if self._command["behind_nginx"]:
             return self._application
-        return answer_ping(self._application, self._run.state)
+        return answer_ping(self._application, self._folder.run.state)
 
     def _load_in_worker(self) -> Any:
         return self._run_before_requests(lambda: load(self._command["application"]))
@@ -154,45 +177,68 @@ class Master(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         try:
             return step()
         except (Exception, SystemExit) as error:  # noqa: BLE001 - as in main
-            failure.record(self._run.failure, error)
-            # gunicorn's master ends itself, rather than start another worker, at this code.
-            raise SystemExit(Arbiter.WORKER_BOOT_ERROR) from None
+            cause = failure.describe(error)
+            replace_private(self._folder.cause, cause.line)
+            raise SystemExit(cause.exit_code) from None
         finally:
             signal.signal(signal.SIGTERM, graceful)
 
-    def _number_worker(self, master: Arbiter, worker: Worker) -> None:
-        """Give a worker the lowest number that no other has, so that a successor takes its place."""
-        taken = {other.number for other in master.WORKERS.values()}
-        worker.number = next(number for number in itertools.count() if number not in taken)
+    def _give_slot(self, master: Parent, worker: Worker) -> None:
+        """Give a worker the lowest slot that no other has, so that a successor takes its place."""
+        taken = {other.slot for other in master.WORKERS.values()}
+        worker.slot = min(set(range(self.cfg.workers)) - taken)
+        worker.heartbeat = self._heartbeats.heartbeat(worker.slot)
 
-    def _begin_worker(self, _master: Arbiter, worker: Worker) -> None:
+    def _begin_worker(self, _master: Parent, worker: Worker) -> None:
         die_with_parent(signal.SIGKILL)
         if os.getppid() != worker.ppid:
             os._exit(1)
-        worker_index.set(worker.number)
+        worker_index.set(worker.slot)
         # Load and warm-up may take longer than a request; the platform has a limit of its own for them.
         os.utime(worker.tmp.fileno(), (_NEVER, _NEVER))
 
-    def _finish_worker(self, worker: Worker) -> None:
+    def _warm_up(self, _worker: Worker) -> None:
+        """Run the handler's warm-up, before the worker's first sign of life says that it has loaded."""
         if warm_up := getattr(self._application, "warm_up", None):
             self._run_before_requests(warm_up)
-        worker.notify()
-        write_private(self._run.workers / str(worker.pid), "")
 
-    def _tell_gone(self, master: Arbiter, worker: Worker) -> None:
-        loaded = self._run.workers / str(worker.pid)
-        if loaded.exists():
-            loaded.unlink()
-            self._early_deaths = 0
+    def _tell_gone(self, master: Parent, worker: Worker) -> None:
+        """Note that a worker has ended; gunicorn starts another, which the slot is then for."""
+        pulse = self._heartbeats.pulses()[worker.slot]
+        worker.heartbeat.clear()
+        if pulse.loaded:
+            self._has_served, self._failed_starts = True, 0
+        else:
+            self.start_failed(master, "died before they had loaded the model")
+
+    def start_failed(self, master: Parent, what: str) -> None:
+        """Try again later where that may help, and end gunicorn where it does not.
+
+        A model that no worker has loaded yet is not tried again. Raises HaltServer.
+        """
+        if not master.LISTENERS:
+            return  # it is being stopped
+        cause = failure.read(self._folder.cause)
+        self._folder.cause.unlink(missing_ok=True)
+        if time.monotonic() < master.hold_until:
+            return  # started together with another that has failed and been counted
+        self._failed_starts += 1
+        served = self._has_served or any(pulse.loaded for pulse in self._heartbeats.pulses())
+        if self._failed_starts < _MOST_FAILED_STARTS and (served or cause is None):
+            delay = 2.0 ** (self._failed_starts - 1)
+            master.hold_until = time.monotonic() + delay
+            reason = cause.line if cause else what
+            log.error("a worker could not be started, the next try is in %g s: %s", delay, reason)
             return
-        self._early_deaths += 1
-        if self._early_deaths == _MOST_EARLY_DEATHS:
-            found = f"{self._early_deaths} in a row died before they had loaded the model"
-            action = (
-                "The log has the signal or exit code of each. Where it is SIGKILL, memory has run out: "
-                f"set {variables.WORKERS.name} lower."
-            )
-            expected = "processes that load it and live on"
-            failure.record(self._run.failure, ModelLoadError(Fault("workers", found, expected, action)))
-            if master.LISTENERS:  # it has none while it is being stopped
-                raise HaltServer(found, Arbiter.WORKER_BOOT_ERROR)
+        if cause is None:
+            cause = failure.describe(_cannot_start(f"{self._failed_starts} in a row {what}"))
+        replace_private(self._folder.failure, cause.line)
+        raise HaltServer(what, Arbiter.WORKER_BOOT_ERROR)
+
+
+def _cannot_start(found: str) -> ModelLoadError:
+    action = (
+        "The log has the signal or exit code of each. Where it is SIGKILL, memory has run out: "
+        f"set {variables.WORKERS.name} lower."
+    )
+    return ModelLoadError(Fault("workers", found, "processes that load it and live on", action))

@@ -39,14 +39,31 @@ def snippets(settings: Settings, *, as_root: bool) -> dict[str, str]:
         server.append("set $others app;")
     if settings.log_level <= logging.DEBUG:
         server.append("access_log /dev/stdout;")
+    if settings.retry:
+        server.append("set $retry on;")
     files = {
-        "http.d/upstream.conf": "upstream app {\n    server unix:gunicorn.sock max_fails=0;\n}\n",
+        "http.d/upstream.conf": upstreams(settings),
         "server.d/server.conf": "\n".join(server) + "\n",
     }
     if as_root:
         # One owner for nginx, gunicorn and the private folder, and no capability needed to change it.
         files["main.d/user.conf"] = "user root;\n"
     return files
+
+
+def upstreams(settings: Settings) -> str:
+    """Return the one socket under two names: `app` has the limit of requests in flight, `again` has none.
+
+    A zone makes the limit that of all of nginx's processes together.
+    """
+    limit = f" max_conns={settings.max_in_flight}" if settings.max_in_flight else ""
+    # A connection that is kept may be closed just when it is to be used, and needs the retry for that.
+    keep = f"    keepalive {settings.workers};\n" if settings.retry else ""
+    server = "    server unix:gunicorn.sock max_fails=0"
+    return (
+        f"upstream app {{\n    zone app 64k;\n{server}{limit};\n{keep}}}\n"
+        f"upstream again {{\n    zone again 64k;\n{server};\n}}\n"
+    )
 
 
 def lay_out(run: RunDirectory, settings: Settings, *, as_root: bool) -> None:

@@ -17,14 +17,14 @@ from mlberth.signals import SignalQueue
 from mlberth.sources import S3, fetch_code
 from mlberth_serve import failure, variables
 from mlberth_serve.python_command import python_command
-from mlberth_serve.run_directory import RunDirectory
+from mlberth_serve.run_directory import GenerationDirectory
 from mlberth_serve.serving_module import find_code
 from mlberth_serve.settings import Settings
 
 
-def preparation_argv(run: RunDirectory) -> list[str]:
+def preparation_argv(folder: GenerationDirectory) -> list[str]:
     """Return the command that prepares the user's code."""
-    return python_command("mlberth_serve.__main__", "prepare", str(run.path))
+    return python_command("mlberth_serve.__main__", "prepare", str(folder.path))
 
 
 def needs_preparation(settings: Settings) -> bool:
@@ -44,13 +44,15 @@ def must_fetch(settings: Settings) -> bool:
     return source is not None and (source.startswith(S3) or Path(source).is_file())
 
 
-def prepared_environment(environ: Mapping[str, str], settings: Settings, run: RunDirectory) -> dict[str, str]:
+def prepared_environment(
+    environ: Mapping[str, str], settings: Settings, folder: GenerationDirectory
+) -> dict[str, str]:
     """Return the environment for what runs the code: it names the folder that the code was put into."""
-    fetched = {variables.SUBMIT_DIRECTORY.name: str(run.code)} if must_fetch(settings) else {}
+    fetched = {variables.SUBMIT_DIRECTORY.name: str(folder.code)} if must_fetch(settings) else {}
     return {**environ, **fetched}
 
 
-def prepare(environ: Mapping[str, str], run: RunDirectory) -> int:
+def prepare(environ: Mapping[str, str], folder: GenerationDirectory) -> int:
     """Fetch and install; returns the exit code, and leaves the cause of a failure for the supervisor."""
     try:
         settings = Settings.from_environ(environ)
@@ -58,8 +60,8 @@ def prepare(environ: Mapping[str, str], run: RunDirectory) -> int:
         if must_fetch(settings):
             assert settings.submit_directory is not None
             where = variables.SUBMIT_DIRECTORY.name
-            fetch_code(settings.submit_directory, run.code, environ, where=where)
-        environ = prepared_environment(environ, settings, run)
+            fetch_code(settings.submit_directory, folder.code, environ, where=where)
+        environ = prepared_environment(environ, settings, folder)
         program = find_code(Settings.from_environ(environ))
         if program is None:
             return 0
@@ -67,4 +69,4 @@ def prepare(environ: Mapping[str, str], run: RunDirectory) -> int:
             stopped_by = install(program.folder, python=sys.executable, environ=environ, signals=signals)
         return exit_code(-stopped_by) if stopped_by else 0
     except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor must hear of it
-        return failure.record(run.failure, error).exit_code
+        return failure.record(folder.failure, error).exit_code

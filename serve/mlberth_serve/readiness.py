@@ -13,7 +13,7 @@ WEDGED = "wedged"
 STOPPING = "stopping"
 CAUSES = {
     LOADING: "The model is being loaded.",
-    WEDGED: "No worker that has loaded the model is left; new ones are being started.",
+    WEDGED: "No worker that has loaded the model gives a sign of life; new ones are being started.",
     STOPPING: "The server is stopping.",
 }
 """What /ping says for each state but READY."""
@@ -42,8 +42,8 @@ class Readiness:
         return True
 
 
-def assess(loaded_workers: int, before: str) -> str:
-    """Return the state that a number of workers with a loaded model makes, after the state `before`."""
-    if loaded_workers:
+def assess(living_workers: int, before: str) -> str:
+    """Return the state after `before` for a number of living workers that have loaded the model."""
+    if living_workers:
         return READY
     return WEDGED if before in (READY, WEDGED) else LOADING

@@ -1,4 +1,4 @@
-"""The private folder of one run: nginx's prefix, gunicorn's socket, and the files that tell the state."""
+"""The private folder of one run: nginx's prefix, the files that tell the state, each gunicorn's folder."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from mlberth.errors import ContractError, Fault
 
 _LONGEST_SOCKET = 107
 """What `sun_path` holds, in bytes, on Linux."""
+_MANY = 9_999_999
+"""More reloads than a server sees, for the length of their names."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,11 @@ class RunDirectory:
         except OSError as error:
             expected = "a writable folder for temporary files, such as /tmp"
             raise ContractError(Fault("TMPDIR", str(error), expected)) from error
-        if len(os.fsencode(run.socket)) > _LONGEST_SOCKET:
+        if len(os.fsencode(run.generation(_MANY).socket)) > _LONGEST_SOCKET:
             run.remove()
             expected = f"a path so short that the socket's is at most {_LONGEST_SOCKET} bytes"
             raise ContractError(Fault("TMPDIR", repr(str(run.path.parent)), expected))
         run.state.mkdir(mode=0o700)
-        run.workers.mkdir(mode=0o700)
         return run
 
     @property
@@ -43,8 +44,38 @@ class RunDirectory:
 
     @property
     def socket(self) -> Path:
-        """Where gunicorn listens when nginx is in front of it."""
+        """Where nginx finds gunicorn: a link to the socket of the generation that serves."""
         return self.path / "gunicorn.sock"
+
+    @property
+    def state(self) -> Path:
+        """What /ping is answered from."""
+        return self.path / "state"
+
+    def generation(self, number: int) -> GenerationDirectory:
+        """Return the folder of one gunicorn."""
+        return GenerationDirectory(self.path / str(number))
+
+    def remove(self) -> None:
+        """Remove the folder and all that is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class GenerationDirectory:
+    """What belongs to one gunicorn: a reload has one that ends and one that begins."""
+
+    path: Path
+
+    @property
+    def run(self) -> RunDirectory:
+        """The folder of the whole run."""
+        return RunDirectory(self.path.parent)
+
+    @property
+    def socket(self) -> Path:
+        """Where gunicorn listens when nginx is in front of it; not below, since a socket's path is short."""
+        return self.path.with_name(f"{self.path.name}.sock")
 
     @property
     def gunicorn(self) -> Path:
@@ -57,14 +88,9 @@ class RunDirectory:
         return self.path / "code"
 
     @property
-    def state(self) -> Path:
-        """What /ping is answered from."""
-        return self.path / "state"
-
-    @property
-    def workers(self) -> Path:
-        """One file for each worker that has loaded the model, named by its process id."""
-        return self.path / "workers"
+    def cause(self) -> Path:
+        """Why the latest worker that could not load its model could not."""
+        return self.path / "cause.json"
 
     @property
     def failure(self) -> Path:
@@ -87,4 +113,12 @@ def replace_private(path: Path, text: str) -> None:
     staged = path.with_name(f".{path.name}")
     staged.unlink(missing_ok=True)
     write_private(staged, text)
+    staged.replace(path)
+
+
+def replace_link(path: Path, target: Path) -> None:
+    """Make a symbolic link lead elsewhere, by rename: there is no moment at which it leads nowhere."""
+    staged = path.with_name(f".{path.name}")
+    staged.unlink(missing_ok=True)
+    staged.symlink_to(target)
     staged.replace(path)

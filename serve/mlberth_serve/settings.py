@@ -16,6 +16,7 @@ from mlberth_serve.media_types import CSV, JSON
 MB = 1024 * 1024
 DEFAULT_PAYLOAD_MB = 25
 DEFAULT_TRANSFORM_PAYLOAD_MB = 6
+DEFAULT_IN_FLIGHT = 128
 TRANSFORM_BUDGET_MB = 100
 """The platform's rule: MaxConcurrentTransforms x MaxPayloadInMB is at most 100."""
 
@@ -35,6 +36,9 @@ class Settings:
     port: int
     workers: int
     timeout: float
+    most_in_flight: int | None
+    retry: bool
+    max_requests: int | None
     use_nginx: bool
     nginx_conf: Path | None
     max_payload_mb: int | None
@@ -65,6 +69,9 @@ class Settings:
             port=reader.get(variables.PORT),
             workers=reader.get(variables.WORKERS) or cpu_count(),
             timeout=reader.get(variables.TIMEOUT),
+            most_in_flight=reader.get(variables.MAX_IN_FLIGHT),
+            retry=reader.get(variables.RETRY),
+            max_requests=reader.get(variables.MAX_REQUESTS),
             use_nginx=reader.get(variables.USE_NGINX),
             nginx_conf=Path(nginx_conf) if nginx_conf else None,
             max_payload_mb=reader.get(variables.MAX_PAYLOAD_IN_MB),
@@ -98,6 +105,13 @@ class Settings:
         """The largest request body in bytes; None is no limit."""
         megabytes = DEFAULT_PAYLOAD_MB if self.max_payload_mb is None else self.max_payload_mb
         return megabytes * MB if megabytes else None
+
+    @property
+    def max_in_flight(self) -> int | None:
+        """How many requests may be served or wait; None is no limit, as a batch transform needs."""
+        if self.batch:
+            return None
+        return self.most_in_flight or max(DEFAULT_IN_FLIGHT, 2 * self.workers)
 
     @property
     def execution_parameters(self) -> dict[str, object]:

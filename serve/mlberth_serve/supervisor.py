@@ -8,34 +8,28 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from shutil import which
 from subprocess import Popen
 
 from mlberth import logs
-from mlberth.children import exit_code, reap, start
+from mlberth.children import reap, start
 from mlberth.descendants import end_descendants
-from mlberth.errors import DependencyError, Fault, MlberthError, PlatformError
+from mlberth.errors import DependencyError, Fault, MlberthError
 from mlberth.linux import adopt_orphans
 from mlberth.signals import STOP, SignalQueue
 from mlberth_serve import failure, variables
-from mlberth_serve.gunicorn_command import (
-    APPLICATION,
-    IGNORED,
-    gunicorn_argv,
-    gunicorn_environment,
-    write_command,
-)
+from mlberth_serve.generation import Generation, why_gone
+from mlberth_serve.gunicorn_command import APPLICATION, IGNORED
 from mlberth_serve.nginx import check_own_conf, lay_out, nginx_argv
 from mlberth_serve.port import check_port, listen_address
-from mlberth_serve.preparation import needs_preparation, preparation_argv, prepared_environment
+from mlberth_serve.preparation import needs_preparation
 from mlberth_serve.readiness import LOADING, READY, STOPPING, Readiness, assess
 from mlberth_serve.run_directory import RunDirectory
 from mlberth_serve.settings import Settings
+from mlberth_serve.succession import Succession
 
 NGINX = "nginx"
-GUNICORN = "gunicorn"
 _LOADING_POLL = 0.02
 _POLL = 0.5
 _GUNICORN_STOP_SECONDS = 2.0
@@ -43,7 +37,7 @@ _GUNICORN_STOP_SECONDS = 2.0
 _POLITE_SECONDS = 1.0
 _WITHOUT_NGINX = (
     "%s: gunicorn answers alone. That costs: no port before the model is loaded, /ping waits behind "
-    "predictions, a slow client holds a worker, and a stop drops requests that wait for one"
+    "predictions, and the model cannot be reloaded"
 )
 
 log = logging.getLogger(__name__)
@@ -61,23 +55,18 @@ def serve(
     logs.configure(settings.log_level)
     check_installed()
     check_port(settings)
-    preparing = needs_preparation(settings)
+    needs_preparation(settings)  # for what it raises
     nginx = find_nginx(settings, environ)
     if ignored := [name for name in IGNORED if name in environ]:
         log.warning("%s: ignored; gunicorn's settings are made from SAGEMAKER_* alone", ", ".join(ignored))
     # SIGQUIT is a stop like the others: whoever sends it wants an end, not a core file.
-    with SignalQueue((*STOP, signal.SIGQUIT)) as signals:
+    with SignalQueue((*STOP, signal.SIGQUIT, signal.SIGHUP)) as signals:
         adopt_orphans()
         run = RunDirectory.create()
         try:
-            write_command(settings, run, behind_nginx=nginx is not None, application=application)
-            prepared = prepared_environment(environ, settings, run)
-            stages = [Stage(GUNICORN, gunicorn_argv(run), gunicorn_environment(prepared))]
-            if preparing:
-                stages.insert(0, Stage("preparation", preparation_argv(run), environ))
-            supervisor = Supervisor(settings, run, signals, stages, began=began, clock=clock)
+            supervisor = Supervisor(settings, run, signals, environ, application, began=began, clock=clock)
             if nginx:
-                supervisor.start_nginx(nginx, environ)
+                supervisor.start_nginx(nginx)
             return supervisor.watch()
         finally:
             end_descendants([], signals, polite_seconds=0)  # none are left, unless a bug brought us here
@@ -104,24 +93,16 @@ def check_installed() -> None:
         raise DependencyError(Fault("serve", found, "the packages of the extra `serve`", action))
 
 
-@dataclass(frozen=True)
-class Stage:
-    """A child that is started when the one before it has ended well; the last is to live on."""
-
-    name: str
-    argv: Sequence[str]
-    env: Mapping[str, str]
-
-
 class Supervisor:
-    """nginx, and one stage after the other beside it; every child is ended before `watch` returns."""
+    """nginx and the gunicorn behind it; every child is ended before `watch` returns."""
 
     def __init__(
         self,
         settings: Settings,
         run: RunDirectory,
         signals: SignalQueue,
-        stages: Sequence[Stage],
+        environ: Mapping[str, str],
+        application: str,
         *,
         began: float,
         clock: Callable[[], float] = time.monotonic,
@@ -129,53 +110,64 @@ class Supervisor:
         self._settings = settings
         self._run = run
         self._signals = signals
-        self._stages = list(stages)
+        self._environ = environ
+        self._application = application
         self._began = began
         self._clock = clock
-        self._children: dict[str, Popen[bytes]] = {}
+        self._nginx: Popen[bytes] | None = None
         self._readiness = Readiness(run.state)
         self._readiness.change(LOADING)
 
-    def start_nginx(self, executable: str, environ: Mapping[str, str]) -> None:
+    def start_nginx(self, executable: str) -> None:
         """Start nginx in its private folder; raises ContractError for a nginx.conf that does not do."""
         lay_out(self._run, self._settings, as_root=os.geteuid() == 0)
         argv = nginx_argv(executable, self._run)
         check_own_conf(argv, self._run, self._settings)
         log.debug("starting nginx: %s", argv)
         # A death signal of KILL would leave nginx's workers, which get none, to answer on.
-        self._children[NGINX] = start(argv, env=environ, cwd=self._run.path, death_signal=signal.SIGTERM)
+        self._nginx = start(argv, env=self._environ, cwd=self._run.path, death_signal=signal.SIGTERM)
 
     def watch(self) -> int:
         """Keep /ping true until there is a reason to end; end everything and return the exit code."""
-        stage = self._start_stage()
+        self._gunicorns = Succession(self._run, self._begin, self._clock)
         while True:
-            arrived = self._signals.wait(_POLL if self._readiness.state == READY else _LOADING_POLL)
+            steady = self._readiness.state == READY and not self._gunicorns.is_changing
+            arrived = self._signals.wait(_POLL if steady else _LOADING_POLL)
             self._reap()
-            if any(number != signal.SIGCHLD for number in arrived):
+            if asks_to_stop(arrived):
                 return self._stop()
-            if self._stages and self._children[stage].returncode == 0:
-                del self._children[stage]
-                stage = self._start_stage()
-            gone = [name for name, child in self._children.items() if child.returncode is not None]
-            if gone or self._run.failure.exists():
-                return self._fail(gone)
+            if signal.SIGHUP in arrived:
+                self._ask_for_reload()
+            self._gunicorns.advance(ready=self._readiness.state != LOADING)
+            if self._gunicorns.serving.has_failed or has_ended(self._nginx):
+                return self._fail()
             self._refresh()
 
-    def _start_stage(self) -> str:
-        stage = self._stages.pop(0)
-        log.debug("starting %s: %s", stage.name, stage.argv)
-        self._children[stage.name] = start(stage.argv, env=stage.env)
-        return stage.name
+    def _begin(self, number: int) -> Generation:
+        return Generation(
+            self._run.generation(number),
+            self._settings,
+            self._environ,
+            preparing=needs_preparation(self._settings),
+            behind_nginx=self._nginx is not None,
+            application=self._application,
+        )
+
+    def _ask_for_reload(self) -> None:
+        if self._nginx:
+            self._gunicorns.ask_for_reload()
+        else:
+            log.warning("SIGHUP: nothing is reloaded; only nginx can pass requests on to another gunicorn")
 
     def _refresh(self) -> None:
-        loaded = sum(1 for _ in self._run.workers.iterdir())
-        if not self._readiness.change(assess(loaded, self._readiness.state)):
+        living = self._gunicorns.serving.living_workers(self._clock())
+        if not self._readiness.change(assess(living, self._readiness.state)):
             return
         if self._readiness.state == READY:
             address, seconds = listen_address(self._settings), self._clock() - self._began
             log.info("ready on %s, %.2f s after the start", address, seconds)
         else:
-            log.error("%s: no worker is left that has loaded the model", self._readiness.state)
+            log.error("%s: no worker that has loaded the model gives a sign of life", self._readiness.state)
 
     def _stop(self) -> int:
         """End in the order that loses no request: not ready, nginx, gunicorn, what is left."""
@@ -184,16 +176,16 @@ class Supervisor:
         self._readiness.change(STOPPING)
         log.info("stopping")
         self._serve_on_until(asked + self._settings.stop_delay)
-        nginx = self._children.get(NGINX)
+        nginx = self._nginx
         if nginx:
             reserve = min(_GUNICORN_STOP_SECONDS, self._settings.stop_grace / 2)
             self._end(nginx, signal.SIGQUIT, deadline - reserve)
             if nginx.returncode is None:
                 log.warning("requests were still in work when the grace was over; they are cut off")
                 self._end(nginx, signal.SIGTERM, self._clock() + reserve / 2)
-        for child in self._children.values():
+        for child in self._gunicorns.children:
             self._end(child, signal.SIGTERM, deadline)
-        if killed := end_descendants(self._children.values(), self._signals, polite_seconds=0):
+        if killed := end_descendants(self._children, self._signals, polite_seconds=0):
             log.warning("killed %d processes that had not ended within the grace", killed)
         log.info("stopped after %.2f s", self._clock() - asked)
         return 0
@@ -203,8 +195,7 @@ class Supervisor:
         while (left := deadline - self._clock()) > 0:
             arrived = self._signals.wait(left)
             self._reap()
-            gone = any(child.returncode is not None for child in self._children.values())
-            if gone or any(number != signal.SIGCHLD for number in arrived):
+            if asks_to_stop(arrived) or any(has_ended(child) for child in self._children):
                 return
 
     def _end(self, child: Popen[bytes], number: signal.Signals, deadline: float) -> None:
@@ -218,26 +209,41 @@ class Supervisor:
 
         self._signals.wait_for(ended, deadline - self._clock())
 
-    def _fail(self, gone: Sequence[str]) -> int:
+    def _fail(self) -> int:
         """End what is left, at once, and tell why in one line of JSON; returns the exit code."""
+        ended_by_itself = has_ended(self._nginx)
         self._readiness.change(STOPPING)
-        end_descendants(self._children.values(), self._signals, polite_seconds=_POLITE_SECONDS)
-        cause = failure.read(self._run.failure) or self._why_gone(gone[0])
+        end_descendants(self._children, self._signals, polite_seconds=_POLITE_SECONDS)
+        cause = self._why_failed(nginx_ended=ended_by_itself)
         sys.stderr.write(cause.line + "\n")
         sys.stderr.flush()
         return cause.exit_code
 
-    def _why_gone(self, name: str) -> failure.Failure:
-        """Explain the end of a child that nobody asked to end."""
+    def _why_failed(self, *, nginx_ended: bool) -> failure.Failure:
+        told = failure.read(self._gunicorns.serving.folder.failure)
+        if told:
+            return told
         try:  # somebody may have taken the port between our look at it and the child's
             check_port(self._settings)
         except MlberthError as error:
             return failure.describe(error)
-        returncode = self._children[name].returncode
-        code = exit_code(returncode)
-        found = f"killed by {signal.Signals(-returncode).name}" if returncode < 0 else f"exit code {code}"
-        fault = Fault(name, found, "a process that lives as long as the server", "Its last words are above.")
-        return failure.Failure(failure.describe(PlatformError(fault)).line, code or PlatformError.exit_code)
+        if self._nginx and nginx_ended:
+            return why_gone(NGINX, self._nginx.returncode)
+        return self._gunicorns.serving.cause()
+
+    @property
+    def _children(self) -> list[Popen[bytes]]:
+        return [*([self._nginx] if self._nginx else []), *self._gunicorns.children]
 
     def _reap(self) -> None:
-        reap(self._children.values())
+        reap(self._children)
+
+
+def asks_to_stop(arrived: Sequence[signal.Signals]) -> bool:
+    """Tell whether a signal among those that have arrived asks for a stop."""
+    return any(number not in (signal.SIGCHLD, signal.SIGHUP) for number in arrived)
+
+
+def has_ended(child: Popen[bytes] | None) -> bool:
+    """Tell whether there is a child that has ended."""
+    return child is not None and child.returncode is not None

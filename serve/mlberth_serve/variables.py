@@ -70,6 +70,26 @@ WORKERS = Variable(
 TIMEOUT = Variable(
     "SAGEMAKER_MODEL_SERVER_TIMEOUT", seconds(1, 86400), 60.0, "How long one request may take, in seconds."
 )
+MAX_IN_FLIGHT = Variable(
+    "SAGEMAKER_MODEL_SERVER_MAX_IN_FLIGHT",
+    optional(whole_number(1, 100000)),
+    None,
+    "How many requests may be served or wait at once; others get 503. No limit in a batch transform.",
+    default_text="128, and at least 2 for each worker",
+)
+RETRY = Variable(
+    "SAGEMAKER_MODEL_SERVER_RETRY",
+    BOOLEAN,
+    True,
+    "Run a request once more whose worker died with it; for handlers that must not, false.",
+)
+MAX_REQUESTS = Variable(
+    "SAGEMAKER_MODEL_SERVER_MAX_REQUESTS",
+    optional(whole_number(1, 1_000_000_000)),
+    None,
+    "After about how many requests a worker is replaced by a fresh one, for handlers that leak memory.",
+    default_text="never",
+)
 USE_NGINX = Variable(
     "SAGEMAKER_USE_NGINX", BOOLEAN, True, "Put nginx in front of the workers, where it is on PATH."
 )
@@ -161,6 +181,9 @@ ALL: tuple[Variable[Any], ...] = (
     PORT,
     WORKERS,
     TIMEOUT,
+    MAX_IN_FLIGHT,
+    RETRY,
+    MAX_REQUESTS,
     USE_NGINX,
     NGINX_CONF,
     MAX_PAYLOAD_IN_MB,

@@ -122,7 +122,8 @@ def test_private_folder_is_private(server: Server) -> None:
     (folder,) = server.temporary.iterdir()
     assert folder.stat().st_mode & 0o777 == 0o700
     assert (folder / "gunicorn.sock").stat().st_mode & 0o077 == 0
-    assert (folder / "gunicorn.json").stat().st_mode & 0o077 == 0
+    assert (folder / "1").stat().st_mode & 0o777 == 0o700
+    assert (folder / "1/gunicorn.json").stat().st_mode & 0o077 == 0
 
 
 def test_two_workers_listen_nowhere_else(server: Server) -> None:

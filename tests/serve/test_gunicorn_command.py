@@ -7,16 +7,16 @@ from pathlib import Path
 from tests.serve.running import Server
 
 from mlberth_serve.gunicorn_command import gunicorn_environment, gunicorn_settings
-from mlberth_serve.run_directory import RunDirectory
+from mlberth_serve.run_directory import GenerationDirectory
 from mlberth_serve.settings import Settings
 
-RUN = RunDirectory(Path("/run/x"))
+RUN = GenerationDirectory(Path("/run/x/1"))
 
 
 def test_security_settings() -> None:
     """Our parser, no control socket, no trusted header, a private socket."""
     settings = gunicorn_settings(Settings.from_environ({}), RUN, behind_nginx=True)
-    assert settings["bind"] == "unix:/run/x/gunicorn.sock"
+    assert settings["bind"] == "unix:/run/x/1.sock"
     assert settings["umask"] == 0o077
     assert settings["http_parser"] == "python"
     assert settings["control_socket_disable"] is True
@@ -35,7 +35,7 @@ def test_heartbeats_fall_back_to_the_private_folder() -> None:
     settings = Settings.from_environ({})
     shared = gunicorn_settings(settings, RUN, behind_nginx=True, may_write=lambda *_: True)
     private = gunicorn_settings(settings, RUN, behind_nginx=True, may_write=lambda *_: False)
-    assert (shared["worker_tmp_dir"], private["worker_tmp_dir"]) == ("/dev/shm", "/run/x")
+    assert (shared["worker_tmp_dir"], private["worker_tmp_dir"]) == ("/dev/shm", "/run/x/1")
 
 
 def test_one_thread_a_worker_unless_set() -> None:

@@ -77,7 +77,7 @@ def kill_a_worker(server: Server) -> None:
 
 
 def test_workers_that_die_before_they_have_loaded_end_the_server(tmp_path: Path) -> None:
-    """Three such deaths in a row are enough; there is no endless respawn."""
+    """Four such deaths in a row are enough; there is no endless respawn."""
     die = tmp_path / "die"
     loads = tmp_path / "loads"
     variables = {"STANDIN_DIE": str(die), "STANDIN_THREAD": "1", "STANDIN_LOADS": str(loads)}
@@ -88,8 +88,8 @@ def test_workers_that_die_before_they_have_loaded_end_the_server(tmp_path: Path)
         kill_a_worker(server)
         assert server.process.wait(20) == 65
         assert server.failure["faults"][0]["where"] == "workers"
-        assert "3 in a row" in server.failure["faults"][0]["found"]
-        assert len(lines(loads)) == 1 + 2 + 3  # the master, the first two workers, the three that died
+        assert "4 in a row" in server.failure["faults"][0]["found"]
+        assert len(lines(loads)) == 1 + 2 + 4  # the master, the first two workers, the four that died
 
 
 def test_load_may_take_longer_than_a_request(tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ def test_one_setting_drives_each_limit() -> None:
         "listen 127.0.0.1:9000;",
         f"client_max_body_size {7 * 1024 * 1024};",
         "proxy_read_timeout 1500ms;",
+        "set $retry on;",
     ]
     unlimited = snippets(settings(SAGEMAKER_MAX_PAYLOAD_IN_MB="0"), as_root=False)
     assert "client_max_body_size 0;" in unlimited["server.d/server.conf"]

@@ -1,0 +1,111 @@
+"""One open connection of a worker, and the parser that reads its requests."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+from gunicorn import http, util
+
+_PIECE = 65536
+HEAD_SECONDS = 15.0
+"""How long a client may take to send a request's head."""
+IDLE_SECONDS = 75.0
+"""How long a client may take to send its next request."""
+_CLOSE_SECONDS = 0.2
+"""How long to read on from a client that is being cut off, so that it gets to see the answer."""
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,12})[ \t]*\r\n", re.IGNORECASE)
+_EXPECT = re.compile(rb"\r\nexpect:", re.IGNORECASE)
+
+
+class Connection:
+    """A socket, gunicorn's parser over it, and when its client must have sent something."""
+
+    def __init__(
+        self,
+        client: socket.socket,
+        address: Any,
+        server: Any,
+        settings: Any,
+        *,
+        collect: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.socket = client
+        self.address = address
+        self.server = server
+        self.parser = http.get_parser(settings, client, address)
+        self._collect = collect
+        self._clock = clock
+        self._finished = False
+        self.deadline = clock() + HEAD_SECONDS
+
+    def receive(self) -> bool:
+        """Read what has arrived, without waiting; returns whether there is something to do.
+
+        With `collect` that is a whole head, with as much of the body as is worth collecting, or the end
+        of the connection: the parser, which waits for what it lacks, is not held up by a slow client.
+        """
+        if not self._buffered():
+            self.deadline = self._clock() + HEAD_SECONDS
+        try:
+            data = self.socket.recv(_PIECE, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        buffer = self.parser.unreader.buf
+        buffer.seek(0, os.SEEK_END)
+        buffer.write(data)
+        return not (data and self._collect) or self.has_request()
+
+    def has_request(self) -> bool:
+        """Tell whether enough of a request has arrived to go on without waiting for its client."""
+        data = self._buffered()
+        end = data.find(b"\r\n\r\n") + 4
+        if end < 4 or len(data) >= _PIECE:  # beyond a piece it is the parser that refuses the head
+            return len(data) >= _PIECE
+        head = data[:end]
+        length = None if _EXPECT.search(head) else _LENGTH.search(head)
+        return len(data) - end >= min(int(length[1]) if length else 0, _PIECE - end)
+
+    def idle(self) -> None:
+        """Begin to wait for the next request."""
+        self.deadline = self._clock() + IDLE_SECONDS
+
+    def is_abandoned(self) -> bool:
+        """Tell whether the other side has closed, so that nobody waits for the answer.
+
+        Both directions must be closed: a client may send its request, close its own direction, and
+        still read the answer.
+        """
+        poll = select.poll()
+        poll.register(self.socket, 0)  # POLLHUP and POLLERR are always reported
+        return bool(poll.poll(0))
+
+    def finish_request(self) -> bool:
+        """Skip what the application has left of the body; returns whether the next request can be read."""
+        if getattr(self.parser.mesg.body.reader, "length", None) == 0:
+            self._finished = True  # the usual case, without a system call
+        else:
+            try:
+                self._finished = self.parser.finish_body(deadline=time.monotonic() + _CLOSE_SECONDS)
+            except Exception:  # noqa: BLE001 - whatever it is, the connection is of no further use
+                self._finished = False
+        return self._finished
+
+    def close(self) -> None:
+        """Close, so that the client can read the answer that it was sent."""
+        if self._finished and self.socket.family == socket.AF_UNIX:
+            self.socket.close()  # nothing is left to read, and what was sent stays readable
+        else:
+            util.close_graceful(self.socket, timeout=_CLOSE_SECONDS)
+
+    def _buffered(self) -> bytes:
+        data: bytes = self.parser.unreader.buf.getvalue()
+        return data

@@ -1,0 +1,85 @@
+"""The workers' signs of life: memory that they and the supervisor share, with a slot for each worker.
+
+A slot has two numbers, both of the machine's monotonic clock: when its worker last gave a sign, and
+when it began the request that it is working on. 0 is none. There is no file, so no disk is waited for.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_NUMBERS = 2
+_SLOT_BYTES = _NUMBERS * 8
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """What one slot says."""
+
+    beat: float
+    request_began: float
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the slot has a worker that has loaded the model."""
+        return self.beat > 0
+
+    def is_alive(self, now: float, limit: float) -> bool:
+        """Tell whether its last sign, or the start of its request, is at most `limit` seconds old."""
+        return self.loaded and now - max(self.beat, self.request_began) <= limit
+
+
+class Heartbeats:
+    """Every slot of one gunicorn, as the supervisor and gunicorn's master see them."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self._numbers = memoryview(mmap.mmap(descriptor, 0)).cast("d")
+
+    @classmethod
+    def create(cls, slots: int) -> Heartbeats:
+        """Return empty slots; a child that is given the descriptor sees the same."""
+        descriptor = os.memfd_create("heartbeats")
+        os.ftruncate(descriptor, slots * _SLOT_BYTES)
+        return cls(descriptor)
+
+    def close(self) -> None:
+        """Give the descriptor back; what is mapped stays readable."""
+        os.close(self.descriptor)
+
+    def pulses(self) -> list[Pulse]:
+        """Return what each slot says."""
+        numbers = self._numbers
+        return [Pulse(numbers[first], numbers[first + 1]) for first in range(0, len(numbers), _NUMBERS)]
+
+    def heartbeat(self, slot: int, clock: Callable[[], float] = time.monotonic) -> Heartbeat:
+        """Return one slot, for its worker to write."""
+        return Heartbeat(self._numbers[slot * _NUMBERS : (slot + 1) * _NUMBERS], clock)
+
+
+class Heartbeat:
+    """One slot, as its worker sees it."""
+
+    def __init__(self, numbers: memoryview[float], clock: Callable[[], float]) -> None:
+        self._numbers = numbers
+        self._clock = clock
+
+    def beat(self) -> None:
+        """Give a sign of life; the first says that the model is loaded."""
+        self._numbers[0] = self._clock()
+
+    def begin_request(self) -> None:
+        """Say that a request has begun."""
+        self._numbers[0] = self._numbers[1] = self._clock()
+
+    def end_request(self) -> None:
+        """Say that it is over."""
+        self._numbers[1] = 0.0
+
+    def clear(self) -> None:
+        """Say that the worker is gone."""
+        self._numbers[0] = self._numbers[1] = 0.0

@@ -1,0 +1,62 @@
+"""How an answer gets onto the wire: gunicorn's framing, with the head and the body's start in one piece."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from socket import socket
+from typing import Any
+
+from gunicorn.http.wsgi import Response
+
+_JOINED = 65536
+"""A first piece that is larger is sent after the head, rather than copied behind it."""
+
+
+class GoneError(Exception):
+    """The client is gone, or takes nothing any more."""
+
+
+class Reply(Response):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's response, which leaves in as few system calls as it can.
+
+    A small answer leaves in one, so that a worker that is killed has sent all of it or nothing.
+    `headers_sent` is true from when something is on the wire.
+    """
+
+    def __init__(self, request: Any, client: socket, settings: Any, may_keep: Callable[[], bool]) -> None:
+        super().__init__(request, client, settings)
+        self._may_keep = may_keep  # asked late, when the head is made
+        self._head = b""
+
+    def send_headers(self) -> None:
+        """Make the head; it leaves with the first piece of the body."""
+        if self._head or self.headers_sent:
+            return
+        if not self._may_keep():
+            self.force_close()
+        lines = [*self.default_headers(), *(f"{name}: {value}\r\n" for name, value in self.headers)]
+        self._head = f"{''.join(lines)}\r\n".encode("latin-1")
+
+    def close(self) -> None:
+        """Send what is left; a body that is shorter than it was said to be closes the connection."""
+        self.send_headers()
+        self._send(b"0\r\n\r\n" if self.chunked else b"")
+        if not self._omits_body and self.sent < (self.response_length or 0):
+            self.force_close()
+
+    def _emit_body(self, data: bytes) -> None:
+        self._send(b"%X\r\n%b\r\n" % (len(data), data) if self.chunked else data)
+
+    def _send(self, data: bytes) -> None:
+        head, self._head = self._head, b""
+        if not (head or data):
+            return
+        self.headers_sent = True
+        try:
+            if len(data) <= _JOINED:
+                self.sock.sendall(head + data)
+            else:
+                self.sock.sendall(head)
+                self.sock.sendall(data)
+        except OSError as error:
+            raise GoneError from error
