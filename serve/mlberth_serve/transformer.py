@@ -37,7 +37,6 @@ class Transformer:
             )
         self._offered = tuple(dict.fromkeys((default_accept, *CODECS)))
 
-<<<<<<< HEAD
     @property
     def reads(self) -> tuple[str, ...]:
         """The media types of bodies that can be read."""
@@ -47,12 +46,11 @@ class Transformer:
     def writes(self) -> tuple[str, ...]:
         """The media types that answers can have, the default first."""
         return (*self._offered, "*/*") if self._own_output else self._offered
-=======
+
     def place(self, device: str) -> None:
         """Move the model to a worker's device, "cpu" or "cuda:N": for the worker alone, after the fork."""
         if self._handler.may_be_placed:
             frameworks.place(self._handler.model, device)
->>>>>>> f6462fe (Document media types and profiles; test forks of every framework)
 
     def choose_accept(self, header: str | None) -> str:
         """Return the media type of the answer; raises RequestError before anything is predicted.
