@@ -12,6 +12,7 @@ import orjson
 
 from mlberth.errors import ContractError, Fault
 from mlberth_serve import variables
+from mlberth_serve.answering import Answering
 from mlberth_serve.body import read_body
 from mlberth_serve.context import Context, check_custom_attributes
 from mlberth_serve.errors import HandlerError, InternalError, NotLoadedError, RequestError
@@ -23,7 +24,6 @@ from mlberth_serve.openapi import describe
 from mlberth_serve.output import finish
 from mlberth_serve.place import here
 from mlberth_serve.profiles import PROFILES
-from mlberth_serve.profiles.profile import Answering
 from mlberth_serve.request_id import request_id
 from mlberth_serve.response import Response, make_error_response, make_response
 from mlberth_serve.routes import ENVIRON_REQUEST_ID, make_routes

@@ -9,7 +9,6 @@ from mlberth.variables import (
     BOOLEAN,
     LOG_LEVEL,
     OPTIONAL_TEXT,
-    TEXT,
     Kind,
     Variable,
     one_of,

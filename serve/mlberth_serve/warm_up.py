@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mlberth.errors import Fault, ModelLoadError
+from mlberth_serve.answering import Answering
 from mlberth_serve.context import Context
 from mlberth_serve.errors import RequestError
 from mlberth_serve.handler import Handler, call
 from mlberth_serve.media_types import CSV, JSON, JSON_LINES, NPY, MediaType
-from mlberth_serve.transformer import Transformer
 from mlberth_serve.user_code import UserCodeError, find_cause
 
 SAMPLE_PAYLOAD = "sample-payload"
@@ -23,7 +23,7 @@ SUFFIXES = {".csv": CSV, ".json": JSON, ".jsonl": JSON_LINES, ".npy": NPY}
 
 
 def warm_up(
-    handler: Handler, transformer: Transformer, model_dir: Path, make_context: Callable[[str, str], Context]
+    handler: Handler, transformer: Answering, model_dir: Path, make_context: Callable[[str, str], Context]
 ) -> None:
     """Run `model_warmup_fn`, then predict for every sample payload.
 

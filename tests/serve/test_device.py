@@ -1,54 +1,50 @@
-"""Which device a worker predicts on."""
+"""Which device a model predicts on."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.serve.conftest import LoadProject
 
 from mlberth_serve import frameworks
-from mlberth_serve.frameworks.device import choose_device
+from mlberth_serve.handler import load_handler
+from mlberth_serve.settings import Settings
 
 
-@pytest.mark.parametrize(
-    ("gpus", "devices"),
-    [
-        (0, ["cpu", "cpu", "cpu"]),
-        (1, ["cuda:0", "cuda:0", "cuda:0"]),
-        (2, ["cuda:0", "cuda:1", "cuda:0"]),
-        (4, ["cuda:0", "cuda:1", "cuda:2"]),
-    ],
-)
-def test_workers_take_the_gpus_in_turn(gpus: int, devices: list[str]) -> None:
-    """No GPU stands idle while another has two workers."""
-    assert [choose_device(worker, gpus) for worker in range(3)] == devices
+class Module:
+    """What PyTorch's modules are here: it can be moved."""
+
+    def __init__(self) -> None:
+        self.device = "cpu"
+
+    def to(self, device: str) -> None:
+        """Move."""
+        self.device = device
 
 
-@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
-@pytest.mark.parametrize("own_predict", [True, False])
-def test_model_is_moved_where_we_ask_it(
-    model_dir: Path, load_project: LoadProject, monkeypatch: pytest.MonkeyPatch, own_predict: bool
-) -> None:
-    """A model is moved only where no predict_fn of the user's expects it on the CPU."""
-    torch = pytest.importorskip("torch")
-    torch.jit.save(torch.jit.trace(torch.nn.Linear(1, 1), torch.zeros(1)), model_dir / "model.pt")
-    if own_predict:
-        (model_dir / "code").mkdir()
-        (model_dir / "code/inference.py").write_text("def predict_fn(data, model):\n    return data\n")
-    moved: list[Any] = []
-    monkeypatch.setattr(frameworks.torch, "place", lambda model, worker: moved.append(worker))
-    load_project().place(3)
-    assert moved == ([] if own_predict else [3])
+Module.__module__ = "torch.nn.modules.module"
+
+
+def test_module_is_moved_to_its_worker() -> None:
+    """A module goes to a GPU; what belongs to no framework with devices stays, and all stay on the CPU."""
+    module = Module()
+    frameworks.place(module, "cpu")
+    assert module.device == "cpu"
+    frameworks.place(module, "cuda:1")
+    assert module.device == "cuda:1"
+    frameworks.place(object(), "cuda:1")
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
-def test_without_a_gpu_a_model_stays(model_dir: Path, load_project: LoadProject) -> None:
-    """On a machine without GPUs nothing is moved, and other models have no device."""
+@pytest.mark.parametrize("code", ["", "def predict_fn(data, model):\n    return data\n"])
+def test_model_is_moved_only_where_we_ask_it(model_dir: Path, load_project: LoadProject, code: str) -> None:
+    """A predict_fn of the user's moves the model itself, to `context.device`."""
     torch = pytest.importorskip("torch")
-    if torch.cuda.device_count():
-        pytest.skip("there is a GPU")
     torch.jit.save(torch.jit.trace(torch.nn.Linear(1, 1), torch.zeros(1)), model_dir / "model.pt")
-    load_project().place(0)
-    frameworks.place(object(), 0)
+    (model_dir / "code").mkdir()
+    if code:
+        (model_dir / "code/inference.py").write_text(code)
+    handler = load_handler(Settings.from_environ({"SAGEMAKER_BASE_DIR": str(model_dir.parent)}))
+    assert handler.may_be_placed == (not code)
+    load_project().warm_up()

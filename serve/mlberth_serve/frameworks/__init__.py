@@ -56,7 +56,7 @@ def find_owner(model: Any) -> Framework | None:
     return next((framework for framework in FRAMEWORKS.values() if framework.owns(model)), None)
 
 
-def place(model: Any, worker: int) -> None:
-    """Move a model to the device of a worker, by the worker's index. For the worker alone, after the fork."""
-    if torch.owns(model):
-        torch.place(model, worker)
+def place(model: Any, device: str) -> None:
+    """Move a model to a worker's device, "cpu" or "cuda:N", where its framework knows of devices."""
+    if device != "cpu" and torch.owns(model):
+        model.to(device)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,9 @@ import numpy as np
 from mlberth_serve.binding import Function
 from mlberth_serve.context import Context
 from mlberth_serve.errors import BadRequestError
-from mlberth_serve.frameworks.device import CPU, choose_device
 from mlberth_serve.frameworks.framework import has_base, refuse_missing, refuse_model
 from mlberth_serve.frameworks.rows import to_dense, to_numbers
 from mlberth_serve.media_types import NPY
-
-log = logging.getLogger(__name__)
 
 FILES = "*.pt or *.pth of torch.jit.save, *.pt2 of torch.export.save"
 _EXPORTED = ".pt2"
@@ -79,16 +75,6 @@ def make_predict(model: Any) -> Function:  # noqa: ARG001 - a framework's signat
             return _to_arrays(model(tensor), torch.Tensor)
 
     return predict
-
-
-def place(model: Any, worker: int) -> None:
-    """Move a module to its worker's device. For a worker alone: what touches a GPU cannot be forked."""
-    import torch  # noqa: PLC0415 - loaded already: the model is its own
-
-    device = choose_device(worker, torch.cuda.device_count())
-    if device != CPU:
-        model.to(device)
-        log.info("worker %d predicts on %s", worker, device)
 
 
 def _is_torchscript(path: Path) -> bool:

@@ -14,6 +14,7 @@ from mlberth_serve.media_types import CSV, LIBSVM, PARQUET, RECORDIO, MediaType
 
 CSV_KIND, LIBSVM_KIND, RECORDIO_KIND = "csv", "libsvm", "recordio-protobuf"
 _KINDS = {CSV: CSV_KIND, LIBSVM: LIBSVM_KIND, "text/x-libsvm": LIBSVM_KIND, RECORDIO: RECORDIO_KIND}
+READS = (CSV, LIBSVM, "text/x-libsvm", RECORDIO)
 _NAMES = (
     "csv, libsvm, parquet, recordio-protobuf, text/csv, text/libsvm, text/x-libsvm, application/x-parquet"
 )
