@@ -28,8 +28,9 @@ $(VENV)/test.stamp: $(VENV)/demo.stamp
 install: $(VENV)/test.stamp ## Make .venv with every extra and tool but torch.
 
 .PHONY: demo
-demo: $(VENV)/demo.stamp ## Train and serve two real models, as a user would.
-	@$(BIN)/python examples/demo.py
+demo: $(VENV)/demo.stamp $(if $(filter docker,$(ENGINE)),wheel) ## Train and serve two real models, as a user would (ENGINE=docker: in the images).
+	@$(if $(filter docker,$(ENGINE)),scripts/build-images xgboost sklearn)
+	@$(BIN)/python examples/demo.py $(ENGINE)
 
 .PHONY: test
 test: $(VENV)/test.stamp ## Run every test, long ones in their short form (MLBERTH_LONG=1 for the long).
