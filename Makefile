@@ -46,8 +46,8 @@ check: $(VENV)/test.stamp ## Lint, format and type check everything.
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
 	@$(BIN)/python scripts/write_docs.py --check
-	@$(BIN)/shellcheck .ci/run $$(grep -lE '^#!.*\b(ba)?sh$$' scripts/*)
-	@$(BIN)/hadolint Dockerfile.*
+	@$(BIN)/shellcheck .ci/run $$(grep -lE '^#!.*\b(ba)?sh$$' scripts/* examples/*/*.sh)
+	@$(BIN)/hadolint Dockerfile.* examples/*/Dockerfile
 
 .PHONY: format
 format: $(VENV)/test.stamp ## Format the code.
