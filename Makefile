@@ -28,8 +28,9 @@ $(VENV)/test.stamp: $(VENV)/demo.stamp
 install: $(VENV)/test.stamp ## Make .venv with every extra and tool but torch.
 
 .PHONY: demo
-demo: $(VENV)/demo.stamp ## Train and serve two real models, as a user would.
-	@$(BIN)/python examples/demo.py
+demo: $(VENV)/demo.stamp $(if $(filter docker,$(ENGINE)),wheel) ## Train and serve two real models, as a user would (ENGINE=docker: in the images).
+	@$(if $(filter docker,$(ENGINE)),scripts/build-images xgboost sklearn)
+	@$(BIN)/python examples/demo.py $(ENGINE)
 
 .PHONY: test
 test: $(VENV)/test.stamp ## Run every test, long ones in their short form (MLBERTH_LONG=1 for the long).
@@ -45,8 +46,8 @@ check: $(VENV)/test.stamp ## Lint, format and type check everything.
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
 	@$(BIN)/python scripts/write_docs.py --check
-	@$(BIN)/shellcheck .ci/run $$(grep -lE '^#!.*\b(ba)?sh$$' scripts/*)
-	@$(BIN)/hadolint Dockerfile.*
+	@$(BIN)/shellcheck .ci/run $$(grep -lE '^#!.*\b(ba)?sh$$' scripts/* examples/*/*.sh)
+	@$(BIN)/hadolint Dockerfile.* examples/*/Dockerfile
 
 .PHONY: format
 format: $(VENV)/test.stamp ## Format the code.

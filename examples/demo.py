@@ -1,34 +1,37 @@
 """Train two models and serve them, with the commands that a user would type.
 
+usage: demo.py [process | docker]
+
 Lays out an /opt/ml-shaped tree for each example below build/demo, runs `train` there, then `serve`
 on a free port of this machine, asks `/ping` and `/invocations`, and stops the server. The trees stay,
-so that each step can be repeated by hand.
+so that each step can be repeated by hand. With `docker` the same commands run in the images.
 """
 
 from __future__ import annotations
 
+import http.client
 import json
-import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from breast_cancer import write_channels
+from engines import ENGINES, Docker, Process
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent
 TREES = PROJECT / "build" / "demo"
-BIN = Path(sys.executable).parent
 START_SECONDS = 60
 STOP_SECONDS = 30
+QUIET = {"SAGEMAKER_CONTAINER_LOG_LEVEL": "WARNING"}
+Engine = Process | Docker
 
 
 @dataclass(frozen=True)
@@ -74,33 +77,30 @@ def lay_out(example: Example, tree: Path) -> tuple[np.ndarray, np.ndarray]:
     return write_channels(tree / "input/data")
 
 
-def train(tree: Path) -> float:
+def train(engine: Engine, example: Example, tree: Path) -> float:
     """Run `train`; return its seconds."""
-    settings = {"SAGEMAKER_BASE_DIR": str(tree), "SAGEMAKER_PROGRAM": "train.py"}
+    command = engine.train(example.name, tree)
     began = time.monotonic()
-    code = subprocess.run([BIN / "train"], env=os.environ | settings, check=False, timeout=600).returncode
+    code = subprocess.run(command.argv, env=command.environ, check=False, timeout=600).returncode
     if code != 0:
         sys.exit(f"train ended with exit code {code}; expected 0. {tree / 'output/failure'} says why.")
     return time.monotonic() - began
 
 
-def start_server(tree: Path, port: int) -> tuple[subprocess.Popen[bytes], float]:
+def start_server(
+    engine: Engine, example: Example, tree: Path, port: int
+) -> tuple[subprocess.Popen[bytes], float]:
     """Start `serve` and wait for its first 200; return it and the seconds that took."""
-    settings = {
-        "SAGEMAKER_BASE_DIR": str(tree),
-        "SAGEMAKER_BIND_TO_HOST": "127.0.0.1",
-        "SAGEMAKER_BIND_TO_PORT": str(port),
-        "SAGEMAKER_CONTAINER_LOG_LEVEL": "WARNING",
-    }
+    command = engine.serve(example.name, tree, port, QUIET)
     began = time.monotonic()
-    server = subprocess.Popen([BIN / "serve"], env=os.environ | settings)
+    server = subprocess.Popen(command.argv, env=command.environ)
     while time.monotonic() - began < START_SECONDS:
         if server.poll() is not None:
             sys.exit(f"serve ended with exit code {server.returncode} before it was ready")
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=2):
                 return server, time.monotonic() - began
-        except OSError:  # not listening yet, or 503 while the model loads
+        except (OSError, http.client.HTTPException):  # not listening yet, or 503 while the model loads
             time.sleep(0.05)
     server.terminate()
     sys.exit(f"serve was not ready within {START_SECONDS} s")
@@ -153,45 +153,47 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def by_hand(tree: Path, rows: np.ndarray) -> str:
+def by_hand(engine: Engine, example: Example, tree: Path, rows: np.ndarray) -> str:
     """Return the commands that repeat this example."""
-    here, first = tree.relative_to(PROJECT), to_csv(rows[:1])
-    bin_folder = BIN.relative_to(PROJECT) if BIN.is_relative_to(PROJECT) else BIN
     return (
-        f"  SAGEMAKER_BASE_DIR={here} SAGEMAKER_PROGRAM=train.py {bin_folder}/train\n"
-        f"  SAGEMAKER_BASE_DIR={here} SAGEMAKER_BIND_TO_HOST=127.0.0.1 {bin_folder}/serve\n"
+        f"  {engine.train(example.name, tree)}\n"
+        f"  {engine.serve(example.name, tree, 8080, {})}\n"
         f"  curl -i http://127.0.0.1:8080/ping\n"
-        f"  curl -H 'Content-Type: text/csv' -d '{first}' http://127.0.0.1:8080/invocations"
+        f"  curl -H 'Content-Type: text/csv' -d '{to_csv(rows[:1])}' http://127.0.0.1:8080/invocations"
     )
 
 
-def show(example: Example) -> None:
+def show(engine: Engine, example: Example) -> None:
     """Run one example from its data to its predictions."""
     tree = TREES / example.name
     say(f"\n=== {example.title} ===")
     rows, labels = lay_out(example, tree)
     say(f"[1/3] train, on {tree.relative_to(PROJECT)}")
-    say(f"  trained in {train(tree):.1f} s")
+    say(f"  trained in {train(engine, example, tree):.1f} s")
     say("[2/3] serve")
     port = free_port()
-    server, seconds = start_server(tree, port)
+    server, seconds = start_server(engine, example, tree, port)
     try:
-        front = "nginx -> gunicorn" if shutil.which("nginx") else "gunicorn alone (nginx is not on PATH)"
+        nginx = isinstance(engine, Docker) or shutil.which("nginx")
+        front = "nginx -> gunicorn" if nginx else "gunicorn alone (nginx is not on PATH)"
         say(f"  {front}, ready after {seconds:.1f} s on port {port}: GET /ping -> 200")
         say("[3/3] predict")
         try_server(example, port, rows, labels)
         say(f"  stopped in {stop_server(server):.1f} s, exit code 0")
     finally:
         if server.poll() is None:
-            server.kill()
-    say(f"By hand:\n{by_hand(tree, rows)}")
+            server.terminate()  # not kill: that would end `docker run`, and leave its container
+    say(f"By hand:\n{by_hand(engine, example, tree, rows)}")
 
 
 def main() -> None:
     """Run every example."""
+    name = sys.argv[1] if len(sys.argv) > 1 else "process"
+    if name not in ENGINES:
+        sys.exit(f"demo: found the engine {name!r}; expected {' or '.join(ENGINES)}")
     began = time.monotonic()
     for example in EXAMPLES:
-        show(example)
+        show(ENGINES[name], example)
     say(f"\nDone in {time.monotonic() - began:.1f} s. Nothing is left running; the trees are in {TREES}.")
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 
 import pytest
 from tests.images.engine import ROOT, Engine
+from tests.images.pages import Shell
 
 _BUILD_SECONDS = 1500
 Image = Callable[[str, str], str]
@@ -62,3 +65,16 @@ def image(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Image:
         return f"mlberth-{kind}:{flavour}"
 
     return name
+
+
+@pytest.fixture
+def shell(engine: Engine, image: Image) -> Iterator[Shell]:
+    """Return the shell of a user who is not root, where the tests may act as one, in an empty folder."""
+    image("train", "base")
+    base_image = subprocess.run([ROOT / "scripts/make-base"], capture_output=True, text=True, check=True)
+    user = os.getuid() or 4321
+    socket = Path("/var/run/docker.sock")
+    # Not tmp_path, which lies in a folder that another user cannot enter.
+    with tempfile.TemporaryDirectory() as folder:
+        os.chown(folder, user, -1)
+        yield Shell(engine, Path(folder), user, socket.stat().st_gid, base_image.stdout.strip())

@@ -24,7 +24,7 @@ UNPRIVILEGED_ROOT = ("--cap-drop", "ALL")
 
 @dataclass(frozen=True)
 class Engine:
-    """The docker client, and the label on every container that this run starts."""
+    """The docker client, and the label on every container and image that this run makes."""
 
     client: str
     label: str
@@ -52,11 +52,18 @@ class Engine:
         done = self.command("run", "--detach", "--label", self.label, *options, image, *command)
         return Container(self, done.stdout.strip())
 
+    def build(self, folder: Path, tag: str) -> str:
+        """Build the Dockerfile of a folder, and return the tag."""
+        self.command("build", "--quiet", "--label", self.label, "--tag", tag, str(folder))
+        return tag
+
     def remove_all(self) -> None:
-        """Remove every container of this run, running or not."""
-        found = self.command("ps", "--all", "--quiet", "--filter", f"label={self.label}").stdout.split()
-        if found:
-            self.command("rm", "--force", "--volumes", *found)
+        """Remove every container of this run, running or not, and then every image."""
+        mine = ("--quiet", "--filter", f"label={self.label}")
+        if containers := self.command("ps", "--all", *mine).stdout.split():
+            self.command("rm", "--force", "--volumes", *containers)
+        if images := set(self.command("image", "ls", *mine).stdout.split()):
+            self.command("image", "rm", "--force", *images)
 
 
 @dataclass(frozen=True)

@@ -137,8 +137,6 @@ def test_v3_trains_with_the_images_own_code(folder: Path, engine: Engine, image:
     (folder / "project/Dockerfile").write_text(
         f"FROM {image('train', 'sklearn')}\nCOPY train.py /opt/ml/code/\nENV SAGEMAKER_PROGRAM=train.py\n"
     )
-    tag = "mlberth-tests:own-code"
-    engine.command("build", "--quiet", "--tag", tag, str(folder / "project"))
-    output = drive("v3", "own_code", folder, tag)
+    output = drive("v3", "own_code", folder, engine.build(folder / "project", "mlberth-tests:own-code"))
     assert "trained with strength 2.5" in output
     assert (folder / "root/model/model.joblib").exists()
