@@ -137,8 +137,8 @@ def test_pre_model_fn_that_fails(load_project: LoadProject, model_dir: Path) -> 
     ("function", "body"),
     [
         (
-            "from mlberth_serve.output import Response\n"
-            "def execution_parameters_fn(): return Response({'BatchStrategy': 'SINGLE_RECORD'})",
+            "from mlberth_serve.output import Response as R\n"  # noqa: ISC004
+            "def execution_parameters_fn(): return R({'BatchStrategy': 'SINGLE_RECORD'})",
             None,
         ),
         ("def execution_parameters_fn():\n    return {'BatchStrategy': 'SINGLE_RECORD'}", None),
