@@ -14,12 +14,34 @@ from mlberth_serve.answering import Answering
 from mlberth_serve.context import Context
 from mlberth_serve.errors import RequestError
 from mlberth_serve.handler import Handler, call
-from mlberth_serve.media_types import CSV, JSON, JSON_LINES, NPY, MediaType
+from mlberth_serve.media_types import (
+    CSV,
+    JSON,
+    JSON_LINES,
+    LIBSVM,
+    NPY,
+    NPZ,
+    PARQUET,
+    RECORDIO,
+    MediaType,
+)
 from mlberth_serve.user_code import UserCodeError, find_cause
 
 SAMPLE_PAYLOAD = "sample-payload"
 """The name, before its suffix, of a file that holds a request's body."""
-SUFFIXES = {".csv": CSV, ".json": JSON, ".jsonl": JSON_LINES, ".npy": NPY}
+SUFFIXES = {
+    ".csv": CSV,
+    ".json": JSON,
+    ".jsonl": JSON_LINES,
+    ".libsvm": LIBSVM,
+    ".npy": NPY,
+    ".npz": NPZ,
+    ".parquet": PARQUET,
+    ".recordio": RECORDIO,
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+}
+"""What a file holds, by its suffix."""
 
 
 def warm_up(

@@ -14,7 +14,9 @@ from tests.support import wait_until
 from werkzeug.test import Client
 
 from mlberth.errors import ModelLoadError
+from mlberth_serve.codecs import READERS
 from mlberth_serve.user_code import UserCodeError
+from mlberth_serve.warm_up import SUFFIXES
 
 APPLICATION = "mlberth_serve.wsgi:application"
 HOOKS = """
@@ -50,6 +52,15 @@ def input_fn(input_data, content_type):
 def predict_fn(data, model, context):
     tell("predict_fn", context)
     return 1 / int(data)
+"""
+
+
+RESPONSE = """
+from mlberth_serve.output import Response
+
+
+def execution_parameters_fn():
+    return Response({"BatchStrategy": "SINGLE_RECORD"})
 """
 
 
@@ -136,11 +147,7 @@ def test_pre_model_fn_that_fails(load_project: LoadProject, model_dir: Path) -> 
 @pytest.mark.parametrize(
     ("function", "body"),
     [
-        (
-            "from mlberth_serve.output import Response as R\n"  # noqa: ISC004
-            "def execution_parameters_fn(): return R({'BatchStrategy': 'SINGLE_RECORD'})",
-            None,
-        ),
+        (RESPONSE, None),
         ("def execution_parameters_fn():\n    return {'BatchStrategy': 'SINGLE_RECORD'}", None),
         ('def execution_parameters_fn(context):\n    return \'{"BatchStrategy": "SINGLE_RECORD"}\'', None),
         (
@@ -160,3 +167,8 @@ def test_execution_parameters_of_the_handler(
         assert (answer.status_code, body in answer.text, "secret" in answer.text) == (500, True, False)
     else:
         assert json.loads(answer.data) == {"BatchStrategy": "SINGLE_RECORD"}
+
+
+def test_every_suffix_has_a_codec() -> None:
+    """A sample payload of each suffix can be read where the handler leaves that to us."""
+    assert set(SUFFIXES.values()) <= set(READERS)
