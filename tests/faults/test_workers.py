@@ -138,7 +138,7 @@ def self_loading(folder: Path, model: Path) -> Iterator[Server]:
 
 
 def test_worker_that_cannot_be_replaced(tmp_path: Path) -> None:
-    """Where the model is gone after the start, four tries with growing pauses are made; then the end says why."""
+    """A model that is gone after the start gets four tries, with growing pauses; then the end says why."""
     model = tmp_path / "model"
     model.write_text("1")
     with self_loading(tmp_path, model) as server:
