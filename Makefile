@@ -71,6 +71,10 @@ images: wheel ## Build the eight images, and print their sizes and layers (needs
 bench: $(VENV)/test.stamp ## Measure serving against the bare model.
 	@$(BIN)/python bench/serving.py
 
+.PHONY: faults
+faults: $(VENV)/test.stamp ## Kill, hang, overload, stop and reload servers for half an hour; a line of figures each.
+	@MLBERTH_LONG=1 MLBERTH_REQUIRE_NGINX=1 $(BIN)/python -m pytest -q -s tests/faults
+
 .PHONY: clean
 clean: ## Remove what was built here.
 	@rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache

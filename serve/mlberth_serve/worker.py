@@ -84,8 +84,8 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
                         self._go_on(self._connections[number])
                     elif number in listeners:
                         self._accept(listeners[number])
-                    else:
-                        os.read(self.PIPE[0], 4096)
+                    elif number == self.PIPE[0]:
+                        os.read(number, 4096)
                 self._close_overdue()
             self._finish()
 
@@ -112,7 +112,6 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
                 self._drop(idle)
             self._serve(connection)  # nginx has the whole request before it connects
         else:
-            client.settimeout(_READ_SECONDS)
             if len(self._connections) >= self._most:
                 self._drop(min(self._connections.values(), key=lambda held: held.deadline))
             self._hold(connection)
@@ -128,6 +127,8 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def _serve(self, connection: Connection) -> None:
         """Answer the requests that have arrived; keep the connection, or close it."""
+        if not self._behind_nginx:
+            connection.socket.settimeout(_READ_SECONDS)
         while True:
             self.notify()
             if not self._serve_one(connection):
@@ -136,6 +137,8 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
                 return self._hold(connection)
 
     def _hold(self, connection: Connection) -> None:
+        if not self._behind_nginx:
+            connection.socket.settimeout(0)
         connection.idle()
         number = connection.socket.fileno()
         if number not in self._connections:

@@ -30,6 +30,14 @@ def test_worker_is_replaced_after_nginx_has_answered() -> None:
     assert gunicorn_settings(settings, RUN, behind_nginx=True)["timeout"] == 4
 
 
+def test_connections_are_kept_where_that_costs_nothing() -> None:
+    """Not behind nginx without the retry; by clients that talk to the worker, always."""
+    off = Settings.from_environ({"SAGEMAKER_MODEL_SERVER_RETRY": "false"})
+    assert gunicorn_settings(off, RUN, behind_nginx=True)["keepalive"] == 0
+    assert gunicorn_settings(off, RUN, behind_nginx=False)["keepalive"] > 0
+    assert gunicorn_settings(Settings.from_environ({}), RUN, behind_nginx=True)["keepalive"] > 0
+
+
 def test_heartbeats_fall_back_to_the_private_folder() -> None:
     """Where /dev/shm cannot be written."""
     settings = Settings.from_environ({})

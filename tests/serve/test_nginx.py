@@ -12,7 +12,7 @@ import pytest
 from tests.serve.running import require_nginx
 
 from mlberth.errors import ContractError
-from mlberth_serve.nginx import STATIC_CONF, check_own_conf, lay_out, nginx_argv, snippets
+from mlberth_serve.nginx import STATIC_CONF, check_own_conf, lay_out, nginx_argv, snippets, upstreams
 from mlberth_serve.run_directory import RunDirectory
 from mlberth_serve.settings import Settings
 
@@ -80,6 +80,25 @@ def test_one_setting_drives_each_limit() -> None:
     ]
     unlimited = snippets(settings(SAGEMAKER_MAX_PAYLOAD_IN_MB="0"), as_root=False)
     assert "client_max_body_size 0;" in unlimited["server.d/server.conf"]
+
+
+def test_limit_of_requests_in_flight() -> None:
+    """128, or two for each worker, or what is set; none in a batch transform, and never for the retry."""
+    assert "max_conns=128;" in upstreams(settings(SAGEMAKER_MODEL_SERVER_WORKERS="2"))
+    assert "max_conns=200;" in upstreams(settings(SAGEMAKER_MODEL_SERVER_WORKERS="100"))
+    limited = upstreams(settings(SAGEMAKER_MODEL_SERVER_MAX_IN_FLIGHT="7"))
+    assert "max_conns=7;" in limited
+    assert "max_conns" not in limited.partition("upstream again")[2]
+    batch = settings(SAGEMAKER_MODEL_SERVER_MAX_IN_FLIGHT="7", SAGEMAKER_BATCH="true")
+    assert "max_conns" not in upstreams(batch)
+
+
+def test_without_the_retry_no_connection_is_kept() -> None:
+    """A connection that its worker closes just when it is used again would cost a request."""
+    off = settings(SAGEMAKER_MODEL_SERVER_RETRY="false")
+    assert "keepalive" not in upstreams(off)
+    assert "retry" not in snippets(off, as_root=False)["server.d/server.conf"]
+    assert "keepalive" in upstreams(settings())
 
 
 def test_ipv6_address_is_written_in_brackets() -> None:
