@@ -64,11 +64,13 @@ class Tree:
             (self.layout.config / f"{name}.json").write_text(json.dumps(content))
         return self
 
-    def start(self, argv: Sequence[str | Path], **environ: str) -> subprocess.Popen[str]:
+    def start(
+        self, argv: Sequence[str | Path], stderr: int = subprocess.PIPE, /, **environ: str
+    ) -> subprocess.Popen[str]:
         """Start a command on the tree."""
         env = {**os.environ, "SAGEMAKER_BASE_DIR": str(self.base), **environ}
-        pipe = subprocess.PIPE
-        return subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True)
+        nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
+        return subprocess.Popen(argv, env=env, stdin=nothing, stdout=pipe, stderr=stderr, text=True)
 
     def train(self, *arguments: str, **environ: str) -> Ended:
         """Run `train` to its end."""

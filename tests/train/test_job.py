@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlberth.signals import SignalQueue
-from mlberth_train.job import Job, run
+from mlberth_train.job import Job, Reports, Runner
 from mlberth_train.journal import Journal
 
 
@@ -18,11 +18,6 @@ def test_a_bug_of_ours_has_its_own_exit_code_and_no_secret(tmp_path: Path) -> No
     environ = {"API_TOKEN": "canary-1"}
     failure = tmp_path / "output/failure"
     with SignalQueue() as signals:
-        assert (
-            run(
-                prepare, journal=Journal(), environ=environ, signals=signals, python="python", failure=failure
-            )
-            == 70
-        )
+        assert Runner(Journal(), Reports(failure), environ, signals, "python").run(prepare) == 70
     assert failure.read_text().startswith("PlatformError: mlberth: found RuntimeError: odd, with ***;")
     assert [path.name for path in failure.parent.iterdir()] == ["failure"]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import IO
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlberth.progress import ProgressBars
 
 _CHUNK = 65536
 _TAIL = 65536
@@ -13,17 +16,20 @@ _LANDMARK = b"Traceback (most recent call last):"
 
 
 class Pump:
-    """Copies a pipe byte for byte to a file descriptor in a thread, and keeps the tail.
+    """Copies a pipe to a file descriptor in a thread, byte for byte but for `bars`; keeps the tail.
 
     A thread, so that a reader who does not read our output never delays a signal. Where a Python
     traceback ends in a line too long for the tail, its beginning is kept as well: who wants to know
     why a program failed needs both.
     """
 
-    def __init__(self, source: IO[bytes], sink: int, keep: int = _TAIL) -> None:
+    def __init__(
+        self, source: IO[bytes], sink: int, keep: int = _TAIL, *, bars: ProgressBars | None = None
+    ) -> None:
         self._source = source
         self._sink = sink
         self._keep = keep
+        self._bars = bars
         self._kept = bytearray()
         self._head = b""
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -40,7 +46,9 @@ class Pump:
         while chunk := os.read(self._source.fileno(), _CHUNK):
             self._kept += chunk
             self._drop(len(self._kept) - self._keep)
-            self._write(chunk)
+            self._write(self._bars.feed(chunk) if self._bars else chunk)
+        if self._bars:
+            self._write(self._bars.finish())
 
     def _drop(self, surplus: int) -> None:
         if surplus <= 0:

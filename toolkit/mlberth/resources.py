@@ -30,7 +30,7 @@ def memory_limit(root: Path = ROOT) -> int:
     """Return how many bytes of memory this process may use: the cgroup's limit or all there is."""
     total = _total_memory(root)
     limits = [total]
-    for folder in _cgroup_folders(root, "memory"):
+    for folder in cgroup_folders(root, "memory"):
         for name in ("memory.max", "memory.limit_in_bytes"):
             text = _read(folder / name)
             if text and text.isdigit():
@@ -71,7 +71,7 @@ def neuron_count(root: Path = ROOT, find: Callable[[str], str | None] | None = N
 def _cpu_quota(root: Path) -> float | None:
     """Return the tightest quota of our cgroup and those above it, in CPUs."""
     quotas = []
-    for folder in _cgroup_folders(root, "cpu"):
+    for folder in cgroup_folders(root, "cpu"):
         limit = (_read(folder / "cpu.max") or "").split()  # v2: "150000 100000" or "max 100000"
         if not limit:  # v1
             limit = [_read(folder / "cpu.cfs_quota_us") or "", _read(folder / "cpu.cfs_period_us") or ""]
@@ -80,7 +80,7 @@ def _cpu_quota(root: Path) -> float | None:
     return min(quotas, default=None)
 
 
-def _cgroup_folders(root: Path, controller: str) -> list[Path]:
+def cgroup_folders(root: Path, controller: str) -> list[Path]:
     """Return the folders of our cgroup and of those above it, for cgroup v2 and v1.
 
     In a container with a cgroup namespace our own path is `/` and there is one folder.

@@ -7,13 +7,16 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mlberth.children import exit_code, group_lives, reap, signal_group, start
 from mlberth.descendants import end_descendants
 from mlberth.linux import adopt_orphans
 from mlberth.pump import Pump
 from mlberth.signals import STOP, SignalQueue
+
+if TYPE_CHECKING:
+    from mlberth.progress import ProgressBars
 
 _STDERR = 2
 _FLUSH_SECONDS = 5.0
@@ -46,21 +49,23 @@ def supervise(
     grace: float,
     cwd: Path | None = None,
     stderr: int = _STDERR,
+    collapse: bool = False,
     on_start: Callable[[], None] = lambda: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
     """Run a program and pass on every signal; `grace` seconds after a stop signal, kill what is left.
 
-    Standard output is the program's own, standard error passes through us byte for byte. `on_start` is
-    called when the program runs and before a word of its standard error is passed on. Raises OSError
-    where the program cannot be started.
+    Standard output is the program's own. Standard error passes through us byte for byte, or, with
+    `collapse`, without the states of progress bars that a terminal would overwrite. `on_start` is called
+    when the program runs and before a word of its standard error is passed on. Raises OSError where the
+    program cannot be started.
     """
     adopt_orphans()
     began = clock()
     child = start(argv, env=env, cwd=cwd, stderr=subprocess.PIPE)
     on_start()
     assert child.stderr is not None
-    pump = Pump(child.stderr, stderr)
+    pump = Pump(child.stderr, stderr, bars=_progress_bars() if collapse else None)
     stopped_by: signal.Signals | None = None
     deadline: float | None = None
     while not _ended(child, stopped_by) and (deadline is None or clock() < deadline):
@@ -78,6 +83,12 @@ def supervise(
     # What not even KILL ends (stuck in the kernel) has no code yet, and must not pass for a success.
     returncode = -signal.SIGKILL if child.returncode is None else child.returncode
     return Outcome(returncode, stopped_by, overran, tail, clock() - began)
+
+
+def _progress_bars() -> ProgressBars:
+    from mlberth.progress import ProgressBars  # noqa: PLC0415 - the program runs already, and is not kept waiting
+
+    return ProgressBars()
 
 
 def _ended(child: subprocess.Popen[bytes], stopped_by: signal.Signals | None) -> bool:

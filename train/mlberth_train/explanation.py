@@ -38,7 +38,7 @@ def explain(environ: Mapping[str, str], python: str) -> str:
         environment = resolved(environment)
         lines["install"] = shlex.join(install_command(python, code) or []) or "nothing"
         lines["command"] = job.place.mask(shlex.join(job.shown))
-    lines["stop"] = f"SIGTERM is passed on; SIGKILL after {training.grace:g} s"
+    lines["stop"] = f"SIGTERM is passed on; SIGKILL after {training.settings.grace:g} s"
     text = [f"{name + ':':<10}{value}" for name, value in lines.items()]
     return "\n".join([*text, "environment:", *_variables(environment)])
 

@@ -18,8 +18,10 @@ from mlberth.supervise import Outcome, supervise
 from mlberth_train import report
 from mlberth_train.journal import DEBUG, ERROR, INFO, Journal
 from mlberth_train.place import Place
+from mlberth_train.settings import Settings
 
 _SIGNAL_BASE = 128
+_STDERR = 2
 
 
 class Job(NamedTuple):
@@ -31,84 +33,132 @@ class Job(NamedTuple):
     """`argv` as it may be printed."""
     environ: Mapping[str, str]
     """The program's whole environment."""
-    grace: float
-    """Seconds from a stop signal to the kill."""
+    settings: Settings
     place: Place
     inputs: list[str]
     """The names of its data."""
 
 
-def run(
-    prepare: Callable[[], Job],
-    *,
-    journal: Journal,
-    environ: Mapping[str, str],
-    signals: SignalQueue,
-    python: str,
-    failure: Path,
-    success: Path | None = None,
-) -> int:
-    """Run the job that `prepare` returns, report to `failure` or `success`; return the exit code.
+class Reports(NamedTuple):
+    """Where the end of a job is reported."""
 
-    The program's own exit code passes through; a job that cannot be run has the code of its error.
-    """
-    report.clear(journal, failure, *([success] if success else []))
-    place, grace = Place(os.uname().nodename, Path(), frozenset(secret_values(environ))), 0.0
-    problem: MlberthError | Outcome | Signals
-    try:
-        job = prepare()
-        place, grace = job.place, job.grace
-        if stopped := install(job.code, python=python, environ=environ, signals=signals):
-            problem, code = stopped, _SIGNAL_BASE + stopped
-        else:
-            problem = _supervise(job, signals, journal)
-            code = problem.exit_code
-    except MlberthError as error:
-        problem, code = error, error.exit_code
-    except Exception as error:  # noqa: BLE001 - what nobody foresaw is ours, and ends in a report too
-        import traceback  # noqa: PLC0415 - never needed, we hope
-
-        journal.write(DEBUG, "".join(traceback.format_exception(error)))
-        found = f"{type(error).__name__}: {error}"
-        problem = PlatformError(Fault("mlberth", found, "no such error", "Please report it."))
-        code = problem.exit_code
-    if code == 0:
-        report.clear(journal, failure)
-        if success:
-            report.write(journal, success, "")
-        journal.write(INFO, "The program succeeded")
-    else:
-        from mlberth_train.failure import failure_text  # noqa: PLC0415 - a job that succeeds need not wait for it
-
-        text = failure_text(problem, place, grace)
-        report.write(journal, failure, text)
-        journal.write(ERROR, f"The job failed. {text.rstrip()}")
-    return code
+    failure: Path
+    success: Path | None = None
+    details: Path | None = None
+    folders: tuple[Path, ...] = ()
+    """Folders of the job that must have room."""
 
 
-def _supervise(job: Job, signals: SignalQueue, journal: Journal) -> Outcome:
-    def announce() -> None:
-        # The program starts up meanwhile, on another CPU.
-        command, inputs = job.place.mask(shlex.join(job.shown)), ", ".join(job.inputs) or "none"
-        journal.write(INFO, f"Running {command} on {job.place.host}; inputs: {inputs}")
+class Runner:
+    """Runs one job and reports how it ended."""
 
-    try:
-        return supervise(
-            job.argv, env=job.environ, cwd=job.code, signals=signals, grace=job.grace, on_start=announce
+    def __init__(
+        self,
+        journal: Journal,
+        reports: Reports,
+        environ: Mapping[str, str],
+        signals: SignalQueue,
+        python: str,
+    ) -> None:
+        self._journal = journal
+        self._reports = reports
+        self._environ = environ
+        self._signals = signals
+        self._python = python
+        self._job: Job | None = None
+        self._oom_kills_before: int | None = None
+
+    def run(self, prepare: Callable[[], Job]) -> int:
+        """Run the job that `prepare` returns; return the exit code.
+
+        The program's own exit code passes through; a job that cannot be run has the code of its error.
+        """
+        reports = self._reports
+        report.clear(self._journal, *(path for path in reports[:3] if path))
+        problem: MlberthError | Outcome | Signals
+        try:
+            self._job = job = prepare()
+            problem = self._install(job) or self._supervise(job)
+        except MlberthError as error:
+            problem = error
+        except Exception as error:  # noqa: BLE001 - what nobody foresaw is ours, and ends in a report too
+            import traceback  # noqa: PLC0415 - never needed, we hope
+
+            self._journal.write(DEBUG, "".join(traceback.format_exception(error)))
+            found = f"{type(error).__name__}: {error}"
+            problem = PlatformError(Fault("mlberth", found, "no such error", "Please report it."))
+        if isinstance(problem, Outcome) and problem.exit_code == 0:
+            return self._succeed()
+        return self._fail(problem)
+
+    def _install(self, job: Job) -> Signals | None:
+        return install(job.code, python=self._python, environ=self._environ, signals=self._signals)
+
+    def _succeed(self) -> int:
+        report.clear(self._journal, self._reports.failure)
+        if self._reports.success:
+            report.write(self._journal, self._reports.success, "")
+        self._journal.write(INFO, "The program succeeded")
+        return 0
+
+    def _fail(self, problem: MlberthError | Outcome | Signals) -> int:
+        # A job that succeeds need not wait for these.
+        from mlberth_train.details import failure_details  # noqa: PLC0415
+        from mlberth_train.failure import failure_text, find_cause  # noqa: PLC0415
+        from mlberth_train.shortages import Shortages  # noqa: PLC0415
+
+        job, reports = self._job, self._reports
+        # Before the job is known, this machine and the secrets of the environment are.
+        place = (
+            job.place if job else Place(os.uname().nodename, Path(), frozenset(secret_values(self._environ)))
         )
-    except OSError as error:
-        where = shlex.join(job.shown[:2])
-        reason = error.strerror or str(error)
-        if error.errno in (errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR):
-            action = "Look at its #! line and whether that program is in the image."
-            raise ContractError(Fault(where, reason, "a program that can be started", action)) from error
-        if error.errno == errno.E2BIG:
-            action = "Pass large values as files of a channel."
-            raise ContractError(Fault("hyperparameters", reason, "what fits a command", action)) from error
-        raise PlatformError(Fault(where, reason, "a process that can be started")) from error
-    except (
-        ValueError
-    ) as error:  # a NUL, or half of a surrogate pair, which JSON can hold and a process cannot
-        raise ContractError(
-            Fault("hyperparameters", str(error), "text that a process can be given")
-        ) from error
+        cause = find_cause(problem, place, job.settings.grace if job else 0)
+        shortages = Shortages.since(self._oom_kills_before, reports.folders)
+        text = failure_text(cause, place, shortages.hints)
+        report.write(self._journal, reports.failure, text)
+        if reports.details:
+            shown = job.shown if job else []
+            details = failure_details(cause, problem, place, shortages, shown)
+            report.write(self._journal, reports.details, details)
+        self._journal.write(ERROR, f"The job failed. {text.rstrip()}")
+        return cause.exit_code
+
+    def _announce(self, job: Job) -> None:
+        """Say what runs. The program starts up meanwhile, on another CPU."""
+        from mlberth.shortage import oom_kills  # noqa: PLC0415
+
+        self._oom_kills_before = oom_kills()
+        command, inputs = job.place.mask(shlex.join(job.shown)), ", ".join(job.inputs) or "none"
+        self._journal.write(INFO, f"Running {command} on {job.place.host}; inputs: {inputs}")
+
+    def _supervise(self, job: Job) -> Outcome:
+        try:
+            return supervise(
+                job.argv,
+                env=job.environ,
+                cwd=job.code,
+                signals=self._signals,
+                grace=job.settings.grace,
+                collapse=job.settings.collapse and not os.isatty(_STDERR),
+                on_start=lambda: self._announce(job),
+            )
+        except OSError as error:
+            raise _not_started(error, shlex.join(job.shown[:2])) from error
+        except ValueError as error:  # a NUL, or half of a surrogate pair: JSON can hold it, a process cannot
+            fault = Fault("hyperparameters", str(error), "text that a process can be given")
+            raise ContractError(fault) from error
+
+
+def _not_started(error: OSError, where: str) -> MlberthError:
+    """Return whose fault it is that a program cannot be started."""
+    reason = error.strerror or str(error)
+    if error.errno in (errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR):
+        action = "Look at its #! line and whether that program is in the image."
+        return ContractError(Fault(where, reason, "a program that can be started", action))
+    if error.errno == errno.E2BIG:
+        action = "Pass large values as files of a channel."
+        return ContractError(Fault("hyperparameters", reason, "what fits a command", action))
+    if error.errno == errno.EAGAIN:
+        action = "Raise the limit of processes (docker run --pids-limit, ulimit -u)."
+        return PlatformError(Fault(where, reason, "room for one more process", action))
+    return PlatformError(Fault(where, reason, "a process that can be started"))

@@ -19,10 +19,10 @@ from mlberth.signals import SignalQueue
 from mlberth.training_environment import LOG_LEVEL_VARIABLE, PROGRAM
 from mlberth.variables import Reader
 from mlberth_train.entry_point import find_program, program_command
-from mlberth_train.job import Job, run
+from mlberth_train.job import Job, Reports, Runner
 from mlberth_train.journal import Journal
 from mlberth_train.place import Place
-from mlberth_train.variables import STOP_GRACE
+from mlberth_train.settings import Settings, open_journal
 
 ARCHIVE = "sourcedir.tar.gz"
 
@@ -30,14 +30,10 @@ ARCHIVE = "sourcedir.tar.gz"
 def process(arguments: Sequence[str], environ: Mapping[str, str], signals: SignalQueue, python: str) -> int:
     """Run the program that the arguments name, or SAGEMAKER_PROGRAM; returns the exit code."""
     layout = Layout.from_environ(environ)
-    journal = Journal()
-    return run(
-        lambda: _prepare(layout, arguments, environ, python, journal),
-        journal=journal,
-        environ=environ,
-        signals=signals,
-        python=python,
-        failure=layout.message,
+    journal = open_journal(environ)
+    reports = Reports(layout.message, folders=(layout.processing,))
+    return Runner(journal, reports, environ, signals, python).run(
+        lambda: _prepare(layout, arguments, environ, python, journal)
     )
 
 
@@ -45,11 +41,8 @@ def _prepare(
     layout: Layout, arguments: Sequence[str], environ: Mapping[str, str], python: str, journal: Journal
 ) -> Job:
     reader = Reader(environ)
-    program, grace, journal.level = (
-        reader.get(PROGRAM),
-        reader.get(STOP_GRACE),
-        reader.get(LOG_LEVEL_VARIABLE),
-    )
+    program, settings = reader.get(PROGRAM), Settings.read(reader)
+    journal.level = reader.get(LOG_LEVEL_VARIABLE)
     reader.check()
     hosts = read_hosts(layout.processing_resource_config)
     request = read_object(layout.processing_job_config, default={})
@@ -68,7 +61,7 @@ def _prepare(
         argv=argv,
         shown=[masked_text(word, secrets) for word in argv],
         environ=program_environ(environ, code),
-        grace=grace,
+        settings=settings,
         place=Place.on(hosts, code, secrets),
         inputs=_input_names(request),
     )

@@ -17,9 +17,10 @@ from mlberth.training_environment import PROGRAM, TRAINING_MODULE, Environment
 from mlberth.variables import Reader
 from mlberth_train import variables
 from mlberth_train.entry_point import find_program, hook_command, program_command
-from mlberth_train.job import Job, run
+from mlberth_train.job import Job, Reports, Runner
 from mlberth_train.journal import WARNING, Journal
 from mlberth_train.place import Place
+from mlberth_train.settings import Settings, open_journal
 
 SOURCE = "sagemaker_submit_directory"
 DEFAULT_PROGRAM = "train.py"
@@ -30,7 +31,7 @@ class Training(NamedTuple):
 
     environment: Environment
     protocol: str
-    grace: float
+    settings: Settings
     submit_directory: str | None
 
     @classmethod
@@ -41,7 +42,7 @@ class Training(NamedTuple):
         training = cls(
             environment,
             protocol=reader.get(variables.ARGS_PROTOCOL),
-            grace=reader.get(variables.STOP_GRACE),
+            settings=Settings.read(reader),
             submit_directory=reader.get(variables.SUBMIT_DIRECTORY) or None,
         )
         reader.check()
@@ -61,16 +62,10 @@ class Training(NamedTuple):
 def train(environ: Mapping[str, str], signals: SignalQueue, python: str) -> int:
     """Run the training job and report how it ended; returns the exit code."""
     layout = Layout.from_environ(environ)
-    journal = Journal()
-    return run(
-        lambda: _prepare(environ, python, journal),
-        journal=journal,
-        environ=environ,
-        signals=signals,
-        python=python,
-        failure=layout.failure,
-        success=layout.success,
-    )
+    journal = open_journal(environ)
+    folders = (layout.model, layout.output_data, layout.checkpoints)
+    reports = Reports(layout.failure, layout.success, layout.output_data / "failure.json", folders)
+    return Runner(journal, reports, environ, signals, python).run(lambda: _prepare(environ, python, journal))
 
 
 def _prepare(environ: Mapping[str, str], python: str, journal: Journal) -> Job:
@@ -122,7 +117,7 @@ def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job
         argv=argv,
         shown=shown,
         environ=child_environ(environ, environment),
-        grace=training.grace,
+        settings=training.settings,
         place=Place.on(environment.hosts, code, frozenset(secrets)),
         inputs=sorted(environment.channels),
     )

@@ -8,7 +8,7 @@ from mlberth.arguments import PROTOCOLS
 from mlberth.layout import BASE_DIR, DEFAULT_BASE
 from mlberth.s3 import ENDPOINT, REGION
 from mlberth.training_environment import JOB_NAME, LOG_LEVEL_VARIABLE, PROGRAM, TRAINING_MODULE
-from mlberth.variables import OPTIONAL_TEXT, TEXT, Variable, one_of, seconds
+from mlberth.variables import BOOLEAN, OPTIONAL_TEXT, TEXT, Variable, one_of, seconds
 
 BASE = Variable(BASE_DIR, TEXT, DEFAULT_BASE, "The folder that holds the whole tree of a job.")
 SUBMIT_DIRECTORY = Variable(
@@ -31,6 +31,19 @@ STOP_GRACE = Variable(
     110.0,
     "How long the program may take to end after SIGTERM or SIGINT before it is killed, in seconds.",
 )
+LOG_FORMAT = Variable(
+    "SAGEMAKER_LOG_FORMAT",
+    one_of("text", "json"),
+    "text",
+    "How our own lines of the log look; what your program prints stays as it is.",
+)
+COLLAPSE_PROGRESS = Variable(
+    "SAGEMAKER_COLLAPSE_PROGRESS",
+    BOOLEAN,
+    True,
+    "Leave out of standard error, where that is no terminal, the states of progress bars that a terminal "
+    "would overwrite.",
+)
 
 ALL: tuple[Variable[Any], ...] = (
     PROGRAM,
@@ -39,6 +52,8 @@ ALL: tuple[Variable[Any], ...] = (
     ARGS_PROTOCOL,
     STOP_GRACE,
     LOG_LEVEL_VARIABLE,
+    LOG_FORMAT,
+    COLLAPSE_PROGRESS,
     JOB_NAME,
     BASE,
     REGION,

@@ -1,0 +1,38 @@
+"""What `train` and `process` are told of how to run a program, whatever the program is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from mlberth.variables import Reader
+from mlberth_train import variables
+from mlberth_train.journal import Journal
+
+
+class Settings(NamedTuple):
+    """The variables that every kind of job reads."""
+
+    grace: float
+    """Seconds from a stop signal to the kill."""
+    collapse: bool
+    """Whether progress bars are collapsed where nobody looks at a terminal."""
+    log_format: str
+    """How our own lines look (see `open_journal`)."""
+
+    @classmethod
+    def read(cls, reader: Reader) -> Settings:
+        """Read the settings; their faults are the reader's to raise."""
+        return cls(
+            grace=reader.get(variables.STOP_GRACE),
+            collapse=reader.get(variables.COLLAPSE_PROGRESS),
+            log_format=reader.get(variables.LOG_FORMAT),
+        )
+
+
+def open_journal(environ: Mapping[str, str]) -> Journal:
+    """Return the journal that the environment asks for, text where it asks for what does not exist.
+
+    That it does is reported later, with every other fault of the job.
+    """
+    return Journal(as_json=Reader(environ).get(variables.LOG_FORMAT) == "json")
