@@ -1,24 +1,97 @@
-"""Logging of the commands themselves, to standard error; what the user's program prints is not touched."""
+"""Logging of the commands themselves, to standard error; what the user's program prints is not touched.
+
+One record is one line of JSON, or text whose further lines are indented: what a request or a file brings
+into a message can neither end its record and forge another, nor move the cursor of a terminal.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
 from typing import IO
 
-_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+TEXT = "text"
+JSON = "json"
+
 _LOGGERS = ("mlberth", "mlberth_train", "mlberth_serve")
+_TEXT_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_INDENT = "    "
+# Controls of ASCII and of Latin-1, and what else some readers take for the end of a line.
+_CONTROLS = [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029]
+_ESCAPES = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in _CONTROLS}
+_ESCAPES |= {ord("\t"): "\t", ord("\r"): "\\r", ord("\n"): "\n" + _INDENT}
 
 
-def configure(level: int = logging.INFO, stream: IO[str] | None = None) -> None:
+def no_fields() -> Mapping[str, str]:
+    """Return nothing to add to a record."""
+    return {}
+
+
+def configure(
+    level: int = logging.INFO,
+    stream: IO[str] | None = None,
+    *,
+    form: str = TEXT,
+    more: Iterable[str] = (),
+    fields: Callable[[], Mapping[str, str]] = no_fields,
+) -> None:
     """Send records of our loggers, from `level` on, to a stream (standard error by default).
 
-    Only our packages' loggers and those below them are touched: the root logger is the user's.
+    Only our packages' loggers, those named in `more` and those below them are touched: the root logger
+    is the user's. `form` is TEXT or JSON; JSON objects get what `fields` returns as the record is written.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(logging.Formatter(_FORMAT))
-    for name in _LOGGERS:
+    handler.setFormatter(JsonFormatter(fields) if form == JSON else TextFormatter())
+    for name in (*_LOGGERS, *more):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.setLevel(level)
         logger.propagate = False
+
+
+class TextFormatter(logging.Formatter):
+    """Writes records for people; lines after a record's first are indented."""
+
+    def __init__(self) -> None:
+        super().__init__(_TEXT_FORMAT)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record without control characters."""
+        return super().format(record).rstrip("\n").translate(_ESCAPES)
+
+
+class JsonFormatter(logging.Formatter):
+    """Writes each record as one JSON object on one line: time, level, logger, message, and what is known."""
+
+    def __init__(self, fields: Callable[[], Mapping[str, str]] = no_fields) -> None:
+        super().__init__()
+        self._fields = fields
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the object; a traceback is one of its values."""
+        import json  # noqa: PLC0415 - the text form needs none of it
+
+        entry = {
+            "time": utc_time(record.created),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **self._fields(),
+        }
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry)
+
+
+def utc_time(seconds: float) -> str:
+    """Return a time since the epoch as RFC 3339 has it, in UTC, to the millisecond."""
+    milliseconds = int(seconds * 1000)
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(milliseconds // 1000))
+    return f"{whole}.{milliseconds % 1000:03d}Z"
+
+
+def one_line(text: str) -> str:
+    """Return a text that stays on one line of a log and moves no cursor."""
+    return text.translate(_ESCAPES).replace("\n" + _INDENT, "\\n")
