@@ -20,13 +20,14 @@ from mlberth_serve.handler import Handler, load_handler
 from mlberth_serve.handler_fault import explain
 from mlberth_serve.handler_metrics import NoSink, Sink
 from mlberth_serve.media_types import JSON, parse_content_type
+from mlberth_serve.metrics import ENVIRON_RECORDER, forget
 from mlberth_serve.openapi import describe
 from mlberth_serve.output import finish
 from mlberth_serve.place import here
 from mlberth_serve.profiles import PROFILES
-from mlberth_serve.request_id import request_id
+from mlberth_serve.request_id import ENVIRON_REQUEST_ID, request_id
 from mlberth_serve.response import Response, make_error_response, make_response
-from mlberth_serve.routes import ENVIRON_REQUEST_ID, make_routes
+from mlberth_serve.routes import make_routes
 from mlberth_serve.settings import Settings
 from mlberth_serve.transformer import Transformer
 from mlberth_serve.user_code import failures_logged, find_program
@@ -87,12 +88,11 @@ class Application:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        name = request_id(environ)
+        name = environ[ENVIRON_REQUEST_ID] = request_id(environ)
         if environ["PATH_INFO"] == "/invocations" and environ["REQUEST_METHOD"] == "POST":
             response = self._invoke(environ, name)
             start_response(response.status_line, response.headers)
             return [response.body]
-        environ[ENVIRON_REQUEST_ID] = name
         return self._routes(environ, start_response)
 
     def _invoke(self, environ: Mapping[str, Any], name: str) -> Response:
@@ -136,13 +136,15 @@ class Application:
         name: str = "",
         deadline: float = math.inf,
     ) -> Context:
+        recorder = environ.get(ENVIRON_RECORDER) if environ else None
         return Context(
             environ,
             name,
             content_type,
             accept,
             place=self._place,
-            sink=self._sink,
+            sink=recorder or self._sink,
+            observe=recorder.observe if recorder else forget,
             deadline=deadline,
             clock=self._clock,
         )

@@ -12,13 +12,16 @@ from typing import Any, overload
 from mlberth_serve.errors import BadRequestError
 from mlberth_serve.handler_metrics import HandlerMetrics, NoSink, Sink
 from mlberth_serve.headers import Headers
+from mlberth_serve.metrics import forget
 from mlberth_serve.model_server_context import ModelServerContext
 from mlberth_serve.place import Place
+from mlberth_serve.trace import trace_id
 
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
 TARGET_MODEL = "X-Amzn-SageMaker-Target-Model"
 LONGEST_CUSTOM_ATTRIBUTES = 1024
+HANDLER_LOGGER = "handler"
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
@@ -52,7 +55,9 @@ class Context(ModelServerContext):
     __slots__ = (
         "_clock",
         "_environ",
+        "_observe",
         "_sink",
+        "_step_began",
         "accept",
         "content_type",
         "deadline",
@@ -74,10 +79,13 @@ class Context(ModelServerContext):
         sink: Sink = _NO_SINK,
         deadline: float = math.inf,
         clock: Callable[[], float] = time.monotonic,
+        observe: Callable[[int, float], None] = forget,
     ) -> None:
         self._environ = environ or {}
         self._sink = sink
         self._clock = clock
+        self._observe = observe
+        self._step_began = clock()
         self.request_id = request_id
         """Also in the answer's X-Request-Id and in the log."""
         self.content_type = content_type
@@ -107,6 +115,11 @@ class Context(ModelServerContext):
         return self.headers.get(INFERENCE_ID, "")
 
     @property
+    def trace_id(self) -> str:
+        """The id of the request's W3C trace, of 32 hexadecimal digits: the client's, or a new one."""
+        return trace_id(self._environ, self.request_id)
+
+    @property
     def target_model(self) -> str:
         """The request's X-Amzn-SageMaker-Target-Model, "" where there is none."""
         return self.headers.get(TARGET_MODEL, "")
@@ -126,6 +139,12 @@ class Context(ModelServerContext):
         """Which of the workers this is, from 0."""
         return self.place.worker
 
+    def finish_step(self, step: int) -> None:
+        """Note how long DECODE, PREDICT or ENCODE took: the time since the step before."""
+        now = self._clock()
+        self._observe(step, now - self._step_began)
+        self._step_began = now
+
     @property
     def metrics(self) -> HandlerMetrics:
         """The handler's own counters and measurements."""
@@ -134,7 +153,7 @@ class Context(ModelServerContext):
     @property
     def logger(self) -> logging.LoggerAdapter[logging.Logger]:
         """A logger whose lines begin with the request's id."""
-        return _RequestLogger(logging.getLogger("handler"), {"request_id": self.request_id})
+        return _RequestLogger(logging.getLogger(HANDLER_LOGGER), {"request_id": self.request_id})
 
     def set_custom_attributes(self, value: str) -> None:
         """Answer with X-Amzn-SageMaker-Custom-Attributes: at most 1024 printable ASCII characters."""

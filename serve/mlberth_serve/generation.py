@@ -13,6 +13,7 @@ from mlberth.errors import Fault, PlatformError
 from mlberth_serve import failure
 from mlberth_serve.gunicorn_command import gunicorn_argv, gunicorn_environment, write_command
 from mlberth_serve.heartbeat import Heartbeats
+from mlberth_serve.metrics_board import MetricsBoard
 from mlberth_serve.preparation import preparation_argv, prepared_environment
 from mlberth_serve.run_directory import GenerationDirectory
 from mlberth_serve.settings import Settings
@@ -45,16 +46,19 @@ class Generation:
         preparing: bool,
         behind_nginx: bool,
         application: str,
+        board: MetricsBoard | None,
     ) -> None:
         self.folder = folder
         self._settings = settings
         self._heartbeats = Heartbeats.create(settings.workers)
+        self._shared = [self._heartbeats.descriptor, *([board.descriptor] if board else [])]
         folder.path.mkdir(mode=0o700)
         write_command(
             settings,
             folder,
             behind_nginx=behind_nginx,
             heartbeats=self._heartbeats.descriptor,
+            metrics=board.descriptor if board else None,
             application=application,
         )
         prepared = prepared_environment(environ, settings, folder)
@@ -71,8 +75,7 @@ class Generation:
     def _start_stage(self) -> tuple[str, Popen[bytes]]:
         stage = self._stages.pop(0)
         log.debug("starting %s: %s", stage.name, stage.argv)
-        shared = self._heartbeats.descriptor
-        child = start(stage.argv, env=stage.env, pass_fds=[] if self._stages else [shared])
+        child = start(stage.argv, env=stage.env, pass_fds=[] if self._stages else self._shared)
         if not self._stages:
             self._heartbeats.close()
         return stage.name, child

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlberth_serve.connection import IDLE_SECONDS
+from mlberth_serve.nginx import wants_access_log
 from mlberth_serve.port import listen_address
 from mlberth_serve.python_command import python_command
 from mlberth_serve.run_directory import GenerationDirectory, write_private
@@ -49,7 +50,7 @@ def gunicorn_settings(
         "graceful_timeout": math.ceil(max(settings.stop_grace, settings.timeout + 1)),
         # The heartbeat of a worker is a file's time stamp, which must not wait for a disk.
         "worker_tmp_dir": _SHARED_MEMORY if may_write(_SHARED_MEMORY, os.W_OK) else str(folder.path),
-        "loglevel": _level_name(settings.log_level),
+        "logger_class": "mlberth_serve.gunicorn_log.GunicornLog",
         "limit_request_line": 8190,
         "limit_request_fields": 100,
         "limit_request_field_size": 8190,
@@ -69,17 +70,21 @@ def write_command(
     *,
     behind_nginx: bool,
     heartbeats: int,
+    metrics: int | None,
     application: str = APPLICATION,
 ) -> None:
     """Write down for gunicorn's master what it is to serve, and how.
 
-    `heartbeats` is the descriptor of the memory that it shares with the supervisor.
+    `heartbeats` and `metrics` are the descriptors of the memory that it shares with the supervisor.
     """
     command = {
         "application": application,
         "behind_nginx": behind_nginx,
         "heartbeats": heartbeats,
+        "metrics": metrics,
         "log_level": settings.log_level,
+        "log_format": settings.log_format,
+        "access_log": wants_access_log(settings),
         "settings": gunicorn_settings(settings, folder, behind_nginx=behind_nginx),
     }
     write_private(folder.gunicorn, json.dumps(command, indent=2) + "\n")
@@ -94,9 +99,3 @@ def gunicorn_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """
     defaults = dict.fromkeys(_THREADS, "1") | {"PYTHONUNBUFFERED": "1", "ORT_DISABLE_TELEMETRY": "1"}
     return defaults | {name: value for name, value in environ.items() if name not in IGNORED}
-
-
-def _level_name(level: int) -> str:
-    """Return gunicorn's name for a level, rounded down to one that has a name."""
-    names = {50: "critical", 40: "error", 30: "warning", 20: "info", 10: "debug"}
-    return names[max(10, min(50, level // 10 * 10))]

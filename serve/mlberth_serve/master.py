@@ -27,10 +27,19 @@ from mlberth import logs
 from mlberth.errors import Fault, ModelLoadError
 from mlberth.linux import die_with_parent
 from mlberth_serve import failure, variables
+from mlberth_serve.access_log import AccessLog
+from mlberth_serve.context import HANDLER_LOGGER
+from mlberth_serve.current_request import describe_request
+from mlberth_serve.gunicorn_log import LOGGER
 from mlberth_serve.heartbeat import Heartbeats
+from mlberth_serve.metric_page import PAGE_BYTES
+from mlberth_serve.metrics import Recorder
+from mlberth_serve.metrics_board import MetricsBoard
+from mlberth_serve.observation import Observed
 from mlberth_serve.ping import answer_ping
 from mlberth_serve.place import worker_index
 from mlberth_serve.run_directory import GenerationDirectory, replace_private
+from mlberth_serve.scrape import answer_scrape
 from mlberth_serve.worker import Worker
 
 LOAD_IN_WORKERS = "--load-in-workers"
@@ -49,8 +58,9 @@ def main(argv: Sequence[str]) -> int:
     """Serve as the private folder says that is named first; returns the exit code."""
     folder = GenerationDirectory(Path(argv[0]))
     command = json.loads(folder.gunicorn.read_text())
-    logs.configure(command["log_level"])
-    application = None
+    more = (LOGGER, HANDLER_LOGGER)
+    logs.configure(command["log_level"], form=command["log_format"], more=more, fields=describe_request)
+    application, began = None, time.monotonic()
     if LOAD_IN_WORKERS not in argv:
         try:
             application = load(command["application"])
@@ -59,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
         if reason := why_not_fork():
             log.info("%s after the model was loaded: each worker loads a model of its own", reason)
             os.execv(sys.executable, [*sys.orig_argv, LOAD_IN_WORKERS])  # noqa: S606 - ourselves, without a shell
-    Master(folder, command, application).run()
+    Master(folder, command, application, time.monotonic() - began).run()
     return 0
 
 
@@ -133,11 +143,16 @@ class Master(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn with our settings alone: no file, variable or argument of its own is read."""
 
     def __init__(
-        self, folder: GenerationDirectory, command: Mapping[str, Any], application: Any | None
+        self,
+        folder: GenerationDirectory,
+        command: Mapping[str, Any],
+        application: Any | None,
+        load_seconds: float,
     ) -> None:
         self._folder = folder
         self._command = command
         self._application = application
+        self._load_seconds = load_seconds
         self._heartbeats = Heartbeats(command["heartbeats"])
         self._failed_starts = 0
         self._has_served = False
@@ -161,11 +176,29 @@ class Master(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     def load(self) -> Any:
         """Return the application; a worker calls this, and loads it where the master has not."""
         if self._application is None:
+            began = time.monotonic()
             self._application = self._load_in_worker()
+            self._load_seconds = time.monotonic() - began
         let_stop_in()
-        if self._command["behind_nginx"]:
-            return self._application
-        return answer_ping(self._application, self._folder.run.state)
+        behind_nginx, logged = self._command["behind_nginx"], self._command["access_log"]
+        observed = Observed(
+            self._application,
+            self._make_recorder(),
+            behind_nginx=behind_nginx,
+            access_log=AccessLog(self._command["log_format"]) if logged and not behind_nginx else None,
+            tell_trace=logged and behind_nginx,
+        )
+        if behind_nginx:
+            return observed
+        run = self._folder.run
+        return answer_ping(answer_scrape(observed, run.metrics), run.state)
+
+    def _make_recorder(self) -> Recorder:
+        """Return this worker's recorder; where nobody reads it, it writes into memory of its own."""
+        board = self._command["metrics"]
+        recorder = Recorder(bytearray(PAGE_BYTES) if board is None else MetricsBoard(board).take_page())
+        recorder.begin_worker(self._load_seconds)
+        return recorder
 
     def _load_in_worker(self) -> Any:
         return self._run_before_requests(lambda: load(self._command["application"]))

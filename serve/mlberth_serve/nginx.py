@@ -13,12 +13,19 @@ from pathlib import Path
 
 from mlberth.errors import ContractError, Fault
 from mlberth_serve import variables
+from mlberth_serve.access_log import access_snippets
+from mlberth_serve.front_answers import FRONT_SNIPPETS
 from mlberth_serve.port import listen_address
 from mlberth_serve.run_directory import RunDirectory, write_private
 from mlberth_serve.settings import Settings
 
 STATIC_CONF = Path(__file__).parent / "nginx.conf"
 _CHECK_SECONDS = 30
+
+
+def wants_access_log(settings: Settings) -> bool:
+    """Tell whether a line is logged for each request."""
+    return settings.access_log or settings.log_level <= logging.DEBUG
 
 
 def nginx_argv(executable: str, run: RunDirectory) -> list[str]:
@@ -37,14 +44,16 @@ def snippets(settings: Settings, *, as_root: bool) -> dict[str, str]:
     ]
     if settings.serving_module:
         server.append("set $others app;")
-    if settings.log_level <= logging.DEBUG:
-        server.append("access_log /dev/stdout;")
     if settings.retry:
         server.append("set $retry on;")
     files = {
         "http.d/upstream.conf": upstreams(settings),
         "server.d/server.conf": "\n".join(server) + "\n",
     }
+    if wants_access_log(settings):
+        files |= access_snippets(settings.log_format)
+    if settings.metrics:
+        files |= FRONT_SNIPPETS
     if as_root:
         # One owner for nginx, gunicorn and the private folder, and no capability needed to change it.
         files["main.d/user.conf"] = "user root;\n"

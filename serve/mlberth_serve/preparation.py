@@ -56,7 +56,7 @@ def prepare(environ: Mapping[str, str], folder: GenerationDirectory) -> int:
     """Fetch and install; returns the exit code, and leaves the cause of a failure for the supervisor."""
     try:
         settings = Settings.from_environ(environ)
-        logs.configure(settings.log_level)
+        logs.configure(settings.log_level, form=settings.log_format)
         if must_fetch(settings):
             assert settings.submit_directory is not None
             where = variables.SUBMIT_DIRECTORY.name

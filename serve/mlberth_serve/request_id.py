@@ -7,6 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+ENVIRON_REQUEST_ID = "mlberth.request_id"
+"""Where the WSGI environment holds the request's id."""
+
 _SANE = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 

@@ -10,12 +10,10 @@ import orjson
 from werkzeug.exceptions import HTTPException
 
 from mlberth_serve.errors import HandlerError, InternalError, NotLoadedError, RequestError
+from mlberth_serve.request_id import ENVIRON_REQUEST_ID
 from mlberth_serve.response import JSON, REQUEST_ID, error_body
 
 log = logging.getLogger(__name__)
-
-ENVIRON_REQUEST_ID = "mlberth.request_id"
-"""Where the WSGI environment holds the request's id."""
 
 _ERRORS = {
     404: ("not_found", "There is nothing at this path. Predictions are at POST /invocations."),

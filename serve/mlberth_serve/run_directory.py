@@ -52,6 +52,11 @@ class RunDirectory:
         """What /ping is answered from."""
         return self.path / "state"
 
+    @property
+    def metrics(self) -> Path:
+        """What /metrics is answered from."""
+        return self.state / "metrics"
+
     def generation(self, number: int) -> GenerationDirectory:
         """Return the folder of one gunicorn."""
         return GenerationDirectory(self.path / str(number))

@@ -44,6 +44,9 @@ class Settings:
     max_payload_mb: int | None
     default_accept: str
     log_level: int
+    log_format: str
+    access_log: bool
+    metrics: bool
     stop_grace: float
     stop_delay: float
     batch: bool
@@ -77,6 +80,9 @@ class Settings:
             max_payload_mb=reader.get(variables.MAX_PAYLOAD_IN_MB),
             default_accept=reader.get(variables.DEFAULT_ACCEPT) or _DEFAULT_ACCEPTS.get(profile, JSON),
             log_level=reader.get(variables.LOG_LEVEL_VARIABLE),
+            log_format=reader.get(variables.LOG_FORMAT),
+            access_log=reader.get(variables.ACCESS_LOG),
+            metrics=reader.get(variables.METRICS),
             stop_grace=reader.get(variables.STOP_GRACE),
             stop_delay=reader.get(variables.STOP_DELAY),
             batch=reader.get(variables.BATCH),

@@ -19,8 +19,10 @@ from mlberth.errors import DependencyError, Fault, MlberthError
 from mlberth.linux import adopt_orphans
 from mlberth.signals import STOP, SignalQueue
 from mlberth_serve import failure, variables
+from mlberth_serve.exporter import Exporter
 from mlberth_serve.generation import Generation, why_gone
 from mlberth_serve.gunicorn_command import APPLICATION, IGNORED
+from mlberth_serve.metrics_board import MetricsBoard
 from mlberth_serve.nginx import check_own_conf, lay_out, nginx_argv
 from mlberth_serve.port import check_port, listen_address
 from mlberth_serve.preparation import needs_preparation
@@ -52,8 +54,8 @@ def serve(
     """
     began = clock()
     settings = Settings.from_environ(environ)
-    logs.configure(settings.log_level)
-    check_installed()
+    logs.configure(settings.log_level, form=settings.log_format)
+    check_installed(settings)
     check_port(settings)
     needs_preparation(settings)  # for what it raises
     nginx = find_nginx(settings, environ)
@@ -84,9 +86,10 @@ def find_nginx(settings: Settings, environ: Mapping[str, str]) -> str | None:
     return nginx
 
 
-def check_installed() -> None:
+def check_installed(settings: Settings) -> None:
     """Raise DependencyError where the packages that serve are not there."""
-    missing = [name for name in ("flask", "gunicorn", "numpy", "orjson") if find_spec(name) is None]
+    needed = ["flask", "gunicorn", "numpy", "orjson", *(["prometheus_client"] if settings.metrics else [])]
+    missing = [name for name in needed if find_spec(name) is None]
     if missing:
         found = f"no {', no '.join(missing)} for {sys.executable}"
         action = 'Install them with: pip install "mlberth[serve]"'
@@ -117,6 +120,8 @@ class Supervisor:
         self._nginx: Popen[bytes] | None = None
         self._readiness = Readiness(run.state)
         self._readiness.change(LOADING)
+        self._board = MetricsBoard.create() if settings.metrics else None
+        self._exporter = Exporter(run, self._board, settings.workers, clock) if self._board else None
 
     def start_nginx(self, executable: str) -> None:
         """Start nginx in its private folder; raises ContractError for a nginx.conf that does not do."""
@@ -151,6 +156,7 @@ class Supervisor:
             preparing=needs_preparation(self._settings),
             behind_nginx=self._nginx is not None,
             application=self._application,
+            board=self._board,
         )
 
     def _ask_for_reload(self) -> None:
@@ -161,7 +167,10 @@ class Supervisor:
 
     def _refresh(self) -> None:
         living = self._gunicorns.serving.living_workers(self._clock())
-        if not self._readiness.change(assess(living, self._readiness.state)):
+        changed = self._readiness.change(assess(living, self._readiness.state))
+        if self._exporter and self._readiness.state != LOADING:
+            self._exporter.refresh(living)
+        if not changed:
             return
         if self._readiness.state == READY:
             address, seconds = listen_address(self._settings), self._clock() - self._began

@@ -17,6 +17,7 @@ from mlberth_serve.errors import (
 from mlberth_serve.handler import Handler
 from mlberth_serve.handler_fault import explain
 from mlberth_serve.media_types import CSV, JSON, MediaType, concrete, negotiate
+from mlberth_serve.metrics import DECODE, ENCODE, PREDICT
 from mlberth_serve.output import finish, refuse_iterators
 
 _TEXT_TYPES = frozenset({CSV, JSON})
@@ -78,6 +79,7 @@ class Transformer:
             if handler.transform_fn:
                 data = _payload(body, media_type)
                 result = handler.transform_fn(handler.model, data, media_type.name, accept, context)
+                context.finish_step(PREDICT)
                 return finish(result, context)
             function = "input_fn"
             envelope = ""
@@ -85,16 +87,21 @@ class Transformer:
                 data = handler.input_fn(_payload(body, media_type), media_type.name, context)
             else:
                 data, envelope = READERS[media_type.name].decode(body, media_type)
+            context.finish_step(DECODE)
             function = "predict_fn"
             assert handler.predict_fn is not None
             prediction = handler.predict_fn(data, handler.model, context)
+            context.finish_step(PREDICT)
             if handler.output_fn:
                 function = "output_fn"
-                return finish(handler.output_fn(prediction, accept, context), context)
-            refuse_iterators(prediction)
-            if envelope and accept == JSON:
-                prediction = {envelope: prediction}
-            return CODECS[accept].encode(prediction), accept
+                answer = finish(handler.output_fn(prediction, accept, context), context)
+            else:
+                refuse_iterators(prediction)
+                if envelope and accept == JSON:
+                    prediction = {envelope: prediction}
+                answer = CODECS[accept].encode(prediction), accept
+            context.finish_step(ENCODE)
+            return answer
         except RequestError:
             raise
         except Exception as error:

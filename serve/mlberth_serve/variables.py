@@ -120,6 +120,16 @@ LOG_LEVEL_VARIABLE = Variable(
     "What is logged, by name or by number.",
     default_text="INFO",
 )
+LOG_FORMAT = Variable(
+    "SAGEMAKER_LOG_FORMAT",
+    one_of("text", "json"),
+    "text",
+    "How our log is written: lines for people, or a JSON object a line.",
+)
+ACCESS_LOG = Variable(
+    "SAGEMAKER_ACCESS_LOG", BOOLEAN, False, "Log a line for each request but those of /ping and /metrics."
+)
+METRICS = Variable("SAGEMAKER_METRICS", BOOLEAN, True, "Answer /metrics, in Prometheus' text form.")
 STOP_GRACE = Variable(
     "SAGEMAKER_STOP_GRACE_SECONDS",
     seconds(1, 3600),
@@ -188,6 +198,9 @@ ALL: tuple[Variable[Any], ...] = (
     MAX_PAYLOAD_IN_MB,
     DEFAULT_ACCEPT,
     LOG_LEVEL_VARIABLE,
+    LOG_FORMAT,
+    ACCESS_LOG,
+    METRICS,
     STOP_GRACE,
     STOP_DELAY,
     BATCH,

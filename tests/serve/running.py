@@ -78,7 +78,7 @@ class Server:
     def __enter__(self) -> Server:
         argv = [sys.executable, "-c", _BOOT.format(self._application)]
         environ = os.environ | self._variables
-        with self.log.open("w") as log:
+        with self.log.open("a") as log:
             self.process = subprocess.Popen(argv, env=environ, cwd=self._folder, stdout=log, stderr=log)
         return self
 

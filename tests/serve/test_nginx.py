@@ -39,8 +39,13 @@ def test_bare_file_is_complete(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "variables",
-    [{}, {"SAGEMAKER_CONTAINER_LOG_LEVEL": "DEBUG"}, {"SAGEMAKER_MAX_PAYLOAD_IN_MB": "0"}],
-    ids=["defaults", "debug", "unlimited"],
+    [
+        {},
+        {"SAGEMAKER_CONTAINER_LOG_LEVEL": "DEBUG"},
+        {"SAGEMAKER_ACCESS_LOG": "1", "SAGEMAKER_LOG_FORMAT": "json"},
+        {"SAGEMAKER_MAX_PAYLOAD_IN_MB": "0"},
+    ],
+    ids=["defaults", "debug", "access", "unlimited"],
 )
 def test_rendered_files_are_read(tmp_path: Path, variables: dict[str, str]) -> None:
     """What is rendered passes `nginx -t`, whoever we are, and is for our user's eyes alone."""
@@ -56,7 +61,8 @@ def test_rendered_files_are_read(tmp_path: Path, variables: dict[str, str]) -> N
 
 def test_risky_directives_are_absent() -> None:
     """No directive of the modules that security faults were found in, and no version is told."""
-    text = re.sub(r"#.*", "", STATIC_CONF.read_text())
+    rendered = snippets(settings(SAGEMAKER_ACCESS_LOG="true"), as_root=True).values()
+    text = re.sub(r"#.*", "", "\n".join([STATIC_CONF.read_text(), *rendered]))
     directives = {line.split()[0] for line in text.splitlines() if line.split()}
     assert not directives & {"rewrite", "map", "ssi", "slice", "uwsgi_pass", "scgi_pass", "alias"}
     assert "server_tokens off;" in text
@@ -113,11 +119,12 @@ def test_user_is_named_for_root_alone() -> None:
     assert "main.d/user.conf" not in snippets(settings(), as_root=False)
 
 
-def test_access_log_is_for_debugging() -> None:
-    """Off by default, to standard output at DEBUG."""
-    assert "access_log" not in snippets(settings(), as_root=False)["server.d/server.conf"]
-    debug = snippets(settings(SAGEMAKER_CONTAINER_LOG_LEVEL=str(logging.DEBUG)), as_root=False)
-    assert "access_log /dev/stdout;" in debug["server.d/server.conf"]
+def test_access_log_is_for_those_who_ask() -> None:
+    """Off by default; to standard output at DEBUG, and where its variable says so."""
+    assert "server.d/access.conf" not in snippets(settings(), as_root=False)
+    for variable, value in (("CONTAINER_LOG_LEVEL", str(logging.DEBUG)), ("ACCESS_LOG", "true")):
+        files = snippets(settings(**{f"SAGEMAKER_{variable}": value}), as_root=False)
+        assert "access_log /dev/stdout mlberth;" in files["server.d/access.conf"]
 
 
 INJECTION = "127.0.0.1; } evil { $request_id \n"

@@ -10,6 +10,7 @@ from mlberth_serve import variables
 from mlberth_serve.context import Context
 from mlberth_serve.errors import UnsupportedTypeError
 from mlberth_serve.media_types import CSV, DEFAULT_CONTENT_TYPE, MediaType, parse_content_type
+from mlberth_serve.metrics import DECODE, ENCODE, PREDICT
 from mlberth_serve.profiles.peer_formats import CSV_WITH_CHARSET, write_smc
 from mlberth_serve.profiles.profile import Profile
 from mlberth_serve.profiles.xgboost_ensemble import Ensemble, EvaluationError, load_ensemble
@@ -61,14 +62,18 @@ class AlgorithmMode:
             is_default = media_type.name == DEFAULT_CONTENT_TYPE and "Content-Type" not in context.headers
             kind = kind_of(None if is_default else media_type)
             matrix = read_matrix(body, kind)
+            context.finish_step(DECODE)
             status = 400
             predictions = self._predict(matrix, kind, context)
+            context.finish_step(PREDICT)
             status = 406
             accept = self._parse_accept(context.accept)
         except (InputError, EvaluationError, AcceptError) as error:
             context.set_response_status(status)
             return str(error).encode(), _TEXT
-        return self._write(predictions, accept), CSV_WITH_CHARSET if accept == CSV else accept
+        answer = self._write(predictions, accept)
+        context.finish_step(ENCODE)
+        return answer, CSV_WITH_CHARSET if accept == CSV else accept
 
     def _predict(self, matrix: Any, kind: str, context: Context) -> Any:
         try:

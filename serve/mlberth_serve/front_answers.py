@@ -1,0 +1,50 @@
+"""What nginx answered without a worker: read from a list of all answers, which is cut off as it grows.
+
+nginx cannot count, and a condition on what it lists would take regular expressions in its configuration.
+A list costs it a few bytes an answer, written once a second.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+
+LIST = "front.log"
+FRONT_SNIPPETS = {
+    "http.d/front.conf": "log_format front '$status $upstream_bytes_received';\n",
+    "server.d/front.conf": f"access_log {LIST} front buffer=8k flush=1s;\n",
+}
+"""The files that make nginx write the list, by their path below the private folder."""
+_CUT_BYTES = 1 << 20
+_NOTHING = b"0-, :"
+"""What is said of the bytes of no worker, or of several."""
+
+
+class FrontAnswers:
+    """Counts by status."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / LIST
+        self._read = 0
+        self._rest = b""
+        self.counts: Counter[int] = Counter()
+
+    def refresh(self) -> None:
+        """Count what has come since the last time."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._read)
+                content = file.read()
+        except FileNotFoundError:  # without nginx
+            return
+        self._read += len(content)
+        *lines, self._rest = (self._rest + content).split(b"\n")
+        for line in lines:
+            status, _, received = line.partition(b" ")
+            if not received.strip(_NOTHING):
+                self.counts[int(status)] += 1
+        if self._read > _CUT_BYTES:
+            # nginx appends, wherever the end is. What it writes between our two calls is not counted.
+            os.truncate(self._path, 0)
+            self._read = 0

@@ -1,0 +1,41 @@
+"""How much memory a process uses, as /proc tells it."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+_PSS = re.compile(rb"^Pss:\s+(\d+) kB", re.MULTILINE)
+_MOST_WALKED = 2 << 30
+"""Working out a PSS holds up the process, for about 20 ms a GB: large ones are spared."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes."""
+
+    resident: int
+    proportional: int | None = None
+    """None where it was not worked out."""
+
+
+def read_resident(pid: int, proc: Path = Path("/proc")) -> int | None:
+    """Return a process's RSS in bytes, None where it is gone."""
+    try:
+        pages = int((proc / str(pid) / "statm").read_bytes().split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE") or None  # a dead process that nobody has reaped has none
+
+
+def read_proportional(pid: int, resident: int, proc: Path = Path("/proc")) -> int | None:
+    """Return a process's PSS in bytes; None where it is gone, too large, or the kernel does not say."""
+    if resident > _MOST_WALKED:
+        return None
+    try:
+        found = _PSS.search((proc / str(pid) / "smaps_rollup").read_bytes())
+    except OSError:
+        return None
+    return int(found[1]) * 1024 if found else None

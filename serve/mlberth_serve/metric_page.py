@@ -1,0 +1,103 @@
+"""Where each number stands in a worker's page of the metrics board.
+
+A page is an array of doubles, which a worker adds to and the supervisor reads, and behind it the entries
+of the handler's own metrics: a name each, and two doubles.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+ROUTES = ("/invocations", "/execution-parameters", "other")
+CLASSES = ("2xx", "3xx", "4xx", "5xx")
+DURATIONS = ("request", "queue", "decode", "predict", "encode")
+"""What has a histogram, in seconds."""
+BUCKETS = (
+    *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1),
+    *(0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
+)
+"""Upper bounds in seconds; one more bucket has what is above."""
+
+PID, STARTS, BUSY, CUT_OFF, LOAD_SECONDS, DROPPED = range(6)
+REQUESTS = 8
+"""The first of the counts, one for each class of each route."""
+HISTOGRAMS = REQUESTS + len(ROUTES) * len(CLASSES)
+"""The first histogram: a sum, then a count for each bucket."""
+HISTOGRAM_CELLS = 1 + len(BUCKETS) + 1
+CELLS = HISTOGRAMS + len(DURATIONS) * HISTOGRAM_CELLS
+
+ENTRIES = CELLS * 8
+"""The offset of the handler's entries, in bytes."""
+MOST_ENTRIES = 100
+NAME_BYTES = 240
+ENTRY = struct.Struct(f"={NAME_BYTES}sdd")
+PAGE_BYTES = -(-(ENTRIES + MOST_ENTRIES * ENTRY.size) // 4096) * 4096
+
+
+@dataclass(frozen=True)
+class Series:
+    """The name of one of the handler's metrics."""
+
+    kind: str
+    """counter, time, size, percent, error or metric."""
+    name: str
+    labels: tuple[tuple[str, str], ...]
+
+    def encode(self) -> bytes | None:
+        """Return what an entry holds of it; None where it is too long."""
+        encoded = json.dumps([self.kind, self.name, dict(self.labels)]).encode()
+        return encoded if len(encoded) < NAME_BYTES else None
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """The durations of one kind: their sum, and how many fell into each bucket."""
+
+    total: float
+    counts: tuple[float, ...]
+
+    def __add__(self, other: Histogram) -> Histogram:
+        counts = zip(self.counts, other.counts, strict=True)
+        return Histogram(self.total + other.total, tuple(one + more for one, more in counts))
+
+
+class Page:
+    """One worker's numbers as they were at one moment."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._cells = memoryview(content[: CELLS * 8]).cast("d")
+
+    def number(self, cell: int) -> float:
+        """Return PID, STARTS, BUSY, CUT_OFF, LOAD_SECONDS or DROPPED."""
+        return self._cells[cell]
+
+    def requests(self, route: int, status_class: int) -> float:
+        """Return how many requests a route has answered with a class of status."""
+        return self._cells[REQUESTS + route * len(CLASSES) + status_class]
+
+    def histogram(self, duration: int) -> Histogram:
+        """Return one histogram."""
+        first = HISTOGRAMS + duration * HISTOGRAM_CELLS
+        total, *counts = self._cells[first : first + HISTOGRAM_CELLS]
+        return Histogram(total, tuple(counts))
+
+    def entries(self) -> Iterator[tuple[Series, float, float]]:
+        """Yield the handler's metrics: name, sum, and how many values were added."""
+        for position in range(MOST_ENTRIES):
+            name, total, count = ENTRY.unpack_from(self._content, ENTRIES + position * ENTRY.size)
+            if not name[0]:
+                return
+            try:
+                kind, text, labels = json.loads(name.rstrip(b"\0"))
+            except ValueError:  # still being written
+                return
+            yield Series(kind, text, tuple(labels.items())), total, count
+
+
+def make_series(kind: str, name: str, labels: Mapping[str, str]) -> Series:
+    """Return the series of a handler's metric, whatever its order of labels."""
+    return Series(kind, name, tuple(sorted(labels.items())))
