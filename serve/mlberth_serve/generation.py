@@ -100,6 +100,9 @@ class Generation:
 
     def end(self) -> None:
         """Let its workers answer what they have, and end."""
+        if self._stages:
+            self._stages.clear()
+            self._heartbeats.close()
         if self.child.returncode is None:
             self.child.send_signal(signal.SIGTERM)
 

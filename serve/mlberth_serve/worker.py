@@ -189,10 +189,10 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         self.heartbeat.begin_request()
         try:
             return self._answer(connection, request)
-        except GoneError:
-            return False
         except (Exception, SystemExit) as error:
-            if self._reply and self._reply.headers_sent:
+            if isinstance(error, GoneError) or (isinstance(error, OSError) and connection.is_abandoned()):
+                pass  # the client went away, with its request half read or its answer half sent
+            elif self._reply and self._reply.headers_sent:
                 # Half of an answer is on its way: only a cut connection can say that it is not whole.
                 self.log.exception("The answer broke off.")
             else:

@@ -20,11 +20,14 @@ FAULTY = "faulty:application"
 
 @dataclass
 class Load:
-    """Closed-loop clients over kept-alive connections; every answer must be the request's own nonce."""
+    """Closed-loop clients; every answer must be its request's own body."""
 
     server: Server
     clients: int = 4
-    body: str = ""
+    command: str = "nonce"
+    """What each request asks for; its own number follows."""
+    keep: bool = True
+    """Whether a client keeps its connection; without, a reset is a request that nobody has read."""
     backoff: float = 0.0
     """How long a client waits after a 503, in seconds."""
     count: int = 0
@@ -49,23 +52,24 @@ class Load:
 
     def _run(self, client: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
+        unread = ConnectionRefusedError if self.keep else ConnectionError
+        headers = {} if self.keep else {"Connection": "close"}
         number = 0
         while not self.ended.is_set():
             number += 1
-            body = self.body or f"nonce {client} {number}"
+            body = f"{self.command} {client} {number}"
             began = time.monotonic()
             try:
-                connection.request("POST", "/invocations", body.encode())
+                connection.request("POST", "/invocations", body.encode(), headers)
                 response = connection.getresponse()
                 status, text = response.status, response.read().decode()
-            except ConnectionRefusedError:  # nothing was accepted, so nothing is lost
-                connection.close()
-                if self.ended.wait(0.01):
-                    break
-                continue
             except (OSError, http.client.HTTPException) as error:
-                status, text = 0, repr(error)
                 connection.close()
+                if isinstance(error, unread) and not isinstance(error, http.client.RemoteDisconnected):
+                    if self.ended.wait(0.01):
+                        break
+                    continue
+                status, text = 0, repr(error)
             with self._lock:
                 if status == 503 and self.backoff:
                     self.refused.append(time.monotonic() - began)

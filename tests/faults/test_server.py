@@ -23,7 +23,7 @@ def test_overload_is_refused_early(tmp_path: Path) -> None:
     with Server(tmp_path, FAULTY, SAGEMAKER_MODEL_SERVER_MAX_IN_FLIGHT="8") as server:
         server.wait_ready()
         answer_refused = None
-        with Pings(server) as pings, Load(server, clients=80, body="sleep 0.05", backoff=0.5) as load:
+        with Pings(server) as pings, Load(server, clients=80, command="sleep 0.05", backoff=0.5) as load:
             began = time.monotonic()
             wait_until(lambda: load.count > 20)
             while answer_refused is None:
@@ -70,7 +70,7 @@ def test_stop_under_load_loses_nothing(tmp_path: Path) -> None:
     for _ in range(200 if LONG else 3):
         with (
             Server(tmp_path, FAULTY) as server,
-            Load(server.wait_ready(), clients=8, body="sleep 0.02") as load,
+            Load(server.wait_ready(), clients=8, command="sleep 0.02", keep=False) as load,
         ):
             wait_for_answers(load, 50)
             began = time.monotonic()
@@ -86,7 +86,10 @@ def test_stop_under_load_loses_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT], ids=lambda s: s.name)
 def test_two_stop_signals_are_one_stop(tmp_path: Path, second: signal.Signals) -> None:
     """The second changes nothing: the request in work is answered, the exit code is 0, nothing is left."""
-    with Server(tmp_path, FAULTY) as server, Load(server.wait_ready(), body="sleep 0.3") as load:
+    with (
+        Server(tmp_path, FAULTY) as server,
+        Load(server.wait_ready(), command="sleep 0.3", keep=False) as load,
+    ):
         wait_for_answers(load, 1)
         children = server.children().values()
         server.process.send_signal(signal.SIGTERM)

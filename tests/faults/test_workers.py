@@ -24,7 +24,11 @@ def _nginx() -> None:
 def test_killed_workers_cost_nobody_an_answer(tmp_path: Path) -> None:
     """SIGKILL for one worker after the other under load: no request fails, and ping stays 200."""
     recovery = 0.0
-    with Server(tmp_path, FAULTY) as server, Pings(server.wait_ready()) as pings, Load(server) as load:
+    with (
+        Server(tmp_path, FAULTY) as server,
+        Pings(server.wait_ready()) as pings,
+        Load(server, command="sleep 0.005") as load,
+    ):
         for _ in range(1200 if LONG else 6):
             victim, *others = workers(server)
             os.kill(victim, signal.SIGKILL)

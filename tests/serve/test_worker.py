@@ -6,6 +6,7 @@ import http.client
 import os
 import signal
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -71,6 +72,12 @@ def test_nginx_keeps_its_connection(behind: Server) -> None:
     assert len(connections) == 1
 
 
+def test_large_bodies_come_back_whole(bare: Server, behind: Server) -> None:
+    """However many pieces they arrive in, and leave in."""
+    body = "0123456789" * 50_000
+    assert bare.invoke(body).body == behind.invoke(body).body == body.encode()
+
+
 def test_requests_in_one_piece_are_answered_in_order(bare: Server) -> None:
     """Pipelined requests get their answers one after the other."""
     with connect(bare) as client:
@@ -127,6 +134,18 @@ def test_answer_that_breaks_off_is_not_taken_for_whole(bare: Server) -> None:
         with pytest.raises(http.client.IncompleteRead):
             read(client)
     assert bare.invoke("1").status == 200
+
+
+def test_client_that_vanishes_leaves_no_traceback(bare: Server) -> None:
+    """A connection that is reset in the middle of a body is no fault of the server's."""
+    before = bare.text.count("Traceback")
+    with connect(bare) as client:
+        client.sendall(
+            b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 70000
+        )
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert bare.invoke("1").status == 200
+    assert bare.text.count("Traceback") == before
 
 
 @pytest.mark.parametrize("command", ["leave", "raise"])
