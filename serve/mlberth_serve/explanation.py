@@ -27,7 +27,9 @@ def explain(environ: Mapping[str, str]) -> str:
     run = RunDirectory(Path("/tmp/mlberth-serve-XXXXXXXX"))  # noqa: S108 - a name to show; nothing is made
     folder = run.generation(1)
     nginx = find_nginx(settings, environ)
-    sections = [("Settings", _lines(dataclasses.asdict(settings)))]
+    shown = dataclasses.asdict(settings)
+    shown |= {"layout": settings.layout._asdict(), "installs": settings.installs._asdict()}
+    sections = [("Settings", _lines(shown))]
     if nginx:
         conf = settings.nginx_conf or STATIC_CONF
         sections.append((f"nginx, in {run.path}", f"{shlex.join(nginx_argv(nginx, run))}\n"))

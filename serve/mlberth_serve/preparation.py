@@ -35,7 +35,9 @@ def needs_preparation(settings: Settings) -> bool:
     if must_fetch(settings):
         return True
     program = find_code(settings)
-    return program is not None and install_command(sys.executable, program.folder) is not None
+    return (
+        program is not None and install_command(sys.executable, program.folder, settings.installs) is not None
+    )
 
 
 def must_fetch(settings: Settings) -> bool:
@@ -66,7 +68,9 @@ def prepare(environ: Mapping[str, str], folder: GenerationDirectory) -> int:
         if program is None:
             return 0
         with SignalQueue() as signals:
-            stopped_by = install(program.folder, python=sys.executable, environ=environ, signals=signals)
+            stopped_by = install(
+                program.folder, settings.installs, python=sys.executable, environ=environ, signals=signals
+            )
         return exit_code(-stopped_by) if stopped_by else 0
     except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor must hear of it
         return failure.record(folder.failure, error).exit_code

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlberth.dependencies import Installs
 from mlberth.errors import Fault
 from mlberth.layout import Layout
 from mlberth.resources import cpu_count
@@ -56,6 +57,7 @@ class Settings:
     profile: str
     inference_output: str | None
     inference_ensemble: bool
+    installs: Installs
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
@@ -92,6 +94,7 @@ class Settings:
             profile=profile,
             inference_output=reader.get(variables.INFERENCE_OUTPUT),
             inference_ensemble=reader.get(variables.INFERENCE_ENSEMBLE),
+            installs=Installs.read(reader),
         )
         if settings.inference_output is not None and profile != "xgboost":
             expected = f"nothing, without {variables.PROFILE.name}=xgboost"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
+from mlberth.dependencies import ALLOWED, CODEARTIFACT, CONSTRAINTS, SAFE
 from mlberth.variables import (
     BOOLEAN,
     LOG_LEVEL,
@@ -210,4 +211,8 @@ ALL: tuple[Variable[Any], ...] = (
     PROFILE,
     INFERENCE_OUTPUT,
     INFERENCE_ENSEMBLE,
+    ALLOWED,
+    SAFE,
+    CONSTRAINTS,
+    CODEARTIFACT,
 )

@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-import os
 import signal
 import subprocess
-import sys
-import venv
-import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.support import wait_until
+from tests.toolkit.installing import result, start, wheel
 
-from mlberth.dependencies import install_command, is_package
-
-INSTALLER = """
-import json, os, sys
-from pathlib import Path
-from mlberth.dependencies import install
-from mlberth.errors import MlberthError
-from mlberth.signals import SignalQueue
-with SignalQueue() as signals:
-    try:
-        stopped = install(Path(sys.argv[1]), python=sys.argv[2], environ=os.environ, signals=signals)
-        print(json.dumps({"stopped": stopped}))
-    except MlberthError as error:
-        print(json.dumps({"error": str(error), "kind": type(error).__name__, "exit_code": error.exit_code}))
-"""
+from mlberth.dependencies import Installs, install_command, is_package
+from mlberth.variables import Reader
 
 
 @pytest.mark.parametrize(
@@ -46,6 +26,11 @@ with SignalQueue() as signals:
         ({"setup.py": "", "requirements.txt": "a"}, [".", "-r", "requirements.txt"]),
         ({"pyproject.toml": "[tool.ruff]\n"}, None),
         ({"pyproject.toml": "[build-system]\nrequires=[]\n"}, ["."]),
+        (
+            {"wheelhouse/a.whl": "", "requirements.txt": "a"},
+            ["--no-index", "--find-links", "wheelhouse", "-r", "requirements.txt"],
+        ),
+        ({"uv.lock": "", "requirements.txt": "a"}, ["-r", "requirements.txt"]),
     ],
 )
 def test_command_follows_from_the_files(
@@ -53,49 +38,11 @@ def test_command_follows_from_the_files(
 ) -> None:
     """A package and a requirements.txt that names anything are installed in one pip command."""
     for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
     expected = command and ["python", "-m", "pip", "install", *command]
-    assert install_command("python", tmp_path) == expected
+    assert install_command("python", tmp_path, Installs.read(Reader({}))) == expected
     assert is_package(tmp_path) == (command is not None and "." in command)
-
-
-@pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the interpreter of a fresh virtual environment."""
-    folder = tmp_path_factory.mktemp("environment")
-    venv.create(folder, with_pip=True, symlinks=True)
-    return str(folder / "bin/python")
-
-
-def wheel(folder: Path, name: str) -> Path:
-    """Write a wheel that holds one module of its name."""
-    path = folder / f"{name}-1.0-py3-none-any.whl"
-    info = f"{name}-1.0.dist-info"
-    files = {
-        f"{name}.py": "VALUE = 42\n",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = ""
-    with zipfile.ZipFile(path, "w") as file:
-        for member, text in files.items():
-            file.writestr(member, text)
-            digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-            record += f"{member},sha256={digest},{len(text)}\n"
-        file.writestr(f"{info}/RECORD", record)
-    return path
-
-
-def start(code: Path, python: str, **environ: str) -> subprocess.Popen[bytes]:
-    argv = [sys.executable, "-c", INSTALLER, str(code), python]
-    env = {**os.environ, "PIP_NO_INDEX": "1", **environ}
-    return subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
-def result(installer: subprocess.Popen[bytes]) -> tuple[dict[str, Any], str]:
-    out, err = installer.communicate(timeout=120)
-    answer: dict[str, Any] = json.loads(out.splitlines()[-1])
-    return answer, (out + err).decode()
 
 
 def test_requirements_are_installed_and_output_is_streamed(tmp_path: Path, python: str) -> None:

@@ -1,18 +1,61 @@
-"""What the user's code needs, installed with pip before it runs."""
+"""What the user's code needs, installed before it runs.
+
+| the code folder holds                       | installed by                          |
+| ------------------------------------------- | ------------------------------------- |
+| requirements.txt that names anything        | pip                                   |
+| setup.py, or pyproject.toml with a build    | pip, in one command with requirements |
+| uv.lock and no requirements.txt             | uv sync                               |
+
+A folder `wheelhouse` beside them is where pip looks then, and nowhere else.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 import signal
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from mlberth.errors import DependencyError, Fault, PlatformError
 from mlberth.masking import masked_text, secret_values
 from mlberth.signals import SignalQueue
 from mlberth.supervise import supervise
+from mlberth.variables import BOOLEAN, OPTIONAL_TEXT, Reader, Variable
+
+ALLOWED = Variable(
+    "SAGEMAKER_ALLOW_INSTALL",
+    BOOLEAN,
+    True,
+    "Whether a job may install anything; with false a job that asks for it fails.",
+)
+SAFE = Variable(
+    "SAGEMAKER_SAFE_REQUIREMENTS",
+    BOOLEAN,
+    False,
+    "Accept in requirements.txt names, versions and hashes alone: no URL, path, repository or index.",
+)
+CONSTRAINTS = Variable(
+    "SAGEMAKER_PIP_CONSTRAINTS",
+    OPTIONAL_TEXT,
+    None,
+    "A constraints file that no install may break, such as one that protects the image's framework; "
+    "empty for none.",
+    default_text="constraints.txt in the root of Python's environment, where the images put theirs",
+)
+CODEARTIFACT = Variable(
+    "CA_REPOSITORY_ARN",
+    OPTIONAL_TEXT,
+    None,
+    "The AWS CodeArtifact repository that pip installs from (extra `aws`).",
+    default_text="pip's own index",
+)
 
 REQUIREMENTS = "requirements.txt"
+WHEELHOUSE = "wheelhouse"
+LOCK = "uv.lock"
 _BUILD_SYSTEM = re.compile(r"^\s*\[\s*build-system\s*\]", re.MULTILINE)
 _GRACE_SECONDS = 3.0
 _LAST_LINES = 8
@@ -20,47 +63,102 @@ _LAST_LINES = 8
 _QUIET = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PIP_ROOT_USER_ACTION": "ignore"}
 
 
+class Installs(NamedTuple):
+    """What a job may install, and from where."""
+
+    allowed: bool
+    safe: bool
+    constraints: Path | None
+    codeartifact: str | None
+    """The ARN of a repository."""
+
+    @classmethod
+    def read(cls, reader: Reader) -> Installs:
+        """Read the settings; their faults are the reader's to raise."""
+        named = reader.get(CONSTRAINTS)
+        default = Path(sys.prefix, "constraints.txt")
+        return cls(
+            allowed=reader.get(ALLOWED),
+            safe=reader.get(SAFE),
+            constraints=Path(named) if named else default if named is None and default.is_file() else None,
+            codeartifact=reader.get(CODEARTIFACT) or None,
+        )
+
+
 def install(
-    code: Path, *, python: str, environ: Mapping[str, str], signals: SignalQueue
+    code: Path, installs: Installs, *, python: str, environ: Mapping[str, str], signals: SignalQueue
 ) -> signal.Signals | None:
     """Install what the code in a folder asks for; quietly nothing where it asks for nothing.
 
-    Returns the stop signal that arrived meanwhile, if one did: the caller then ends. pip's output is
-    streamed. Call it before any other child is started: it ends with nothing left below this process.
-    Raises DependencyError with pip's last lines.
+    Returns the stop signal that arrived meanwhile, if one did: the caller then ends. The installer's output
+    is streamed. Call it before any other child is started: it ends with nothing left below this process.
+    Raises DependencyError with the installer's last lines.
     """
-    argv = install_command(python, code)
+    argv = install_command(python, code, installs)
     if not argv:
         return None
+    _check(code, installs, argv, environ)
+    env = _QUIET | {"UV_PROJECT_ENVIRONMENT": sys.prefix} | dict(environ) | _index(installs)
     try:
-        outcome = supervise(argv, env=_QUIET | dict(environ), cwd=code, signals=signals, grace=_GRACE_SECONDS)
+        outcome = supervise(argv, env=env, cwd=code, signals=signals, grace=_GRACE_SECONDS)
     except OSError as error:
-        raise PlatformError(Fault(python, error.strerror or str(error), "a Python that starts")) from error
+        raise PlatformError(Fault(argv[0], error.strerror or str(error), "a program that starts")) from error
     if outcome.stopped_by is None and outcome.returncode != 0:
         said = _last_lines(outcome.stderr, secret_values(environ)) or "it said nothing"
         action = f"Mend what it names; it ran in {code}."
-        raise DependencyError(
-            Fault(" ".join(argv[1:]), f"exit code {outcome.exit_code} ({said})", "0", action)
-        )
+        raise DependencyError(Fault(_shown(argv), f"exit code {outcome.exit_code} ({said})", "0", action))
     return outcome.stopped_by
 
 
-def install_command(python: str, code: Path) -> list[str] | None:
-    """Return the pip command that installs the package in a folder and its requirements.txt.
-
-    None where there is neither: no setup.py, no pyproject.toml with a build system, and no
-    requirements.txt that names anything.
-    """
-    package = ["."] if is_package(code) else []
+def install_command(python: str, code: Path, installs: Installs) -> list[str] | None:
+    """Return the command that installs what a folder asks for; None where it asks for nothing."""
     requirements = ["-r", REQUIREMENTS] if _asks_for_something(code / REQUIREMENTS) else []
+    if not requirements and (code / LOCK).is_file():
+        # Inexact: what the image brought stays.
+        return ["uv", "sync", "--locked", "--inexact", "--no-dev"]
+    package = ["."] if is_package(code) else []
     if not package and not requirements:
         return None
-    return [python, "-m", "pip", "install", *package, *requirements]
+    wheelhouse = (code / WHEELHOUSE).is_dir()
+    options = ["--no-index", "--find-links", WHEELHOUSE] if wheelhouse else []
+    options += ["-c", str(installs.constraints)] if installs.constraints else []
+    return [python, "-m", "pip", "install", *options, *package, *requirements]
 
 
 def is_package(code: Path) -> bool:
     """Tell whether a folder can be installed: by its setup.py, or a pyproject.toml with a build system."""
     return (code / "setup.py").is_file() or bool(_BUILD_SYSTEM.search(_text(code / "pyproject.toml")))
+
+
+def _check(code: Path, installs: Installs, argv: list[str], environ: Mapping[str, str]) -> None:
+    """Raise DependencyError for an install that may not, or cannot, be tried."""
+    if not installs.allowed:
+        action = f"Install it in the image and take it out of {code}, or unset {ALLOWED.name}."
+        raise DependencyError(Fault(ALLOWED.name, f"false, and {_shown(argv)} to run", "no install", action))
+    if installs.safe:
+        from mlberth.requirements import check_requirements  # noqa: PLC0415 - few jobs ask for it
+
+        check_requirements(code / REQUIREMENTS, code)
+    if argv[0] == "uv":
+        from mlberth.run import find  # noqa: PLC0415 - as above
+
+        if not find("uv", os.get_exec_path(environ)):
+            action = f"Install uv in the image, or bring {REQUIREMENTS}: uv export -o {REQUIREMENTS}"
+            raise DependencyError(Fault(LOCK, "no uv in this image", "uv on PATH", action))
+
+
+def _index(installs: Installs) -> dict[str, str]:
+    """Return the variables that make pip use the job's CodeArtifact repository."""
+    if not installs.codeartifact:
+        return {}
+    from mlberth.codeartifact import index_url  # noqa: PLC0415 - needs botocore
+
+    # A variable, because other processes can read an argument.
+    return {"PIP_INDEX_URL": index_url(installs.codeartifact, where=CODEARTIFACT.name)}
+
+
+def _shown(argv: list[str]) -> str:
+    return " ".join(argv if argv[0] == "uv" else argv[1:])
 
 
 def _asks_for_something(requirements: Path) -> bool:
@@ -74,5 +172,5 @@ def _text(path: Path) -> str:
 
 def _last_lines(stderr: bytes, secrets: Iterable[str]) -> str:
     lines = [line.strip() for line in stderr.decode(errors="replace").splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("ERROR:")] or lines
+    errors = [line for line in lines if line.lower().startswith("error:")] or lines
     return masked_text(" / ".join(errors[-_LAST_LINES:]), secrets)

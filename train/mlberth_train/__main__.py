@@ -29,6 +29,13 @@ install requirements.txt, run the program in processing/input/code, pass signals
 output/message.
 
 Without PROGRAM, SAGEMAKER_PROGRAM is run. Exit codes are those of `train`."""
+VALIDATE_USAGE = """\
+usage: mlberth validate [DIR]
+
+Check the tree of a training job (/opt/ml, or SAGEMAKER_BASE_DIR, unless DIR is given) against the
+contract, with the variables that are set, and list every fault. Nothing is run or changed.
+
+Exit codes: 0 no fault; 78 there are faults."""
 _HELP = (["--help"], ["-h"])
 _USAGE_ERROR = 2
 
@@ -72,6 +79,28 @@ def _no_collection() -> Iterator[None]:
     gc.disable()
     yield
     gc.freeze()
+
+
+def validate() -> int:
+    """Check the tree of a training job against the contract; returns the exit code."""
+    from pathlib import Path  # noqa: PLC0415 - as the rest
+
+    from mlberth.errors import ContractError  # noqa: PLC0415
+    from mlberth.layout import Layout  # noqa: PLC0415
+    from mlberth_train.validation import faults_of  # noqa: PLC0415
+
+    arguments = sys.argv[1:]
+    if arguments in _HELP or len(arguments) > 1:
+        print(VALIDATE_USAGE)
+        return 0 if arguments in _HELP else _USAGE_ERROR
+    base = Path(arguments[0]) if arguments else Layout.from_environ(os.environ).base
+    faults = faults_of(base.absolute(), os.environ, sys.executable)
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    if faults:
+        return ContractError.exit_code
+    print(f"{base}: no fault found")
+    return 0
 
 
 def _explain() -> int:

@@ -36,7 +36,9 @@ def explain(environ: Mapping[str, str], python: str) -> str:
     else:
         job = make_job(training, environ, python)
         environment = resolved(environment)
-        lines["install"] = shlex.join(install_command(python, code) or []) or "nothing"
+        lines["install"] = (
+            shlex.join(install_command(python, code, training.settings.installs) or []) or "nothing"
+        )
         lines["command"] = job.place.mask(shlex.join(job.shown))
     lines["stop"] = f"SIGTERM is passed on; SIGKILL after {training.settings.grace:g} s"
     text = [f"{name + ':':<10}{value}" for name, value in lines.items()]

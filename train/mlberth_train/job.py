@@ -92,7 +92,13 @@ class Runner:
         return self._fail(problem)
 
     def _install(self, job: Job) -> Signals | None:
-        return install(job.code, python=self._python, environ=self._environ, signals=self._signals)
+        return install(
+            job.code,
+            job.settings.installs,
+            python=self._python,
+            environ=self._environ,
+            signals=self._signals,
+        )
 
     def _succeed(self) -> int:
         report.clear(self._journal, self._reports.failure)

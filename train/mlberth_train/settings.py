@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from mlberth.dependencies import Installs
 from mlberth.variables import Reader
 from mlberth_train import variables
 from mlberth_train.journal import Journal
@@ -17,6 +18,7 @@ class Settings(NamedTuple):
     """Seconds from a stop signal to the kill."""
     collapse: bool
     """Whether progress bars are collapsed where nobody looks at a terminal."""
+    installs: Installs
     log_format: str
     """How our own lines look (see `open_journal`)."""
 
@@ -26,6 +28,7 @@ class Settings(NamedTuple):
         return cls(
             grace=reader.get(variables.STOP_GRACE),
             collapse=reader.get(variables.COLLAPSE_PROGRESS),
+            installs=Installs.read(reader),
             log_format=reader.get(variables.LOG_FORMAT),
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlberth.arguments import PROTOCOLS
+from mlberth.dependencies import ALLOWED, CODEARTIFACT, CONSTRAINTS, SAFE
 from mlberth.layout import BASE_DIR, DEFAULT_BASE
 from mlberth.s3 import ENDPOINT, REGION
 from mlberth.training_environment import JOB_NAME, LOG_LEVEL_VARIABLE, PROGRAM, TRAINING_MODULE
@@ -54,6 +55,10 @@ ALL: tuple[Variable[Any], ...] = (
     LOG_LEVEL_VARIABLE,
     LOG_FORMAT,
     COLLAPSE_PROGRESS,
+    ALLOWED,
+    SAFE,
+    CONSTRAINTS,
+    CODEARTIFACT,
     JOB_NAME,
     BASE,
     REGION,
