@@ -17,6 +17,14 @@ import sys, urllib.request
 request = urllib.request.Request("http://127.0.0.1:8080/invocations", b"9,9", {"Content-Type": "text/csv"})
 print(urllib.request.urlopen(request, timeout=20).read().decode())
 """
+COUNT = """
+import sys
+from pathlib import Path
+lines = Path("/opt/ml/processing/input/rows/data.csv").read_text().split()
+label = sys.argv[sys.argv.index("--label") + 1]
+Path("/opt/ml/processing/output/count.txt").write_text(str(sum(line[0] == label for line in lines)))
+sys.exit(5)
+"""
 USERS = pytest.mark.parametrize(
     "options", [(), UNPRIVILEGED_ROOT, HARDENED], ids=["root", "root without capabilities", "hardened"]
 )
@@ -88,26 +96,16 @@ def test_port_is_the_platforms_choice(tree: Path, engine: Engine, image: Image) 
     assert "9001" in server.logs()
 
 
-@pytest.mark.parametrize(
-    ("kind", "exit_code", "said"),
-    [
-        ("train", 78, "/opt/ml"),
-        ("serve", 65, "the model folder"),
-    ],
-)
-def test_without_a_tree(kind: str, exit_code: int, said: str, engine: Engine, image: Image) -> None:
-    """With nothing mounted, one message says what is missing; nobody sees a traceback."""
-    done = engine.run(image(kind, "base"))
-    assert done.returncode == exit_code, done.stderr
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_mount_that_the_user_cannot_write(tree: Path, engine: Engine, image: Image) -> None:
-    """A user who may not write to the mounted tree is told which folder, before the program runs."""
-    for path in (tree, *tree.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)
-    done = engine.run(image("train", "sklearn"), options=["--user", "4321:4321", *mounted(tree)])
-    assert done.returncode == 78, done.stderr
-    assert "/opt/ml/model" in done.stderr
-    assert "trained" not in done.stdout
+@USERS
+def test_process(options: tuple[str, ...], tmp_path: Path, engine: Engine, image: Image) -> None:
+    """`process` runs a program on its inputs, with its arguments, and gives its exit code."""
+    for name in ("input/code", "input/rows", "output"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "output").chmod(0o777)
+    (tmp_path / "input/code/count.py").write_text(COUNT)
+    (tmp_path / "input/rows/data.csv").write_text(ROWS)
+    tmp_path.chmod(0o755)
+    options = (*options, f"--volume={tmp_path}:/opt/ml/processing")
+    done = engine.run(image("train", "base"), "process", "count.py", "--label", "1", options=options)
+    assert done.returncode == 5, done.stderr
+    assert (tmp_path / "output/count.txt").read_text() == "2"

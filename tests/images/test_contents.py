@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 
 import pytest
 from tests.images.conftest import Image
-from tests.images.engine import FLAVOURS, HARDENED, KINDS, UNPRIVILEGED_ROOT, Engine
+from tests.images.engine import FLAVOURS, HARDENED, KINDS, ROOT, UNPRIVILEGED_ROOT, Engine
 
 MODULES = {
     "base": "mlberth_train",
@@ -105,3 +107,20 @@ def test_configuration(kind: str, engine: Engine, image: Image) -> None:
     assert config.get("Healthcheck", {}).get("Test") == (
         ["CMD", "mlberth", "health"] if kind == "serve" else None
     )
+
+
+def sizes(table: str) -> dict[str, list[int]]:
+    """Return the two sizes of each flavour in megabytes, from a table of them."""
+    rows = re.findall(r"^\| (\w+) \| (\d+) MB \| (\d+) MB \|$", table, re.MULTILINE)
+    return {flavour: [int(train), int(serve)] for flavour, train, serve in rows}
+
+
+def test_sizes_are_those_on_the_page(image: Image) -> None:
+    """docs/images.md promises sizes that hold, but for what another base image or a newer package changes."""
+    for flavour in FLAVOURS:
+        image("serve", flavour)
+    printed = subprocess.run([ROOT / "scripts/image-sizes"], capture_output=True, text=True, check=True)
+    real, promised = sizes(printed.stdout), sizes((ROOT / "docs/images.md").read_text())
+    assert set(promised) == set(FLAVOURS)
+    for flavour in FLAVOURS:
+        assert real[flavour] == pytest.approx(promised[flavour], rel=0.2, abs=10)

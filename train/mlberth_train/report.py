@@ -21,7 +21,8 @@ def clear(journal: Journal, *files: Path) -> None:
             except (FileNotFoundError, NotADirectoryError):
                 pass
             except OSError as error:
-                journal.write(WARNING, f"{path} of an earlier run cannot be removed: {error.strerror}")
+                if os.path.lexists(path):  # a read-only file system refuses where there is nothing, too
+                    journal.write(WARNING, f"{path} of an earlier run cannot be removed: {error.strerror}")
 
 
 def write(journal: Journal, file: Path, text: str) -> None:
