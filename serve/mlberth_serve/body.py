@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gunicorn.http.errors import ParseException
+
 from mlberth_serve.content_encoding import decode_content
 from mlberth_serve.errors import BadRequestError, PayloadTooLargeError
 
@@ -29,7 +31,7 @@ def _read(environ: Mapping[str, Any], limit: int | None) -> bytes:
         # Without a length there is a body only where the server marks its end (chunked).
         if environ.get("wsgi.input_terminated"):
             return _read_to_end(environ, limit)
-    except OSError:  # what servers raise for a connection that closes, or a chunk that cannot be read
+    except (OSError, ParseException):  # a connection that closes, or a chunk that cannot be read
         raise BadRequestError("The body could not be read to its end.") from None
     return b""
 

@@ -34,8 +34,9 @@ class Reply(Response):  # type: ignore[misc]  # gunicorn has no types
             return
         if not self._may_keep():
             self.force_close()
-        lines = [*self.default_headers(), *(f"{name}: {value}\r\n" for name, value in self.headers)]
-        self._head = f"{''.join(lines)}\r\n".encode("latin-1")
+        _, *defaults = self.default_headers()  # the first repeats whatever version the client has named
+        lines = [*defaults, *(f"{name}: {value}\r\n" for name, value in self.headers)]
+        self._head = f"HTTP/1.1 {self.status}\r\n{''.join(lines)}\r\n".encode("latin-1")
 
     def close(self) -> None:
         """Send what is left; a body that is shorter than it was said to be closes the connection."""

@@ -31,7 +31,7 @@ def make_routes(
     `execution_parameters` returns body, status and headers, `describe` the OpenAPI document.
     """
     app = flask.Flask("mlberth_serve", static_folder=None)
-    app.url_map.merge_slashes = False  # `//ping` is no path of ours, rather than a redirect
+    app.url_map.merge_slashes = False  # two slashes are no path of ours, rather than a redirect
 
     # Behind nginx, nginx answers /ping from the supervisor's files and this one is not asked.
     def ping() -> flask.Response:
@@ -57,9 +57,16 @@ def make_routes(
         ("/invocations", "POST", invocations),
     ):
         app.add_url_rule(path, view_func=view, methods=[method], provide_automatic_options=False)
+    app.before_request(_refuse_two_slashes)
     app.register_error_handler(Exception, _answer_error)
     app.after_request(_add_request_id)
     return app
+
+
+def _refuse_two_slashes() -> None:
+    # Flask would take `//ping` for `/ping`, and `//invocations` for a prediction that is not its own.
+    if flask.request.environ["PATH_INFO"].startswith("//"):
+        flask.abort(404)
 
 
 def _answer_error(error: Exception) -> flask.Response:
