@@ -216,6 +216,7 @@ UNFINISHED = {
     "HTTP/0.9, unknown path": b"GET /unknown\r\n",
     "HTTP/0.9, faulty path": b"GET /%00\r\n",
     "HTTP/0.9, inner path": b"GET /-/late\r\n",
+    "HTTP/0.9, POST": b"POST /invocations\r\n",
     "half a body": post(b"[1]")[:-1],
     "half a head": post(b"[1]")[:40],
 }
