@@ -20,6 +20,8 @@ from mlberth.variables import (
 
 
 def _address(text: str) -> str:
+    if "%" in text:  # the zone of an IPv6 address may be any text, nginx's directives too
+        raise ValueError(text)
     return str(ipaddress.ip_address(text))
 
 

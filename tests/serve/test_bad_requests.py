@@ -8,7 +8,6 @@ import os
 import random
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest

@@ -1,0 +1,51 @@
+"""What a server is told: values that do not fit are refused by name, and never replaced by a default."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlberth.errors import ContractError
+from mlberth_serve.settings import Settings
+
+FAULTY = {
+    "SAGEMAKER_MODEL_SERVER_WORKERS": ["0", "-1", "abc", "1e9", "1000000000", "", "1.5"],
+    "SAGEMAKER_MODEL_SERVER_TIMEOUT": ["0", "-1", "60s", "nan", "inf", ""],
+    "SAGEMAKER_BIND_TO_PORT": ["0", "-80", "99999", "http", ""],
+    "SAGEMAKER_BIND_TO_HOST": ["everywhere", "127.0.0.256", "::1%lo", "127.0.0.1:80", ""],
+    "SAGEMAKER_MODEL_SERVER_MAX_IN_FLIGHT": ["0", "-1", "many"],
+    "SAGEMAKER_MAX_PAYLOAD_IN_MB": ["-1", "6MB", "1e3", "4096", "0.5"],
+    "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": ["0", "-1", "all"],
+    "SAGEMAKER_BATCH_STRATEGY": ["Single", "both", ""],
+    "SAGEMAKER_BATCH": ["maybe", "2"],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name in FAULTY for value in FAULTY[name]])
+def test_faulty_value_is_refused(name: str, value: str) -> None:
+    """The error names the variable and what was found; the exit code is that of a wrong configuration."""
+    with pytest.raises(ContractError) as caught:
+        Settings.from_environ({"SAGEMAKER_BATCH": "true", name: value})
+    (fault,) = caught.value.faults
+    assert caught.value.exit_code == 78
+    assert (fault.where, fault.found) == (name, repr(value))
+
+
+def test_white_space_around_a_number_is_no_part_of_it() -> None:
+    """` 4 ` is 4."""
+    settings = Settings.from_environ({"SAGEMAKER_MODEL_SERVER_WORKERS": " 4 "})
+    assert settings.workers == 4
+
+
+def test_payload_of_zero_is_no_limit() -> None:
+    """In a batch transform too, and the platform is told so."""
+    settings = Settings.from_environ({"SAGEMAKER_BATCH": "true", "SAGEMAKER_MAX_PAYLOAD_IN_MB": "0"})
+    assert settings.max_payload_bytes is None
+    assert settings.execution_parameters["MaxPayloadInMB"] == 0
+
+
+def test_platform_budget_bounds_concurrency() -> None:
+    """MaxConcurrentTransforms x MaxPayloadInMB is 100 at most, and one transform always runs."""
+    for payload, expected in ((6, 16), (100, 1), (2048, 1)):
+        told = {"SAGEMAKER_MAX_PAYLOAD_IN_MB": str(payload), "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": "1000"}
+        settings = Settings.from_environ({"SAGEMAKER_BATCH": "true", **told})
+        assert settings.execution_parameters["MaxConcurrentTransforms"] == expected
