@@ -68,9 +68,10 @@ class Heartbeat:
         self._numbers = numbers
         self._clock = clock
 
-    def beat(self) -> None:
-        """Give a sign of life; the first says that the model is loaded."""
-        self._numbers[0] = self._clock()
+    def beat(self) -> float:
+        """Give a sign of life, and return its time; the first says that the model is loaded."""
+        now = self._numbers[0] = self._clock()
+        return now
 
     def begin_request(self) -> None:
         """Say that a request has begun."""

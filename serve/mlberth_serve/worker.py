@@ -36,6 +36,7 @@ from mlberth_serve.refusal import refusal, send_refusal
 from mlberth_serve.reply import GoneError, Reply
 
 _HEARTBEAT_SECONDS = 1.0
+_NOTIFY_SECONDS = 0.25
 _READ_SECONDS = 15.0
 """How long a client that is no nginx may take between two pieces of a body."""
 _MOST_CONNECTIONS = 1000
@@ -49,6 +50,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
     """Which of the heartbeats, and of whatever else there is one of for each worker, is this one's."""
     heartbeat: Heartbeat
     """Where the supervisor sees that this worker lives; set before it runs."""
+    _notified = 0.0
     _told_to_end = False
     _reply: Reply | None = None
 
@@ -59,8 +61,10 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def notify(self) -> None:
         """Tell gunicorn, and the supervisor, that this worker lives."""
-        super().notify()
-        self.heartbeat.beat()
+        now = self.heartbeat.beat()
+        if now - self._notified > _NOTIFY_SECONDS:  # gunicorn's sign is a file's time: a system call
+            self._notified = now
+            super().notify()
 
     def run(self) -> None:
         """Serve until told to end; then answer what has arrived already, and leave."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 
 from tests.serve.running import Server, children_of
-from tests.support import wait_until
+from tests.support import is_alive, wait_until
 
 LONG = os.environ.get("MLBERTH_LONG") == "1"
 FAULTY = "faulty:application"
@@ -117,8 +117,8 @@ def report(fault: str, *, n: int, failed: int, recovery: float = 0.0, ping_max: 
 
 
 def workers(server: Server) -> list[int]:
-    """Return the process ids of the workers."""
-    return children_of(server.children()["gunicorn"])
+    """Return the process ids of the workers that live."""
+    return [pid for pid in children_of(server.children()["gunicorn"]) if is_alive(pid)]
 
 
 def wait_for_answers(load: Load, more: int) -> None:
