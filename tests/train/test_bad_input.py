@@ -112,7 +112,7 @@ def test_odd_keys_are_words_and_no_commands(tree: Tree) -> None:
         "a b",
         ";rm -rf",
         "$(id)",
-        "\u00e9",
+        "\u00e9\u00e9",
         "",
         "__class__",
         "SM_MODEL_DIR",
