@@ -72,7 +72,7 @@ bench: $(VENV)/test.stamp ## Measure serving against the bare model.
 	@$(BIN)/python bench/serving.py
 
 .PHONY: faults
-faults: $(VENV)/test.stamp ## Kill, hang, overload, stop and reload servers for half an hour; a line of figures each.
+faults: $(VENV)/test.stamp ## Kill, hang, overload, stop and reload servers and jobs for half an hour; a line of figures each.
 	@MLBERTH_LONG=1 MLBERTH_REQUIRE_NGINX=1 $(BIN)/python -m pytest -q -s tests/faults
 
 .PHONY: clean
