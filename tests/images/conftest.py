@@ -74,7 +74,8 @@ def shell(engine: Engine, image: Image) -> Iterator[Shell]:
     base_image = subprocess.run([ROOT / "scripts/make-base"], capture_output=True, text=True, check=True)
     user = os.getuid() or 4321
     socket = Path("/var/run/docker.sock")
+    group = socket.stat().st_gid if socket.exists() else os.getgid()
     # Not tmp_path, which lies in a folder that another user cannot enter.
     with tempfile.TemporaryDirectory() as folder:
         os.chown(folder, user, -1)
-        yield Shell(engine, Path(folder), user, socket.stat().st_gid, base_image.stdout.strip())
+        yield Shell(engine, Path(folder), user, group, base_image.stdout.strip())

@@ -47,7 +47,8 @@ def estimator(session: LocalSession, folder: Path, image: str) -> list[object]:
         source_dir=str(folder / "project"),
     )
     job.fit({"training": f"file://{folder}/data"})
-    return ask(job.deploy(1, "local"))
+    # The endpoint is there when deploy() returns; to look again would take the SDK half a minute.
+    return ask(job.deploy(1, "local", wait=False))
 
 
 def script_mode(session: LocalSession, folder: Path, image: str) -> list[object]:
