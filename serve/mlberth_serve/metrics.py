@@ -12,7 +12,7 @@ import os
 import re
 import threading
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlberth_serve import metric_page
@@ -63,7 +63,7 @@ class Recorder:
         self._memory = memoryview(memory)
         self._cells = self._memory.cast("d")
         self._lock = threading.Lock()  # the handler's metrics alone may come from its threads
-        self._entries: MutableMapping[Series, int] = {}
+        self._entries: dict[Series, int] = {}
         for series, _, _ in Page(bytes(self._memory)).entries():
             self._entries[series] = ENTRIES + len(self._entries) * ENTRY.size
         self._dropped = False
