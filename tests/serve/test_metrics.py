@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.serve.running import Server, children_of, require_nginx
-from tests.support import is_alive, wait_until
+from tests.support import wait_until
 
 APPLICATION = "mlberth_serve.wsgi:application"
 FRONTS = [pytest.param("true", id="nginx"), pytest.param("false", id="gunicorn-alone")]
@@ -76,8 +76,8 @@ def wait_scraped(server: Server) -> None:
 
 
 def workers_of(server: Server) -> list[int]:
-    """Return the process ids of the workers that live."""
-    return [pid for pid in children_of(server.children()["gunicorn"]) if is_alive(pid)]
+    """Return the process ids of the workers."""
+    return children_of(server.children()["gunicorn"])
 
 
 def wait_reloaded(server: Server, times: int) -> None:
@@ -85,16 +85,10 @@ def wait_reloaded(server: Server, times: int) -> None:
     wait_until(lambda: server.text.count(" reloaded in ") == times, message=server.text)
 
 
-<<<<<<< HEAD
-def wait_replaced(server: Server, before: list[int]) -> None:
-    """Wait for two workers that live, one of them new."""
-    wait_until(lambda: len(now := workers_of(server)) == 2 and set(now) != set(before), message=server.text)
-=======
 def wait_restarted(server: Server, times: int) -> None:
     """Wait until so many workers have been replaced by ones that have loaded."""
     wait_until(lambda: scrape(server)("mlberth_worker_restarts_total") == times, message=server.text)
     wait_until(lambda: scrape(server)("mlberth_workers") == 2, message=server.text)
->>>>>>> observe
 
 
 def test_counts_are_exact_over_all_workers(tmp_path: Path, front: str) -> None:
