@@ -17,6 +17,7 @@ from types import ModuleType, TracebackType
 from mlberth.compat import missing_packages_path
 from mlberth.errors import ContractError, Fault, ModelLoadError
 from mlberth_serve import variables
+from mlberth_serve.handler_file import is_handler
 from mlberth_serve.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -72,26 +73,40 @@ class Program:
 def find_program(settings: Settings) -> Program | None:
     """Return the user's program, or None where there is none and none was asked for.
 
-    Raises ContractError when a program that a variable names is missing, or outside the code folder.
+    A program that is none of a server's (see `handler_file`) counts as not named. Raises ContractError
+    when a program that a variable names is missing, or outside the code folder.
     """
     folders = code_folders(settings)
-    name = settings.program or variables.DEFAULT_PROGRAM
+    asked = settings.program
+    if asked and any(_is_for_training(folder, asked) for folder in folders):
+        log.warning("%s names %r, which is no handler; it is not used", variables.PROGRAM.name, asked)
+        asked = None
+    name = asked or variables.DEFAULT_PROGRAM
     name = name if name.endswith(".py") else f"{name}.py"
     for folder in folders:
-        path = Path(os.path.normpath(folder.absolute() / name))
-        if path.is_relative_to(folder.absolute()) and path.is_file():
+        if path := _file_below(folder, name):
             if settings.safe_models_only:
                 safe = variables.SAFE_MODELS_ONLY.name
                 raise ModelLoadError(
                     Fault(safe, f"true, and a handler {name!r}", "a model file without code")
                 )
             return Program(folder.absolute(), path)
-    if settings.submit_directory or settings.program:
+    if settings.submit_directory or asked:
         found = f"no file {name!r} in {' or '.join(str(folder) for folder in folders)}"
         raise ContractError(
             Fault(variables.PROGRAM.name, found, "the name of a Python file in the code folder")
         )
     return None
+
+
+def _is_for_training(folder: Path, name: str) -> bool:
+    path = _file_below(folder, name)
+    return path is not None and (path.suffix != ".py" or not is_handler(path))
+
+
+def _file_below(folder: Path, name: str) -> Path | None:
+    path = Path(os.path.normpath(folder.absolute() / name))
+    return path if path.is_relative_to(folder.absolute()) and path.is_file() else None
 
 
 def code_folders(settings: Settings) -> list[Path]:

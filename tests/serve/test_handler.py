@@ -103,7 +103,6 @@ def test_loading_again_leaves_installed_modules_alone(
         ({"SAGEMAKER_PROGRAM": "../scale.py"}, "SAGEMAKER_PROGRAM: found no file '../scale.py'"),
         ({"SAGEMAKER_PROGRAM": "/etc/passwd"}, "SAGEMAKER_PROGRAM: found no file '/etc/passwd.py'"),
         ({"SAGEMAKER_SUBMIT_DIRECTORY": "/nowhere"}, "SAGEMAKER_SUBMIT_DIRECTORY: found '/nowhere'"),
-        ({"SAGEMAKER_PROGRAM": "json.py"}, "SAGEMAKER_PROGRAM: found json.py, the name of a module"),
     ],
 )
 def test_what_a_variable_names_must_be_there(model_dir: Path, environ: dict[str, str], named: str) -> None:
@@ -112,6 +111,14 @@ def test_what_a_variable_names_must_be_there(model_dir: Path, environ: dict[str,
     with pytest.raises(ContractError, match="SAGEMAKER") as caught:
         load(model_dir, "with_helper", **environ)
     assert str(caught.value).startswith(named)
+
+
+def test_handler_with_the_name_of_a_module_in_use(model_dir: Path) -> None:
+    """A handler cannot be called what Python's own module is called."""
+    (model_dir / "code").mkdir()
+    (model_dir / "code" / "json.py").write_text("def model_fn(model_dir): pass")
+    with pytest.raises(ContractError, match=r"SAGEMAKER_PROGRAM: found json.py, the name of a module"):
+        load(model_dir, SAGEMAKER_PROGRAM="json.py")
 
 
 def test_default_program_that_is_asked_for_must_be_there(model_dir: Path) -> None:
