@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.serve.running import require_nginx
 
 from mlberth_serve.application import Application
 from mlberth_serve.settings import Settings
@@ -27,6 +28,15 @@ def _same_interpreter(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         file = getattr(sys.modules[name], "__file__", None) or ""
         if "site-packages" not in file and "/pytest-" in file:
             del sys.modules[name]
+
+
+@pytest.fixture(scope="module", params=["true", "false"], ids=["nginx", "gunicorn-alone"])
+def front(request: pytest.FixtureRequest) -> str:
+    """Return SAGEMAKER_USE_NGINX: every test that takes it runs with nginx and without."""
+    value: str = request.param
+    if value == "true":
+        require_nginx()
+    return value
 
 
 @pytest.fixture

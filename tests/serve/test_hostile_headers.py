@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.serve.running import PROJECTS, Server, require_nginx
+from tests.serve.running import PROJECTS, Server
 
 APPLICATION = "mlberth_serve.wsgi:application"
 OUTPUTS = list(runpy.run_path(str(PROJECTS / "outputs/code/inference.py"))["OUTPUTS"])
@@ -22,15 +22,6 @@ def serve_project(folder: Path, project: str, front: str) -> Iterator[Server]:
     variables = {"SAGEMAKER_USE_NGINX": front, "SAGEMAKER_MODEL_SERVER_WORKERS": "1"}
     with Server(folder, APPLICATION, **variables) as server:
         yield server.wait_ready()
-
-
-@pytest.fixture(scope="module", params=["true", "false"], ids=["nginx", "gunicorn-alone"])
-def front(request: pytest.FixtureRequest) -> str:
-    """Return SAGEMAKER_USE_NGINX."""
-    value: str = request.param
-    if value == "true":
-        require_nginx()
-    return value
 
 
 @pytest.fixture(scope="module")

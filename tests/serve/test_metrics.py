@@ -15,7 +15,6 @@ from tests.serve.running import Server, children_of, require_nginx
 from tests.support import wait_until
 
 APPLICATION = "mlberth_serve.wsgi:application"
-FRONTS = [pytest.param("true", id="nginx"), pytest.param("false", id="gunicorn-alone")]
 HANDLER = """
 def model_fn(model_dir):
     return 2
@@ -35,15 +34,6 @@ class Dimension:
 """
 
 Labels = dict[str, str]
-
-
-@pytest.fixture(params=FRONTS)
-def front(request: pytest.FixtureRequest) -> str:
-    """Return SAGEMAKER_USE_NGINX."""
-    value: str = request.param
-    if value == "true":
-        require_nginx()
-    return value
 
 
 def scrape(server: Server) -> Callable[..., float]:

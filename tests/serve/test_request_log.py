@@ -8,12 +8,10 @@ import socket
 from pathlib import Path
 from typing import Any
 
-import pytest
-from tests.serve.running import Server, require_nginx
+from tests.serve.running import Server
 from tests.support import wait_until
 
 APPLICATION = "mlberth_serve.wsgi:application"
-FRONTS = [pytest.param("true", id="nginx"), pytest.param("false", id="gunicorn-alone")]
 CANARY = "canary-5f1d0c"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 HANDLER = """
@@ -31,15 +29,6 @@ INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
 QUOTES = 'a"}\\,{"level":"forged"'
 # What else a client can bring into a header: bytes beyond ASCII, one of which some terminals obey.
 HOSTILE = 'a"}\\ \xe9\x9b[31m,{"level":"forged"'
-
-
-@pytest.fixture(params=FRONTS)
-def front(request: pytest.FixtureRequest) -> str:
-    """Return SAGEMAKER_USE_NGINX."""
-    value: str = request.param
-    if value == "true":
-        require_nginx()
-    return value
 
 
 def start(folder: Path, **variables: str) -> Server:

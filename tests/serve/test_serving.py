@@ -23,15 +23,6 @@ def predict_fn(data, model):
 """
 
 
-@pytest.fixture(params=["true", "false"], ids=["nginx", "gunicorn-alone"])
-def front(request: pytest.FixtureRequest) -> str:
-    """Return SAGEMAKER_USE_NGINX."""
-    value: str = request.param
-    if value == "true":
-        require_nginx()
-    return value
-
-
 def write_code(folder: Path, factor: str) -> Path:
     """Write a handler whose model is a number."""
     folder.mkdir(parents=True)

@@ -13,17 +13,6 @@ import pytest
 from tests.serve.running import Answer, Server, children_of, require_nginx
 from tests.support import is_alive, wait_until
 
-FRONTS = [pytest.param("true", id="nginx"), pytest.param("false", id="gunicorn-alone")]
-
-
-@pytest.fixture(params=FRONTS)
-def front(request: pytest.FixtureRequest) -> str:
-    """Return SAGEMAKER_USE_NGINX: every test that takes it runs with nginx and without."""
-    value: str = request.param
-    if value == "true":
-        require_nginx()
-    return value
-
 
 def tree(pid: int) -> list[int]:
     """Return a process and everything below it."""
