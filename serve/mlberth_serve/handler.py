@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mlberth.errors import Fault, ModelLoadError
-from mlberth_serve import frameworks
+from mlberth_serve import frameworks, variables
 from mlberth_serve.binding import SIGNATURES, BindingError, Function, bind
 from mlberth_serve.context import Context
 from mlberth_serve.profiles import PROFILES
@@ -44,6 +45,10 @@ def load_handler(settings: Settings, context: Context | None = None) -> Handler:
     """Import the user's code and load the model; raises ModelLoadError or ContractError."""
     context = context or Context()
     program = find_program(settings)
+    if settings.program and (not program or program.module_name != Path(settings.program).stem):
+        log.warning(
+            "%s names %r, which is no handler; it is not used", variables.PROGRAM.name, settings.program
+        )
     functions = _bind_functions(program) if program else {}
     profile = PROFILES[settings.profile]
     model_dir = settings.layout.model

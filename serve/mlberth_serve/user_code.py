@@ -77,10 +77,7 @@ def find_program(settings: Settings) -> Program | None:
     when a program that a variable names is missing, or outside the code folder.
     """
     folders = code_folders(settings)
-    asked = settings.program
-    if asked and any(_is_for_training(folder, asked) for folder in folders):
-        log.warning("%s names %r, which is no handler; it is not used", variables.PROGRAM.name, asked)
-        asked = None
+    asked = "" if _names_no_handler(settings.program, folders) else settings.program
     name = asked or variables.DEFAULT_PROGRAM
     name = name if name.endswith(".py") else f"{name}.py"
     for folder in folders:
@@ -99,8 +96,9 @@ def find_program(settings: Settings) -> Program | None:
     return None
 
 
-def _is_for_training(folder: Path, name: str) -> bool:
-    path = _file_below(folder, name)
+def _names_no_handler(name: str | None, folders: list[Path]) -> bool:
+    """Tell whether the first file of a program's name is no handler."""
+    path = next((path for folder in folders if (path := _file_below(folder, name or ""))), None)
     return path is not None and (path.suffix != ".py" or not is_handler(path))
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mlberth.errors import ModelLoadError
+from mlberth_serve.handler import load_handler
 from mlberth_serve.handler_file import is_handler
 from mlberth_serve.settings import Settings
 from mlberth_serve.user_code import find_program
@@ -47,3 +49,26 @@ def test_training_program_is_not_imported(tmp_path: Path, name: str, has_handler
     environ = {"SAGEMAKER_BASE_DIR": str(tmp_path), "SAGEMAKER_PROGRAM": name}
     found = find_program(Settings.from_environ(environ))
     assert (found.path if found else None) == (code / "inference.py" if has_handler else None)
+
+
+def test_first_file_of_the_name_decides(tmp_path: Path) -> None:
+    """A model's handler is used, though the image has a training program of the same name."""
+    for folder, source in (("model/code", "def model_fn(model_dir): pass"), ("code", "print('training')")):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "train.py").write_text(source)
+    environ = {"SAGEMAKER_BASE_DIR": str(tmp_path), "SAGEMAKER_PROGRAM": "train.py"}
+    found = find_program(Settings.from_environ(environ))
+    assert found
+    assert found.path == tmp_path / "model/code/train.py"
+
+
+def test_program_that_is_passed_over_is_named_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The log says which program was not imported."""
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code/train.py").write_text("raise SystemExit('training')")
+    environ = {"SAGEMAKER_BASE_DIR": str(tmp_path), "SAGEMAKER_PROGRAM": "train.py"}
+    with pytest.raises(ModelLoadError, match="the model folder"):
+        load_handler(Settings.from_environ(environ))
+    assert [record.getMessage() for record in caplog.records if "'train.py'" in record.getMessage()] == [
+        "SAGEMAKER_PROGRAM names 'train.py', which is no handler; it is not used"
+    ]
