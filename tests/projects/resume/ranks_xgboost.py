@@ -15,7 +15,8 @@ def look(rank, folder, arguments):
     """Print the rank and its rounds."""
     with collective.CommunicatorContext(**arguments):
         booster = latest(Store(Path(folder) / str(rank)))
-        print(f"rank {rank} has {booster.num_boosted_rounds()} rounds", flush=True)
+        # One write: print makes two where output is unbuffered, and the ranks share a pipe.
+        sys.stdout.write(f"rank {rank} has {booster.num_boosted_rounds()} rounds\n")
 
 
 if __name__ == "__main__":
