@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import time
@@ -85,6 +86,18 @@ class Application:
         self._transformer.place(self._place.device)
         with failures_logged():
             warm_up(self._handler, self._transformer, self._settings.layout.model, self._make_context)
+
+    def documents(self) -> dict[str, bytes]:
+        """Return by path what no request changes, once the model is loaded: nginx answers it.
+
+        Execution parameters that are more than a body of JSON are left out; a worker answers them.
+        """
+        documents = {"/openapi.json": orjson.dumps(self._describe())}
+        with contextlib.suppress(RequestError):  # what the handler raises is told to who asks
+            body, status, headers = self._execution_parameters()
+            if status == 200 and headers == {"Content-Type": JSON}:
+                documents["/execution-parameters"] = body
+        return documents
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
