@@ -55,7 +55,7 @@ class Application:
         self._routes = make_routes(lambda: self.loaded, self._execution_parameters, self._describe)
         self._handler: Handler | None = None
         self._transformer: Answering | None = None
-        self._place = here(str(settings.layout.model))
+        self._place = here(str(settings.layout.model), settings.gpus)
         self.load_seconds = 0.0
         """How long the latest load took."""
 
@@ -80,7 +80,7 @@ class Application:
 
         It runs in every worker. Raises ModelLoadError.
         """
-        self._place = here(self._place.model_dir)
+        self._place = here(self._place.model_dir, self._settings.gpus)
         assert self._handler is not None
         assert self._transformer is not None
         self._transformer.place(self._place.device)
