@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import time
@@ -54,7 +55,7 @@ class Application:
         self._routes = make_routes(lambda: self.loaded, self._execution_parameters, self._describe)
         self._handler: Handler | None = None
         self._transformer: Answering | None = None
-        self._place = here(str(settings.layout.model))
+        self._place = here(str(settings.layout.model), settings.gpus)
         self.load_seconds = 0.0
         """How long the latest load took."""
 
@@ -79,12 +80,24 @@ class Application:
 
         It runs in every worker. Raises ModelLoadError.
         """
-        self._place = here(self._place.model_dir)
+        self._place = here(self._place.model_dir, self._settings.gpus)
         assert self._handler is not None
         assert self._transformer is not None
         self._transformer.place(self._place.device)
         with failures_logged():
             warm_up(self._handler, self._transformer, self._settings.layout.model, self._make_context)
+
+    def documents(self) -> dict[str, bytes]:
+        """Return by path what no request changes, once the model is loaded: nginx answers it.
+
+        Execution parameters that are more than a body of JSON are left out; a worker answers them.
+        """
+        documents = {"/openapi.json": orjson.dumps(self._describe())}
+        with contextlib.suppress(RequestError):  # what the handler raises is told to who asks
+            body, status, headers = self._execution_parameters()
+            if status == 200 and headers == {"Content-Type": JSON}:
+                documents["/execution-parameters"] = body
+        return documents
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""

@@ -30,6 +30,7 @@ from mlberth_serve import failure, variables
 from mlberth_serve.access_log import AccessLog
 from mlberth_serve.context import HANDLER_LOGGER
 from mlberth_serve.current_request import describe_request
+from mlberth_serve.documents import write_documents
 from mlberth_serve.gunicorn_log import LOGGER
 from mlberth_serve.heartbeat import Heartbeats
 from mlberth_serve.metric_page import PAGE_BYTES
@@ -234,6 +235,9 @@ class Master(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         """Run the handler's warm-up, before the worker's first sign of life says that it has loaded."""
         if warm_up := getattr(self._application, "warm_up", None):
             self._run_before_requests(warm_up)
+        if self._command["behind_nginx"] and (documents := getattr(self._application, "documents", None)):
+            made = self._run_before_requests(documents)
+            write_documents(self._folder.documents, made)
 
     def _tell_gone(self, master: Parent, worker: Worker) -> None:
         """Note that a worker has ended; gunicorn starts another, which the slot is then for."""

@@ -61,6 +61,7 @@ def describe(reads: Iterable[str], writes: Iterable[str]) -> Document:
                 )
             },
             "/openapi.json": {"get": _get("This document.", "openapi", {"type": "object"})},
+            "/": {"options": _get("The same, as model servers have it.", "description", {"type": "object"})},
         },
         "components": {
             "schemas": {"Error": _ERROR},

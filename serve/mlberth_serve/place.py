@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from mlberth.resources import gpu_count
-
 worker_index: ContextVar[int] = ContextVar("worker_index", default=0)
 """Which of the workers this process is, from 0; a worker that replaces another has its number.
 
@@ -30,7 +28,19 @@ class Place:
         return int(number) if number else None
 
 
-def here(model_dir: str) -> Place:
-    """Return the place of this process."""
-    index, gpus = worker_index.get(), gpu_count()
+def count_visible(selection: str | None, gpus: int) -> int:
+    """Return how many of a machine's GPUs CUDA shows for CUDA_VISIBLE_DEVICES: those before an unknown one.
+
+    Inside the process they are numbered from 0, whichever they are.
+    """
+    if selection is None:
+        return gpus
+    names = [name.strip() for name in selection.split(",")]
+    known = [name.startswith(("GPU-", "MIG-")) or (name.isdecimal() and int(name) < gpus) for name in names]
+    return min(gpus, [*known, False].index(False))
+
+
+def here(model_dir: str, gpus: int) -> Place:
+    """Return the place of this process on a machine with some GPUs."""
+    index = worker_index.get()
     return Place(index, f"cuda:{index % gpus}" if gpus else "cpu", model_dir)

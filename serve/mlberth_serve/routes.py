@@ -54,18 +54,21 @@ def make_routes(
         ("/ping", "GET", ping),
         ("/execution-parameters", "GET", show_execution_parameters),
         ("/openapi.json", "GET", show_openapi),
+        ("/", "OPTIONS", show_openapi),
         ("/invocations", "POST", invocations),
     ):
         app.add_url_rule(path, view_func=view, methods=[method], provide_automatic_options=False)
-    app.before_request(_refuse_two_slashes)
+    app.before_request(_refuse_paths)
     app.register_error_handler(Exception, _answer_error)
     app.after_request(_add_request_id)
     return app
 
 
-def _refuse_two_slashes() -> None:
+def _refuse_paths() -> None:
+    path, method = flask.request.environ["PATH_INFO"], flask.request.method
     # Flask would take `//ping` for `/ping`, and `//invocations` for a prediction that is not its own.
-    if flask.request.environ["PATH_INFO"].startswith("//"):
+    # To all methods but the one that model servers describe their API to, `/` is no path.
+    if path.startswith("//") or (path == "/" and method != "OPTIONS"):
         flask.abort(404)
 
 

@@ -57,6 +57,11 @@ class RunDirectory:
         """What /metrics is answered from."""
         return self.state / "metrics"
 
+    @property
+    def documents(self) -> Path:
+        """What /execution-parameters and /openapi.json are answered from: a link to the generation's."""
+        return self.state / "documents"
+
     def generation(self, number: int) -> GenerationDirectory:
         """Return the folder of one gunicorn."""
         return GenerationDirectory(self.path / str(number))
@@ -91,6 +96,11 @@ class GenerationDirectory:
     def code(self) -> Path:
         """The user's code, where it had to be fetched."""
         return self.path / "code"
+
+    @property
+    def documents(self) -> Path:
+        """What nginx answers for this gunicorn's workers."""
+        return self.path / "documents"
 
     @property
     def cause(self) -> Path:

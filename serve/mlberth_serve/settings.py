@@ -9,10 +9,11 @@ from pathlib import Path
 from mlberth.dependencies import Installs
 from mlberth.errors import Fault
 from mlberth.layout import Layout
-from mlberth.resources import cpu_count
+from mlberth.resources import cpu_count, gpu_count
 from mlberth.variables import Reader
 from mlberth_serve import variables
 from mlberth_serve.media_types import CSV, JSON
+from mlberth_serve.place import count_visible
 
 MB = 1024 * 1024
 DEFAULT_PAYLOAD_MB = 25
@@ -35,14 +36,19 @@ class Settings:
     serving_module: str | None
     host: str
     port: int
+    safe_port_range: str | None
     workers: int
+    gpus: int
+    """How many GPUs the workers take in turn."""
     timeout: float
     most_in_flight: int | None
+    job_queue_size: int | None
     retry: bool
     max_requests: int | None
     use_nginx: bool
     nginx_conf: Path | None
     max_payload_mb: int | None
+    max_content_length: int | None
     default_accept: str
     log_level: int
     log_format: str
@@ -72,14 +78,18 @@ class Settings:
             serving_module=reader.get(variables.SERVING_MODULE),
             host=reader.get(variables.HOST),
             port=reader.get(variables.PORT),
+            safe_port_range=reader.get(variables.SAFE_PORT_RANGE),
             workers=reader.get(variables.WORKERS) or cpu_count(),
+            gpus=count_visible(reader.get(variables.VISIBLE_DEVICES), gpu_count()),
             timeout=reader.get(variables.TIMEOUT),
             most_in_flight=reader.get(variables.MAX_IN_FLIGHT),
+            job_queue_size=reader.get(variables.JOB_QUEUE_SIZE),
             retry=reader.get(variables.RETRY),
             max_requests=reader.get(variables.MAX_REQUESTS),
             use_nginx=reader.get(variables.USE_NGINX),
             nginx_conf=Path(nginx_conf) if nginx_conf else None,
             max_payload_mb=reader.get(variables.MAX_PAYLOAD_IN_MB),
+            max_content_length=reader.get(variables.MAX_CONTENT_LENGTH),
             default_accept=reader.get(variables.DEFAULT_ACCEPT) or _DEFAULT_ACCEPTS.get(profile, JSON),
             log_level=reader.get(variables.LOG_LEVEL_VARIABLE),
             log_format=reader.get(variables.LOG_FORMAT),
@@ -112,20 +122,26 @@ class Settings:
     @property
     def max_payload_bytes(self) -> int | None:
         """The largest request body in bytes; None is no limit."""
-        megabytes = DEFAULT_PAYLOAD_MB if self.max_payload_mb is None else self.max_payload_mb
-        return megabytes * MB if megabytes else None
+        if self.max_payload_mb is not None:
+            return self.max_payload_mb * MB or None
+        return self.max_content_length or DEFAULT_PAYLOAD_MB * MB
 
     @property
     def max_in_flight(self) -> int | None:
         """How many requests may be served or wait; None is no limit, as a batch transform needs."""
         if self.batch:
             return None
+        if self.most_in_flight is None and self.job_queue_size is not None:
+            return self.workers + self.job_queue_size
         return self.most_in_flight or max(DEFAULT_IN_FLIGHT, 2 * self.workers)
 
     @property
     def execution_parameters(self) -> dict[str, object]:
         """The body of GET /execution-parameters."""
-        payload = DEFAULT_TRANSFORM_PAYLOAD_MB if self.max_payload_mb is None else self.max_payload_mb
+        payload = self.max_payload_mb
+        if payload is None:
+            length = self.max_content_length
+            payload = max(1, length // MB) if length else DEFAULT_TRANSFORM_PAYLOAD_MB
         concurrency = self.max_concurrent_transforms or self.workers
         if payload:
             concurrency = max(1, min(concurrency, TRANSFORM_BUDGET_MB // payload))

@@ -17,8 +17,8 @@ log = logging.getLogger(__name__)
 class Succession:
     """The generation that serves, the one that is to, and those that answer their last requests.
 
-    nginx finds the one that serves by a link to its socket, which is replaced by rename: no request
-    is between the two, and nginx need not be told.
+    nginx finds the one that serves by links to its socket and its documents, which are replaced by
+    rename: no request is between the two, and nginx need not be told.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Succession:
         self._ending: list[Generation] = []
         self._asked = False
         self.serving = begin(1)
-        replace_link(run.socket, self.serving.folder.socket)
+        self._lead_nginx_to(self.serving)
 
     @property
     def is_changing(self) -> bool:
@@ -80,13 +80,17 @@ class Succession:
             log.error("reload failed, what served before serves on: %s", successor.cause().line)
             self._retire(successor)
         elif successor.is_complete():
-            replace_link(self._run.socket, successor.folder.socket)
+            self._lead_nginx_to(successor)
             self._retire(self.serving)
             self.serving = successor
             log.info("reloaded in %.2f s", self._clock() - self._next_began)
         else:
             return
         self._next = None
+
+    def _lead_nginx_to(self, generation: Generation) -> None:
+        replace_link(self._run.documents, generation.folder.documents)
+        replace_link(self._run.socket, generation.folder.socket)
 
     def _retire(self, generation: Generation) -> None:
         generation.end()

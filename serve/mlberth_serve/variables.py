@@ -18,6 +18,9 @@ from mlberth.variables import (
     whole_number,
 )
 
+_LAST_PORT = 65535
+_MOST_BYTES = 2048 * 1024 * 1024
+
 
 def _address(text: str) -> str:
     if "%" in text:  # the zone of an IPv6 address may be any text, nginx's directives too
@@ -30,6 +33,13 @@ def _module_attribute(text: str) -> str:
     if not all(name.isidentifier() for name in (*module.split("."), attribute)):
         raise ValueError(text)
     return text
+
+
+def _port_range(text: str) -> str:
+    first, last = (int(end) for end in text.split("-"))
+    if not 1 <= first <= last <= _LAST_PORT:
+        raise ValueError(text)
+    return f"{first}-{last}"
 
 
 DEFAULT_PROGRAM = "inference.py"
@@ -61,16 +71,48 @@ HOST = Variable(
     "0.0.0.0",  # noqa: S104 - a container must be reached from outside
     "The address to listen on; 127.0.0.1 on a laptop.",
 )
-PORT = Variable("SAGEMAKER_BIND_TO_PORT", whole_number(1, 65535), 8080, "The port to listen on.")
+PORT = Variable("SAGEMAKER_BIND_TO_PORT", whole_number(1, _LAST_PORT), 8080, "The port to listen on.")
+SAFE_PORT_RANGE = Variable(
+    "SAGEMAKER_SAFE_PORT_RANGE",
+    optional(Kind(_port_range, "FIRST-LAST, two ports from 1 to 65535")),
+    None,
+    "Ports that the platform leaves to the container. We take none of them; a handler's `ServingEnv` has it.",
+)
 WORKERS = Variable(
     "SAGEMAKER_MODEL_SERVER_WORKERS",
     optional(whole_number(1, 1024)),
     None,
     "How many worker processes predict.",
+    aliases=(
+        "MODEL_SERVER_WORKERS",
+        "SAGEMAKER_GUNICORN_WORKERS",
+        "SAGEMAKER_NUM_MODEL_WORKERS",
+        "SAGEMAKER_TS_MAX_WORKERS",
+        "MMS_DEFAULT_WORKERS_PER_MODEL",
+        "TS_DEFAULT_WORKERS_PER_MODEL",
+    ),
     default_text="usable CPUs",
 )
 TIMEOUT = Variable(
-    "SAGEMAKER_MODEL_SERVER_TIMEOUT", seconds(1, 86400), 60.0, "How long one request may take, in seconds."
+    "SAGEMAKER_MODEL_SERVER_TIMEOUT",
+    seconds(1, 86400),
+    60.0,
+    "How long one request may take, in seconds.",
+    aliases=(
+        "SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS",
+        "MODEL_SERVER_TIMEOUT",
+        "SAGEMAKER_GUNICORN_TIMEOUT_SECONDS",
+        "SAGEMAKER_NGINX_PROXY_READ_TIMEOUT_SECONDS",
+        "SAGEMAKER_TS_RESPONSE_TIMEOUT",
+        "TS_DEFAULT_RESPONSE_TIMEOUT",
+    ),
+)
+VISIBLE_DEVICES = Variable(
+    "CUDA_VISIBLE_DEVICES",
+    OPTIONAL_TEXT,
+    None,
+    "Which GPUs there are, by number or UUID, as CUDA has it; empty or -1 for none.",
+    default_text="all",
 )
 MAX_IN_FLIGHT = Variable(
     "SAGEMAKER_MODEL_SERVER_MAX_IN_FLIGHT",
@@ -78,6 +120,14 @@ MAX_IN_FLIGHT = Variable(
     None,
     "How many requests may be served or wait at once; others get 503. No limit in a batch transform.",
     default_text="128, and at least 2 for each worker",
+)
+JOB_QUEUE_SIZE = Variable(
+    "SAGEMAKER_MODEL_JOB_QUEUE_SIZE",
+    optional(whole_number(0, 100000)),
+    None,
+    "How many requests may wait for a worker, where the limit of those in flight is not set.",
+    aliases=("MMS_JOB_QUEUE_SIZE", "TS_JOB_QUEUE_SIZE"),
+    default_text="what that limit leaves",
 )
 RETRY = Variable(
     "SAGEMAKER_MODEL_SERVER_RETRY",
@@ -109,6 +159,14 @@ MAX_PAYLOAD_IN_MB = Variable(
     "The largest request body in MB; 0 is no limit.",
     default_text="25, and 6 in /execution-parameters",
 )
+MAX_CONTENT_LENGTH = Variable(
+    "MAX_CONTENT_LENGTH",
+    optional(whole_number(1, _MOST_BYTES)),
+    None,
+    "The largest request body in bytes, where the limit in MB is not set.",
+    aliases=("SAGEMAKER_MAX_REQUEST_SIZE", "MMS_MAX_REQUEST_SIZE", "TS_MAX_REQUEST_SIZE"),
+    default_text="that limit",
+)
 DEFAULT_ACCEPT = Variable(
     "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT",
     OPTIONAL_TEXT,
@@ -121,6 +179,7 @@ LOG_LEVEL_VARIABLE = Variable(
     LOG_LEVEL,
     20,
     "What is logged, by name or by number.",
+    aliases=("SAGEMAKER_GUNICORN_LOGLEVEL",),
     default_text="INFO",
 )
 LOG_FORMAT = Variable(
@@ -191,14 +250,18 @@ ALL: tuple[Variable[Any], ...] = (
     SERVING_MODULE,
     HOST,
     PORT,
+    SAFE_PORT_RANGE,
     WORKERS,
     TIMEOUT,
+    VISIBLE_DEVICES,
     MAX_IN_FLIGHT,
+    JOB_QUEUE_SIZE,
     RETRY,
     MAX_REQUESTS,
     USE_NGINX,
     NGINX_CONF,
     MAX_PAYLOAD_IN_MB,
+    MAX_CONTENT_LENGTH,
     DEFAULT_ACCEPT,
     LOG_LEVEL_VARIABLE,
     LOG_FORMAT,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.serve.conftest import LoadProject
-from tests.serve.running import Server, require_nginx
+from tests.serve.running import Server
 from werkzeug.test import Client
 
 from mlberth_serve import errors
@@ -79,16 +79,20 @@ def test_bodies_are_those_of_the_handler(
     assert ("*/*" in invocations["requestBody"]["content"]) == (reads == "*/*")
 
 
-def test_nginx_passes_it_on(tmp_path: Path) -> None:
-    """The document is served on the same port, and only to GET."""
-    require_nginx()
+def test_it_is_served(tmp_path: Path, front: str) -> None:
+    """The document is at its own path for GET, and at `/` for OPTIONS as model servers have it."""
     code = tmp_path / "ml/model/code"
     code.mkdir(parents=True)
     (code / "inference.py").write_text(
         "def model_fn(model_dir): pass\ndef transform_fn(model, data, content_type, accept): return data\n"
     )
-    with Server(tmp_path, "mlberth_serve.wsgi:application", SAGEMAKER_MODEL_SERVER_WORKERS="1") as server:
-        server.wait_ready()
-        assert server.request("GET", "/openapi.json").status == 200
+    variables = {"SAGEMAKER_MODEL_SERVER_WORKERS": "1", "SAGEMAKER_USE_NGINX": front}
+    with Server(tmp_path, "mlberth_serve.wsgi:application", **variables) as server:
+        answer = server.wait_ready().request("GET", "/openapi.json")
+        assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
+        assert answer.headers["X-Request-Id"]
+        assert answer.headers["Last-Modified"] is None
+        assert server.request("OPTIONS", "/").body == answer.body
+        assert server.request("GET", "/").error["code"] == "not_found"
         assert server.request("GET", "/openapi.jsonx").status == 404
-        assert server.request("POST", "/openapi.json").headers["Allow"] == "GET, HEAD"
+        assert set(server.request("POST", "/openapi.json").headers["Allow"].split(", ")) == {"GET", "HEAD"}

@@ -17,6 +17,10 @@ FAULTY = {
     "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": ["0", "-1", "all"],
     "SAGEMAKER_BATCH_STRATEGY": ["Single", "both", ""],
     "SAGEMAKER_BATCH": ["maybe", "2"],
+    "SAGEMAKER_SAFE_PORT_RANGE": ["9000-8000", "0-1", "1-65536", "8000", "a-b", "1-2-3", ""],
+    "MODEL_SERVER_WORKERS": ["0", "all"],
+    "MODEL_SERVER_TIMEOUT": ["0", "60s"],
+    "MAX_CONTENT_LENGTH": ["0", "6MB"],
 }
 
 
@@ -49,3 +53,55 @@ def test_platform_budget_bounds_concurrency() -> None:
         told = {"SAGEMAKER_MAX_PAYLOAD_IN_MB": str(payload), "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": "1000"}
         settings = Settings.from_environ({"SAGEMAKER_BATCH": "true", **told})
         assert settings.execution_parameters["MaxConcurrentTransforms"] == expected
+
+
+ALIASES = {
+    "workers": (
+        "SAGEMAKER_MODEL_SERVER_WORKERS",
+        ["MODEL_SERVER_WORKERS", "SAGEMAKER_GUNICORN_WORKERS", "SAGEMAKER_NUM_MODEL_WORKERS"],
+    ),
+    "timeout": (
+        "SAGEMAKER_MODEL_SERVER_TIMEOUT",
+        [
+            "SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS",
+            "MODEL_SERVER_TIMEOUT",
+            "SAGEMAKER_GUNICORN_TIMEOUT_SECONDS",
+            "SAGEMAKER_TS_RESPONSE_TIMEOUT",
+        ],
+    ),
+    "log_level": ("SAGEMAKER_CONTAINER_LOG_LEVEL", ["SAGEMAKER_GUNICORN_LOGLEVEL"]),
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "own", "alias"),
+    [(field, own, alias) for field, (own, aliases) in ALIASES.items() for alias in aliases],
+)
+def test_names_of_other_containers_are_read_after_ours(field: str, own: str, alias: str) -> None:
+    """Other containers' variables mean the same here, and ours wins where both are set."""
+    assert getattr(Settings.from_environ({alias: "7"}), field) == 7
+    assert getattr(Settings.from_environ({alias: "7", own: "8"}), field) == 8
+
+
+@pytest.mark.parametrize("name", ["MAX_CONTENT_LENGTH", "SAGEMAKER_MAX_REQUEST_SIZE", "TS_MAX_REQUEST_SIZE"])
+def test_limit_in_bytes(name: str) -> None:
+    """It is the limit to the byte, and told to a batch transform in MB; the one in MB wins."""
+    settings = Settings.from_environ({name: "7340033"})
+    assert settings.max_payload_bytes == 7340033
+    assert settings.execution_parameters["MaxPayloadInMB"] == 7
+    assert Settings.from_environ({name: "100"}).execution_parameters["MaxPayloadInMB"] == 1
+    both = Settings.from_environ({name: "100", "SAGEMAKER_MAX_PAYLOAD_IN_MB": "0"})
+    assert both.max_payload_bytes is None
+
+
+def test_queue_of_other_containers() -> None:
+    """How many wait and how many are worked on make how many are in flight; our own limit wins."""
+    queue = {"SAGEMAKER_MODEL_SERVER_WORKERS": "3", "SAGEMAKER_MODEL_JOB_QUEUE_SIZE": "10"}
+    assert Settings.from_environ(queue).max_in_flight == 13
+    own = Settings.from_environ({**queue, "SAGEMAKER_MODEL_SERVER_MAX_IN_FLIGHT": "5"})
+    assert own.max_in_flight == 5
+
+
+def test_safe_port_range_is_read() -> None:
+    """Two ports, the first not after the last."""
+    assert Settings.from_environ({"SAGEMAKER_SAFE_PORT_RANGE": "9000 - 9100"}).safe_port_range == "9000-9100"

@@ -58,5 +58,6 @@ def find_owner(model: Any) -> Framework | None:
 
 def place(model: Any, device: str) -> None:
     """Move a model to a worker's device, "cpu" or "cuda:N", where its framework knows of devices."""
-    if device != "cpu" and torch.owns(model):
-        model.to(device)
+    for framework in (torch, onnx):
+        if device != "cpu" and framework.owns(model):
+            framework.place(model, device)

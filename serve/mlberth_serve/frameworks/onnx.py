@@ -1,8 +1,9 @@
-"""ONNX: a model that any framework exported, run by ONNX Runtime (the extra `onnx`) on the CPU."""
+"""ONNX: a model that any framework exported, run by ONNX Runtime (the extra `onnx`)."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ _TYPES: dict[str, Any] = {
     "tensor(string)": object,
 }
 _ERRORS = 3
+_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 
 def is_model_file(path: Path) -> bool:
@@ -47,7 +49,7 @@ def load(path: Path, *, safe_only: bool = False) -> Any:  # noqa: ARG001 - a gra
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(str(path), options, providers=[_CPU])
     except Exception as error:  # noqa: BLE001 - a damaged file can raise anything
         first_line = (str(error).strip() or "no message").splitlines()[0]
         refuse_model(path, f"{type(error).__name__}: {first_line}", "a model that ONNX Runtime knows")
@@ -56,6 +58,20 @@ def load(path: Path, *, safe_only: bool = False) -> Any:  # noqa: ARG001 - a gra
 def owns(model: Any) -> bool:
     """Tell a session by its class."""
     return has_base(model, "onnxruntime.capi.onnxruntime_inference_collection.InferenceSession")
+
+
+def place(model: Any, device: str, available: Callable[[], list[str]] | None = None) -> None:
+    """Run a session on a GPU, "cuda:N", where ONNX Runtime was built for CUDA; it stays on the CPU otherwise.
+
+    Here and not in `load`, since what CUDA has begun cannot be forked.
+    """
+    if available is None:
+        import onnxruntime  # noqa: PLC0415 - loaded already: the model is its own
+
+        available = onnxruntime.get_available_providers
+    if _CUDA in available():
+        model.set_providers([_CUDA, _CPU], [{"device_id": device.partition(":")[2]}, {}])
+    log.info("ONNX Runtime predicts with its %s", model.get_providers()[0])
 
 
 def make_predict(model: Any) -> Function:

@@ -52,6 +52,11 @@ def owns(model: Any) -> bool:
     return has_base(model, "torch.nn.modules.module.Module")
 
 
+def place(model: Any, device: str) -> None:
+    """Move a module to a GPU."""
+    model.to(device)
+
+
 def make_predict(model: Any) -> Function:  # noqa: ARG001 - a framework's signature
     """Return a predict_fn that makes a tensor of an array, and arrays of the tensors that come out.
 
