@@ -101,14 +101,16 @@ class Application:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        name = environ[ENVIRON_REQUEST_ID] = request_id(environ)
         if environ["PATH_INFO"] == "/invocations" and environ["REQUEST_METHOD"] == "POST":
-            response = self._invoke(environ, name)
+            response = self.respond(environ)
             start_response(response.status_line, response.headers)
             return [response.body]
+        environ[ENVIRON_REQUEST_ID] = request_id(environ)
         return self._routes(environ, start_response)
 
-    def _invoke(self, environ: Mapping[str, Any], name: str) -> Response:
+    def respond(self, environ: WSGIEnvironment) -> Response:
+        """Answer one prediction."""
+        name = environ[ENVIRON_REQUEST_ID] = request_id(environ)
         try:
             return self._predict(environ, name)
         except HandlerError as error:

@@ -1,8 +1,7 @@
-"""One open connection of a worker, and the parser that reads its requests."""
+"""One open connection of a worker, and the requests that arrive on it."""
 
 from __future__ import annotations
 
-import os
 import re
 import select
 import socket
@@ -10,7 +9,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from gunicorn import http, util
+from gunicorn import util
+from gunicorn.http.parser import RequestParser
+
+from mlberth_serve.request_head import Head, read_head
+from mlberth_serve.strict_parser import StrictParser
 
 _PIECE = 65536
 HEAD_SECONDS = 15.0
@@ -24,7 +27,7 @@ _EXPECT = re.compile(rb"\r\nexpect:", re.IGNORECASE)
 
 
 class Connection:
-    """A socket, gunicorn's parser over it, and when its client must have sent something."""
+    """A socket, what has been read from it and not used, and when its client must have sent something."""
 
     def __init__(
         self,
@@ -39,40 +42,80 @@ class Connection:
         self.socket = client
         self.address = address
         self.server = server
-        self.parser = http.get_parser(settings, client, address)
+        self.data = b""
+        """What has arrived of requests that no parser has begun."""
+        self._settings = settings
+        self._parser: Any = None
         self._collect = collect
         self._clock = clock
         self._finished = False
         self.deadline = clock() + HEAD_SECONDS
 
-    def receive(self) -> bool:
-        """Read what has arrived, without waiting; returns whether there is something to do.
+    def receive(self, *, wait: bool = False) -> bool:
+        """Read what has arrived, or what comes first; returns whether there is something to do.
 
         With `collect` that is a whole head, with as much of the body as is worth collecting, or the end
         of the connection: the parser, which waits for what it lacks, is not held up by a slow client.
         """
-        if not self._buffered():
+        if not self.data:
             self.deadline = self._clock() + HEAD_SECONDS
         try:
-            data = self.socket.recv(_PIECE, socket.MSG_DONTWAIT)
+            data = self.socket.recv(_PIECE, 0 if wait else socket.MSG_DONTWAIT)
         except BlockingIOError:
             return False
         except OSError:
             return True
-        buffer = self.parser.unreader.buf
-        buffer.seek(0, os.SEEK_END)
-        buffer.write(data)
+        self.data = self.data + data if self.data else data
         return not (data and self._collect) or self.has_request()
 
     def has_request(self) -> bool:
         """Tell whether enough of a request has arrived to go on without waiting for its client."""
-        data = self._buffered()
+        data = self.data
         end = data.find(b"\r\n\r\n") + 4
         if end < 4 or len(data) >= _PIECE:  # beyond a piece it is the parser that refuses the head
             return len(data) >= _PIECE
         head = data[:end]
         length = None if _EXPECT.search(head) else _LENGTH.search(head)
         return len(data) - end >= min(int(length[1]) if length else 0, _PIECE - end)
+
+    def take_lean(self) -> tuple[Head, bytes] | None:
+        """Take the next request where it is one that nginx sends, with its whole body.
+
+        None leaves it, whole, to gunicorn's parser; raises OSError where the other side is gone.
+        """
+        head = read_head(self.data)
+        if head is None:
+            return None
+        size, missing = len(self.data), head.size + head.length - len(self.data)
+        if missing <= 0:
+            body, self.data = self.data[head.size : head.size + head.length], self.data[size + missing :]
+            return head, body
+        if self._collect:
+            return None  # a client, and no nginx: its body comes when it comes
+        body = self._receive_rest(self.data[head.size :], head.length)
+        self.data = b""
+        return head, body
+
+    def _receive_rest(self, begun: bytes, length: int) -> bytes:
+        pieces, missing = [begun], length - len(begun)
+        while missing:
+            piece = self.socket.recv(missing, socket.MSG_WAITALL)
+            if not piece:
+                raise ConnectionResetError
+            pieces.append(piece)
+            missing -= len(piece)
+        return b"".join(pieces)
+
+    def take(self) -> Any:
+        """Take the next request by gunicorn's parser; raises StopIteration where there is none."""
+        if self._parser is None:
+            # nginx has refused what RFC 9112 does not allow, and written everything anew.
+            parser = StrictParser if self._collect else RequestParser
+            self._parser = parser(self._settings, self.socket, self.address)
+        self._parser.unreader.buf.write(self.data)
+        self.data = b""
+        self._finished = False
+        return next(self._parser)
 
     def idle(self) -> None:
         """Begin to wait for the next request."""
@@ -88,15 +131,20 @@ class Connection:
         poll.register(self.socket, 0)  # POLLHUP and POLLERR are always reported
         return bool(poll.poll(0))
 
+    def finish_lean(self) -> None:
+        """Note that a request which was taken with its body is answered."""
+        self._finished = True
+
     def finish_request(self) -> bool:
         """Skip what the application has left of the body; returns whether the next request can be read."""
-        if getattr(self.parser.mesg.body.reader, "length", None) == 0:
+        if getattr(self._parser.mesg.body.reader, "length", None) == 0:
             self._finished = True  # the usual case, without a system call
         else:
             try:
-                self._finished = self.parser.finish_body(deadline=time.monotonic() + _CLOSE_SECONDS)
+                self._finished = self._parser.finish_body(deadline=time.monotonic() + _CLOSE_SECONDS)
             except Exception:  # noqa: BLE001 - whatever it is, the connection is of no further use
                 self._finished = False
+        self.data = self._parser.unreader.take_buffered()
         return self._finished
 
     def close(self) -> None:
@@ -105,7 +153,3 @@ class Connection:
             self.socket.close()  # nothing is left to read, and what was sent stays readable
         else:
             util.close_graceful(self.socket, timeout=_CLOSE_SECONDS)
-
-    def _buffered(self) -> bytes:
-        data: bytes = self.parser.unreader.buf.getvalue()
-        return data

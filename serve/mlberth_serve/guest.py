@@ -10,15 +10,16 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.test import Client
 
 from mlberth.errors import Fault, ModelLoadError
 from mlberth_serve import variables
-from mlberth_serve.errors import InternalError
+from mlberth_serve.body import hold_to_limit
+from mlberth_serve.errors import InternalError, RequestError
 from mlberth_serve.request_id import request_id
-from mlberth_serve.response import make_error_response
+from mlberth_serve.response import REQUEST_ID, make_error_response
 from mlberth_serve.serving_module import find_module, import_attribute
 from mlberth_serve.settings import Settings
 from mlberth_serve.user_code import UserCodeError, failures_logged, find_cause
@@ -68,16 +69,25 @@ class Guest:
             raise ModelLoadError(Fault(where, found, "200 once it can answer POST /invocations", action))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Hand over one request."""
+        """Hand over one request, within the limit of its body; the answer gets the request's id."""
         assert self._guest is not None
+        name = request_id(environ)
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            own = [(key, value) for key, value in headers if key.lower() != REQUEST_ID.lower()]
+            return start_response(status, [*own, (REQUEST_ID, name)], exc_info)
+
+        exc_info: Any = None
         try:
-            return self._guest(environ, start_response)
+            hold_to_limit(environ, self._settings.max_payload_bytes)
+            return self._guest(environ, start)
+        except RequestError as error:
+            response = make_error_response(error, name)
         except Exception:
-            name = request_id(environ)
             log.exception("request %s failed", name)
-            response = make_error_response(InternalError(), name)
-            start_response(response.status_line, response.headers, sys.exc_info())
-            return [response.body]
+            response, exc_info = make_error_response(InternalError(), name), sys.exc_info()
+        start_response(response.status_line, response.headers, exc_info)
+        return [response.body]
 
     def _ping(self) -> int:
         assert self._guest is not None

@@ -39,6 +39,7 @@ from mlberth_serve.metrics_board import MetricsBoard
 from mlberth_serve.observation import Observed
 from mlberth_serve.ping import answer_ping
 from mlberth_serve.place import worker_index
+from mlberth_serve.response import Response
 from mlberth_serve.run_directory import GenerationDirectory, replace_private
 from mlberth_serve.scrape import answer_scrape
 from mlberth_serve.worker import Worker
@@ -143,6 +144,9 @@ def let_stop_in() -> None:
 class Master(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn with our settings alone: no file, variable or argument of its own is read."""
 
+    respond: Callable[..., Response] | None = None
+    """How the application answers a prediction without WSGI around it, where it can."""
+
     def __init__(
         self,
         folder: GenerationDirectory,
@@ -189,6 +193,7 @@ class Master(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             access_log=AccessLog(self._command["log_format"]) if logged and not behind_nginx else None,
             tell_trace=logged and behind_nginx,
         )
+        self.respond = observed.respond if hasattr(self._application, "respond") else None
         if behind_nginx:
             return observed
         run = self._folder.run

@@ -1,12 +1,17 @@
-"""How an answer gets onto the wire: gunicorn's framing, with the head and the body's start in one piece."""
+"""How an answer gets onto the wire: by gunicorn's framing or ours, head and body's start in one piece."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from socket import socket
+from time import time
 from typing import Any
 
+from gunicorn import SERVER, util
 from gunicorn.http.wsgi import Response
+
+from mlberth_serve import response as own
 
 _JOINED = 65536
 """A first piece that is larger is sent after the head, rather than copied behind it."""
@@ -53,11 +58,31 @@ class Reply(Response):  # type: ignore[misc]  # gunicorn has no types
         if not (head or data):
             return
         self.headers_sent = True
-        try:
-            if len(data) <= _JOINED:
-                self.sock.sendall(head + data)
-            else:
-                self.sock.sendall(head)
-                self.sock.sendall(data)
-        except OSError as error:
-            raise GoneError from error
+        send(self.sock, head, data)
+
+
+def send_response(client: socket, response: own.Response, *, keep: bool) -> None:
+    """Send an answer of ours, whose headers were checked when they were made; raises GoneError."""
+    lines = "".join([f"{name}: {value}\r\n" for name, value in response.headers])
+    connection = "keep-alive" if keep else "close"
+    head = (
+        f"HTTP/1.1 {response.status_line}\r\n{_date_line(int(time()))}Connection: {connection}\r\n{lines}\r\n"
+    )
+    send(client, head.encode("latin-1"), response.body)
+
+
+def send(client: socket, head: bytes, data: bytes) -> None:
+    """Send a head and what follows it, in one system call where the copy is cheaper; raises GoneError."""
+    try:
+        if len(data) <= _JOINED:
+            client.sendall(head + data)
+        else:
+            client.sendall(head)
+            client.sendall(data)
+    except OSError as error:
+        raise GoneError from error
+
+
+@lru_cache(1)
+def _date_line(now: int) -> str:
+    return f"Server: {SERVER}\r\nDate: {util.http_date(now)}\r\n"

@@ -23,7 +23,7 @@ import socket
 import time
 from collections.abc import Iterable
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gunicorn.http import wsgi
 from gunicorn.http.errors import NoMoreData
@@ -32,8 +32,13 @@ from gunicorn.workers.sync import SyncWorker
 from mlberth_serve.connection import Connection
 from mlberth_serve.errors import RequestError
 from mlberth_serve.heartbeat import Heartbeat
+from mlberth_serve.lean_environ import LeanEnviron, LeanRequest
 from mlberth_serve.refusal import refusal, send_refusal
-from mlberth_serve.reply import GoneError, Reply
+from mlberth_serve.reply import GoneError, Reply, send_response
+from mlberth_serve.request_head import Head
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 _HEARTBEAT_SECONDS = 1.0
 _NOTIFY_SECONDS = 0.25
@@ -53,6 +58,8 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
     _notified = 0.0
     _told_to_end = False
     _reply: Reply | None = None
+    _waiting: socket.socket | None = None
+    """Where the answer to the request in work belongs."""
 
     def init_signals(self) -> None:
         """Let a prediction that is cut off leave its stack in the log, even from inside C code."""
@@ -73,6 +80,8 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         self._behind_nginx = all(isinstance(name, str) for name in self._names.values())
         self._most = min(_MOST_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
         self._queue = select.poll()
+        self._environ = LeanEnviron(self.cfg)
+        self._respond = self.app.respond
         listeners = {listener.fileno(): listener for listener in self.sockets}
         with select.epoll() as self._poll:
             for listener in self.sockets:
@@ -114,7 +123,8 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         if self._behind_nginx:
             for idle in list(self._connections.values()):
                 self._drop(idle)
-            self._serve(connection)  # nginx has the whole request before it connects
+            connection.receive(wait=True)  # nginx has the whole request before it connects
+            self._serve(connection)
         else:
             if len(self._connections) >= self._most:
                 self._drop(min(self._connections.values(), key=lambda held: held.deadline))
@@ -179,7 +189,8 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
     def _serve_one(self, connection: Connection) -> bool:
         """Answer one request; returns whether the connection is good for another."""
         try:
-            request = next(connection.parser)
+            lean = connection.take_lean()
+            request = connection.take() if lean is None else None
         except (StopIteration, NoMoreData, OSError):
             return False  # the other side has no further request
         except Exception as error:  # noqa: BLE001 - a faulty request must not end the worker
@@ -190,9 +201,10 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         self.nr += 1
         if self.nr >= self.max_requests:
             self.alive = False
+        self._waiting = connection.socket
         self.heartbeat.begin_request()
         try:
-            return self._answer(connection, request)
+            return self._answer_lean(connection, *lean) if lean else self._answer(connection, request)
         except (Exception, SystemExit) as error:
             if isinstance(error, GoneError) or (isinstance(error, OSError) and connection.is_abandoned()):
                 pass  # the client went away, with its request half read or its answer half sent
@@ -203,8 +215,23 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
                 self.handle_error(request, connection.socket, connection.address, error)
             return False
         finally:
-            self._reply = None
+            self._reply = self._waiting = None
             self.heartbeat.end_request()
+
+    def _answer_lean(self, connection: Connection, head: Head, body: bytes) -> bool:
+        """Answer a prediction that nginx has sent, with as little around it as can be."""
+        environ = self._environ.make(connection, head, body)
+        connection.finish_lean()
+        if self._respond is None:
+            request = LeanRequest(connection.socket)
+            reply = Reply(request, connection.socket, self.cfg, self._may_keep)
+            environ["wsgi.early_hints"] = request.early_hints(reply)
+            self._write(reply, environ)
+            return not reply.should_close()
+        response = self._respond(environ)
+        keep = self._may_keep()
+        send_response(connection.socket, response, keep=keep)
+        return keep
 
     def _answer(self, connection: Connection, request: Any) -> bool:
         reply, environ = wsgi.create(
@@ -216,6 +243,11 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
             response_class=Reply,
             response_args=(self._may_keep,),
         )
+        self._write(reply, environ)
+        return connection.finish_request() and not reply.should_close()
+
+    def _write(self, reply: Reply, environ: WSGIEnvironment) -> None:
+        """Let the application answer, piece by piece."""
         self._reply = reply
         body = self.wsgi(environ, reply.start_response)
         try:
@@ -226,7 +258,6 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         finally:
             if hasattr(body, "close"):
                 body.close()
-        return connection.finish_request() and not reply.should_close()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Note that the master wants this worker to end when it has answered what has arrived."""
@@ -239,10 +270,10 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def handle_abort(self, *_: object) -> None:
         """End a prediction that hangs, with an answer where nginx has not given one."""
-        if self._reply and not self._reply.headers_sent:
+        if self._waiting and not (self._reply and self._reply.headers_sent):
             with contextlib.suppress(OSError):
-                self._reply.sock.settimeout(0)
-                self._reply.sock.sendall(refusal(_TIMEOUT))
+                self._waiting.settimeout(0)
+                self._waiting.sendall(refusal(_TIMEOUT))
         os._exit(1)
 
     def handle_error(self, request: Any, client: socket.socket, address: Any, error: BaseException) -> None:

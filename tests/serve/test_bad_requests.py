@@ -149,6 +149,8 @@ REQUESTS: dict[str, tuple[bytes, set[int], set[int]]] = {
         for coding in (
             "identity",
             "gzip",
+            "gzip, chunked",
+            "identity, chunked",
             "chunked, chunked",
             "chunked, identity",
             "xchunked",
@@ -184,6 +186,17 @@ REQUESTS: dict[str, tuple[bytes, set[int], set[int]]] = {
     "long method": (head("A" * 9000 + " / HTTP/1.1"), {414}, {414}),
     "name with an underscore": (post(b"[1]", "Content_Type: application/pdf"), OK, OK),
     "two hosts": (post(b"[1]", "Host: y"), BAD, BAD),
+    "no host": (post(b"[1]").replace(b"Host: x\r\n", b""), BAD, BAD),
+    "no host in HTTP/1.0": (
+        post(b"[1]").replace(b"Host: x\r\n", b"").replace(b"HTTP/1.1", b"HTTP/1.0"),
+        OK,
+        OK,
+    ),
+    **{
+        f"host {host!r}": (post(b"[1]").replace(b"Host: x", b"Host: " + host), {200, 400}, BAD)
+        for host in (b"", b"a b", b"a/b", b"a,b", b"a@b", b"a:b", b"[a", b"a\x80")
+    },
+    "headers of 40 kB": (post(b"[1]", *(f"X-{number}: {'a' * 8000}" for number in range(5))), {431}, {431}),
     "two types": (post(b"[1]", JSON, CSV), BAD, BAD),
     "trace that is none": (post(b"[1]", "traceparent: 00-" + "0" * 32 + "-\xff"), OK, OK),
     "baggage of 64 kB": (post(b"[1]", "baggage: " + "a=b," * 16_000), {431}, {431}),

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.serve.conftest import PROJECTS
+from tests.serve.raw import exchange
 from tests.serve.running import Server, require_nginx
 from werkzeug.test import Client
 
@@ -139,3 +140,39 @@ def test_what_the_variable_names_must_be_there(make_guest: MakeGuest, module: st
     with pytest.raises(ContractError, match="SAGEMAKER_SERVING_MODULE") as caught:
         make_guest("NUMBER = 1\n", module)
     assert found in str(caught.value)
+
+
+ECHO = """
+def app(environ, start_response):
+    body = environ["wsgi.input"].read()
+    start_response("200 OK", [("Content-Length", str(len(body))), ("x-request-id", "own")])
+    return [body]
+"""
+
+
+def test_answer_has_the_request_id(make_guest: MakeGuest) -> None:
+    """Once, whatever the application says of it: the one that our log and nginx's have."""
+    answer = Client(make_guest(ECHO, "app:app")).post("/invocations", headers={"X-Request-Id": "a-1"})
+    assert answer.headers.getlist("X-Request-Id") == ["a-1"]
+
+
+def test_limit_of_the_body_holds_without_nginx(tmp_path: Path) -> None:
+    """413 for a length over the limit and for chunks that add up to more; what is within arrives whole."""
+    code = tmp_path / "ml/model/code"
+    code.mkdir(parents=True)
+    (code / "app.py").write_text(ECHO)
+    variables = {
+        "SAGEMAKER_SERVING_MODULE": "app:app",
+        "SAGEMAKER_USE_NGINX": "false",
+        "SAGEMAKER_MAX_PAYLOAD_IN_MB": "1",
+    }
+    head = b"POST /invocations HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    chunks = head + b"Transfer-Encoding: chunked\r\n\r\n%X\r\n%b\r\n0\r\n\r\n"
+    with Server(tmp_path, APPLICATION, **variables) as server:
+        server.wait_ready()
+        (long,) = exchange(server.port, head + b"Content-Length: 1048577\r\n\r\n", patience=1)
+        (many,) = exchange(server.port, chunks % (1048577, b"x" * 1048577), patience=1)
+        (few,) = exchange(server.port, chunks % (3, b"abc"), patience=1)
+    assert (long.status, many.status) == (413, 413)
+    assert long.error["code"] == many.error["code"] == "payload_too_large"
+    assert (few.status, few.body) == (200, b"abc")

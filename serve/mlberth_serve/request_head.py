@@ -1,0 +1,74 @@
+"""The head of a prediction request in the form in which nginx sends it, read in a few microseconds.
+
+It takes less than HTTP allows, and nothing that gunicorn's parser refuses or reads in another way:
+whatever is out of the ordinary is None, and left to that parser. Source: RFC 9112.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+LINE = b"POST /invocations HTTP/1.1\r\n"
+_LONGEST = 8000
+"""Below every limit of the other parser."""
+_MOST_FIELDS = 100
+_TOKEN = re.compile(r"[!#$%&'*+.^`|~0-9A-Za-z-]+")  # without `_`, which stands for `-` in an environment
+# Of RFC 3986's names without a comma, which would make a list of two Hosts of it.
+_HOST = re.compile(r"(?:[0-9A-Za-z._~!$&'()*+;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
+_LENGTH = re.compile(r"[0-9]{1,12}")
+_KEYS = {"CONTENT-TYPE": "CONTENT_TYPE", "CONTENT-LENGTH": "CONTENT_LENGTH"}
+# They say how the body is sent, or what becomes of the connection.
+_SPECIAL = {"TRANSFER-ENCODING", "TE", "TRAILER", "EXPECT", "UPGRADE", "CONNECTION", "KEEP-ALIVE"}
+_KEPT_NAMES = 1024
+
+
+class Head(NamedTuple):
+    """What a head says."""
+
+    environ: dict[str, str]
+    """The headers as WSGI wants them."""
+    size: int
+    """Of the head, in bytes."""
+    length: int
+    """Of the body that follows, in bytes."""
+
+
+def read_head(data: bytes) -> Head | None:
+    """Return the head that `data` begins with; None where it is not whole, or for the other parser."""
+    end = data.find(b"\r\n\r\n", 0, _LONGEST)
+    if end < 0 or not data.startswith(LINE):
+        return None
+    text = data[len(LINE) : end].decode("latin-1")
+    lines = text.split("\r\n")
+    plain = "".join(lines)
+    # Printable ASCII: no control byte, no CR or LF by itself, nothing that a case or a strip could change.
+    if not (plain.isascii() and plain.isprintable()) or len(lines) > _MOST_FIELDS:
+        return None
+    environ: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        key = _environ_key(name)
+        if key is None or key in environ or len(name) == len(line):
+            return None
+        environ[key] = value.strip(" ")
+    length = environ.get("CONTENT_LENGTH", "0")
+    if not is_host(environ.get("HTTP_HOST", "")) or not _LENGTH.fullmatch(length):
+        return None
+    return Head(environ, end + 4, int(length))
+
+
+@lru_cache(_KEPT_NAMES)
+def is_host(text: str) -> bool:
+    """Tell whether a Host is a name or an address, with a port or without."""
+    return _HOST.fullmatch(text) is not None
+
+
+@lru_cache(_KEPT_NAMES)
+def _environ_key(name: str) -> str | None:
+    """Return where WSGI has a header; None for one that is special, or that is no name."""
+    upper = name.upper()
+    if not _TOKEN.fullmatch(name) or upper in _SPECIAL:
+        return None
+    return _KEYS.get(upper, "HTTP_" + upper.replace("-", "_"))
