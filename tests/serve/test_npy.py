@@ -8,8 +8,11 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
-from mlberth_serve.codecs.npy import decode
+from mlberth_serve.codecs.npy import decode, encode
 from mlberth_serve.errors import BadRequestError
 from mlberth_serve.media_types import parse_content_type
 
@@ -63,6 +66,14 @@ BAD = {
     "negative shape": with_header("{'descr': '<f8', 'fortran_order': False, 'shape': (-1,), }"),
     "two negatives": with_header("{'descr': '<f8', 'fortran_order': False, 'shape': (-1, -1), }", b"\0" * 8),
     "items of no size": with_header("{'descr': '<U0', 'fortran_order': False, 'shape': (1000000000000,), }"),
+    "shape that is no tuple": with_header(
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (1), }", b"\0" * 8
+    ),
+    "size of a leading zero": with_header(
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (01,), }", b"\0" * 8
+    ),
+    "type that is none": with_header("{'descr': '<f3', 'fortran_order': False, 'shape': (1,), }", b"\0" * 3),
+    "text of 4 GB": with_header("{'descr': '<U999999999', 'fortran_order': False, 'shape': (1,), }"),
     "header not Python": with_header("{'descr': "),
     "header of code": with_header("__import__('os').getcwd()"),
 }
@@ -78,3 +89,46 @@ def test_bad_files_are_refused_without_allocating(body: bytes) -> None:
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'shape': (2,), 'fortran_order': False, 'descr': '<f8'}",
+        "{'descr': 'float64', 'fortran_order': False, 'shape': (2,), }",
+        '{"descr": "<f8", "fortran_order": False, "shape": (2,)}',
+    ],
+)
+def test_header_of_another_form_is_read(header: str) -> None:
+    """What other programs than numpy write as the same Python text is read as numpy reads it."""
+    data = np.array([1.5, -2.0])
+    np.testing.assert_array_equal(decode(with_header(header, data.tobytes()), NPY).array, data)
+
+
+def test_body_that_may_be_written_to_is_not_copied() -> None:
+    """The array lies in the body where that is the caller's own memory, and never in immutable bytes."""
+    data = np.arange(4.0)
+    body = bytearray(saved(data))
+    for form in (body, memoryview(body)):
+        array = decode(form, NPY).array
+        array[0] += 1
+        np.testing.assert_array_equal(decode(bytes(body), NPY).array, array)
+    frozen = bytes(body)
+    decode(frozen, NPY).array[:] = 0
+    assert frozen == bytes(body)
+
+
+@given(
+    hnp.arrays(
+        st.sampled_from(["<f8", ">f4", "|b1", "<i8", "|u1", "<U3", "|S2", "<f2"]),
+        hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4),
+    ),
+    st.booleans(),
+)
+@settings(deadline=None)
+def test_files_are_numpys(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]], fortran: bool) -> None:
+    """What is written is what numpy.save writes, to the byte, and what is read what numpy.load reads."""
+    array = np.asfortranarray(array) if fortran else array
+    body = encode(array)
+    assert body == saved(array)
+    np.testing.assert_array_equal(decode(body, NPY).array, np.load(io.BytesIO(body)))

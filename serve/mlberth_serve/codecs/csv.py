@@ -11,6 +11,8 @@ Reading:
 
 Writing: a row a line, each ended by LF; a one-dimensional array is a value a line. Numbers are as
 short as they can be and still read back the same. A missing value is written `nan`.
+
+Where there is nothing but numbers and missing cells, `plain_rows` reads and writes them, by the same rules.
 """
 
 from __future__ import annotations
@@ -22,31 +24,34 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import orjson
 
 from mlberth_serve.codecs.codec import Array, Decoded, Table, as_array
+from mlberth_serve.codecs.plain_rows import read_plain, write_plain
 from mlberth_serve.codecs.text import decode_text
 from mlberth_serve.errors import BadRequestError, UnsupportedTypeError
 from mlberth_serve.media_types import MediaType
 
-_HEADER = {"present": 1, "absent": 0}
+_HEADER = {"present": True, "absent": False}
 
 
 def decode(body: bytes, media_type: MediaType) -> Decoded:
     """Return the rows of a body, of shape (rows, columns)."""
-    header = media_type.parameters.get("header", "absent").lower()
-    if header not in _HEADER:
-        raise UnsupportedTypeError("The parameter `header` is neither present nor absent.")
-    text = decode_text(body, media_type)
+    header = bool(media_type.parameters) and _has_header(media_type)
+    array = _read_below_names(body, media_type) if header else read_plain(body)
+    return Decoded(read_cells(decode_text(body, media_type), header=header) if array is None else array)
+
+
+def read_cells(text: str, *, header: bool = False) -> Array:
+    """Return the rows of any text; with a header, a Table. Raises BadRequestError."""
     if "\0" in text:
         raise BadRequestError("The CSV body holds a NUL character.")
     rows = _split(text)
-    names = rows.pop(0) if rows and _HEADER[header] else None
+    names = rows.pop(0) if rows and header else None
     if not rows:
         raise BadRequestError("The CSV body holds no rows.")
     _check_widths(rows if names is None else [names, *rows])
     array = _array(rows, plain=text.isascii() and "_" not in text)
-    return Decoded(array if names is None else Table.of(array, [name.strip() for name in names]))
+    return array if names is None else Table.of(array, [name.strip() for name in names])
 
 
 def encode(value: Any) -> bytes:
@@ -54,14 +59,37 @@ def encode(value: Any) -> bytes:
     array = np.atleast_1d(as_array(value))
     if array.ndim > 2:
         raise ValueError(f"text/csv holds at most two dimensions, not {array.ndim}")
-    if array.dtype.kind in "iuf" and array.dtype.itemsize <= 8 and np.isfinite(array).all():
-        return _encode_numbers(array)
-    if array.dtype.kind == "f":
+    if array.dtype.kind in "iuf":
+        text = write_plain(array)
+        if text is not None:
+            return text
         array = array.astype(str)  # the shortest text of each float's own width
     rows = array.tolist()
     file = io.StringIO()
-    csv.writer(file, lineterminator="\n").writerows(rows if array.ndim == 2 else ([cell] for cell in rows))
+    csv.writer(file, lineterminator="\n").writerows(rows if array.ndim == 2 else zip(rows, strict=True))
     return file.getvalue().encode()
+
+
+def _has_header(media_type: MediaType) -> bool:
+    """Raise UnsupportedTypeError for a parameter that is not understood."""
+    _ = media_type.codec  # plain numbers look alike in every charset, but it has to be one that is known
+    header = media_type.parameters.get("header", "absent").lower()
+    if header not in _HEADER:
+        raise UnsupportedTypeError("The parameter `header` is neither present nor absent.")
+    return _HEADER[header]
+
+
+def _read_below_names(body: bytes, media_type: MediaType) -> Array | None:
+    """Return a Table of plain numbers, None for any other text."""
+    first, _, rest = body.lstrip().partition(b"\n")
+    first = first.rstrip(b"\r")
+    if b'"' in first or b"\r" in first or b"\0" in first:
+        return None
+    names = decode_text(first, media_type).split(",")
+    array = read_plain(rest) if any(name.strip() for name in names) else None
+    if array is None or array.shape[1] != len(names):
+        return None
+    return Table.of(array, [name.strip() for name in names])
 
 
 def _split(text: str) -> list[list[str]]:
@@ -104,14 +132,3 @@ def _cell(text: str) -> float | str:
         return float(text)
     except ValueError:
         return text
-
-
-def _encode_numbers(array: Array) -> bytes:
-    """Let orjson write the numbers, by far the fastest way, and put line ends for its brackets."""
-    array = np.ascontiguousarray(array)
-    if array.size == 0:
-        return b"\n" * (len(array) if array.ndim == 2 else 0)
-    text = orjson.dumps(array, option=orjson.OPT_SERIALIZE_NUMPY)
-    if array.ndim == 1:
-        return text[1:-1].replace(b",", b"\n") + b"\n"
-    return text[2:-2].replace(b"],[", b"\n") + b"\n"

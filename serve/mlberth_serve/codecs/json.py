@@ -31,7 +31,7 @@ _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
 def decode(body: bytes, media_type: MediaType) -> Decoded:
     """Return the array in a body, in the shape in which it was sent."""
-    value = parse(decode_text(body, media_type), "The JSON body")
+    value = _parse_body(body, media_type)
     envelope = ""
     if isinstance(value, dict):
         if len(value) != 1 or next(iter(value)) not in _ENVELOPES:
@@ -54,6 +54,15 @@ def parse(text: str | bytes, what: str) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise BadRequestError(f"{what} cannot be read: {error}.") from None
+
+
+def _parse_body(body: bytes, media_type: MediaType) -> Any:
+    if not media_type.parameters:
+        try:
+            return orjson.loads(body)  # it reads UTF-8 itself
+        except orjson.JSONDecodeError:
+            pass  # a byte order mark, or a fault that is to be named
+    return parse(decode_text(body, media_type), "The JSON body")
 
 
 def to_array(items: list[Any]) -> Any:

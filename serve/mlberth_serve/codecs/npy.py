@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import io
 import math
+import re
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,30 +22,41 @@ from mlberth_serve.media_types import MediaType
 
 _READERS = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
 _KINDS = "biufSU"
+_LONGEST_HEADER = 16384
+"""More than any that numpy reads: it refuses 10 000 characters."""
+_SIZE = rb"(?:0|[1-9][0-9]{0,17})"
+_USUAL_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00(..)"
+    rb"\{'descr': '([<>|](?:b1|[iu][1248]|f[248]|[SU][0-9]{1,6}))', 'fortran_order': (True|False), "
+    rb"'shape': \((|" + _SIZE + rb",|" + _SIZE + rb"(?:, " + _SIZE + rb")+)\), \} *\n",
+    re.DOTALL,
+)
+"""What numpy.save writes; any other form is left to numpy's own reader, which parses it as Python."""
 
 
-def decode(body: bytes, media_type: MediaType) -> Decoded:  # noqa: ARG001 - a codec's signature
-    """Return the array in a body, in its own type and the machine's byte order; it may be written to."""
-    file = io.BytesIO(body)
-    try:
-        shape, fortran_order, dtype = _READERS[npy_format.read_magic(file)](file)
-    except Exception:  # noqa: BLE001 - numpy parses the header as Python: TokenError, RecursionError, …
-        raise BadRequestError("The body is not an .npy file of format version 1 or 2.") from None
+def decode(body: bytes | bytearray | memoryview, media_type: MediaType) -> Decoded:  # noqa: ARG001 - a codec's
+    """Return the array in a body, in its own type and the machine's byte order; it may be written to.
+
+    It lies in the body itself where that may be written to, and in a copy of it otherwise.
+    """
+    shape, fortran_order, dtype, start = _read_header(body)
     if dtype.kind not in _KINDS or not dtype.itemsize:
         raise BadRequestError("The .npy body holds something other than numbers, booleans or text.")
-    start, count = file.tell(), math.prod(shape)
+    count = math.prod(shape)
     if min(shape, default=0) < 0 or count * dtype.itemsize != len(body) - start:
         raise BadRequestError("The .npy header does not fit the length of the body.")
     array: Array = np.frombuffer(body, dtype, count, start)
     array = array.reshape(shape, order="F" if fortran_order else "C")
-    return Decoded(array.astype(dtype.newbyteorder("=")))
+    native = dtype.isnative and array.flags.writeable and array.flags.aligned
+    return Decoded(array if native else array.astype(dtype.newbyteorder("=")))
 
 
 def encode(value: Any) -> bytes:
     """Write an array of numbers, booleans or text."""
-    file = io.BytesIO()
-    np.save(file, plain(as_array(value)), allow_pickle=False)
-    return file.getvalue()
+    array = plain(as_array(value))
+    fortran_order = array.flags.fnc
+    header = _make_header(array.dtype.str, fortran_order, array.shape)
+    return b"".join((header, (array.T if fortran_order else np.asarray(array, order="C")).data))
 
 
 def plain(array: Array) -> Array:
@@ -53,3 +66,25 @@ def plain(array: Array) -> Array:
     if not all(isinstance(cell, str) for cell in array.flat):
         raise TypeError("an array of numpy's own holds numbers or text, not a mixture")
     return array.astype(str)
+
+
+def _read_header(body: bytes | bytearray | memoryview) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Return shape, Fortran order, type, and where the data begin."""
+    usual = _USUAL_HEADER.match(body)
+    if usual and usual.end() == 10 + int.from_bytes(usual[1], "little"):
+        shape = tuple(int(size) for size in usual[4].split(b",") if size)
+        return shape, usual[3] == b"True", np.dtype(usual[2].decode()), usual.end()
+    file = io.BytesIO(body[:_LONGEST_HEADER])
+    try:
+        shape, fortran_order, dtype = _READERS[npy_format.read_magic(file)](file)
+    except Exception:  # noqa: BLE001 - numpy parses the header as Python: TokenError, RecursionError, …
+        raise BadRequestError("The body is not an .npy file of format version 1 or 2.") from None
+    return shape, fortran_order, dtype, file.tell()
+
+
+@lru_cache(256)
+def _make_header(descr: str, fortran_order: bool, shape: tuple[int, ...]) -> bytes:
+    file = io.BytesIO()
+    fields = {"descr": descr, "fortran_order": fortran_order, "shape": shape}
+    npy_format.write_array_header_1_0(file, fields)
+    return file.getvalue()
