@@ -85,6 +85,7 @@ def write_command(
         "log_level": settings.log_level,
         "log_format": settings.log_format,
         "access_log": wants_access_log(settings),
+        "most_memory": settings.max_memory_bytes,
         "settings": gunicorn_settings(settings, folder, behind_nginx=behind_nginx),
     }
     write_private(folder.gunicorn, json.dumps(command, indent=2) + "\n")

@@ -25,14 +25,15 @@ def health(environ: Mapping[str, str], first_process: Path = _FIRST_PROCESS) -> 
         return True, "not serving"
     reader = Reader(environ)
     host, port = reader.get(variables.HOST), reader.get(variables.PORT)
+    tls = bool(reader.get(variables.TLS_CERT))
     reader.check()
-    return ping(_reachable(host), port)
+    return ping(_reachable(host), port, tls=tls)
 
 
-def ping(host: str, port: int, timeout: float = _SECONDS) -> tuple[bool, str]:
+def ping(host: str, port: int, timeout: float = _SECONDS, *, tls: bool = False) -> tuple[bool, str]:
     """Send GET /ping; returns whether the answer is 200 within `timeout` seconds, and its body."""
     try:
-        with socket.create_connection((host, port), timeout) as connection:
+        with _connect(host, port, timeout, tls=tls) as connection:
             connection.sendall(b"GET /ping HTTP/1.0\r\n\r\n")
             answer = bytearray()
             while (part := connection.recv(4096)) and len(answer) < _LONGEST_ANSWER:
@@ -43,6 +44,23 @@ def ping(host: str, port: int, timeout: float = _SECONDS) -> tuple[bool, str]:
     status = head.partition(b"\r\n")[0]
     text = body.strip() or status or b"no answer"
     return status.split()[1:2] == [b"200"], text.decode(errors="replace")
+
+
+def _connect(host: str, port: int, timeout: float, *, tls: bool) -> socket.socket:
+    connection = socket.create_connection((host, port), timeout)
+    if not tls:
+        return connection
+    import ssl  # noqa: PLC0415 - most servers need none of it
+
+    # Our own server, at our own address: for what names its certificate is good is the clients' concern.
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        return context.wrap_socket(connection)
+    except OSError:
+        connection.close()
+        raise
 
 
 def _reachable(host: str) -> str:

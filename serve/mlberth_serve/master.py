@@ -6,6 +6,7 @@ which no forked child can use, the master starts itself afresh and each worker l
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import logging
@@ -53,6 +54,10 @@ _STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 _NEVER = 1e12
 """A heartbeat so far ahead that gunicorn's timeout never comes."""
 
+_OOM_SCORE = Path("/proc/self/oom_score_adj")
+_WORKERS_SCORE = "500"
+"""Where memory runs out, the kernel is to take a worker: it is replaced, the master takes all along."""
+
 log = logging.getLogger(__name__)
 
 
@@ -61,7 +66,9 @@ def main(argv: Sequence[str]) -> int:
     folder = GenerationDirectory(Path(argv[0]))
     command = json.loads(folder.gunicorn.read_text())
     more = (LOGGER, HANDLER_LOGGER)
-    logs.configure(command["log_level"], form=command["log_format"], more=more, fields=describe_request)
+    logs.configure(
+        command["log_level"], form=command["log_format"], more=more, fields=describe_request, droppable=True
+    )
     application, began = None, time.monotonic()
     if LOAD_IN_WORKERS not in argv:
         try:
@@ -233,6 +240,9 @@ class Master(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         if os.getppid() != worker.ppid:
             os._exit(1)
         worker_index.set(worker.slot)
+        worker.most_memory = self._command["most_memory"]
+        with contextlib.suppress(OSError):
+            _OOM_SCORE.write_text(_WORKERS_SCORE)
         # Load and warm-up may take longer than a request; the platform has a limit of its own for them.
         os.utime(worker.tmp.fileno(), (_NEVER, _NEVER))
 

@@ -18,6 +18,7 @@ from mlberth_serve.front_answers import FRONT_SNIPPETS
 from mlberth_serve.port import listen_address
 from mlberth_serve.run_directory import RunDirectory, write_private
 from mlberth_serve.settings import Settings
+from mlberth_serve.tls import TLS_SNIPPET
 
 STATIC_CONF = Path(__file__).parent / "nginx.conf"
 _CHECK_SECONDS = 30
@@ -38,7 +39,7 @@ def snippets(settings: Settings, *, as_root: bool) -> dict[str, str]:
     """Return what goes into main.d, http.d and server.d, by its path below the private folder."""
     milliseconds = round(settings.timeout * 1000)
     server = [
-        f"listen {listen_address(settings)};",
+        f"listen {listen_address(settings)}{' ssl' if settings.tls else ''};",
         f"client_max_body_size {settings.max_payload_bytes or 0};",
         f"proxy_read_timeout {milliseconds}ms;",
     ]
@@ -50,6 +51,8 @@ def snippets(settings: Settings, *, as_root: bool) -> dict[str, str]:
         "http.d/upstream.conf": upstreams(settings),
         "server.d/server.conf": "\n".join(server) + "\n",
     }
+    if settings.tls:
+        files["server.d/tls.conf"] = TLS_SNIPPET
     if wants_access_log(settings):
         files |= access_snippets(settings.log_format)
     if settings.metrics:
@@ -81,6 +84,8 @@ def lay_out(run: RunDirectory, settings: Settings, *, as_root: bool) -> None:
     if not conf.is_file():
         raise ContractError(Fault(variables.NGINX_CONF.name, repr(str(conf)), "a file that exists"))
     run.nginx_conf.symlink_to(conf.resolve())
+    if settings.tls:
+        settings.tls.link(run.path)
     for name, text in snippets(settings, as_root=as_root).items():
         path = run.path / name
         path.parent.mkdir(mode=0o700, exist_ok=True)

@@ -22,7 +22,7 @@ STATUSES = {
     502: "The worker died with this request.",
     503: "No model is ready.",
     504: "There was no answer within SAGEMAKER_MODEL_SERVER_TIMEOUT seconds.",
-    507: "The handler ran out of memory.",
+    507: "The handler ran out of memory, or the server of room to keep the request.",
 }
 """What each error says; a handler may answer with others."""
 _EVERYWHERE = (500, 502, 503, 504)

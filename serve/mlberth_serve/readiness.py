@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 from mlberth_serve.run_directory import replace_private
@@ -17,6 +18,8 @@ CAUSES = {
     STOPPING: "The server is stopping.",
 }
 """What /ping says for each state but READY."""
+
+log = logging.getLogger(__name__)
 
 
 class Readiness:
@@ -35,11 +38,19 @@ class Readiness:
             replace_private(self._ready, "")
         else:
             # First the cause, then the change, so that a 503 always has a cause to tell.
-            error = {"error": {"code": state, "message": CAUSES[state]}}
-            replace_private(self._not_ready, json.dumps(error) + "\n")
+            self._tell_cause(state)
             self._ready.unlink(missing_ok=True)
         self.state = state
         return True
+
+    def _tell_cause(self, state: str) -> None:
+        error = {"error": {"code": state, "message": CAUSES[state]}}
+        try:
+            replace_private(self._not_ready, json.dumps(error) + "\n")
+        except OSError as fault:
+            if not self.state:
+                raise  # nothing can be served from here, while a disk that fills up later must end nothing
+            log.warning("/ping tells an older cause than %s: %s", state, fault.strerror)
 
 
 def assess(living_workers: int, before: str) -> str:

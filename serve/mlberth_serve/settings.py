@@ -14,6 +14,7 @@ from mlberth.variables import Reader
 from mlberth_serve import variables
 from mlberth_serve.media_types import CSV, JSON
 from mlberth_serve.place import count_visible
+from mlberth_serve.tls import TlsFiles
 
 MB = 1024 * 1024
 DEFAULT_PAYLOAD_MB = 25
@@ -45,8 +46,10 @@ class Settings:
     job_queue_size: int | None
     retry: bool
     max_requests: int | None
+    max_memory_mb: int | None
     use_nginx: bool
     nginx_conf: Path | None
+    tls: TlsFiles | None
     max_payload_mb: int | None
     max_content_length: int | None
     default_accept: str
@@ -86,8 +89,10 @@ class Settings:
             job_queue_size=reader.get(variables.JOB_QUEUE_SIZE),
             retry=reader.get(variables.RETRY),
             max_requests=reader.get(variables.MAX_REQUESTS),
+            max_memory_mb=reader.get(variables.MAX_MEMORY),
             use_nginx=reader.get(variables.USE_NGINX),
             nginx_conf=Path(nginx_conf) if nginx_conf else None,
+            tls=TlsFiles.read(reader),
             max_payload_mb=reader.get(variables.MAX_PAYLOAD_IN_MB),
             max_content_length=reader.get(variables.MAX_CONTENT_LENGTH),
             default_accept=reader.get(variables.DEFAULT_ACCEPT) or _DEFAULT_ACCEPTS.get(profile, JSON),
@@ -118,6 +123,11 @@ class Settings:
             reader.add(Fault(variables.STOP_DELAY.name, f"{settings.stop_delay:g}", expected, action))
         reader.check()
         return settings
+
+    @property
+    def max_memory_bytes(self) -> int | None:
+        """Above how many resident bytes a worker is replaced; None is no limit."""
+        return self.max_memory_mb * MB if self.max_memory_mb else None
 
     @property
     def max_payload_bytes(self) -> int | None:

@@ -30,6 +30,7 @@ from mlberth_serve.readiness import LOADING, READY, STOPPING, Readiness, assess
 from mlberth_serve.run_directory import RunDirectory
 from mlberth_serve.settings import Settings
 from mlberth_serve.succession import Succession
+from mlberth_serve.tls import Certificate
 
 NGINX = "nginx"
 _LOADING_POLL = 0.02
@@ -54,10 +55,11 @@ def serve(
     """
     began = clock()
     settings = Settings.from_environ(environ)
-    logs.configure(settings.log_level, form=settings.log_format)
+    logs.configure(settings.log_level, form=settings.log_format, droppable=True)
     check_installed(settings)
     check_port(settings)
     needs_preparation(settings)  # for what it raises
+    certificate = Certificate(settings.tls) if settings.tls else None
     nginx = find_nginx(settings, environ)
     if ignored := [name for name in IGNORED if name in environ]:
         log.warning("%s: ignored; gunicorn's settings are made from SAGEMAKER_* alone", ", ".join(ignored))
@@ -68,7 +70,7 @@ def serve(
         try:
             supervisor = Supervisor(settings, run, signals, environ, application, began=began, clock=clock)
             if nginx:
-                supervisor.start_nginx(nginx)
+                supervisor.start_nginx(nginx, certificate)
             return supervisor.watch()
         finally:
             end_descendants([], signals, polite_seconds=0)  # none are left, unless a bug brought us here
@@ -76,12 +78,17 @@ def serve(
 
 
 def find_nginx(settings: Settings, environ: Mapping[str, str]) -> str | None:
-    """Return nginx's path; None, with a line in the log, where gunicorn is to answer by itself."""
+    """Return nginx's path; None, with a line in the log, where gunicorn is to answer by itself.
+
+    Raises DependencyError where it is missing, and TLS is asked for, which gunicorn alone must not ignore.
+    """
     if not settings.use_nginx:
         log.info(_WITHOUT_NGINX, f"{variables.USE_NGINX.name} is false")
         return None
     nginx = which("nginx", path=environ.get("PATH"))
     if nginx is None:
+        if settings.tls:
+            raise DependencyError(Fault("nginx", "not on PATH", f"nginx, for {variables.TLS_CERT.name}"))
         log.warning(_WITHOUT_NGINX, "nginx is not on PATH")
     return nginx
 
@@ -118,13 +125,18 @@ class Supervisor:
         self._began = began
         self._clock = clock
         self._nginx: Popen[bytes] | None = None
+        self._certificate: Certificate | None = None
         self._readiness = Readiness(run.state)
         self._readiness.change(LOADING)
         self._board = MetricsBoard.create() if settings.metrics else None
         self._exporter = Exporter(run, self._board, settings.workers, clock) if self._board else None
 
-    def start_nginx(self, executable: str) -> None:
-        """Start nginx in its private folder; raises ContractError for a nginx.conf that does not do."""
+    def start_nginx(self, executable: str, certificate: Certificate | None) -> None:
+        """Start nginx in its private folder; raises ContractError for a nginx.conf that does not do.
+
+        A certificate that changes later is given to nginx without an interruption.
+        """
+        self._certificate = certificate
         lay_out(self._run, self._settings, as_root=os.geteuid() == 0)
         argv = nginx_argv(executable, self._run)
         check_own_conf(argv, self._run, self._settings)
@@ -147,6 +159,7 @@ class Supervisor:
             if self._gunicorns.serving.has_failed or has_ended(self._nginx):
                 return self._fail()
             self._refresh()
+            self._renew_certificate()
 
     def _begin(self, number: int) -> Generation:
         return Generation(
@@ -177,6 +190,16 @@ class Supervisor:
             log.info("ready on %s, %.2f s after the start", address, seconds)
         else:
             log.error("%s: no worker that has loaded the model gives a sign of life", self._readiness.state)
+
+    def _renew_certificate(self) -> None:
+        """Let nginx load a certificate that has changed, once it surely takes signals."""
+        if (
+            self._nginx
+            and self._certificate
+            and self._readiness.state != LOADING
+            and self._certificate.renew()
+        ):
+            self._nginx.send_signal(signal.SIGHUP)
 
     def _stop(self) -> int:
         """End in the order that loses no request: not ready, nginx, gunicorn, what is left."""
@@ -224,8 +247,9 @@ class Supervisor:
         self._readiness.change(STOPPING)
         end_descendants(self._children, self._signals, polite_seconds=_POLITE_SECONDS)
         cause = self._why_failed(nginx_ended=ended_by_itself)
-        sys.stderr.write(cause.line + "\n")
-        sys.stderr.flush()
+        if not logs.would_block(sys.stderr):
+            sys.stderr.write(cause.line + "\n")
+            sys.stderr.flush()
         return cause.exit_code
 
     def _why_failed(self, *, nginx_ended: bool) -> failure.Failure:

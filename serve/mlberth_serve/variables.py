@@ -142,6 +142,14 @@ MAX_REQUESTS = Variable(
     "After about how many requests a worker is replaced by a fresh one, for handlers that leak memory.",
     default_text="never",
 )
+MAX_MEMORY = Variable(
+    "SAGEMAKER_MODEL_SERVER_MAX_MEMORY_IN_MB",
+    optional(whole_number(1, 1 << 24)),
+    None,
+    "Above how much resident memory, that of the shared model included, a worker is replaced by a fresh one "
+    "after its answer, in MB; for handlers that leak memory.",
+    default_text="no limit",
+)
 USE_NGINX = Variable(
     "SAGEMAKER_USE_NGINX", BOOLEAN, True, "Put nginx in front of the workers, where it is on PATH."
 )
@@ -173,6 +181,20 @@ DEFAULT_ACCEPT = Variable(
     None,
     "The media type of answers to requests that accept anything.",
     default_text="application/json; text/csv in the xgboost profile",
+)
+TLS_CERT = Variable(
+    "SAGEMAKER_TLS_CERT",
+    OPTIONAL_TEXT,
+    None,
+    "The file of a certificate, with its chain, in PEM: the port then speaks TLS alone. Needs nginx.",
+    default_text="none",
+)
+TLS_KEY = Variable(
+    "SAGEMAKER_TLS_KEY",
+    OPTIONAL_TEXT,
+    None,
+    "The file of the certificate's private key, in PEM, without a passphrase.",
+    default_text="none",
 )
 LOG_LEVEL_VARIABLE = Variable(
     "SAGEMAKER_CONTAINER_LOG_LEVEL",
@@ -258,8 +280,11 @@ ALL: tuple[Variable[Any], ...] = (
     JOB_QUEUE_SIZE,
     RETRY,
     MAX_REQUESTS,
+    MAX_MEMORY,
     USE_NGINX,
     NGINX_CONF,
+    TLS_CERT,
+    TLS_KEY,
     MAX_PAYLOAD_IN_MB,
     MAX_CONTENT_LENGTH,
     DEFAULT_ACCEPT,

@@ -33,6 +33,7 @@ from mlberth_serve.connection import Connection
 from mlberth_serve.errors import RequestError
 from mlberth_serve.heartbeat import Heartbeat
 from mlberth_serve.lean_environ import LeanEnviron, LeanRequest
+from mlberth_serve.memory import read_resident
 from mlberth_serve.refusal import refusal, send_refusal
 from mlberth_serve.reply import GoneError, Reply, send_response
 from mlberth_serve.request_head import Head
@@ -55,6 +56,8 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
     """Which of the heartbeats, and of whatever else there is one of for each worker, is this one's."""
     heartbeat: Heartbeat
     """Where the supervisor sees that this worker lives; set before it runs."""
+    most_memory: int | None = None
+    """In bytes; a worker that has more is replaced. Set before it runs."""
     _notified = 0.0
     _told_to_end = False
     _reply: Reply | None = None
@@ -182,6 +185,10 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
             while self._told_to_end and time.monotonic() < deadline and self._accept(listener):
                 pass
 
+    def _has_grown(self) -> bool:
+        """Tell whether this process has more memory than it may: then this request is its last."""
+        return self.most_memory is not None and (read_resident(os.getpid()) or 0) > self.most_memory
+
     def _may_keep(self) -> bool:
         """Tell whether a connection may stay open: where another waits, nginx's goes to the queue's end."""
         return self.alive and bool(self.cfg.keepalive) and not (self._behind_nginx and self._queue.poll(0))
@@ -199,7 +206,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         if connection.is_abandoned():
             return False
         self.nr += 1
-        if self.nr >= self.max_requests:
+        if self.nr >= self.max_requests or self._has_grown():
             self.alive = False
         self._waiting = connection.socket
         self.heartbeat.begin_request()

@@ -4,18 +4,77 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 import os
+import re
+import socket
+import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 
+import pytest
 from tests.serve.running import Server, children_of
 from tests.support import is_alive, wait_until
 
 LONG = os.environ.get("MLBERTH_LONG") == "1"
 FAULTY = "faulty:application"
+PATIENCE = 30.0
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+
+
+class Client:
+    """One connection at a time, and no more of HTTP than our answers need: the server gets the time."""
+
+    def __init__(self, port: int, *, keep: bool = True) -> None:
+        self._port = port
+        self._socket: socket.socket | None = None
+        self._keep = keep
+
+    def ask(self, body: str) -> tuple[int, str]:
+        """Send one prediction request; returns status and body. Raises OSError, also for no answer."""
+        data = body.encode()
+        close = b"" if self._keep else b"Connection: close\r\n"
+        head = b"POST /invocations HTTP/1.1\r\nHost: x\r\n%sContent-Length: %d\r\n\r\n" % (close, len(data))
+        try:
+            if self._socket is None:
+                self._socket = socket.create_connection(("127.0.0.1", self._port), PATIENCE)
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._socket.sendall(head + data)
+            return self._read(self._socket)
+        except OSError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connection, if one is open."""
+        if self._socket:
+            self._socket.close()
+            self._socket = None
+
+    def _read(self, connection: socket.socket) -> tuple[int, str]:
+        received = b""
+        while b"\r\n\r\n" not in received:
+            received += _some(connection)
+        head, _, body = received.partition(b"\r\n\r\n")
+        found = _LENGTH.search(head)
+        assert found, head
+        while len(body) < int(found[1]):
+            body += _some(connection)
+        if not self._keep or b"\r\nConnection: close" in head:
+            self.close()
+        return int(head[9:12]), body.decode()
+
+
+def _some(connection: socket.socket) -> bytes:
+    data = connection.recv(65536)
+    if not data:
+        raise http.client.RemoteDisconnected("closed without a whole answer")
+    return data
 
 
 @dataclass
@@ -31,6 +90,8 @@ class Load:
     backoff: float = 0.0
     """How long a client waits after a 503, in seconds."""
     count: int = 0
+    times: list[float] = field(default_factory=list)
+    """How long each answer of 200 took."""
     refused: list[float] = field(default_factory=list)
     """How long each 503 took."""
     failures: list[str] = field(default_factory=list)
@@ -48,46 +109,46 @@ class Load:
     ) -> None:
         self.ended.set()
         for thread in self._threads:
-            thread.join(30)
+            thread.join(2 * PATIENCE)
 
-    def _run(self, client: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
+    def _run(self, number: int) -> None:
+        client = Client(self.server.port, keep=self.keep)
         unread = ConnectionRefusedError if self.keep else ConnectionError
-        headers = {} if self.keep else {"Connection": "close"}
-        number = 0
+        asked = 0
         while not self.ended.is_set():
-            number += 1
-            body = f"{self.command} {client} {number}"
+            asked += 1
+            body = f"{self.command} {number} {asked}"
             began = time.monotonic()
             try:
-                connection.request("POST", "/invocations", body.encode(), headers)
-                response = connection.getresponse()
-                status, text = response.status, response.read().decode()
-            except (OSError, http.client.HTTPException) as error:
-                connection.close()
+                status, text = client.ask(body)
+            except OSError as error:
                 if isinstance(error, unread) and not isinstance(error, http.client.RemoteDisconnected):
                     if self.ended.wait(0.01):
                         break
                     continue
                 status, text = 0, repr(error)
-            with self._lock:
-                if status == 503 and self.backoff:
-                    self.refused.append(time.monotonic() - began)
-                elif status == 200 and text == body:
-                    self.count += 1
-                else:
-                    self.failures.append(f"{status} {text[:200]}")
+            self._note(status, text, body, time.monotonic() - began)
             if status == 503 and self.ended.wait(self.backoff):
                 break
-        connection.close()
+        client.close()
+
+    def _note(self, status: int, text: str, body: str, seconds: float) -> None:
+        with self._lock:
+            if status == 503 and self.backoff:
+                self.refused.append(seconds)
+            elif status == 200 and text == body:
+                self.count += 1
+                self.times.append(seconds)
+            else:
+                self.failures.append(f"{status} {text[:200]}")
 
 
 class Pings:
-    """Asks /ping all the time; `slowest` is in seconds."""
+    """Asks /ping all the time; its figures are in seconds."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self.slowest = 0.0
+        self.times: list[float] = []
         self.statuses: set[int] = set()
 
     def __enter__(self) -> Pings:
@@ -100,20 +161,40 @@ class Pings:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._ended.set()
-        self._thread.join(30)
+        self._thread.join(PATIENCE)
+
+    @property
+    def slowest(self) -> float:
+        """The longest that an answer took."""
+        return max(self.times, default=0.0)
 
     def _run(self) -> None:
         while not self._ended.wait(0.02):
             began = time.monotonic()
             self.statuses.add(self._server.ping())
-            self.slowest = max(self.slowest, time.monotonic() - began)
+            self.times.append(time.monotonic() - began)
 
 
-def report(fault: str, *, n: int, failed: int, recovery: float = 0.0, ping_max: float = 0.0) -> None:
-    """Print one fault's figures as a line of JSON."""
-    figures = {"fault": fault, "n": n, "failed": failed}
-    times = {"recovery_ms": round(recovery * 1000), "ping_max_ms": round(ping_max * 1000)}
-    sys.stdout.write(json.dumps({**figures, **times}) + "\n")
+def quantile(times: Sequence[float], share: float) -> float:
+    """Return the time that this share of all stays within; 0 of nothing."""
+    return sorted(times)[max(0, math.ceil(len(times) * share) - 1)] if times else 0.0
+
+
+def report(
+    fault: str,
+    *,
+    n: int,
+    failed: int,
+    recovery: float | None = None,
+    pings: Pings | None = None,
+    **figures: float,
+) -> None:
+    """Print one fault's figures as a line of JSON; times are given in seconds and told in milliseconds."""
+    line: dict[str, object] = {"fault": fault, "n": n, "failed": failed}
+    line["recovery_ms"] = None if recovery is None else round(recovery * 1000)
+    line["ping_max_ms"] = round(pings.slowest * 1000) if pings else None
+    line |= {name: round(value, 3) for name, value in figures.items()}
+    sys.stdout.write(f"\n{json.dumps(line)}\n")
 
 
 def workers(server: Server) -> list[int]:
@@ -121,7 +202,36 @@ def workers(server: Server) -> list[int]:
     return [pid for pid in children_of(server.children()["gunicorn"]) if is_alive(pid)]
 
 
+def processes(server: Server) -> list[int]:
+    """Return the process ids of the whole server: the supervisor, the masters and their workers."""
+    children = list(server.children().values())
+    return [server.process.pid, *children, *(pid for child in children for pid in children_of(child))]
+
+
 def wait_for_answers(load: Load, more: int) -> None:
     """Wait until the clients have got so many more answers."""
     goal = load.count + more
-    wait_until(lambda: load.count >= goal or bool(load.failures), timeout=60)
+    wait_until(lambda: load.count >= goal or bool(load.failures), timeout=60 + more / 100)
+
+
+def open_files(pids: Sequence[int]) -> int:
+    """Return how many descriptors processes have open together."""
+    return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids)
+
+
+def busy_seconds(pids: Sequence[int]) -> float:
+    """Return how much of a CPU's time processes have used together."""
+    fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
+    return sum(int(field[11]) + int(field[12]) for field in fields) / os.sysconf("SC_CLK_TCK")
+
+
+def mounting(*commands: str) -> list[str]:
+    """Return what a command is to follow that is to see mounts of its own; skips where there are none."""
+    alone = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+    try:
+        done = subprocess.run([*alone, "true"], capture_output=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("unshare is not installed")
+    if done.returncode:
+        pytest.skip("namespaces cannot be made here")
+    return [*alone, "sh", "-c", " && ".join([*commands, 'exec "$@"']), "sh"]

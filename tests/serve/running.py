@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -58,6 +59,11 @@ class Answer:
 class Server:
     """`serve`, started on entering and ended on leaving; its output goes to `log`."""
 
+    wrapper: Sequence[str] = ()
+    """A command that runs it, with limits or mounts of its own, in its own process."""
+    output: int | None = None
+    """Where its output goes instead."""
+
     def __init__(self, folder: Path, application: str = STANDIN, **variables: str) -> None:
         self.port = free_port()
         self.temporary = folder / "tmp"
@@ -76,10 +82,11 @@ class Server:
         }
 
     def __enter__(self) -> Server:
-        argv = [sys.executable, "-c", _BOOT.format(self._application)]
+        argv = [*self.wrapper, sys.executable, "-c", _BOOT.format(self._application)]
         environ = os.environ | self._variables
         with self.log.open("a") as log:
-            self.process = subprocess.Popen(argv, env=environ, cwd=self._folder, stdout=log, stderr=log)
+            out = log if self.output is None else self.output
+            self.process = subprocess.Popen(argv, env=environ, cwd=self._folder, stdout=out, stderr=out)
         return self
 
     def __exit__(

@@ -36,19 +36,50 @@ def configure(
     form: str = TEXT,
     more: Iterable[str] = (),
     fields: Callable[[], Mapping[str, str]] = no_fields,
+    droppable: bool = False,
 ) -> None:
     """Send records of our loggers, from `level` on, to a stream (standard error by default).
 
     Only our packages' loggers, those named in `more` and those below them are touched: the root logger
     is the user's. `form` is TEXT or JSON; JSON objects get what `fields` returns as the record is written.
+    With `droppable` a record is dropped where nobody reads the stream, and those dropped are counted.
     """
-    handler = logging.StreamHandler(stream or sys.stderr)
+    kind = DroppingHandler if droppable else logging.StreamHandler
+    handler = kind(stream or sys.stderr)
     handler.setFormatter(JsonFormatter(fields) if form == JSON else TextFormatter())
     for name in (*_LOGGERS, *more):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.setLevel(level)
         logger.propagate = False
+
+
+def would_block(stream: IO[str]) -> bool:
+    """Tell whether a line written now would wait: the stream is a pipe that is full."""
+    import select  # noqa: PLC0415 - who does not drop needs none of it
+
+    try:
+        poll = select.poll()
+        poll.register(stream.fileno(), select.POLLOUT)
+    except (OSError, ValueError):  # it is no file
+        return False
+    return not poll.poll(0)
+
+
+class DroppingHandler(logging.StreamHandler):  # type: ignore[type-arg]  # not at run time in Python 3.10
+    """Never waits for a reader of the log: a server that did would stand still with it."""
+
+    dropped = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record, after the number of those dropped before it; or drop it."""
+        if would_block(self.stream):
+            self.dropped += 1
+            return
+        if self.dropped:
+            text, self.dropped = f"{self.dropped} records before this one were dropped: nobody read them", 0
+            super().emit(logging.LogRecord("mlberth", logging.WARNING, "", 0, text, None, None))
+        super().emit(record)
 
 
 class TextFormatter(logging.Formatter):

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import signal
 import sys
 import threading
@@ -15,6 +16,9 @@ if "FAULTY_THREAD" in os.environ:
 if "FAULTY_LOADS" in os.environ:
     with open(os.environ["FAULTY_LOADS"], "a") as file:
         file.write(f"{os.getpid()}\n")
+
+
+LEAKED = []
 
 
 def wait_for(path):
@@ -59,6 +63,12 @@ def application(environ, start_response):
         hang()
     if command == "hang-in-c":
         sum(range(10**12))
+    if command == "backtrack":
+        re.match("(a+)+$", "a" * 64 + "b")
+    if command == "leak":
+        LEAKED.append(b"x" * (int(values[0]) << 20))
+    if command == "large":
+        body = "x" * (int(values[0]) << 10)
     if command == "leave":
         sys.exit(3)
     if command == "raise":
