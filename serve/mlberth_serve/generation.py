@@ -6,9 +6,8 @@ import logging
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from subprocess import Popen
 
-from mlberth.children import exit_code, start
+from mlberth.children import Child, exit_code, start
 from mlberth.errors import Fault, PlatformError
 from mlberth_serve import failure
 from mlberth_serve.gunicorn_command import gunicorn_argv, gunicorn_environment, write_command
@@ -72,7 +71,7 @@ class Generation:
         if self._stages and self.child.returncode == 0:
             self._name, self.child = self._start_stage()
 
-    def _start_stage(self) -> tuple[str, Popen[bytes]]:
+    def _start_stage(self) -> tuple[str, Child]:
         stage = self._stages.pop(0)
         log.debug("starting %s: %s", stage.name, stage.argv)
         child = start(stage.argv, env=stage.env, pass_fds=[] if self._stages else self._shared)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from subprocess import Popen
 
+from mlberth.children import Child
 from mlberth.errors import MlberthError
 from mlberth_serve.generation import Generation
 from mlberth_serve.run_directory import RunDirectory, replace_link
@@ -44,7 +44,7 @@ class Succession:
         return self._next is not None
 
     @property
-    def children(self) -> list[Popen[bytes]]:
+    def children(self) -> list[Child]:
         """The processes of all generations."""
         generations = [self.serving, *([self._next] if self._next else []), *self._ending]
         return [generation.child for generation in generations]

@@ -10,10 +10,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from shutil import which
-from subprocess import Popen
 
 from mlberth import logs
-from mlberth.children import reap, start
+from mlberth.children import Child, reap, start
 from mlberth.descendants import end_descendants
 from mlberth.errors import DependencyError, Fault, MlberthError
 from mlberth.linux import adopt_orphans
@@ -124,7 +123,7 @@ class Supervisor:
         self._application = application
         self._began = began
         self._clock = clock
-        self._nginx: Popen[bytes] | None = None
+        self._nginx: Child | None = None
         self._certificate: Certificate | None = None
         self._readiness = Readiness(run.state)
         self._readiness.change(LOADING)
@@ -230,7 +229,7 @@ class Supervisor:
             if asks_to_stop(arrived) or any(has_ended(child) for child in self._children):
                 return
 
-    def _end(self, child: Popen[bytes], number: signal.Signals, deadline: float) -> None:
+    def _end(self, child: Child, number: signal.Signals, deadline: float) -> None:
         """Signal a child, not its group: nginx and gunicorn tell their workers, each in its own way."""
         if child.returncode is None:
             child.send_signal(number)
@@ -265,7 +264,7 @@ class Supervisor:
         return self._gunicorns.serving.cause()
 
     @property
-    def _children(self) -> list[Popen[bytes]]:
+    def _children(self) -> list[Child]:
         return [*([self._nginx] if self._nginx else []), *self._gunicorns.children]
 
     def _reap(self) -> None:
@@ -277,6 +276,6 @@ def asks_to_stop(arrived: Sequence[signal.Signals]) -> bool:
     return any(number not in (signal.SIGCHLD, signal.SIGHUP) for number in arrived)
 
 
-def has_ended(child: Popen[bytes] | None) -> bool:
+def has_ended(child: Child | None) -> bool:
     """Tell whether there is a child that has ended."""
     return child is not None and child.returncode is not None

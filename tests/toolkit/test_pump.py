@@ -15,8 +15,8 @@ HEADER = b"Traceback (most recent call last):\n"
 def kept(data: bytes, tmp_path: Path) -> bytes:
     """Pump bytes into a file, check that all arrive, and return what is kept of them."""
     reader, writer = os.pipe()
-    with (tmp_path / "sink").open("wb") as sink, os.fdopen(reader, "rb") as source:
-        pump = Pump(source, sink.fileno())
+    with (tmp_path / "sink").open("wb") as sink:
+        pump = Pump(reader, sink.fileno())
         with os.fdopen(writer, "wb") as file:
             file.write(data)
         tail = pump.finish(10)

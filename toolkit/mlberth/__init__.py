@@ -11,7 +11,8 @@ For a program that runs under `train`:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+
+from mlberth.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mlberth.training_environment import Environment

@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+
+from mlberth.typed import Any
 
 Protocol = Callable[[Mapping[str, Any]], list[str]]
 

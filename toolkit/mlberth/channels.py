@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from mlberth.errors import ContractError, Fault
 from mlberth.jsonfile import read_object
 from mlberth.layout import Layout
+from mlberth.typed import Any, NamedTuple
 
 
 class Channel(NamedTuple):

@@ -17,12 +17,12 @@ import signal
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from mlberth.errors import DependencyError, Fault, PlatformError
 from mlberth.masking import masked_text, secret_values
 from mlberth.signals import SignalQueue
 from mlberth.supervise import supervise
+from mlberth.typed import NamedTuple
 from mlberth.variables import BOOLEAN, OPTIONAL_TEXT, Reader, Variable
 
 ALLOWED = Variable(

@@ -6,14 +6,12 @@ hangs below us, since we adopt orphans.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from mlberth.children import reap
+from mlberth.children import Child, reap
 from mlberth.signals import SignalQueue
 
 _PROC = Path("/proc")
@@ -40,7 +38,7 @@ def descendants(of: int | None = None, proc: Path = _PROC) -> list[int]:
 
 
 def end_descendants(
-    own: Iterable[subprocess.Popen[bytes]],
+    own: Iterable[Child],
     signals: SignalQueue,
     polite_seconds: float = _POLITE_SECONDS,
 ) -> int:
@@ -77,8 +75,10 @@ def _has_children() -> bool:
 
 def _signal_all(pids: Iterable[int], number: int) -> None:
     for pid in pids:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
+        try:
             os.kill(pid, number)
+        except (ProcessLookupError, PermissionError):
+            continue
 
 
 def _parent_and_state(stat: Path) -> tuple[int, str]:

@@ -11,12 +11,12 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from mlberth.arguments import to_argparse
 from mlberth.compat import missing_packages_path
 from mlberth.errors import ContractError, Fault
 from mlberth.training_environment import MASTER_PORT, Environment
+from mlberth.typed import Any
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_]")
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeGuard
 
 from mlberth.errors import ContractError, Fault
 from mlberth.jsonfile import read_object
+from mlberth.typed import Any, NamedTuple, TypeGuard
 
 DEFAULT_GROUP = "homogeneousCluster"
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from mlberth.jsonfile import read_object
+from mlberth.typed import Any, NamedTuple
 
 PLATFORM_PREFIX = "sagemaker_"
 PLATFORM_NAMES = frozenset(

@@ -6,9 +6,9 @@ import json
 import os
 import stat
 from pathlib import Path
-from typing import Any, NoReturn
 
 from mlberth.errors import ContractError, Fault
+from mlberth.typed import Any, NoReturn
 
 LARGEST = 16 * 1024 * 1024
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+
+from mlberth.typed import NamedTuple
 
 BASE_DIR = "SAGEMAKER_BASE_DIR"
 DEFAULT_BASE = "/opt/ml"

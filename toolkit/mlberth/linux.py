@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 
 _PR_SET_PDEATHSIG = 1
@@ -21,6 +20,8 @@ def die_with_parent(signal_number: int) -> None:
 
 
 def _prctl(option: int, value: int) -> None:
+    import ctypes  # noqa: PLC0415 - slow, and the first process of a container needs neither control
+
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
         error = ctypes.get_errno()

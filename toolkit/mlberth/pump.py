@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import os
-import threading
-from typing import IO, TYPE_CHECKING
+
+from mlberth.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mlberth.progress import ProgressBars
@@ -16,7 +17,7 @@ _LANDMARK = b"Traceback (most recent call last):"
 
 
 class Pump:
-    """Copies a pipe to a file descriptor in a thread, byte for byte but for `bars`; keeps the tail.
+    """Copies a pipe to another file descriptor in a thread, byte for byte but for `bars`; keeps the tail.
 
     A thread, so that a reader who does not read our output never delays a signal. Where a Python
     traceback ends in a line too long for the tail, its beginning is kept as well: who wants to know
@@ -24,7 +25,7 @@ class Pump:
     """
 
     def __init__(
-        self, source: IO[bytes], sink: int, keep: int = _TAIL, *, bars: ProgressBars | None = None
+        self, source: int, sink: int, keep: int = _TAIL, *, bars: ProgressBars | None = None
     ) -> None:
         self._source = source
         self._sink = sink
@@ -32,23 +33,27 @@ class Pump:
         self._bars = bars
         self._kept = bytearray()
         self._head = b""
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        # What `threading` is made of: it would be the slowest import of all.
+        self._running = _thread.allocate_lock()
+        self._running.acquire()
+        _thread.start_new_thread(self._run, ())
 
     def finish(self, timeout: float) -> bytes:
         """Wait until the pipe's writers are gone, at most `timeout` seconds; return the tail."""
-        self._thread.join(timeout)
-        if not self._thread.is_alive():
-            self._source.close()
+        if self._running.acquire(timeout=timeout):
+            os.close(self._source)
         return bytes(self._head + self._kept)
 
     def _run(self) -> None:
-        while chunk := os.read(self._source.fileno(), _CHUNK):
-            self._kept += chunk
-            self._drop(len(self._kept) - self._keep)
-            self._write(self._bars.feed(chunk) if self._bars else chunk)
-        if self._bars:
-            self._write(self._bars.finish())
+        try:
+            while chunk := os.read(self._source, _CHUNK):
+                self._kept += chunk
+                self._drop(len(self._kept) - self._keep)
+                self._write(self._bars.feed(chunk) if self._bars else chunk)
+            if self._bars:
+                self._write(self._bars.finish())
+        finally:
+            self._running.release()
 
     def _drop(self, surplus: int) -> None:
         if surplus <= 0:

@@ -10,7 +10,6 @@ import json
 import math
 import os
 import re
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,11 +53,10 @@ def neuron_count(root: Path = ROOT, find: Callable[[str], str | None] | None = N
     """Return how many AWS Neuron cores `neuron-ls` reports; 0 where there is no such device or tool."""
     if not (root / "dev" / "neuron0").exists():
         return 0
-    if find is None:
-        import shutil  # noqa: PLC0415 - a slow import, for few machines
+    import shutil  # noqa: PLC0415 - slow imports, for few machines
+    import subprocess  # noqa: PLC0415
 
-        find = shutil.which
-    tool = find("neuron-ls")
+    tool = (find or shutil.which)("neuron-ls")
     if not tool:
         return 0
     try:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from collections.abc import Mapping, Sequence
 
-from mlberth.children import exit_code, reap, signal_group, start
+from mlberth.children import Child, exit_code, reap, signal_group, start
 from mlberth.descendants import end_descendants
 from mlberth.errors import Fault, MlberthError
 from mlberth.linux import adopt_orphans
@@ -51,9 +50,9 @@ def run_program(argv: Sequence[str], env: Mapping[str, str]) -> int:
     return exit_code(child.returncode)
 
 
-def _start(argv: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _start(argv: Sequence[str], env: Mapping[str, str]) -> Child:
     try:
-        return start(argv, env=env, stdin=None)
+        return start(argv, env=env, stdin=True)
     except FileNotFoundError as error:
         found = f"the command {argv[0]!r}, which is not there"
         expected = "train, serve, process, or a program on PATH"
@@ -63,7 +62,7 @@ def _start(argv: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[byte
         raise CommandError(Fault("mlberth run", found, "an executable file"), _CANNOT_RUN) from error
 
 
-def _give_terminal(child: subprocess.Popen[bytes]) -> None:
+def _give_terminal(child: Child) -> None:
     """Put the program in the foreground of our terminal, if we have one, so that a shell works there."""
     if os.isatty(_STDIN):
         os.tcsetpgrp(_STDIN, child.pid)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from mlberth.errors import ContractError, DependencyError, Fault
+from mlberth.typed import Any
 from mlberth.variables import OPTIONAL_TEXT, Reader, Variable
 
 REGION = Variable(

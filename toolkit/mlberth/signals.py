@@ -8,7 +8,8 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 from types import FrameType, TracebackType
-from typing import Any
+
+from mlberth.typed import Any
 
 STOP = (signal.SIGTERM, signal.SIGINT)
 """The signals that ask a command to end."""

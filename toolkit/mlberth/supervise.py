@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
-from mlberth.children import exit_code, group_lives, reap, signal_group, start
+from mlberth.children import Child, exit_code, group_lives, reap, signal_group, start
 from mlberth.descendants import end_descendants
 from mlberth.linux import adopt_orphans
 from mlberth.pump import Pump
 from mlberth.signals import STOP, SignalQueue
+from mlberth.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from mlberth.progress import ProgressBars
@@ -26,7 +26,7 @@ class Outcome(NamedTuple):
     """How a program ended."""
 
     returncode: int
-    """As Popen has it: negative for a signal."""
+    """Negative for a signal."""
     stopped_by: signal.Signals | None
     """The signal that asked us to stop, if one came."""
     overran: bool
@@ -62,10 +62,16 @@ def supervise(
     """
     adopt_orphans()
     began = clock()
-    child = start(argv, env=env, cwd=cwd, stderr=subprocess.PIPE)
+    source, said = os.pipe2(os.O_CLOEXEC)
+    try:
+        child = start(argv, env=env, cwd=cwd, stderr=said)
+    except BaseException:
+        os.close(source)
+        raise
+    finally:
+        os.close(said)
     on_start()
-    assert child.stderr is not None
-    pump = Pump(child.stderr, stderr, bars=_progress_bars() if collapse else None)
+    pump = Pump(source, stderr, bars=_progress_bars() if collapse else None)
     stopped_by: signal.Signals | None = None
     deadline: float | None = None
     while not _ended(child, stopped_by) and (deadline is None or clock() < deadline):
@@ -91,7 +97,7 @@ def _progress_bars() -> ProgressBars:
     return ProgressBars()
 
 
-def _ended(child: subprocess.Popen[bytes], stopped_by: signal.Signals | None) -> bool:
+def _ended(child: Child, stopped_by: signal.Signals | None) -> bool:
     """Tell whether the program has ended; after a stop, whether everything in its group has.
 
     SIGTERM ends a shell at once, while the program that it runs still saves what it has.

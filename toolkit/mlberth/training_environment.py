@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 from mlberth.channels import Channel, read_channels
 from mlberth.hosts import Hosts, read_hosts
@@ -11,6 +10,7 @@ from mlberth.hyperparameters import Hyperparameters, read_hyperparameters
 from mlberth.jsonfile import read_object
 from mlberth.layout import Layout
 from mlberth.resources import cpu_count, gpu_count, neuron_count
+from mlberth.typed import Any, NamedTuple
 from mlberth.variables import LOG_LEVEL, OPTIONAL_TEXT, Reader, Variable
 
 PROGRAM = Variable(

@@ -7,10 +7,10 @@ and the documentation are made from it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Generic, TypeVar
 
 from mlberth.errors import ContractError, Fault
 from mlberth.masking import masked
+from mlberth.typed import Generic, TypeVar
 
 T = TypeVar("T")
 Number = TypeVar("Number", int, float)

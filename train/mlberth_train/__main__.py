@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from typing import NoReturn
+
+from mlberth.typed import NoReturn
 
 TRAIN_USAGE = """\
 usage: train [--explain]

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from mlberth.errors import MlberthError
 from mlberth.supervise import Outcome
+from mlberth.typed import Any
 from mlberth_train.failure import Cause, clean
 from mlberth_train.place import Place
 from mlberth_train.shortages import Shortages

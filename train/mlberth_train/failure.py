@@ -5,10 +5,10 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 from mlberth.errors import MlberthError
 from mlberth.supervise import Outcome
+from mlberth.typed import NamedTuple
 from mlberth_train.place import Place
 from mlberth_train.traceback_tail import Frame, crash_frames, last_frame, last_traceback, lines_of
 

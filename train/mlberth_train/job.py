@@ -8,13 +8,13 @@ import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from signal import Signals
-from typing import NamedTuple
 
 from mlberth.dependencies import install
 from mlberth.errors import ContractError, Fault, MlberthError, PlatformError
 from mlberth.masking import secret_values
 from mlberth.signals import SignalQueue
 from mlberth.supervise import Outcome, supervise
+from mlberth.typed import NamedTuple
 from mlberth_train import report
 from mlberth_train.journal import DEBUG, ERROR, INFO, Journal
 from mlberth_train.place import Place

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 from mlberth.hosts import Hosts
 from mlberth.masking import masked_text
+from mlberth.typed import NamedTuple
 
 
 class Place(NamedTuple):

@@ -8,7 +8,6 @@ in folders that its request names; its last word is `output/message`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from mlberth.exports import program_environ
 from mlberth.hosts import read_hosts
@@ -17,6 +16,7 @@ from mlberth.layout import Layout
 from mlberth.masking import masked_text, secret_values
 from mlberth.signals import SignalQueue
 from mlberth.training_environment import LOG_LEVEL_VARIABLE, PROGRAM
+from mlberth.typed import Any
 from mlberth.variables import Reader
 from mlberth_train.entry_point import find_program, program_command
 from mlberth_train.job import Job, Reports, Runner

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from mlberth.dependencies import Installs
+from mlberth.typed import NamedTuple
 from mlberth.variables import Reader
 from mlberth_train import variables
 from mlberth_train.journal import Journal

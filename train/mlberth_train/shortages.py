@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 from mlberth.resources import memory_limit
 from mlberth.shortage import full_disks, oom_kills
+from mlberth.typed import NamedTuple
 
 _MIB = 1024 * 1024
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import partial
-from typing import NamedTuple
 
 from mlberth.arguments import PROTOCOLS
 from mlberth.errors import ContractError, Fault
@@ -14,6 +13,7 @@ from mlberth.layout import Layout
 from mlberth.masking import masked_mapping, secret_values
 from mlberth.signals import SignalQueue
 from mlberth.training_environment import PROGRAM, TRAINING_MODULE, Environment
+from mlberth.typed import NamedTuple
 from mlberth.variables import Reader
 from mlberth_train import variables
 from mlberth_train.entry_point import find_program, hook_command, program_command

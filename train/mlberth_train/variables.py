@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from mlberth.arguments import PROTOCOLS
 from mlberth.dependencies import ALLOWED, CODEARTIFACT, CONSTRAINTS, SAFE
 from mlberth.layout import BASE_DIR, DEFAULT_BASE
 from mlberth.s3 import ENDPOINT, REGION
 from mlberth.training_environment import JOB_NAME, LOG_LEVEL_VARIABLE, PROGRAM, TRAINING_MODULE
+from mlberth.typed import Any
 from mlberth.variables import BOOLEAN, OPTIONAL_TEXT, TEXT, Variable, one_of, seconds
 
 BASE = Variable(BASE_DIR, TEXT, DEFAULT_BASE, "The folder that holds the whole tree of a job.")
