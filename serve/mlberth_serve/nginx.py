@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlberth.errors import ContractError, Fault
+from mlberth.paths import is_file
 from mlberth_serve import variables
 from mlberth_serve.access_log import access_snippets
 from mlberth_serve.front_answers import FRONT_SNIPPETS
@@ -81,7 +82,7 @@ def upstreams(settings: Settings) -> str:
 def lay_out(run: RunDirectory, settings: Settings, *, as_root: bool) -> None:
     """Make the private folder what nginx is to find there; raises ContractError for a missing nginx.conf."""
     conf = settings.nginx_conf or STATIC_CONF
-    if not conf.is_file():
+    if not is_file(conf):
         raise ContractError(Fault(variables.NGINX_CONF.name, repr(str(conf)), "a file that exists"))
     run.nginx_conf.symlink_to(conf.resolve())
     if settings.tls:

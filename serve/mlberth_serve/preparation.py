@@ -13,6 +13,7 @@ from pathlib import Path
 from mlberth import logs
 from mlberth.children import exit_code
 from mlberth.dependencies import install, install_command
+from mlberth.paths import is_file
 from mlberth.signals import SignalQueue
 from mlberth.sources import S3, fetch_code
 from mlberth_serve import failure, variables
@@ -43,7 +44,7 @@ def needs_preparation(settings: Settings) -> bool:
 def must_fetch(settings: Settings) -> bool:
     """Tell whether the code has to be downloaded or unpacked; a folder is used where it is."""
     source = settings.submit_directory
-    return source is not None and (source.startswith(S3) or Path(source).is_file())
+    return source is not None and (source.startswith(S3) or is_file(Path(source)))
 
 
 def prepared_environment(

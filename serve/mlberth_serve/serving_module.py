@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlberth.errors import ContractError, Fault
+from mlberth.paths import is_file
 from mlberth_serve import variables
 from mlberth_serve.settings import Settings
 from mlberth_serve.user_code import (
@@ -67,7 +68,7 @@ def _find_in_folders(settings: Settings) -> Program | None:
     for folder in code_folders(settings):
         path = folder.absolute().joinpath(*parts)
         for file in (path.with_name(f"{path.name}.py"), path / "__init__.py"):
-            if file.is_file():
+            if is_file(file):
                 return Program(folder.absolute(), file)
     return None
 

@@ -16,6 +16,7 @@ from types import ModuleType, TracebackType
 
 from mlberth.compat import missing_packages_path
 from mlberth.errors import ContractError, Fault, ModelLoadError
+from mlberth.paths import is_file, is_folder
 from mlberth_serve import variables
 from mlberth_serve.handler_file import is_handler
 from mlberth_serve.settings import Settings
@@ -104,7 +105,7 @@ def _names_no_handler(name: str | None, folders: list[Path]) -> bool:
 
 def _file_below(folder: Path, name: str) -> Path | None:
     path = Path(os.path.normpath(folder.absolute() / name))
-    return path if path.is_relative_to(folder.absolute()) and path.is_file() else None
+    return path if path.is_relative_to(folder.absolute()) and is_file(path) else None
 
 
 def code_folders(settings: Settings) -> list[Path]:
@@ -116,7 +117,7 @@ def code_folders(settings: Settings) -> list[Path]:
     if not settings.submit_directory:
         return [settings.layout.model / "code", settings.layout.code]
     folder = Path(settings.submit_directory)
-    if not folder.is_dir():
+    if not is_folder(folder):
         found = repr(settings.submit_directory)
         raise ContractError(Fault(variables.SUBMIT_DIRECTORY.name, found, "a folder that exists"))
     return [folder]

@@ -103,6 +103,8 @@ def test_loading_again_leaves_installed_modules_alone(
         ({"SAGEMAKER_PROGRAM": "../scale.py"}, "SAGEMAKER_PROGRAM: found no file '../scale.py'"),
         ({"SAGEMAKER_PROGRAM": "/etc/passwd"}, "SAGEMAKER_PROGRAM: found no file '/etc/passwd.py'"),
         ({"SAGEMAKER_SUBMIT_DIRECTORY": "/nowhere"}, "SAGEMAKER_SUBMIT_DIRECTORY: found '/nowhere'"),
+        ({"SAGEMAKER_SUBMIT_DIRECTORY": "x" * 300}, "SAGEMAKER_SUBMIT_DIRECTORY: found 'xxx"),
+        ({"SAGEMAKER_PROGRAM": "x" * 300}, "SAGEMAKER_PROGRAM: found no file 'xxx"),
     ],
 )
 def test_what_a_variable_names_must_be_there(model_dir: Path, environ: dict[str, str], named: str) -> None:

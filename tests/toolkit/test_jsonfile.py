@@ -23,6 +23,8 @@ from mlberth.errors import ContractError
         pytest.param('{"a": "ü"}'.encode("utf-16"), "not UTF-8 at byte 0", id="utf-16"),
         pytest.param(b'\xef\xbb\xbf{"a": 1}', "Unexpected UTF-8 BOM", id="bom"),
         pytest.param(b'{"a": ' + b"[" * 100_000, "nested too deep", id="deep"),
+        pytest.param(b'{"a": ' + b"[" * 600 + b"]" * 600 + b"}", "nested too deep", id="deep-and-whole"),
+        pytest.param(b'{"a": ' + b"9" * 5000 + b"}", "a number too long", id="long-number"),
     ],
 )
 def test_malformed_file_is_refused_by_name(tmp_path: Path, content: bytes, found: str) -> None:

@@ -88,6 +88,7 @@ def test_links_to_files_are_followed(tree: Tree) -> None:
         ('{"a": {"b": 1}}', {"a": {"b": 1}}),
         (5, 5),
         ("x" * 60_000, "x" * 60_000),
+        ("[" * 600 + "]" * 600, "[" * 600 + "]" * 600),
     ],
 )
 def test_values_are_typed_as_json(tree: Tree, value: object, typed: object) -> None:
@@ -134,7 +135,7 @@ def test_many_hyperparameters_pass(tree: Tree) -> None:
     assert tree.train(SAGEMAKER_ARGS_PROTOCOL="none").code == 0
 
 
-@pytest.mark.parametrize("name", ["../../etc", "", "gone", ".", "a\0b"])
+@pytest.mark.parametrize("name", ["../../etc", "", "gone", ".", "a\0b", "x" * 300])
 def test_channel_that_leads_elsewhere_is_named(tree: Tree, name: str) -> None:
     """A channel is a folder of input/data, by a plain name."""
     tree.code(train__py="").config(inputdataconfig={name: {"TrainingInputMode": "File"}})

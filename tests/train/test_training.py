@@ -115,6 +115,7 @@ def test_source_is_fetched_and_wins_over_the_image(
     ("program", "found"),
     [
         ("gone.py", "which is not there"),
+        ("x" * 300, "which is not there"),
         ("/etc/passwd", "which is outside"),
         ("../x.py", "which is outside"),
         ("folder", "which is not a file"),

@@ -12,6 +12,7 @@ from pathlib import Path
 from mlberth.errors import ContractError, Fault
 from mlberth.jsonfile import read_object
 from mlberth.layout import Layout
+from mlberth.paths import is_folder
 from mlberth.typed import Any, NamedTuple
 
 
@@ -65,7 +66,7 @@ def _faults(layout: Layout, path: str, name: str, entry: object) -> list[Fault]:
     mode = entry.get("TrainingInputMode", "File")
     if mode not in ("File", "FastFile", "Pipe"):
         return [Fault(f"{where}, TrainingInputMode", repr(mode), "File, FastFile or Pipe")]
-    if mode != "Pipe" and not layout.channel(name).is_dir():
+    if mode != "Pipe" and not is_folder(layout.channel(name)):
         action = "Mount or copy the channel's data there, or take the channel out of the file."
         return [Fault(where, "no data", f"a folder {layout.channel(name)}", action)]
     return []

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from mlberth.jsonfile import read_object
+from mlberth.jsonfile import is_deep, read_object
 from mlberth.typed import Any, NamedTuple
 
 PLATFORM_PREFIX = "sagemaker_"
@@ -53,14 +53,15 @@ def typed(value: Any) -> Any:
     """Decode a value as JSON where it is JSON, and keep it as it is otherwise.
 
     "1" becomes 1, "true" True, "1e3" 1000.0, "NaN" nan; "007", "True" and a value that is
-    already a number stay as they are.
+    already a number stay as they are, and so does what is nested too deep to be written again.
     """
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        decoded = json.loads(value)
     except (ValueError, RecursionError):
         return value
+    return value if is_deep(decoded) else decoded
 
 
 def split(hyperparameters: Mapping[str, Any]) -> Hyperparameters:

@@ -11,6 +11,8 @@ from mlberth.errors import ContractError, Fault
 from mlberth.typed import Any, NoReturn
 
 LARGEST = 16 * 1024 * 1024
+DEEPEST = 100
+"""How many levels a value may have; Python gives up at a few hundred."""
 
 
 class _DuplicateKeyError(ValueError):
@@ -31,6 +33,13 @@ def read_object(path: Path, default: dict[str, Any] | None = None) -> dict[str, 
         _refuse(path, "no such file")
     except OSError as error:
         _refuse(path, f"an unreadable file ({error.strerror})")
+    value = _parse(path, raw)
+    if not isinstance(value, dict):
+        _refuse(path, f"a {_json_type(value)} at the top")
+    return value
+
+
+def _parse(path: Path, raw: bytes) -> Any:
     try:
         value = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique_keys)
     except UnicodeDecodeError as error:
@@ -42,9 +51,26 @@ def read_object(path: Path, default: dict[str, Any] | None = None) -> dict[str, 
         _refuse(path, f"the key {error.args[0]!r} twice")
     except RecursionError:
         _refuse(path, "values nested too deep to read")
-    if not isinstance(value, dict):
-        _refuse(path, f"a {_json_type(value)} at the top")
+    except ValueError:
+        _refuse(path, "a number too long to read")
+    if is_deep(value):
+        _refuse(path, "values nested too deep to read")
     return value
+
+
+def is_deep(value: object) -> bool:
+    """Tell whether a value is nested so deep that it could be read, and not be written or masked again."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            child
+            for item in level
+            if isinstance(item, dict | list)
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _read_regular_file(path: Path) -> bytes:

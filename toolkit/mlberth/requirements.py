@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mlberth.errors import DependencyError, Fault
+from mlberth.paths import is_file
 
 _EXPECTED = "a package's name with extras, versions, a marker and hashes"
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
@@ -32,7 +33,7 @@ def check_requirements(path: Path, folder: Path) -> None:
 
 
 def _faults(path: Path, folder: Path, seen: set[Path]) -> Iterator[Fault]:
-    if path in seen or not path.is_file():
+    if path in seen or not is_file(path):
         return  # pip names a file that is not there
     seen.add(path)
     for number, line in _logical_lines(path.read_text(encoding="utf-8-sig", errors="replace")):

@@ -20,6 +20,7 @@ from typing import NoReturn
 from mlberth.archives import extract, is_archive
 from mlberth.errors import ContractError, Fault, PlatformError
 from mlberth.masking import masked_text
+from mlberth.paths import exists
 from mlberth.staging import holds_files, set_aside, staged
 
 SETTING = "sagemaker_submit_directory"
@@ -48,7 +49,7 @@ def fetch_code(source: str, destination: Path, environ: Mapping[str, str], *, wh
 
 
 def _put(path: Path, source: str, destination: Path, where: str) -> None:
-    if not path.exists():
+    if not exists(path):
         _refuse(where, f"{source!r}, which is not there")
     if path.resolve() == destination.resolve():
         return

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from mlberth.dependencies import is_package
 from mlberth.errors import ContractError, Fault
+from mlberth.paths import exists, is_file
 from mlberth.training_environment import PROGRAM
 
 _EXPECTED = "a program in {code}, such as train.py"
@@ -28,7 +29,7 @@ def program_command(
     that; any other `.sh` by /bin/sh; anything executable as it is. `where` is the setting that errors
     name. Raises ContractError for what is not a program in the folder.
     """
-    if is_package(code) and _DOTTED.fullmatch(program) and not (code / program).exists():
+    if is_package(code) and _DOTTED.fullmatch(program) and not exists(code / program):
         return [python, "-m", program, *arguments]
     return [*_launch(code, _checked(code, program, where), python, where), *arguments]
 
@@ -105,8 +106,8 @@ def _problem(code: Path, path: PurePosixPath, program: str) -> str:
     if path.is_absolute() or ".." in path.parts:
         return "which is outside"
     file = code / path
-    if not file.is_file():
-        return "which is not there" if not file.exists() else "which is not a file"
+    if not is_file(file):
+        return "which is not a file" if exists(file) else "which is not there"
     return "" if os.access(file, os.R_OK) else "which cannot be read"
 
 

@@ -13,6 +13,7 @@ from mlberth.hosts import read_hosts
 from mlberth.hyperparameters import read_hyperparameters
 from mlberth.jsonfile import read_object
 from mlberth.layout import BASE_DIR, Layout
+from mlberth.paths import is_folder
 from mlberth_train.training import Training, make_job
 
 # Files that the platform writes for others, and that have to be JSON all the same.
@@ -22,7 +23,7 @@ _OTHERS = ("trainingjobconfig", "debughookconfig", "profilerconfig", "metric-def
 def faults_of(base: Path, environ: Mapping[str, str], python: str) -> list[Fault]:
     """Return everything in a tree, and in the variables that go with it, that `train` would refuse."""
     layout = Layout(base)
-    if not base.is_dir():
+    if not is_folder(base):
         return [Fault(str(base), "no such folder", "a tree such as /opt/ml")]
     found = list(dict.fromkeys(fault for check in _checks(layout) for fault in _faults(check)))
     # What a job is made of is checked when its files can be read.

@@ -1,0 +1,24 @@
+"""Questions about paths that somebody else has named.
+
+A name that no disk takes, for its length or its characters, is one that is not there; pathlib raises.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def exists(path: Path) -> bool:
+    """Tell whether anything is there."""
+    return os.path.exists(path)  # noqa: PTH110 - see above
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether a file is there."""
+    return os.path.isfile(path)  # noqa: PTH113 - see above
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether a folder is there."""
+    return os.path.isdir(path)  # noqa: PTH112 - see above
