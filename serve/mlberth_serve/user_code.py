@@ -104,7 +104,13 @@ def _names_no_handler(name: str | None, folders: list[Path]) -> bool:
 
 def _file_below(folder: Path, name: str) -> Path | None:
     path = Path(os.path.normpath(folder.absolute() / name))
-    return path if path.is_relative_to(folder.absolute()) and path.is_file() else None
+    try:
+        return path if path.is_relative_to(folder.absolute()) and path.is_file() else None
+    except PermissionError as error:  # not to be served as if it held no code
+        expected = "a folder that can be looked into"
+        raise ModelLoadError(Fault(str(folder), str(error.strerror), expected)) from error
+    except OSError:  # no name that a file can have
+        return None
 
 
 def code_folders(settings: Settings) -> list[Path]:
