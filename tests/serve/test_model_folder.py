@@ -45,6 +45,10 @@ def make_loop_in_the_tree(model_dir: Path) -> None:
     (model_dir / "deep/model").symlink_to(model_dir)
 
 
+def make_folder(model_dir: Path) -> None:
+    (model_dir / "model.joblib").mkdir()
+
+
 def make_two(model_dir: Path) -> None:
     (model_dir / "a.joblib").touch()
     (model_dir / "b.onnx").touch()
@@ -55,18 +59,27 @@ def make_two(model_dir: Path) -> None:
     [
         (lambda _: None, "nothing in it"),
         (make_missing, "no such folder"),
-        (make_file, "model: Not a directory"),
+        (make_file, "no such folder"),
         (make_loop, "model: Too many levels of symbolic links"),
         (make_looping_model, "no model file among model.joblib"),
+        (make_folder, "no model file among model.joblib"),
         (make_loop_in_the_tree, "no model file among deep"),
         (make_two, "several model files: a.joblib, b.onnx"),
     ],
-    ids=["empty", "missing", "file", "loop", "looping model", "loop in the tree", "two"],
+    ids=["empty", "missing", "file", "loop", "looping model", "folder", "loop in the tree", "two"],
 )
 def test_folder_without_one_model(model_dir: Path, make: Callable[[Path], None], found: str) -> None:
     """The error says what was found there and what is looked for; a loop of links is no endless one."""
     make(model_dir)
     with pytest.raises(ModelLoadError, match=f"the model folder {model_dir}: found {found}; {LOOKED_FOR}"):
+        load_handler(settings(model_dir))
+
+
+def test_model_of_a_terabyte_of_nothing(model_dir: Path) -> None:
+    """No file is read without end: the error names it."""
+    with (model_dir / "model.joblib").open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(ModelLoadError, match=r"^model\.joblib: found "):
         load_handler(settings(model_dir))
 
 
