@@ -16,7 +16,7 @@ from types import ModuleType, TracebackType
 
 from mlberth.compat import missing_packages_path
 from mlberth.errors import ContractError, Fault, ModelLoadError
-from mlberth.paths import is_file, is_folder
+from mlberth.paths import is_folder
 from mlberth_serve import variables
 from mlberth_serve.handler_file import is_handler
 from mlberth_serve.settings import Settings
@@ -105,7 +105,13 @@ def _names_no_handler(name: str | None, folders: list[Path]) -> bool:
 
 def _file_below(folder: Path, name: str) -> Path | None:
     path = Path(os.path.normpath(folder.absolute() / name))
-    return path if path.is_relative_to(folder.absolute()) and is_file(path) else None
+    try:
+        return path if path.is_relative_to(folder.absolute()) and path.is_file() else None
+    except PermissionError as error:  # not to be served as if it held no code
+        expected = "a folder that can be looked into"
+        raise ModelLoadError(Fault(str(folder), str(error.strerror), expected)) from error
+    except (OSError, ValueError):  # no name that a file can have
+        return None
 
 
 def code_folders(settings: Settings) -> list[Path]:

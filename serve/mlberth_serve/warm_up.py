@@ -14,34 +14,12 @@ from mlberth_serve.answering import Answering
 from mlberth_serve.context import Context
 from mlberth_serve.errors import RequestError
 from mlberth_serve.handler import Handler, call
-from mlberth_serve.media_types import (
-    CSV,
-    JSON,
-    JSON_LINES,
-    LIBSVM,
-    NPY,
-    NPZ,
-    PARQUET,
-    RECORDIO,
-    MediaType,
-)
+from mlberth_serve.media_types import MediaType
+from mlberth_serve.sample_payload import SUFFIXES, find_samples
 from mlberth_serve.user_code import UserCodeError, find_cause
 
-SAMPLE_PAYLOAD = "sample-payload"
-"""The name, before its suffix, of a file that holds a request's body."""
-SUFFIXES = {
-    ".csv": CSV,
-    ".json": JSON,
-    ".jsonl": JSON_LINES,
-    ".libsvm": LIBSVM,
-    ".npy": NPY,
-    ".npz": NPZ,
-    ".parquet": PARQUET,
-    ".recordio": RECORDIO,
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-}
-"""What a file holds, by its suffix."""
+_EXPECTED = "a body that can be predicted for"
+_SHOWN = 500
 
 
 def warm_up(
@@ -61,18 +39,13 @@ def warm_up(
         media_type = MediaType(SUFFIXES[path.suffix], {})
         context = make_context(media_type.name, transformer.choose_accept(None))
         try:
-            transformer.transform(path.read_bytes(), media_type, context)
+            answer, _ = transformer.transform(path.read_bytes(), media_type, context)
         except RequestError as error:
             cause = error.__cause__
             if program and cause:
                 function = getattr(error, "function", "")
                 raise UserCodeError(find_cause(cause, program, "warm-up", function)) from error
-            raise ModelLoadError(Fault(path.name, str(error), "a body that can be predicted for")) from error
-
-
-def find_samples(folder: Path) -> list[Path]:
-    """Return the sample payloads in a folder, by name; raises ModelLoadError for an unknown suffix."""
-    paths = sorted(folder.glob(f"{SAMPLE_PAYLOAD}.*")) if folder.is_dir() else []
-    if unknown := [path.name for path in paths if path.suffix not in SUFFIXES]:
-        raise ModelLoadError(Fault(", ".join(unknown), "an unknown suffix", f"one of {', '.join(SUFFIXES)}"))
-    return paths
+            raise ModelLoadError(Fault(path.name, str(error), _EXPECTED)) from error
+        if context.response_status >= 400:  # an error may be an answer too, as a peer's container writes it
+            text = answer[:_SHOWN].decode(errors="replace")
+            raise ModelLoadError(Fault(path.name, f"{context.response_status}: {text}", _EXPECTED))

@@ -38,7 +38,7 @@ def error_of(done: subprocess.CompletedProcess[str]) -> str:
     [
         ("train", 78, "SAGEMAKER_PROGRAM: found nothing; expected a program in /opt/ml/code"),
         ("process", 78, "expected a program in /opt/ml/processing/input/code"),
-        ("serve", 65, "the model folder: found no such folder; expected one model file"),
+        ("serve", 65, "the model folder /opt/ml/model: found no such folder; expected one model file"),
     ],
     ids=["train", "process", "serve"],
 )
@@ -70,7 +70,8 @@ def test_serve_without_a_model(tree: Path, engine: Engine, image: Image) -> None
     done = engine.run(image("serve", "base"), options=as_somebody(tree))
     assert done.returncode == 65, done.stderr
     event = json.loads(error_of(done))
-    assert event["message"].startswith("the model folder: found nothing in it; expected one model file")
+    expected = "the model folder /opt/ml/model: found nothing in it; expected one model file"
+    assert event["message"].startswith(expected)
 
 
 @pytest.mark.parametrize("mode", ["rw", "ro"])

@@ -31,7 +31,7 @@ Module.__module__ = "torch.nn.modules.module"
 class InferenceSession:
     """What ONNX Runtime's sessions are here: they can be given other providers."""
 
-    providers = ("CPUExecutionProvider",)
+    providers: tuple[str, ...] = ("CPUExecutionProvider",)
     options: tuple[dict[str, str], ...] = ()
 
     def set_providers(self, providers: list[str], options: list[dict[str, str]]) -> None:

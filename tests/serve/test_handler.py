@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -191,41 +190,3 @@ def test_model_of_no_framework_needs_predict_fn(model_dir: Path) -> None:
     """A model that no framework owns cannot be predicted with by default."""
     with pytest.raises(ModelLoadError, match=r"builtins.dict and no predict_fn"):
         load(model_dir, "unknown_model")
-
-
-def make_loop(model_dir: Path) -> None:
-    """Make a model file that is a link to itself."""
-    (model_dir / "model.joblib").symlink_to("model.joblib")
-
-
-def make_folder(model_dir: Path) -> None:
-    """Make a folder of a model file's name."""
-    (model_dir / "model.joblib").mkdir()
-
-
-def make_file(model_dir: Path) -> None:
-    """Make a file where the model folder should be."""
-    model_dir.rmdir()
-    model_dir.touch()
-
-
-def make_sparse(model_dir: Path) -> None:
-    """Make a model file of a terabyte of nothing."""
-    with (model_dir / "model.joblib").open("wb") as file:
-        file.truncate(2**40)
-
-
-@pytest.mark.parametrize(
-    ("make", "found"),
-    [
-        (make_loop, "no model file among model.joblib"),
-        (make_folder, "no model file among model.joblib"),
-        (make_file, "no such folder"),
-        (make_sparse, "model.joblib"),
-    ],
-)
-def test_model_folders_that_hold_no_model(model_dir: Path, make: Callable[[Path], None], found: str) -> None:
-    """Whatever stands in the place of a model is an error that names it, and none is read without end."""
-    make(model_dir)
-    with pytest.raises(ModelLoadError, match=found):
-        load(model_dir)

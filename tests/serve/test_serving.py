@@ -71,7 +71,7 @@ def test_empty_model_folder(tmp_path: Path) -> None:
     (tmp_path / "ml/model").mkdir(parents=True)
     with Server(tmp_path, APPLICATION) as server:
         assert server.process.wait(20) == 65
-        assert "the model folder: found nothing in it" in server.failure["message"]
+        assert f"the model folder {tmp_path}/ml/model: found nothing in it" in server.failure["message"]
 
 
 def test_code_from_an_archive(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.serve.conftest import LoadProject
 from tests.serve.running import Server
@@ -15,8 +16,8 @@ from werkzeug.test import Client
 
 from mlberth.errors import ModelLoadError
 from mlberth_serve.codecs import READERS
+from mlberth_serve.sample_payload import SUFFIXES
 from mlberth_serve.user_code import UserCodeError
-from mlberth_serve.warm_up import SUFFIXES
 
 APPLICATION = "mlberth_serve.wsgi:application"
 HOOKS = """
@@ -134,6 +135,21 @@ def test_sample_payload_that_cannot_be_read(load_project: LoadProject, model_dir
     (model_dir / "sample-payload.json").write_text("{")
     with pytest.raises(ModelLoadError, match=r"sample-payload.json: found 400 bad_request"):
         load_project("predict_only").warm_up()
+
+
+@pytest.mark.parametrize(("payload", "found"), [("1,2,x", "415: Loading csv"), ("1,2,3", "400: Unable")])
+def test_sample_payload_in_algorithm_mode(
+    load_project: LoadProject, model_dir: Path, payload: str, found: str
+) -> None:
+    """There an error is an answer, of another status; a sample that gets one fails the warm-up too."""
+    xgboost = pytest.importorskip("xgboost")
+    rows = np.array([[0.0, 1.0], [1.0, 0.0]])
+    booster = xgboost.train({"nthread": 1}, xgboost.DMatrix(rows, label=[0, 1]), num_boost_round=1)
+    booster.save_model(model_dir / "model.ubj")
+    sample = model_dir / "sample-payload.csv"
+    sample.write_text(payload)
+    with pytest.raises(ModelLoadError, match=f"sample-payload.csv: found {found}"):
+        load_project(SAGEMAKER_PROFILE="xgboost").warm_up()
 
 
 def test_pre_model_fn_that_fails(load_project: LoadProject, model_dir: Path) -> None:

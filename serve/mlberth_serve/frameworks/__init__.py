@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mlberth.errors import Fault, ModelLoadError
-from mlberth_serve.frameworks import onnx, sklearn, torch, xgboost
+from mlberth_serve.frameworks import onnx, safetensors, sklearn, torch, xgboost
 from mlberth_serve.frameworks.framework import Framework
 
 FRAMEWORKS: dict[str, Framework] = {
@@ -26,29 +26,46 @@ _MOST_LISTED = 20
 
 def find_model(model_dir: Path) -> tuple[Framework, Path]:
     """Return the one model file of a folder and its framework; raises ModelLoadError for none or several."""
-    names = sorted(entry.name for entry in model_dir.iterdir()) if model_dir.is_dir() else []
-    files = [model_dir / name for name in names if not name.startswith(".") and (model_dir / name).is_file()]
-    found = [
-        (framework, path)
-        for path in files
-        for framework in FRAMEWORKS.values()
-        if framework.is_model_file(path)
-    ]
+    try:
+        paths = list_visible(model_dir)
+        files = [path for path in paths if path.is_file()]
+        found = [
+            (framework, path)
+            for path in files
+            for framework in FRAMEWORKS.values()
+            if framework.is_model_file(path)
+        ]
+    except OSError as error:  # a folder or a file that we may not read, say
+        what = f"{Path(error.filename).name}: {error.strerror}"
+        raise _no_model(model_dir, what) from error
     if len(found) == 1:
         return found[0]
+    if not found and (tensors := [path for path in files if path.suffix == safetensors.SUFFIX]):
+        safetensors.refuse_alone(tensors[0])
     if found:
         what = "several model files: " + ", ".join(path.name for _, path in found)
-    elif names:
-        what = (
-            "no model file among "
-            + ", ".join(names[:_MOST_LISTED])
-            + (", …" if len(names) > _MOST_LISTED else "")
-        )
+    elif paths:
+        names = [path.name for path in paths[:_MOST_LISTED]]
+        what = f"no model file among {', '.join(names)}" + (", …" if len(paths) > _MOST_LISTED else "")
     else:
         what = "nothing in it" if model_dir.is_dir() else "no such folder"
+    raise _no_model(model_dir, what)
+
+
+def list_visible(model_dir: Path) -> list[Path]:
+    """Return what is in the model folder and not hidden, by name; raises OSError where it cannot be read."""
+    try:
+        return sorted(path for path in model_dir.iterdir() if not path.name.startswith("."))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _no_model(model_dir: Path, what: str) -> ModelLoadError:
     looked_for = "; ".join(f"{name}: {framework.FILES}" for name, framework in FRAMEWORKS.items())
     action = "Or load the model in a model_fn(model_dir) of your own, in code/inference.py."
-    raise ModelLoadError(Fault("the model folder", what, f"one model file ({looked_for})", action))
+    return ModelLoadError(
+        Fault(f"the model folder {model_dir}", what, f"one model file ({looked_for})", action)
+    )
 
 
 def find_owner(model: Any) -> Framework | None:

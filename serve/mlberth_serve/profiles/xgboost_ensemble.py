@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from mlberth.errors import Fault, ModelLoadError
+from mlberth_serve.frameworks import list_visible
 from mlberth_serve.frameworks.xgboost import is_pickle, load_booster
 from mlberth_serve.profiles.xgboost_input import LIBSVM_KIND
+from mlberth_serve.sample_payload import is_sample
 
 _VOTED = {"multi:softmax", "binary:hinge"}
 
@@ -48,14 +50,17 @@ class Ensemble:
 
 
 def load_ensemble(folder: Path, *, whole: bool, safe_only: bool) -> Ensemble:
-    """Load every file of a folder whose name begins with no dot, or the first of them by name.
+    """Load every file of a folder but hidden ones and sample payloads, or the first of them by name.
 
     Raises ModelLoadError.
     """
-    entries = sorted(folder.iterdir()) if folder.is_dir() else []
-    paths = [path for path in entries if path.is_file() and not path.name.startswith(".")]
+    where, expected = f"the model folder {folder}", "one or more models of XGBoost"
+    try:
+        paths = [path for path in list_visible(folder) if path.is_file() and not is_sample(path)]
+    except OSError as error:
+        raise ModelLoadError(Fault(where, str(error.strerror), expected)) from error
     if not paths:
-        raise ModelLoadError(Fault("the model folder", "no file in it", "one or more models of XGBoost"))
+        raise ModelLoadError(Fault(where, "no file in it", expected))
     paths = paths if whole else paths[:1]
     boosters = [load_booster(path, safe_only=safe_only) for path in paths]
     learner = json.loads(boosters[0].save_config())["learner"]
