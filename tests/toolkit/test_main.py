@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import entry_points
+from pathlib import Path
 
 import mlberth
+from mlberth.__main__ import find_commands
 
 
 def mlberth_command(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -35,3 +38,19 @@ def test_unknown_command_is_named_with_what_there_is() -> None:
     assert done.returncode == 2
     assert "found the command 'sail'; expected one of" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_commands_are_those_that_python_finds() -> None:
+    """What is read from the packages' metadata is what `importlib.metadata` reads."""
+    points = entry_points(group="mlberth.commands")
+    assert find_commands(sys.path) == {point.name: point.value for point in points}
+
+
+def test_first_package_on_the_path_has_a_command(tmp_path: Path) -> None:
+    """A command of the same name further down is hidden, and other groups are nobody's commands."""
+    for number, folder in enumerate(("a", "b")):
+        (tmp_path / folder / "x-1.dist-info").mkdir(parents=True)
+        text = f"[console_scripts]\nx = x:main\n\n[mlberth.commands]\nsail = x{number}:main\n"
+        (tmp_path / folder / "x-1.dist-info/entry_points.txt").write_text(text)
+    path = [str(tmp_path / name) for name in ("gone", "a", "b")]
+    assert find_commands(path) == {"sail": "x0:main"}

@@ -16,7 +16,7 @@ from mlberth.typed import Any
 
 Protocol = Callable[[Mapping[str, Any]], list[str]]
 
-_HYDRA_PLAIN = re.compile(r"[A-Za-z_/.][\w/.\-+:%@ ]*(?<! )")
+_HYDRA_PLAIN = r"[A-Za-z_/.][\w/.\-+:%@ ]*(?<! )"  # text, which `re` compiles when it is needed
 _HYDRA_WORDS = frozenset({"true", "false", "null", "nan", "inf"})
 
 
@@ -103,7 +103,7 @@ def _hydra(value: Any) -> str:
         return "[" + ",".join(_hydra(item) for item in value) + "]"
     if not isinstance(value, str):
         return json.dumps(value).replace("Infinity", "inf").replace("NaN", "nan")
-    if _HYDRA_PLAIN.fullmatch(value) and value.lower() not in _HYDRA_WORDS:
+    if re.fullmatch(_HYDRA_PLAIN, value) and value.lower() not in _HYDRA_WORDS:
         return value
     # In a quoted value a backslash counts only before a quote or at the end.
     escaped = re.sub(r"(\\*)'", r"\1\1\\'", value)

@@ -56,7 +56,7 @@ CODEARTIFACT = Variable(
 REQUIREMENTS = "requirements.txt"
 WHEELHOUSE = "wheelhouse"
 LOCK = "uv.lock"
-_BUILD_SYSTEM = re.compile(r"^\s*\[\s*build-system\s*\]", re.MULTILINE)
+_BUILD_SYSTEM = r"(?m)^\s*\[\s*build-system\s*\]"  # text, which `re` compiles when it is needed
 _GRACE_SECONDS = 3.0
 _LAST_LINES = 8
 # pip says nothing that concerns a job with these; the user's own settings win.
@@ -127,7 +127,10 @@ def install_command(python: str, code: Path, installs: Installs) -> list[str] | 
 
 def is_package(code: Path) -> bool:
     """Tell whether a folder can be installed: by its setup.py, or a pyproject.toml with a build system."""
-    return (code / "setup.py").is_file() or bool(_BUILD_SYSTEM.search(_text(code / "pyproject.toml")))
+    if (code / "setup.py").is_file():
+        return True
+    project = _text(code / "pyproject.toml")
+    return "build-system" in project and bool(re.search(_BUILD_SYSTEM, project))
 
 
 def _check(code: Path, installs: Installs, argv: list[str], environ: Mapping[str, str]) -> None:

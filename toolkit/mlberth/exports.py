@@ -8,7 +8,6 @@ v3's drivers). docs/variables.md shows them all.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,8 +16,6 @@ from mlberth.compat import missing_packages_path
 from mlberth.errors import ContractError, Fault
 from mlberth.training_environment import MASTER_PORT, Environment
 from mlberth.typed import Any
-
-_UNSAFE = re.compile(r"[^A-Za-z0-9_]")
 
 
 def child_environ(environ: Mapping[str, str], environment: Environment) -> dict[str, str]:
@@ -50,7 +47,7 @@ def sm_variables(environment: Environment) -> dict[str, str]:
     values |= {f"channel_{name}": path for name, path in environment.channel_dirs.items()}
     values |= {f"hp_{name}": value for name, value in environment.hyperparameters.items()}
     exact = {f"SM_{name.upper()}": _text(value) for name, value in values.items()}
-    aliases = {_UNSAFE.sub("_", name): value for name, value in exact.items()}
+    aliases = {_shell_safe(name): value for name, value in exact.items()}
     # A name that a process cannot have, because of its "=", lives on as its alias.
     variables = aliases | {
         name: value for name, value in exact.items() if "=" not in name and "\0" not in name
@@ -163,6 +160,11 @@ def training_env(environment: Environment) -> dict[str, Any]:
         "topology": hosts.topology or [],
         "user_entry_point": environment.program,
     }
+
+
+def _shell_safe(name: str) -> str:
+    """Return a name with an underscore for everything that a shell's variable cannot have."""
+    return "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in name)
 
 
 def _module_name(environment: Environment) -> str:

@@ -13,13 +13,16 @@ from mlberth.typed import Any
 
 MASK = "***"
 
-_SECRET_PARTS = re.compile(r"secret|passw|passphrase|credential|apikey|accesskey|authtoken")
+# Patterns are text until they are needed: `re` compiles each once, and that is slow.
+_SECRET_PARTS = ("secret", "passw", "passphrase", "credential", "apikey", "accesskey", "authtoken")
 # Whole words, so that `max_tokens`, `tokenizer`, `monkey` and `key_column` stay readable.
 _SECRET_WORDS = frozenset({"token", "private", "cred", "creds", "pwd", "auth", "authorization"})
 # The shell's working directories: masking them would tear holes into every path.
 _NO_SECRETS = frozenset({"PWD", "OLDPWD"})
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_SECRET_VALUE = re.compile(
+_HINTS = ("secret", "pass", "cred", "key", "token", "private", "pwd", "auth")
+"""Every secret name has one of these, and few others do."""
+_WORD = r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+"
+_CREDENTIAL = (
     r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b"  # AWS access key ids
     r"|\bhf_[A-Za-z0-9]{10,}"  # Hugging Face
     r"|\bgh[pousr]_[A-Za-z0-9]{16,}|\bgithub_pat_\w{16,}"  # GitHub
@@ -35,8 +38,11 @@ def is_secret_name(name: str) -> bool:
     """Tell whether a variable or hyperparameter of this name holds a secret."""
     if name in _NO_SECRETS:
         return False
-    words = [word.lower() for word in _WORD.findall(name)]
-    if _SECRET_PARTS.search("".join(words)) or not _SECRET_WORDS.isdisjoint(words):
+    letters = "".join(letter for letter in name.lower() if "a" <= letter <= "z")
+    if not any(hint in letters for hint in _HINTS):
+        return False
+    words = [word.lower() for word in re.findall(_WORD, name)]
+    if any(part in letters for part in _SECRET_PARTS) or not _SECRET_WORDS.isdisjoint(words):
         return True
     return words[-1:] == ["key"] or words[-2:] == ["key", "id"]
 
@@ -64,7 +70,7 @@ def masked_text(text: str, secrets: Iterable[str] = ()) -> str:
     # The longest first, so that a secret that holds another is hidden whole.
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, MASK)
-    return _SECRET_VALUE.sub(MASK, text)
+    return re.sub(_CREDENTIAL, MASK, text)
 
 
 def secret_values(mapping: Mapping[str, Any]) -> set[str]:

@@ -36,7 +36,7 @@ def failure_details(
         "rank": place.rank,
         "hosts": place.hosts,
         "command": list(command),
-        "frames": [vars(frame) for frame in cause.frames],
+        "frames": [frame._asdict() for frame in cause.frames],
         "oom_kills": shortages.oom_kills,
         "memory_limit": shortages.memory_limit,
         "full_disks": [str(folder) for folder in shortages.full],

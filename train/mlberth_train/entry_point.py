@@ -14,8 +14,9 @@ from mlberth.paths import exists, is_file
 from mlberth.training_environment import PROGRAM
 
 _EXPECTED = "a program in {code}, such as train.py"
-_DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
-_HOOK = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+# Text, which `re` compiles when it is needed: few jobs do.
+_DOTTED = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
+_HOOK = r"[A-Za-z_][\w.]*:[A-Za-z_]\w*"
 _SHELL = "/bin/sh"
 _LISTED = 20
 
@@ -29,14 +30,14 @@ def program_command(
     that; any other `.sh` by /bin/sh; anything executable as it is. `where` is the setting that errors
     name. Raises ContractError for what is not a program in the folder.
     """
-    if is_package(code) and _DOTTED.fullmatch(program) and not exists(code / program):
+    if is_package(code) and re.fullmatch(_DOTTED, program) and not exists(code / program):
         return [python, "-m", program, *arguments]
     return [*_launch(code, _checked(code, program, where), python, where), *arguments]
 
 
 def hook_command(spec: str, *, python: str, where: str) -> list[str]:
     """Return the argv that calls a framework's hook, `package.module:function`, in a child."""
-    if not _HOOK.fullmatch(spec):
+    if not re.fullmatch(_HOOK, spec):
         raise ContractError(Fault(where, repr(spec), "package.module:function"))
     return [python, "-m", "mlberth_train.hook", spec]
 

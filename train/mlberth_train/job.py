@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from signal import Signals
@@ -131,6 +130,8 @@ class Runner:
 
     def _announce(self, job: Job) -> None:
         """Say what runs. The program starts up meanwhile, on another CPU."""
+        import shlex  # noqa: PLC0415 - the program is not kept waiting for it
+
         from mlberth.shortage import oom_kills  # noqa: PLC0415
 
         self._oom_kills_before = oom_kills()
@@ -149,7 +150,7 @@ class Runner:
                 on_start=lambda: self._announce(job),
             )
         except OSError as error:
-            raise _not_started(error, shlex.join(job.shown[:2])) from error
+            raise _not_started(error, " ".join(job.shown[:2])) from error
         except ValueError as error:  # a NUL, or half of a surrogate pair: JSON can hold it, a process cannot
             fault = Fault("hyperparameters", str(error), "text that a process can be given")
             raise ContractError(fault) from error

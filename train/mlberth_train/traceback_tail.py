@@ -9,8 +9,9 @@ SyntaxError of the program itself has no header.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
+
+from mlberth.typed import NamedTuple
 
 _HEADER = "Traceback (most recent call last):"
 _GROUP_HEADER = "  + Exception Group Traceback (most recent call last):"
@@ -22,8 +23,7 @@ _MARGIN = re.compile(r" +\| ?")
 _CARETS = re.compile(r"[\s^~]*")
 
 
-@dataclass(frozen=True)
-class Frame:
+class Frame(NamedTuple):
     """One place in the code."""
 
     file: str
@@ -34,8 +34,7 @@ class Frame:
     """The line of code, where the traceback shows it."""
 
 
-@dataclass(frozen=True)
-class Traceback:
+class Traceback(NamedTuple):
     """The last exception that was printed."""
 
     exception: str
