@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from mlberth import logs
+from mlberth.escapes import one_line
 from mlberth_serve.current_request import request_ids
 
 TRACE_HEADER = "X-Mlberth-Trace"
@@ -85,4 +86,4 @@ class AccessLog:
 
 
 def _quoted(value: object) -> object:
-    return logs.one_line(value).replace('"', "\\x22") if isinstance(value, str) else value
+    return one_line(value).replace('"', "\\x22") if isinstance(value, str) else value

@@ -66,9 +66,3 @@ def test_levels_are_honoured(form: str) -> None:
         logging.getLogger(name).warning("loud")
     assert stream.getvalue().count("loud") == 2
     assert "quiet" not in stream.getvalue()
-
-
-def test_one_line() -> None:
-    """A text that goes into a line of its own makes no second one."""
-    assert logs.one_line(HOSTILE).isprintable()
-    assert logs.one_line("a b") == "a b"

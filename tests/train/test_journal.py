@@ -53,3 +53,12 @@ def test_what_the_toolkit_logs_is_taken_over(tmp_path: Path) -> None:
     finally:
         ours.handlers, ours.level, ours.propagate = before
     assert (tmp_path / "log").read_text().endswith("WARNING mlberth.sources: moved code\n")
+
+
+def test_text_cannot_be_forged(tmp_path: Path) -> None:
+    """What comes from outside ends no line of ours and moves no cursor."""
+    hostile = "x\r\n2026-01-01 00:00:00,000 INFO mlberth_train: forged\x1b[2J\x00\x9b31m"
+    first, second = written(tmp_path, (ERROR, hostile))
+    assert first.endswith("ERROR mlberth_train: x\\r")
+    assert second.startswith("    2026-01-01")
+    assert (first + second).isprintable()

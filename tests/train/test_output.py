@@ -77,3 +77,14 @@ def test_level_by_name_or_number(tree: Tree, level: str) -> None:
     assert tree.train(SAGEMAKER_CONTAINER_LOG_LEVEL=level).err == ""
     tree.config(hyperparameters={"sagemaker_container_log_level": level})
     assert tree.train().err == ""
+
+
+def test_controls_of_the_job_are_escaped_and_those_of_the_program_pass(tree: Tree) -> None:
+    """Hyperparameters cannot forge a line or move a cursor; what the program prints is its own."""
+    forged = "a\r\n2026-01-01 00:00:00,000 ERROR mlberth_train: forged\x1b[31m"
+    tree.code(train__py="import sys; sys.stderr.buffer.write(b'\\x1b[32mgreen\\x1b[0m\\x07\\n')")
+    lines = tree.config(hyperparameters={"name": forged}).train().err.split("\n")
+    assert "\x1b[32mgreen\x1b[0m\x07" in lines
+    ours = [line for line in lines if "green" not in line]
+    assert all(line.isprintable() for line in ours)
+    assert not [line for line in ours if line.startswith("2026-01-01 00:00:00,000 ERROR")]

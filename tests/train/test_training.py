@@ -302,3 +302,11 @@ def test_model_that_cannot_be_written_is_told_before_the_program_runs(tree: Tree
     ended = tree.train()
     assert (ended.code, ended.out) == (78, "")
     assert f"{tree.layout.model}: found that user {os.geteuid()} cannot write to it" in ended.err
+
+
+def test_explanation_moves_no_cursor(tree: Tree) -> None:
+    """A control character of a value is shown and not printed."""
+    ended = tree.code(train__py="").train("--explain", ODD="a\x1b[2J\nb", SAGEMAKER_JOB_NAME="x\x1b[2J\ny")
+    assert ended.code == 0
+    assert all(line.isprintable() for line in ended.out.splitlines())
+    assert r"SM_JOB_NAME='x\x1b[2J\ny'" in ended.out

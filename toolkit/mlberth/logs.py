@@ -12,16 +12,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import IO
 
+from mlberth.escapes import indented
+
 TEXT = "text"
 JSON = "json"
 
 _LOGGERS = ("mlberth", "mlberth_train", "mlberth_serve")
 _TEXT_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-_INDENT = "    "
-# Controls of ASCII and of Latin-1, and what else some readers take for the end of a line.
-_CONTROLS = [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029]
-_ESCAPES = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in _CONTROLS}
-_ESCAPES |= {ord("\t"): "\t", ord("\r"): "\\r", ord("\n"): "\n" + _INDENT}
 
 
 def no_fields() -> Mapping[str, str]:
@@ -90,7 +87,7 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record without control characters."""
-        return super().format(record).rstrip("\n").translate(_ESCAPES)
+        return indented(super().format(record))
 
 
 class JsonFormatter(logging.Formatter):
@@ -121,8 +118,3 @@ def utc_time(seconds: float) -> str:
     milliseconds = int(seconds * 1000)
     whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(milliseconds // 1000))
     return f"{whole}.{milliseconds % 1000:03d}Z"
-
-
-def one_line(text: str) -> str:
-    """Return a text that stays on one line of a log and moves no cursor."""
-    return text.translate(_ESCAPES).replace("\n" + _INDENT, "\\n")

@@ -88,6 +88,7 @@ def validate() -> int:
     from pathlib import Path  # noqa: PLC0415 - as the rest
 
     from mlberth.errors import ContractError  # noqa: PLC0415
+    from mlberth.escapes import one_line  # noqa: PLC0415
     from mlberth.layout import Layout  # noqa: PLC0415
     from mlberth_train.validation import faults_of  # noqa: PLC0415
 
@@ -98,7 +99,7 @@ def validate() -> int:
     base = Path(arguments[0]) if arguments else Layout.from_environ(os.environ).base
     faults = faults_of(base.absolute(), os.environ, sys.executable)
     for fault in faults:
-        print(fault, file=sys.stderr)
+        print(one_line(str(fault)), file=sys.stderr)
     if faults:
         return ContractError.exit_code
     print(f"{base}: no fault found")
@@ -107,12 +108,13 @@ def validate() -> int:
 
 def _explain() -> int:
     from mlberth.errors import MlberthError  # noqa: PLC0415
+    from mlberth.escapes import indented  # noqa: PLC0415
     from mlberth_train.explanation import explain  # noqa: PLC0415
 
     try:
         text = explain(os.environ, sys.executable)
     except MlberthError as error:
-        print(error, file=sys.stderr)
+        print(indented(str(error)), file=sys.stderr)
         return error.exit_code
     # A variable can hold bytes that are no text.
     print(text.encode(errors="backslashreplace").decode())

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mlberth.dependencies import install_command
+from mlberth.escapes import one_line
 from mlberth.exports import sm_variables
 from mlberth.hyperparameters import Hyperparameters
 from mlberth.masking import masked_mapping, masked_text
@@ -42,7 +43,7 @@ def explain(environ: Mapping[str, str], python: str) -> str:
         lines["command"] = job.place.mask(shlex.join(job.shown))
     lines["stop"] = f"SIGTERM is passed on; SIGKILL after {training.settings.grace:g} s"
     text = [f"{name + ':':<10}{value}" for name, value in lines.items()]
-    return "\n".join([*text, "environment:", *_variables(environment)])
+    return "\n".join(map(one_line, [*text, "environment:", *_variables(environment)]))
 
 
 def _variables(environment: Environment) -> list[str]:

@@ -11,6 +11,8 @@ import os
 import time
 from collections.abc import Callable
 
+from mlberth.escapes import indented
+
 DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40
 _NAMES = {DEBUG: "DEBUG", INFO: "INFO", WARNING: "WARNING", ERROR: "ERROR"}
 _STDERR = 2
@@ -33,7 +35,7 @@ class Journal:
         self._clock = clock
 
     def write(self, level: int, text: str, name: str = "mlberth_train") -> None:
-        """Write one line; a text of several stays together."""
+        """Write one line; the further ones of a text are indented, and no control character is written."""
         if level < self.level:
             return
         line = (self._json if self.as_json else self._text)(_NAMES.get(level, str(level)), text, name)
@@ -62,7 +64,7 @@ class Journal:
     def _text(self, level: str, text: str, name: str) -> str:
         now = self._clock()
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
-        return f"{stamp},{int(now % 1 * 1000):03} {level} {name}: {text}"
+        return f"{stamp},{int(now % 1 * 1000):03} {level} {name}: {indented(text)}"
 
     def _json(self, level: str, text: str, name: str) -> str:
         now = self._clock()
