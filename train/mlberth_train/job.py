@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from signal import Signals
 
@@ -36,6 +36,8 @@ class Job(NamedTuple):
     place: Place
     inputs: list[str]
     """The names of its data."""
+    hosts: Sequence[str] = ()
+    """The names that must have an address before it runs."""
 
 
 class Reports(NamedTuple):
@@ -77,7 +79,7 @@ class Runner:
         problem: MlberthError | Outcome | Signals
         try:
             self._job = job = prepare()
-            problem = self._install(job) or self._supervise(job)
+            problem = self._install(job) or self._wait_for_hosts(job) or self._supervise(job)
         except MlberthError as error:
             problem = error
         except Exception as error:  # noqa: BLE001 - what nobody foresaw is ours, and ends in a report too
@@ -98,6 +100,13 @@ class Runner:
             environ=self._environ,
             signals=self._signals,
         )
+
+    def _wait_for_hosts(self, job: Job) -> Signals | None:
+        if len(job.hosts) < 2 or not job.settings.host_wait:
+            return None
+        from mlberth_train.peers import wait_for_names  # noqa: PLC0415 - most jobs have one host
+
+        return wait_for_names(job.hosts, job.settings.host_wait, signals=self._signals, journal=self._journal)
 
     def _succeed(self) -> int:
         report.clear(self._journal, self._reports.failure)

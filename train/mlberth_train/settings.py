@@ -16,6 +16,8 @@ class Settings(NamedTuple):
 
     grace: float
     """Seconds from a stop signal to the kill."""
+    host_wait: float
+    """How many seconds the hosts of a job may take to have an address."""
     collapse: bool
     """Whether progress bars are collapsed where nobody looks at a terminal."""
     installs: Installs
@@ -27,6 +29,7 @@ class Settings(NamedTuple):
         """Read the settings; their faults are the reader's to raise."""
         return cls(
             grace=reader.get(variables.STOP_GRACE),
+            host_wait=0.0 if reader.get(variables.STUDIO_LOCAL_MODE) else reader.get(variables.HOST_WAIT),
             collapse=reader.get(variables.COLLAPSE_PROGRESS),
             installs=Installs.read(reader),
             log_format=reader.get(variables.LOG_FORMAT),

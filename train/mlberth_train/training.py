@@ -120,6 +120,7 @@ def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job
         settings=training.settings,
         place=Place.on(environment.hosts, code, frozenset(secrets)),
         inputs=sorted(environment.channels),
+        hosts=environment.hosts.names,
     )
 
 

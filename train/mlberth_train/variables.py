@@ -31,6 +31,19 @@ STOP_GRACE = Variable(
     110.0,
     "How long the program may take to end after SIGTERM or SIGINT before it is killed, in seconds.",
 )
+HOST_WAIT = Variable(
+    "SAGEMAKER_HOST_WAIT_SECONDS",
+    seconds(0, 86400),
+    900.0,
+    "How long a job of several hosts waits, before its program starts, until the name of each has an address, "
+    "in seconds; 0 does not wait.",
+)
+STUDIO_LOCAL_MODE = Variable(
+    "SM_STUDIO_LOCAL_MODE",
+    BOOLEAN,
+    False,
+    "Whether the job runs in a notebook's own network, where its hosts have no names: nothing is waited for.",
+)
 LOG_FORMAT = Variable(
     "SAGEMAKER_LOG_FORMAT",
     one_of("text", "json"),
@@ -51,6 +64,8 @@ ALL: tuple[Variable[Any], ...] = (
     SUBMIT_DIRECTORY,
     ARGS_PROTOCOL,
     STOP_GRACE,
+    HOST_WAIT,
+    STUDIO_LOCAL_MODE,
     LOG_LEVEL_VARIABLE,
     LOG_FORMAT,
     COLLAPSE_PROGRESS,
