@@ -41,6 +41,8 @@ def explain(environ: Mapping[str, str], python: str) -> str:
             shlex.join(install_command(python, code, training.settings.installs) or []) or "nothing"
         )
         lines["command"] = job.place.mask(shlex.join(job.shown))
+    if len(hosts.names) > 1 and (limit := training.settings.host_wait):
+        lines["wait"] = f"at most {limit:g} s, until {', '.join(hosts.names)} have an address"
     lines["stop"] = f"SIGTERM is passed on; SIGKILL after {training.settings.grace:g} s"
     text = [f"{name + ':':<10}{value}" for name, value in lines.items()]
     return "\n".join(map(one_line, [*text, "environment:", *_variables(environment)]))

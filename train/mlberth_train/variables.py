@@ -35,8 +35,8 @@ HOST_WAIT = Variable(
     "SAGEMAKER_HOST_WAIT_SECONDS",
     seconds(0, 86400),
     900.0,
-    "How long a job of several hosts waits, before its program starts, until the name of each has an address, "
-    "in seconds; 0 does not wait.",
+    "How long a job of several hosts waits, before its program starts, until the name of each has an "
+    "address, in seconds; 0 does not wait.",
 )
 STUDIO_LOCAL_MODE = Variable(
     "SM_STUDIO_LOCAL_MODE",
