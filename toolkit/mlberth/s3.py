@@ -1,4 +1,4 @@
-"""Objects of S3, or of a store that speaks its API, read with botocore (extra `aws`)."""
+"""Objects of S3, or of a store that speaks its API, read and written with botocore (extra `aws`)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REGION = Variable(
     "AWS_REGION",
     OPTIONAL_TEXT,
     None,
-    "The region of `s3://` sources.",
+    "The region of `s3://` addresses.",
     aliases=("SAGEMAKER_REGION",),
     default_text="botocore's own",
 )
@@ -24,7 +24,7 @@ ENDPOINT = Variable(
     "Another store that speaks the API of S3.",
     default_text="AWS",
 )
-_SCHEME = "s3://"
+SCHEME = "s3://"
 _CHUNK = 1024 * 1024
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 60
@@ -37,7 +37,7 @@ def download(address: str, folder: Path, environ: Mapping[str, str], *, where: s
     Credentials are botocore's own business. Raises ContractError that names the setting `where` for
     an object that cannot be read, and DependencyError where botocore is missing.
     """
-    bucket, _, key = address.removeprefix(_SCHEME).partition("/")
+    bucket, _, key = address.removeprefix(SCHEME).partition("/")
     name = PurePosixPath(key).name
     if not bucket or not name or key.endswith("/"):
         raise ContractError(Fault(where, repr(address), "s3://bucket/key of one object"))
@@ -55,6 +55,29 @@ def download(address: str, folder: Path, environ: Mapping[str, str], *, where: s
     return path
 
 
+class Folder:
+    """A place `s3://bucket/prefix` that files are copied to.
+
+    Raises ContractError that names the setting `where` for another address, and DependencyError where
+    botocore is missing.
+    """
+
+    def __init__(self, address: str, environ: Mapping[str, str], *, where: str) -> None:
+        self._bucket, _, self._prefix = address.removeprefix(SCHEME).strip("/").partition("/")
+        if not address.startswith(SCHEME) or not self._bucket:
+            raise ContractError(Fault(where, repr(address), "s3://bucket/prefix"))
+        self._client, self._errors = _client(Reader(environ), where, address)
+
+    def put(self, file: Path, name: str) -> None:
+        """Copy a file to a name below the prefix; raises OSError with the store's reason where it fails."""
+        key = f"{self._prefix}/{name}".lstrip("/")
+        try:
+            with file.open("rb") as body:
+                self._client.put_object(Bucket=self._bucket, Key=key, Body=body)
+        except self._errors as error:
+            raise OSError(str(error)) from error
+
+
 def _client(reader: Reader, where: str, address: str) -> tuple[Any, tuple[type[Exception], ...]]:
     """Return an S3 client and the errors that it raises."""
     try:
@@ -64,7 +87,7 @@ def _client(reader: Reader, where: str, address: str) -> tuple[Any, tuple[type[E
     except ImportError as error:
         found = f"{address!r}, and no botocore in this image"
         action = 'Run: pip install "mlberth[aws]"'
-        raise DependencyError(Fault(where, found, "botocore, to read from S3", action)) from error
+        raise DependencyError(Fault(where, found, "botocore, for S3", action)) from error
     config = Config(
         connect_timeout=_CONNECT_SECONDS, read_timeout=_READ_SECONDS, retries={"max_attempts": _ATTEMPTS}
     )

@@ -13,14 +13,20 @@ from mlberth.errors import ContractError, Fault, MlberthError, PlatformError
 from mlberth.masking import secret_values
 from mlberth.signals import SignalQueue
 from mlberth.supervise import Outcome, supervise
-from mlberth.typed import NamedTuple
+from mlberth.typed import TYPE_CHECKING, NamedTuple
 from mlberth_train import report
 from mlberth_train.journal import DEBUG, ERROR, INFO, Journal
 from mlberth_train.place import Place
 from mlberth_train.settings import Settings
 
+if TYPE_CHECKING:
+    from mlberth_train.intermediate import Copies
+
 _SIGNAL_BASE = 128
 _STDERR = 2
+_LAST_COPIES_SECONDS = 600.0
+_LAST_SECONDS = 5.0
+"""What a job that is stopped has for them: the platform kills it soon."""
 
 
 class Job(NamedTuple):
@@ -38,6 +44,8 @@ class Job(NamedTuple):
     """The names of its data."""
     hosts: Sequence[str] = ()
     """The names that must have an address before it runs."""
+    copies: Copies | None = None
+    """What copies its intermediate output."""
 
 
 class Reports(NamedTuple):
@@ -88,9 +96,12 @@ class Runner:
             self._journal.write(DEBUG, "".join(traceback.format_exception(error)))
             found = f"{type(error).__name__}: {error}"
             problem = PlatformError(Fault("mlberth", found, "no such error", "Please report it."))
-        if isinstance(problem, Outcome) and problem.exit_code == 0:
-            return self._succeed()
-        return self._fail(problem)
+        succeeded = isinstance(problem, Outcome) and problem.exit_code == 0
+        code = self._succeed() if succeeded else self._fail(problem)
+        if self._job and self._job.copies:
+            stopped = isinstance(problem, Signals) or (isinstance(problem, Outcome) and problem.stopped_by)
+            self._job.copies.finish(_LAST_SECONDS if stopped else _LAST_COPIES_SECONDS, self._signals)
+        return code
 
     def _install(self, job: Job) -> Signals | None:
         return install(
@@ -146,6 +157,8 @@ class Runner:
         self._oom_kills_before = oom_kills()
         command, inputs = job.place.mask(shlex.join(job.shown)), ", ".join(job.inputs) or "none"
         self._journal.write(INFO, f"Running {command} on {job.place.host}; inputs: {inputs}")
+        if job.copies:
+            job.copies.start()
 
     def _supervise(self, job: Job) -> Outcome:
         try:

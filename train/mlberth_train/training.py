@@ -33,6 +33,7 @@ class Training(NamedTuple):
     protocol: str
     settings: Settings
     submit_directory: str | None
+    s3_output: str | None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Training:
@@ -44,6 +45,8 @@ class Training(NamedTuple):
             protocol=reader.get(variables.ARGS_PROTOCOL),
             settings=Settings.read(reader),
             submit_directory=reader.get(variables.SUBMIT_DIRECTORY) or None,
+            s3_output=reader.get(variables.S3_OUTPUT)
+            or environment.parameters.platform.get(variables.S3_OUTPUT.name.lower()),
         )
         reader.check()
         return training
@@ -72,7 +75,12 @@ def _prepare(environ: Mapping[str, str], python: str, journal: Journal) -> Job:
     training = Training.from_environ(environ)
     journal.level = training.environment.log_level
     _fetch(training, environ, journal)
-    return make_job(training, environ, python)
+    job = make_job(training, environ, python)
+    if not training.s3_output:
+        return job
+    from mlberth_train.intermediate import copies_of  # noqa: PLC0415 - few jobs ask for it
+
+    return job._replace(copies=copies_of(training.environment, str(training.s3_output), environ, journal))
 
 
 def _fetch(training: Training, environ: Mapping[str, str], journal: Journal) -> None:

@@ -44,6 +44,14 @@ STUDIO_LOCAL_MODE = Variable(
     False,
     "Whether the job runs in a notebook's own network, where its hosts have no names: nothing is waited for.",
 )
+S3_OUTPUT = Variable(
+    "SAGEMAKER_S3_OUTPUT",
+    OPTIONAL_TEXT,
+    None,
+    "Where the files of output/intermediate are copied while the job runs, as s3://bucket/prefix (extra "
+    "`aws`), unless that folder is there before; wins over the hyperparameter of the same name.",
+    default_text="nowhere",
+)
 LOG_FORMAT = Variable(
     "SAGEMAKER_LOG_FORMAT",
     one_of("text", "json"),
@@ -64,6 +72,7 @@ ALL: tuple[Variable[Any], ...] = (
     SUBMIT_DIRECTORY,
     ARGS_PROTOCOL,
     STOP_GRACE,
+    S3_OUTPUT,
     HOST_WAIT,
     STUDIO_LOCAL_MODE,
     LOG_LEVEL_VARIABLE,
