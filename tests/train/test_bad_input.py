@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.train.running import Tree
+from tests.train.running import Ended, Tree
 
 SECRET = "canary-7f3a"
+# The contract's limits are for a machine that has time: the best of a few tries is what `train` can do.
+REFUSAL_SECONDS = 5.0
+INSTALL_SECONDS = 60.0
+TRIES = 3
+
+
+def within(limit: float, run: Callable[[], Ended]) -> Ended:
+    """Return how a command ended, which has to be within some seconds."""
+    for _ in range(TRIES):
+        began = time.monotonic()
+        run_ended = run()
+        if time.monotonic() - began <= limit:
+            return run_ended
+    raise AssertionError(f"not within {limit} s in {TRIES} tries")
 
 
 def refused(tree: Tree, *words: str, **environ: str) -> None:
     """Run `train`; it must name each word in a ContractError within 5 s, with no traceback or content."""
-    ended = tree.train(**environ)
+    ended = within(REFUSAL_SECONDS, lambda: tree.train(**environ))
     assert ended.code == 78
     assert tree.failure.startswith("ContractError: ")
     assert [word for word in words if word not in tree.failure] == []
@@ -130,9 +146,24 @@ def test_odd_keys_are_words_and_no_commands(tree: Tree) -> None:
 
 
 def test_many_hyperparameters_pass(tree: Tree) -> None:
-    """Many keys are no fault where the program reads the file."""
-    tree.code(train__py="").config(hyperparameters={f"k{number}": "1" for number in range(2_000)})
-    assert tree.train(SAGEMAKER_ARGS_PROTOCOL="none").code == 0
+    """Ten thousand keys reach the program, as arguments and as variables."""
+    program = "import os, sys; sys.exit((len(sys.argv), os.environ['SM_HP_K9999']) != (20_001, '1'))"
+    tree.code(train__py=program).config(hyperparameters={f"k{number}": "1" for number in range(10_000)})
+    assert tree.train().code == 0
+
+
+def test_variable_beyond_the_systems_limit_is_left_out(tree: Tree) -> None:
+    """What no program can be given is named, and is where the program's own copy of the job is read."""
+    program = (
+        "import mlberth, os, sys\n"
+        "size = len(mlberth.environment().hyperparameters['x'])\n"
+        "sys.exit(('SM_HPS' in os.environ, size) != (False, 2 << 20))"
+    )
+    tree.code(train__py=program).config(hyperparameters={"x": "x" * (2 << 20)})
+    run = tree.train(SAGEMAKER_ARGS_PROTOCOL="none")
+    assert run.code == 0
+    assert "WARNING mlberth_train: Left out of its environment" in run.err
+    assert "SM_HPS" in run.err
 
 
 @pytest.mark.parametrize("name", ["../../etc", "", "gone", ".", "a\0b", "x" * 300])
@@ -208,6 +239,6 @@ def test_ten_thousand_requirements_fail_once(tree: Tree) -> None:
     """A long file is one error with pip's words."""
     lines = "\n".join(f"no-such-package-{index}" for index in range(10_000))
     tree.code(train__py="", requirements__txt=lines)
-    assert tree.train(PIP_NO_INDEX="1").code == 69
+    assert within(INSTALL_SECONDS, lambda: tree.train(PIP_NO_INDEX="1")).code == 69
     assert tree.failure.startswith("DependencyError: ")
     assert len(tree.failure.encode()) <= 1024

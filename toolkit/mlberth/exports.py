@@ -8,6 +8,7 @@ v3's drivers). docs/variables.md shows them all.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,6 +26,16 @@ def child_environ(environ: Mapping[str, str], environment: Environment) -> dict[
     """
     own = {"CURRENT_HOST": environment.hosts.current}
     return program_environ(environ, environment.layout.code) | own | sm_variables(environment)
+
+
+def too_large(environ: Mapping[str, str]) -> list[str]:
+    """Return the variables that Linux gives to no program, since one of them has 32 pages at most."""
+    room = 32 * os.sysconf("SC_PAGE_SIZE")
+    # Four bytes a character and the name's: what is far from the limit need not be encoded.
+    candidates = [item for item in environ.items() if 5 * len(item[1]) > room]
+    return [
+        name for name, value in candidates if len(f"{name}={value}".encode(errors="surrogatepass")) >= room
+    ]
 
 
 def program_environ(environ: Mapping[str, str], code: Path) -> dict[str, str]:

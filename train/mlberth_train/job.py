@@ -15,7 +15,7 @@ from mlberth.signals import SignalQueue
 from mlberth.supervise import Outcome, supervise
 from mlberth.typed import TYPE_CHECKING, NamedTuple
 from mlberth_train import report
-from mlberth_train.journal import DEBUG, ERROR, INFO, Journal
+from mlberth_train.journal import DEBUG, ERROR, INFO, WARNING, Journal
 from mlberth_train.place import Place
 from mlberth_train.settings import Settings
 
@@ -44,6 +44,8 @@ class Job(NamedTuple):
     """The names of its data."""
     hosts: Sequence[str] = ()
     """The names that must have an address before it runs."""
+    left_out: Sequence[str] = ()
+    """Variables that are too large for a program."""
     copies: Copies | None = None
     """What copies its intermediate output."""
 
@@ -157,6 +159,10 @@ class Runner:
         self._oom_kills_before = oom_kills()
         command, inputs = job.place.mask(shlex.join(job.shown)), ", ".join(job.inputs) or "none"
         self._journal.write(INFO, f"Running {command} on {job.place.host}; inputs: {inputs}")
+        if job.left_out:
+            text = f"Left out of its environment, as too large for Linux: {', '.join(job.left_out)}"
+            where = "input/config/hyperparameters.json, or mlberth.environment(), has the values"
+            self._journal.write(WARNING, f"{text}; {where}")
         if job.copies:
             job.copies.start()
 

@@ -8,7 +8,7 @@ from functools import partial
 
 from mlberth.arguments import PROTOCOLS
 from mlberth.errors import ContractError, Fault
-from mlberth.exports import child_environ
+from mlberth.exports import child_environ, too_large
 from mlberth.layout import Layout
 from mlberth.masking import masked_mapping, secret_values
 from mlberth.signals import SignalQueue
@@ -119,12 +119,15 @@ def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job
         where = PROGRAM.name if environ.get(PROGRAM.name) else f"the hyperparameter {PROGRAM.name.lower()}"
         command = partial(program_command, code, environment.program, python=python, where=where)
         argv, shown = command(to_arguments(environment.hyperparameters)), command(to_arguments(masked))
+    variables_of_program = child_environ(environ, environment)
+    left_out = too_large(variables_of_program)
     secrets = secret_values(environ) | secret_values(environment.hyperparameters)
     return Job(
         code=code,
         argv=argv,
         shown=shown,
-        environ=child_environ(environ, environment),
+        environ={name: text for name, text in variables_of_program.items() if name not in left_out},
+        left_out=left_out,
         settings=training.settings,
         place=Place.on(environment.hosts, code, frozenset(secrets)),
         inputs=sorted(environment.channels),
