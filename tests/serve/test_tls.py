@@ -203,7 +203,7 @@ def test_faulty_files_end_the_start(tmp_path: Path, files: TlsFiles) -> None:
     [
         ({"SAGEMAKER_USE_NGINX": "false"}, "nothing, with SAGEMAKER_USE_NGINX=false"),
         ({"SAGEMAKER_NGINX_CONF": "/own.conf"}, "nothing, with SAGEMAKER_NGINX_CONF"),
-        ({"SAGEMAKER_TLS_KEY": ""}, "SAGEMAKER_TLS_KEY: found nothing; expected a file"),
+        ({"SAGEMAKER_TLS_KEY": ""}, "SAGEMAKER_TLS_KEY beside it"),
     ],
     ids=["without nginx", "own nginx.conf", "no key"],
 )
