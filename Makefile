@@ -71,9 +71,19 @@ images: wheel ## Build the eight images, and print their sizes and layers (needs
 bench: $(VENV)/test.stamp ## Measure serving against the bare model.
 	@$(BIN)/python bench/serving.py
 
+# The figures of a run, from which the tables of docs/reliability.md are made.
+FIGURES := build/faults.jsonl
+
 .PHONY: faults
-faults: $(VENV)/test.stamp ## Kill, hang, overload, stop and reload servers and jobs for half an hour; a line of figures each.
-	@MLBERTH_LONG=1 MLBERTH_REQUIRE_NGINX=1 $(BIN)/python -m pytest -q -s tests/faults
+faults: $(VENV)/test.stamp ## Kill, hang, overload, stop, reload and starve servers and jobs for an hour; write docs/reliability.md.
+	@mkdir -p $(dir $(FIGURES)) && rm -f $(FIGURES)
+	@MLBERTH_LONG=1 MLBERTH_REQUIRE_NGINX=1 MLBERTH_FIGURES=$(FIGURES) $(BIN)/python -m pytest -q tests/faults; \
+	    ended=$$?; $(BIN)/python scripts/write_faults.py $(FIGURES) && exit $$ended
+
+MINUTES ?= 10
+.PHONY: soak
+soak: $(VENV)/test.stamp ## Serve for MINUTES under load, kills and reloads; fail where memory grows or anything is left.
+	@$(BIN)/python -m tests.faults.soak $(MINUTES)
 
 .PHONY: clean
 clean: ## Remove what was built here.

@@ -27,12 +27,6 @@ ssl_session_cache shared:tls:1m;
 ssl_session_timeout 1h;
 ssl_session_tickets off;
 error_page 497 =400 /-/not_tls;
-location = /-/not_tls {{
-    internal;
-    add_header X-Request-Id $request_id always;
-    set $say '"code":"tls_required","message":"Use https here."';
-    return 400 '{{"error":{{$say,"request_id":"$request_id"}}}}\\n';
-}}
 """
 
 log = logging.getLogger(__name__)
@@ -54,7 +48,7 @@ class TlsFiles:
         cert_name, key_name = variables.TLS_CERT.name, variables.TLS_KEY.name
         if not (certificate and key):
             given, absent = (cert_name, key_name) if certificate else (key_name, cert_name)
-            reader.add(Fault(absent, "nothing", f"a file, with {given}"))
+            reader.add(Fault(given, repr(certificate or key), f"{absent} beside it"))
             return None
         if not reader.get(variables.USE_NGINX):
             expected = f"nothing, with {variables.USE_NGINX.name}=false"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import logging
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -66,3 +68,24 @@ def test_levels_are_honoured(form: str) -> None:
         logging.getLogger(name).warning("loud")
     assert stream.getvalue().count("loud") == 2
     assert "quiet" not in stream.getvalue()
+
+
+def test_records_that_nobody_reads_are_dropped_and_counted() -> None:
+    """A full pipe is not waited for; when there is room again, the number of dropped records comes first."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with os.fdopen(reader) as pipe, os.fdopen(writer, "w") as stream:
+        logs.configure(stream=stream, droppable=True)
+        own_log = logging.getLogger("mlberth.x")
+        own_log.info("first")
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writer, b"." * 4096)
+        for _ in range(3):
+            own_log.info("lost")
+        os.set_blocking(writer, True)
+        os.read(reader, 1 << 20)
+        own_log.info("last")
+        dropped, last = pipe.readline(), pipe.readline()
+    assert "3 records before this one were dropped" in dropped
+    assert last.endswith("last\n")

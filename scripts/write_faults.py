@@ -1,0 +1,127 @@
+"""Write the tables of docs/reliability.md from the figures that the tests of tests/faults have printed.
+
+python scripts/write_faults.py build/faults.jsonl
+
+A line of the file is one fault's figures as JSON; of several with the same name the last counts.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from mlberth.resources import cpu_count
+
+PAGE = Path(__file__).resolve().parent.parent / "docs/reliability.md"
+Figures = dict[str, Any]
+
+_KILL, _HUP, _TERM = "kill -9 of a worker", "SIGHUP under load", "SIGTERM under load"
+_MORE, _HANG = "10 times the load", "a prediction that hangs"
+_POISON = "a request that kills its worker"
+_ECHO, _LEAK = "a million echoes", "a leak of 1 MB a request, MAX_REQUESTS"
+# What is promised, the bar, the fault whose figures say it, and how.
+TARGETS = [
+    ("A worker killed every half second", "0 failed", _KILL, "{lost} in {kills} kills"),
+    ("… the p99 beside that without kills", "≤ 3 times", _KILL, "{p99_growth} times"),
+    ("… until the worker is replaced, the median", "≤ 1 s", _KILL, "{recovery}"),
+    ("Reloads under load", "0 failed", _HUP, "{lost} in {reloads} reloads"),
+    ("Workers recycled under load", "0 failed", _LEAK, "{lost} with {workers} workers"),
+    ("SIGTERM under load", "0 lost", _TERM, "{lost} in {stops} stops"),
+    ("… the slowest stop", "≤ 25 s", _TERM, "{recovery}"),
+    ("An idle stop", "≤ 1 s", "SIGTERM, idle", "{recovery}"),
+    ("Ten times the load: p99 of /ping", "≤ 250 ms", _MORE, "{ping_p99}"),
+    ("… the slowest /ping", "≤ 2 s", _MORE, "{ping_max}"),
+    ("… a refusal, the median", "≤ 50 ms", _MORE, "{shed}"),
+    ("… answers as a share of the capacity", "≥ 0.9", _MORE, "{goodput}"),
+    ("A hung prediction: 504 after the timeout", "≤ 1 s", _HANG, "{late}"),
+    ("… until the worker is replaced", "≤ 3 s", _HANG, "{recovery}"),
+    ("500 slow clients: what others ask", "0 failed", "500 slow clients", "{lost}"),
+    ("Answers that are another request's, under faults", "0", _ECHO, "{lost}"),
+    ("Runs of a request that kills its worker", "≤ 2", _POISON, "{runs}"),
+    ("… that must not be repeated", "1", f"{_POISON}, not to be repeated", "{runs}"),
+]
+_COMMON = {"row", "id", "passed", "fault", "n", "failed", "recovery_ms", "ping_max_ms"}
+
+
+def words(figures: Figures) -> dict[str, str]:
+    """Return the figures as text, by the names that TARGETS uses."""
+    said = {name: f"{value:g}" for name, value in figures.items() if name not in _COMMON}
+    said |= {name[:-2]: seconds(1000 * figures[name]) for name in figures if name.endswith("_s")}
+    said |= {name[:-3]: seconds(figures[name]) for name in ("recovery_ms", "ping_max_ms") if name in figures}
+    return said | {"lost": f"{figures['failed']} of {figures['n']:,}"}
+
+
+def seconds(milliseconds: float | None) -> str:
+    """Return a time as a reader would say it."""
+    if milliseconds is None:
+        return ""
+    return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
+
+
+def read(path: Path) -> dict[str, Figures]:
+    """Return the figures by the fault's name."""
+    told = [json.loads(line) for line in path.read_text().splitlines()]
+    return {figures["fault"]: figures for figures in told}
+
+
+def fault_table(told: Iterable[Figures]) -> list[str]:
+    """Return the table of every fault, in the order of the rows."""
+    lines = ["| Row | Fault | Requests or tries | Failed | Back after | Slowest /ping | More |"]
+    lines.append("| --- | --- | ---: | ---: | ---: | ---: | --- |")
+    for figures in sorted(told, key=_place):
+        said = words(figures)
+        own = [name.removesuffix("_s") for name in figures if name not in _COMMON]
+        cells = (
+            figures["row"],
+            figures["fault"],
+            f"{figures['n']:,}",
+            str(figures["failed"]) if figures["passed"] else f"{figures['failed']}, **bar missed**",
+            said["recovery"],
+            said.get("ping_max", ""),
+            ", ".join(f"{name.replace('_', ' ')} {said[name]}" for name in own),
+        )
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def _place(figures: Figures) -> tuple[int, str]:
+    digits = re.match(r"\d+", figures["row"])
+    return int(digits[0]) if digits else 999, figures["row"]
+
+
+def target_table(told: dict[str, Figures]) -> list[str]:
+    """Return the table of what is promised and what was reached."""
+    lines = ["| Promise | Bar | Reached |", "| --- | --- | --- |"]
+    for promise, bar, fault, say in TARGETS:
+        reached = say.format(**words(told[fault])) if fault in told else "not measured"
+        lines.append(f"| {promise} | {bar} | {reached} |")
+    return lines
+
+
+def put(page: str, name: str, lines: Iterable[str]) -> str:
+    """Return the page with what is between two markers replaced."""
+    begin, end = f"<!-- {name} begin -->", f"<!-- {name} end -->"
+    before, _, rest = page.partition(begin)
+    _, _, after = rest.partition(end)
+    if not (rest and after):
+        sys.exit(f"{PAGE}: found no {begin} … {end}")
+    return "\n".join([before + begin, *lines, end + after])
+
+
+def main() -> None:
+    """Write both tables, and where they were measured."""
+    told = read(Path(sys.argv[1]))
+    where = f"{cpu_count()} CPUs, Linux {platform.release()}, Python {platform.python_version()}"
+    lines = [f"Measured by `make faults` on {where}.", "", *fault_table(told.values())]
+    page = put(PAGE.read_text(), "faults", lines)
+    PAGE.write_text(put(page, "targets", target_table(told)))
+    print(f"wrote docs/{PAGE.name}: {len(told)} faults")
+
+
+if __name__ == "__main__":
+    main()
