@@ -56,9 +56,7 @@ def serve(
     """
     began = clock()
     settings = Settings.from_environ(environ)
-    logs.configure(
-        settings.log_level, form=settings.log_format, more=(nginx_log.LOGGER,), droppable=True
-    )
+    logs.configure(settings.log_level, form=settings.log_format, more=(nginx_log.LOGGER,), droppable=True)
     check_installed(settings)
     check_port(settings)
     needs_preparation(settings)  # for what it raises
