@@ -7,7 +7,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mlberth.children import Child, exit_code, start
+from mlberth.children import Child, exit_code, signal_group, start
 from mlberth.errors import Fault, PlatformError
 from mlberth_serve import failure
 from mlberth_serve.gunicorn_command import gunicorn_argv, gunicorn_environment, write_command
@@ -99,11 +99,19 @@ class Generation:
 
     def end(self) -> None:
         """Let its workers answer what they have, and end."""
+        self._begin_no_stage()
+        if self.child.returncode is None:
+            self.child.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it at once, whatever it is at."""
+        self._begin_no_stage()
+        signal_group(self.child, signal.SIGKILL)
+
+    def _begin_no_stage(self) -> None:
         if self._stages:
             self._stages.clear()
             self._heartbeats.close()
-        if self.child.returncode is None:
-            self.child.send_signal(signal.SIGTERM)
 
 
 def why_gone(name: str, returncode: int) -> failure.Failure:

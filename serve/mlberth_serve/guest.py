@@ -22,6 +22,7 @@ from mlberth_serve.request_id import request_id
 from mlberth_serve.response import REQUEST_ID, make_error_response
 from mlberth_serve.serving_module import find_module, import_attribute
 from mlberth_serve.settings import Settings
+from mlberth_serve.stand_ins import tell_stand_ins
 from mlberth_serve.user_code import UserCodeError, failures_logged, find_cause
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Guest:
 
     def load(self) -> None:
         """Import the user's application, afresh on every call; raises ModelLoadError or ContractError."""
+        tell_stand_ins(self._settings, None)
         with failures_logged():
             self._guest = import_attribute(self._settings)
 

@@ -13,7 +13,9 @@ from mlberth_serve import frameworks, variables
 from mlberth_serve.binding import SIGNATURES, BindingError, Function, bind
 from mlberth_serve.context import Context
 from mlberth_serve.profiles import PROFILES
+from mlberth_serve.service import find_service
 from mlberth_serve.settings import Settings
+from mlberth_serve.stand_ins import tell_stand_ins
 from mlberth_serve.user_code import Program, UserCodeError, find_cause, find_program, import_program
 
 log = logging.getLogger(__name__)
@@ -49,6 +51,7 @@ def load_handler(settings: Settings, context: Context | None = None) -> Handler:
         log.warning(
             "%s names %r, which is no handler; it is not used", variables.PROGRAM.name, settings.program
         )
+    tell_stand_ins(settings, program)
     functions = _bind_functions(program) if program else {}
     profile = PROFILES[settings.profile]
     model_dir = settings.layout.model
@@ -101,7 +104,7 @@ def _bind_functions(program: Program) -> Mapping[str, Function]:
         faults.append(Fault(program.path.name, found, "transform_fn alone, or the others without it"))
     if faults:
         raise ModelLoadError(*faults)
-    return functions
+    return functions or find_service(module)
 
 
 def _default_predict(model: Any, program: Program) -> Function:

@@ -12,9 +12,15 @@ from pathlib import Path
 
 from mlberth_serve.binding import SIGNATURES
 
+_ENTRY = "handle"
+_SERVICES = frozenset({"BaseHandler", "DefaultHandlerService"})
+"""Classes that have the method for those that build on them: TorchServe's, sagemaker-inference-toolkit's."""
+
 
 def is_handler(path: Path) -> bool:
     """Tell whether a Python file has one of the contract's functions, or may have one by `import *`.
+
+    A model server's custom service counts too: a function `handle`, or a class with such a method.
 
     A file that cannot be read or parsed counts as one: its import will say what is wrong with it.
     """
@@ -22,14 +28,20 @@ def is_handler(path: Path) -> bool:
         tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):
         return True
-    return any(name in SIGNATURES or name == "*" for name in _names(tree.body))
+    return any(name in SIGNATURES or name in {"*", _ENTRY} for name in _names(tree.body))
 
 
 def _names(statements: list[ast.stmt]) -> Iterator[str]:
     """Yield the names that statements bind in their module, whatever condition they stand under."""
     for statement in statements:
-        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
             yield statement.name
+        elif isinstance(statement, ast.ClassDef):
+            yield statement.name
+            methods = [node.name for node in statement.body if isinstance(node, ast.FunctionDef)]
+            bases = [ast.unparse(base).rpartition(".")[2] for base in statement.bases]
+            if _ENTRY in methods or not _SERVICES.isdisjoint(bases):
+                yield _ENTRY
         elif isinstance(statement, ast.Import | ast.ImportFrom):
             yield from (alias.asname or alias.name for alias in statement.names)
         else:

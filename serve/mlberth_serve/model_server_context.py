@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import mlberth
+from mlberth_serve.manifest import MODEL_NAME, read_manifest
 
 if TYPE_CHECKING:
     from mlberth_serve.place import Place
@@ -38,12 +39,12 @@ class ModelServerContext:
     @property
     def model_name(self) -> str:
         """The name of the one model."""
-        return "model"
+        return MODEL_NAME
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """What a model archive says of itself: here the name alone."""
-        return {"model": {"modelName": self.model_name}}
+        """What a model archive says of itself, or what can be said of a model folder."""
+        return read_manifest(self.place.model_dir)
 
     @property
     def system_properties(self) -> dict[str, Any]:

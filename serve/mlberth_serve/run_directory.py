@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
@@ -10,6 +12,8 @@ from pathlib import Path
 
 from mlberth.errors import ContractError, Fault
 
+_PREFIX = "mlberth-serve-"
+_LOCK = "lock"
 _LONGEST_SOCKET = 107
 """What `sun_path` holds, in bytes, on Linux."""
 _MANY = 9_999_999
@@ -24,9 +28,14 @@ class RunDirectory:
 
     @classmethod
     def create(cls) -> RunDirectory:
-        """Make the folder where temporary files go; raises ContractError where that cannot be."""
+        """Make the folder where temporary files go; raises ContractError where that cannot be.
+
+        Folders there that a killed server has left behind are removed.
+        """
         try:
-            run = cls(Path(tempfile.mkdtemp(prefix="mlberth-serve-")))
+            run = cls(Path(tempfile.mkdtemp(prefix=_PREFIX)))
+            _lock(run.path)
+            _remove_left_behind(run.path.parent)
         except OSError as error:
             expected = "a writable folder for temporary files, such as /tmp"
             raise ContractError(Fault("TMPDIR", str(error), expected)) from error
@@ -115,6 +124,28 @@ class GenerationDirectory:
     def remove(self) -> None:
         """Remove the folder and all that is in it."""
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _lock(folder: Path) -> None:
+    """Lock a folder for as long as this process lives; the lock's name is there only with the lock."""
+    staged = folder / f".{_LOCK}"
+    descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    staged.rename(folder / _LOCK)
+
+
+def _remove_left_behind(parent: Path) -> None:
+    for folder in parent.glob(f"{_PREFIX}*"):
+        try:
+            if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
+                continue
+            descriptor = os.open(folder / _LOCK, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:  # it is being made, or removed, or not a server's
+            continue
+        with contextlib.suppress(BlockingIOError):  # its server lives
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
 
 
 def write_private(path: Path, text: str) -> None:

@@ -59,6 +59,7 @@ class Settings:
     metrics: bool
     stop_grace: float
     stop_delay: float
+    reload_timeout: float
     batch: bool
     batch_strategy: str
     max_concurrent_transforms: int | None
@@ -102,6 +103,7 @@ class Settings:
             metrics=reader.get(variables.METRICS),
             stop_grace=reader.get(variables.STOP_GRACE),
             stop_delay=reader.get(variables.STOP_DELAY),
+            reload_timeout=reader.get(variables.RELOAD_TIMEOUT),
             batch=reader.get(variables.BATCH),
             batch_strategy=reader.get(variables.BATCH_STRATEGY),
             max_concurrent_transforms=reader.get(variables.MAX_CONCURRENT_TRANSFORMS),

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from mlberth.children import Child
 from mlberth.errors import MlberthError
+from mlberth_serve import variables
 from mlberth_serve.generation import Generation
 from mlberth_serve.run_directory import RunDirectory, replace_link
 
@@ -18,17 +19,20 @@ class Succession:
     """The generation that serves, the one that is to, and those that answer their last requests.
 
     nginx finds the one that serves by links to its socket and its documents, which are replaced by
-    rename: no request is between the two, and nginx need not be told.
+    rename: no request is between the two, and nginx need not be told. A reload that has not loaded
+    within `limit` seconds is given up.
     """
 
     def __init__(
         self,
         run: RunDirectory,
         begin: Callable[[int], Generation],
+        limit: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._run = run
         self._begin = begin
+        self._limit = limit
         self._clock = clock
         self._count = 1
         self._next: Generation | None = None
@@ -84,6 +88,11 @@ class Succession:
             self._retire(self.serving)
             self.serving = successor
             log.info("reloaded in %.2f s", self._clock() - self._next_began)
+        elif self._clock() - self._next_began > self._limit:
+            name = variables.RELOAD_TIMEOUT.name
+            log.error("reload failed, what served before serves on: not loaded in %s=%g", name, self._limit)
+            successor.kill()
+            self._ending.append(successor)
         else:
             return
         self._next = None

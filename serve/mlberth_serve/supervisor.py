@@ -17,12 +17,14 @@ from mlberth.descendants import end_descendants
 from mlberth.errors import DependencyError, Fault, MlberthError
 from mlberth.linux import adopt_orphans
 from mlberth.signals import STOP, SignalQueue
-from mlberth_serve import failure, variables
+from mlberth_serve import failure, nginx_log, variables
 from mlberth_serve.exporter import Exporter
 from mlberth_serve.generation import Generation, why_gone
 from mlberth_serve.gunicorn_command import APPLICATION, IGNORED
 from mlberth_serve.metrics_board import MetricsBoard
 from mlberth_serve.nginx import check_own_conf, lay_out, nginx_argv
+from mlberth_serve.nginx_log import NginxLog
+from mlberth_serve.nginx_workers import NginxWorkers
 from mlberth_serve.port import check_port, listen_address
 from mlberth_serve.preparation import needs_preparation
 from mlberth_serve.readiness import LOADING, READY, STOPPING, Readiness, assess
@@ -54,7 +56,7 @@ def serve(
     """
     began = clock()
     settings = Settings.from_environ(environ)
-    logs.configure(settings.log_level, form=settings.log_format, droppable=True)
+    logs.configure(settings.log_level, form=settings.log_format, more=(nginx_log.LOGGER,), droppable=True)
     check_installed(settings)
     check_port(settings)
     needs_preparation(settings)  # for what it raises
@@ -124,6 +126,8 @@ class Supervisor:
         self._began = began
         self._clock = clock
         self._nginx: Child | None = None
+        self._nginx_workers: NginxWorkers | None = None
+        self._nginx_log = NginxLog() if settings.log_format == logs.JSON else None
         self._certificate: Certificate | None = None
         self._readiness = Readiness(run.state)
         self._readiness.change(LOADING)
@@ -141,11 +145,18 @@ class Supervisor:
         check_own_conf(argv, self._run, self._settings)
         log.debug("starting nginx: %s", argv)
         # A death signal of KILL would leave nginx's workers, which get none, to answer on.
-        self._nginx = start(argv, env=self._environ, cwd=self._run.path, death_signal=signal.SIGTERM)
+        stderr = self._nginx_log.writer if self._nginx_log else None
+        self._nginx = start(
+            argv, env=self._environ, cwd=self._run.path, stderr=stderr, death_signal=signal.SIGTERM
+        )
+        self._nginx_workers = NginxWorkers(self._nginx.pid)
+        if self._nginx_log:
+            self._nginx_log.close_writer()
 
     def watch(self) -> int:
         """Keep /ping true until there is a reason to end; end everything and return the exit code."""
-        self._gunicorns = Succession(self._run, self._begin, self._clock)
+        limit = self._settings.reload_timeout
+        self._gunicorns = Succession(self._run, self._begin, limit, self._clock)
         while True:
             steady = self._readiness.state == READY and not self._gunicorns.is_changing
             arrived = self._signals.wait(_POLL if steady else _LOADING_POLL)
@@ -157,6 +168,7 @@ class Supervisor:
             self._gunicorns.advance(ready=self._readiness.state != LOADING)
             if self._gunicorns.serving.has_failed or has_ended(self._nginx):
                 return self._fail()
+            self._look_after_nginx()
             self._refresh()
             self._renew_certificate()
 
@@ -177,6 +189,16 @@ class Supervisor:
         else:
             log.warning("SIGHUP: nothing is reloaded; only nginx can pass requests on to another gunicorn")
 
+    def _look_after_nginx(self) -> None:
+        if self._nginx_workers and self._nginx_workers.has_lost_one():
+            log.error("a process of nginx has died with the requests it had; nginx is reloaded")
+            self._reload_nginx()
+
+    def _reload_nginx(self) -> None:
+        if self._nginx and self._nginx_workers:
+            self._nginx_workers.expect_end()
+            self._nginx.send_signal(signal.SIGHUP)
+
     def _refresh(self) -> None:
         living = self._gunicorns.serving.living_workers(self._clock())
         changed = self._readiness.change(assess(living, self._readiness.state))
@@ -192,13 +214,8 @@ class Supervisor:
 
     def _renew_certificate(self) -> None:
         """Let nginx load a certificate that has changed, once it surely takes signals."""
-        if (
-            self._nginx
-            and self._certificate
-            and self._readiness.state != LOADING
-            and self._certificate.renew()
-        ):
-            self._nginx.send_signal(signal.SIGHUP)
+        if self._certificate and self._readiness.state != LOADING and self._certificate.renew():
+            self._reload_nginx()
 
     def _stop(self) -> int:
         """End in the order that loses no request: not ready, nginx, gunicorn, what is left."""
@@ -269,6 +286,8 @@ class Supervisor:
 
     def _reap(self) -> None:
         reap(self._children)
+        if self._nginx_log:
+            self._nginx_log.forward()
 
 
 def asks_to_stop(arrived: Sequence[signal.Signals]) -> bool:

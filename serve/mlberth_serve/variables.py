@@ -226,6 +226,12 @@ STOP_DELAY = Variable(
     0.0,
     "How long to go on serving, not ready, after the stop signal: time for a balancer to look away.",
 )
+RELOAD_TIMEOUT = Variable(
+    "SAGEMAKER_RELOAD_TIMEOUT_SECONDS",
+    seconds(1, 86400),
+    600.0,
+    "How long a reload may load before it is given up, and what served before serves on.",
+)
 BATCH = Variable("SAGEMAKER_BATCH", BOOLEAN, False, "The platform runs a batch transform.")
 BATCH_STRATEGY = Variable(
     "SAGEMAKER_BATCH_STRATEGY",
@@ -294,6 +300,7 @@ ALL: tuple[Variable[Any], ...] = (
     METRICS,
     STOP_GRACE,
     STOP_DELAY,
+    RELOAD_TIMEOUT,
     BATCH,
     BATCH_STRATEGY,
     MAX_CONCURRENT_TRANSFORMS,

@@ -106,3 +106,11 @@ def test_the_first_to_write_a_document_is_the_last(tmp_path: Path) -> None:
     write_documents(tmp_path / "documents", {"/a.json": b"2", "/b": b"3"})
     found = {path.name: path.read_text() for path in (tmp_path / "documents").iterdir()}
     assert found == {"a.json": "1", "b": "3"}
+
+
+def test_what_cannot_be_written_is_left_to_the_workers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A worker that cannot write them serves all the same, and says so."""
+    write_documents(tmp_path / "none/documents", {"/a.json": b"1"})
+    assert "/a.json: not written" in caplog.text

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mlberth.errors import ModelLoadError
+from mlberth.errors import ContractError, ModelLoadError
 from mlberth_serve.handler import load_handler
+from mlberth_serve.preparation import needs_preparation
 from mlberth_serve.settings import Settings
 
 NOBODY = 65534
@@ -153,11 +154,21 @@ def test_what_may_not_be_read(readable_by_all: Path, locked: str, said: str) -> 
 )
 def test_program_that_is_none(model_dir: Path, program: str) -> None:
     """No name of a program is an option or a command: it is a file of the code folder, or an error."""
-    from mlberth.errors import ContractError
-
     (model_dir / "code/code").mkdir(parents=True)
     (model_dir / "model.py").touch()
     with pytest.raises(ContractError, match="SAGEMAKER_PROGRAM: found no file '") as caught:
         load_handler(settings(model_dir, SAGEMAKER_PROGRAM=program))
     assert "\n" not in str(caught.value)
     assert caught.value.exit_code == 78
+
+
+@pytest.mark.parametrize("value", ["-c", "-c import os", "a\nb", "a; b", "$(id)"])
+@pytest.mark.parametrize(
+    "name", ["SAGEMAKER_SUBMIT_DIRECTORY", "SAGEMAKER_SERVING_MODULE", "SAGEMAKER_SERVICE_MODULE"]
+)
+def test_code_that_is_none(model_dir: Path, name: str, value: str) -> None:
+    """No name of a folder or a module is an option or a command; the one line of the message names it."""
+    with pytest.raises(ContractError, match=name) as caught:
+        needs_preparation(settings(model_dir, **{name: value}))
+    assert "\n" not in str(caught.value)
+    assert repr(value) in str(caught.value)

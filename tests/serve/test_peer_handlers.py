@@ -9,7 +9,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 import pytest
-from tests.serve.running import PROJECTS, Server
+from tests.serve.running import PROJECTS, Server, require_nginx
 
 from mlberth.compat import PACKAGES
 
@@ -21,6 +21,7 @@ def serve_project(tmp_path: Path) -> Callable[[str], Server]:
     """Return a function that lays out a project in a model folder and returns a server over it."""
 
     def serve(project: str) -> Server:
+        require_nginx()
         if any(PathFinder.find_spec(name) for name in PACKAGES):
             pytest.skip("the real package is installed")
         shutil.copytree(PROJECTS / project, tmp_path / "ml/model")
@@ -90,3 +91,18 @@ def test_pytorch_handler(serve_project: Callable[[str], Server], tmp_path: Path)
         assert (answer.status, answer.error["code"]) == (422, "unprocessable_entity")
         assert answer.error["message"] == "at most three values"
         assert "Traceback" not in server.text
+
+
+def test_custom_service(serve_project: Callable[[str], Server]) -> None:
+    """A model server's service is loaded once, gets a batch of one, and its one answer is sent."""
+    with serve_project("peer_service") as server:
+        server.wait_ready()
+        answer = server.request("POST", "/invocations", b"1,2", {"Content-Type": "text/csv"})
+        assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json"), server.text
+        assert json.loads(answer.body) == [10, 20]
+        body = {"Content-Type": "application/json"}
+        answer = server.request("POST", "/invocations", b'{"instances": [3]}', body)
+        assert json.loads(answer.body) == [30]
+        assert server.request("POST", "/invocations", b"{", body).error["code"] == "bad_request"
+        answer = server.request("POST", "/invocations", b"1", {"Content-Type": "text/csv", "X-Fail": "1"})
+        assert (answer.status, answer.body) == (400, b"no")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlberth.compat.arrays import Convert, look_up
+from mlberth.compat.server import read_recordio
 from sagemaker_containers.beta.framework import content_types, errors
 from sagemaker_xgboost_container.constants import xgb_content_types
 from sagemaker_xgboost_container.data_utils import read_csv, read_libsvm
@@ -26,10 +27,18 @@ def libsvm_to_dmatrix(string_like: str | bytes) -> Any:
     return xgboost.DMatrix(features, label=labels)
 
 
+def recordio_protobuf_to_dmatrix(string_like: bytes) -> Any:
+    """Return the rows of a recordio-protobuf body, in a server alone."""
+    import xgboost  # noqa: PLC0415 - needed only here
+
+    return xgboost.DMatrix(read_recordio(string_like))
+
+
 _DECODERS: dict[str, Convert] = {
     content_types.CSV: csv_to_dmatrix,
     xgb_content_types.LIBSVM: libsvm_to_dmatrix,
     xgb_content_types.X_LIBSVM: libsvm_to_dmatrix,
+    xgb_content_types.X_RECORDIO_PROTOBUF: recordio_protobuf_to_dmatrix,
 }
 
 

@@ -4,3 +4,4 @@ from __future__ import annotations
 
 LIBSVM = "text/libsvm"
 X_LIBSVM = "text/x-libsvm"
+X_RECORDIO_PROTOBUF = "application/x-recordio-protobuf"
