@@ -19,6 +19,9 @@ APPLICATION = "mlberth_serve.wsgi:application"
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 # gunicorn would read these; its settings are ours alone.
 IGNORED = ("GUNICORN_CMD_ARGS", "GUNICORN_PID", "GUNICORN_FD", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS")
+# glibc gives what is freed back to the kernel at once, which clears each page anew for the next large body.
+_KEPT_BYTES = str(32 * 1024 * 1024)
+_ALLOCATOR = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a folder in memory; gunicorn makes files of its own name there
 
 
@@ -96,7 +99,9 @@ def gunicorn_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
     One thread for each numeric library, unless a variable says otherwise: a model that is loaded with
     a started thread pool deadlocks in a forked worker, and there is a worker for each CPU. ONNX Runtime
-    starts a thread when it is imported, and reports to its makers, unless it is told not to.
+    starts a thread when it is imported, and reports to its makers, unless it is told not to. Each
+    process may keep 32 MB of memory that large bodies have left behind.
     """
-    defaults = dict.fromkeys(_THREADS, "1") | {"PYTHONUNBUFFERED": "1", "ORT_DISABLE_TELEMETRY": "1"}
+    defaults = dict.fromkeys(_THREADS, "1") | dict.fromkeys(_ALLOCATOR, _KEPT_BYTES)
+    defaults |= {"PYTHONUNBUFFERED": "1", "ORT_DISABLE_TELEMETRY": "1"}
     return defaults | {name: value for name, value in environ.items() if name not in IGNORED}

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mlberth.errors import ContractError, Fault
 from mlberth.paths import is_file
+from mlberth.resources import memory_limit
 from mlberth_serve import variables
 from mlberth_serve.access_log import access_snippets
 from mlberth_serve.front_answers import FRONT_SNIPPETS
@@ -23,6 +24,9 @@ from mlberth_serve.tls import TLS_SNIPPET
 
 STATIC_CONF = Path(__file__).parent / "nginx.conf"
 _CHECK_SECONDS = 30
+_LEAST_BUFFER = 128 * 1024
+_BUFFERS_SHARE = 8
+"""A full house of requests in flight, each with its body in memory, takes one part in so many of it."""
 
 
 def wants_access_log(settings: Settings) -> bool:
@@ -36,12 +40,25 @@ def nginx_argv(executable: str, run: RunDirectory) -> list[str]:
     return [executable, "-e", "stderr", "-p", f"{run.path}/", "-c", str(run.nginx_conf)]
 
 
-def snippets(settings: Settings, *, as_root: bool) -> dict[str, str]:
+def body_buffer(settings: Settings, memory: int) -> int:
+    """Return up to how many bytes of a body nginx keeps in memory; the rest of it goes through a file.
+
+    It allocates no more than a body's Content-Length. A file costs it more than twice the CPU.
+    """
+    slots = settings.max_in_flight or settings.max_concurrent_transforms or settings.workers
+    affordable = max(_LEAST_BUFFER, memory // _BUFFERS_SHARE // slots)
+    return min(affordable, settings.max_payload_bytes or affordable)
+
+
+def snippets(
+    settings: Settings, *, as_root: bool, memory: Callable[[], int] = memory_limit
+) -> dict[str, str]:
     """Return what goes into main.d, http.d and server.d, by its path below the private folder."""
     milliseconds = round(settings.timeout * 1000)
     server = [
         f"listen {listen_address(settings)}{' ssl' if settings.tls else ''};",
         f"client_max_body_size {settings.max_payload_bytes or 0};",
+        f"client_body_buffer_size {body_buffer(settings, memory())};",
         f"proxy_read_timeout {milliseconds}ms;",
     ]
     if settings.serving_module:

@@ -55,6 +55,13 @@ def test_one_thread_a_worker_unless_set() -> None:
     assert environment["A"] == "b"
 
 
+def test_memory_of_large_bodies_is_kept_unless_set() -> None:
+    """Up to 32 MB a process; a variable of the user's wins."""
+    environment = gunicorn_environment({"MALLOC_TRIM_THRESHOLD_": "0"})
+    assert environment["MALLOC_TRIM_THRESHOLD_"] == "0"
+    assert environment["MALLOC_MMAP_THRESHOLD_"] == str(32 * 1024**2)
+
+
 def test_gunicorns_own_variables_change_nothing(tmp_path: Path) -> None:
     """GUNICORN_CMD_ARGS and its like are ignored, and the log says so."""
     variables = {

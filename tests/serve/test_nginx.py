@@ -13,9 +13,20 @@ from tests.serve.running import require_nginx
 
 from mlberth.errors import ContractError
 from mlberth_serve import variables
-from mlberth_serve.nginx import STATIC_CONF, check_own_conf, lay_out, nginx_argv, snippets, upstreams
+from mlberth_serve.nginx import (
+    STATIC_CONF,
+    body_buffer,
+    check_own_conf,
+    lay_out,
+    nginx_argv,
+    snippets,
+    upstreams,
+)
 from mlberth_serve.run_directory import RunDirectory
 from mlberth_serve.settings import Settings
+
+MB = 1024**2
+GB = 1024**3
 
 
 def settings(**variables: str) -> Settings:
@@ -78,15 +89,34 @@ def test_one_setting_drives_each_limit() -> None:
             SAGEMAKER_MODEL_SERVER_TIMEOUT="1.5",
         ),
         as_root=False,
+        memory=lambda: 64 * GB,
     )["server.d/server.conf"]
     assert server.splitlines() == [
         "listen 127.0.0.1:9000;",
-        f"client_max_body_size {7 * 1024 * 1024};",
+        f"client_max_body_size {7 * MB};",
+        f"client_body_buffer_size {7 * MB};",
         "proxy_read_timeout 1500ms;",
         "set $retry on;",
     ]
     unlimited = snippets(settings(SAGEMAKER_MAX_PAYLOAD_IN_MB="0"), as_root=False)
     assert "client_max_body_size 0;" in unlimited["server.d/server.conf"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "memory", "expected"),
+    [
+        ({}, 64 * GB, 25 * MB),
+        ({}, 4 * GB, 4 * MB),
+        ({}, GB // 8, MB // 8),
+        ({"SAGEMAKER_MAX_PAYLOAD_IN_MB": "0"}, 16 * GB, 16 * MB),
+        ({"SAGEMAKER_MODEL_SERVER_MAX_IN_FLIGHT": "8"}, 2 * GB, 25 * MB),
+        ({"SAGEMAKER_BATCH": "true", "SAGEMAKER_MODEL_SERVER_WORKERS": "2"}, GB // 4, 16 * MB),
+    ],
+    ids=["whole bodies", "small machine", "at least", "no limit", "few in flight", "batch"],
+)
+def test_bodies_stay_in_memory_within_a_budget(variables: dict[str, str], memory: int, expected: int) -> None:
+    """An eighth of the memory is divided by the requests in flight, up to the payload limit."""
+    assert body_buffer(settings(**variables), memory) == expected
 
 
 def test_limit_of_requests_in_flight() -> None:
