@@ -138,8 +138,8 @@ class Server:
 
     @property
     def text(self) -> str:
-        """What the server has logged so far."""
-        return self.log.read_text()
+        """What the server has logged so far; nginx writes what it was sent as it is."""
+        return self.log.read_text(errors="replace")
 
     @property
     def failure(self) -> dict[str, Any]:

@@ -98,6 +98,7 @@ OVERLONG = [
         pytest.param([file("a/b"), file("a")], "there twice", id="file-in-place-of-a-folder"),
         pytest.param([file("/".join(["d"] * 5000))], "too ", id="deep"),
         pytest.param([file("n" * 5000)], "too ", id="long"),
+        pytest.param([file("a/" + "n" * 256)], "a name that is too long", id="long-name"),
         pytest.param([file(".")], "without a name", id="nameless"),
         pytest.param([huge("h", 8 * 1024**6)], "more", id="8-exabytes"),
         pytest.param([huge("h", -1024)], "", id="negative-size"),

@@ -27,6 +27,8 @@ _BLOCK = 512
 _LARGEST_READ = 64 * 1024
 _COPY = 32 * 1024
 _EXCERPT = 120
+_LONGEST_NAME = 255
+"""What Linux's file systems take for a file or a folder, in bytes."""
 _IN_TREE = re.compile(r"(?P<up>(?:\.\./)*)(?:(?!\.\.?(?:/|$))[^/\0]+/)*(?!\.\.?$)[^/\0]+")
 
 
@@ -177,6 +179,7 @@ def _problem(entry: tarfile.TarInfo, limits: Limits, links: bool) -> str:
         "a path with a NUL": "\0" in name,
         "a path that is too deep": len(parts) > limits.depth,
         "a path that is too long": len(os.fsencode(name)) > limits.path_bytes,
+        "a name that is too long": max(map(len, map(os.fsencode, parts))) > _LONGEST_NAME,
         "a symbolic link": entry.issym() and not (links and _stays_in_tree(entry)),
         "a hard link": entry.islnk(),
         "a sparse file": entry.issparse(),

@@ -91,7 +91,7 @@ def check_serve(environ: dict[str, str]) -> Iterator[str]:
 
 def test_configuration_made_by_chance_is_read_or_refused(layout: Layout, tmp_path: Path) -> None:
     """Whatever stands in the files and variables, it is accepted, or refused with a typed error."""
-    fuzzer = Fuzzer("configuration", short=600, long=100_000)
+    fuzzer = Fuzzer("configuration", short=1000, long=100_000)
     figures = Counter({"inputs": 0, "accepted": 0, "untyped": 0, "slow": 0, "writes": 0})
     for number in fuzzer.numbers():
         chance = fuzzer.chance(number)
