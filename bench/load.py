@@ -1,130 +1,237 @@
 """A load generator for one machine: kept-alive connections, each sending one prepared request after another.
 
-It costs little CPU, but not none, so rates are given per CPU second of the server's own processes.
+`drive` keeps its connections busy; `drive_at` sends at a fixed rate, and counts a request's wait from
+the moment at which it was due, so that a server that stalls cannot hide it. The generator costs CPU
+itself, so rates are given per CPU second of the server's own processes.
 """
 
 from __future__ import annotations
 
-import os
-import selectors
+import select
 import socket
 import time
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
-TICKS = os.sysconf("SC_CLK_TCK")
+Address = tuple[str, int]
+_TIMEOUT = 60.0
+"""Seconds without any answer after which a server counts as hung."""
+_COARSE = 0.002
 
 
 @dataclass
 class Result:
     """What one run of load showed."""
 
-    requests: int
-    failed: int
-    seconds: float
+    requests: int = 0
+    failed: int = 0
+    """Those of them with a status other than 200."""
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    """What the meter advanced by."""
     latencies: list[float] = field(repr=False, default_factory=list)
-    """Seconds from sending to the whole answer, sorted."""
+    """Seconds from sending, or from when sending was due, to the whole answer; sorted."""
 
     def percentile(self, share: float) -> float:
-        """Return the latency that `share` of the requests did not exceed."""
+        """Return the latency in seconds that `share` of the requests did not exceed."""
         return self.latencies[min(len(self.latencies) - 1, int(len(self.latencies) * share))]
 
-
-def prepare(path: str, body: bytes, content_type: str, accept: str) -> bytes:
-    """Return the bytes of a POST request."""
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: {content_type}\r\nAccept: {accept}\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+    def add(self, exchange: Exchange, seconds: float) -> None:
+        """Count an answer."""
+        self.requests += 1
+        self.failed += not exchange.ok
+        self.latencies.append(seconds)
 
 
-def drive(address: tuple[str, int], request: bytes, *, clients: int, seconds: float) -> Result:
-    """Keep `clients` connections busy for a time; an answer other than 200 counts as failed."""
-    result = Result(0, 0, 0.0)
-    with selectors.DefaultSelector() as selector:
-        for _ in range(clients):
-            client = socket.create_connection(address)
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            selector.register(client, selectors.EVENT_READ, _Exchange(client, request))
-        began = time.perf_counter()
-        end = began + seconds
-        for key in selector.get_map().values():
-            key.data.send()
-        while (now := time.perf_counter()) < end:
-            for key, _ in selector.select(timeout=end - now):
-                exchange: _Exchange = key.data
-                if exchange.receive():
-                    result.requests += 1
-                    result.failed += not exchange.ok
-                    result.latencies.append(exchange.seconds)
-                    exchange.send()
-        result.seconds = time.perf_counter() - began
-        for key in list(selector.get_map().values()):
-            key.data.client.close()
+def prepare(path: str, body: bytes, content_type: str, accept: str = "", *, method: str = "POST") -> bytes:
+    """Return the bytes of a request."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: bench"]
+    if body:
+        lines += [f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]
+    if accept:
+        lines.append(f"Accept: {accept}")
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def drive(
+    address: Address,
+    request: bytes,
+    *,
+    clients: int,
+    seconds: float,
+    warm: float = 0.0,
+    meter: Callable[[], float] = lambda: 0.0,
+) -> Result:
+    """Keep `clients` connections busy for a time; what ends in the first `warm` seconds does not count.
+
+    The meter is read under load at both ends, so what it shows belongs to the requests that are counted.
+    """
+    result = Result()
+    with _Crowd(address, clients) as crowd:
+        for exchange in list(crowd.exchanges.values()):
+            exchange.send(request)
+        start, meter_start, counting = time.perf_counter() + warm, 0.0, False
+        while (now := time.perf_counter()) < start + seconds or not result.requests:
+            if not counting and now >= start:
+                counting, meter_start = True, meter()
+                start = time.perf_counter()  # reading the meter takes time
+            for exchange in crowd.answered(start + (seconds if counting else 0) - now):
+                if counting:
+                    result.add(exchange, exchange.ended - exchange.began)
+                exchange.send(request)
+        result.seconds = time.perf_counter() - start
+        result.cpu_seconds = meter() - meter_start
     result.latencies.sort()
     return result
 
 
-class _Exchange:
-    """One connection and the answer that it is reading."""
+def drive_at(address: Address, request: bytes, *, rate: float, seconds: float, clients: int = 64) -> Result:
+    """Send `rate` requests a second, evenly, over at most `clients` connections."""
+    result = Result()
+    total = max(1, int(rate * seconds))
+    with _Crowd(address, clients) as crowd:
+        idle = deque(crowd.exchanges.values())
+        began = time.perf_counter()
+        sent = 0
+        while result.requests < total:
+            while sent < total and idle and began + sent / rate <= time.perf_counter():
+                exchange = idle.popleft()
+                exchange.send(request)
+                exchange.began = began + sent / rate
+                sent += 1
+            due = began + sent / rate - time.perf_counter() if sent < total and idle else _TIMEOUT
+            # epoll counts in milliseconds, which is too coarse: look again and again until the next is due.
+            for exchange in crowd.answered(due if due > _COARSE else 0):
+                result.add(exchange, exchange.ended - exchange.began)
+                idle.append(exchange)
+        result.seconds = time.perf_counter() - began
+    result.latencies.sort()
+    return result
 
-    def __init__(self, client: socket.socket, request: bytes) -> None:
-        self.client = client
-        self.request = request
-        self.seconds = 0.0
+
+def ask(address: Address, request: bytes) -> tuple[bool, bytes]:
+    """Send one request over a connection of its own; returns whether it was answered 200, and the body."""
+    exchange = Exchange(address)
+    try:
+        exchange.send(request)
+        while not exchange.receive():
+            pass
+        return exchange.ok, exchange.body
+    finally:
+        exchange.socket.close()
+
+
+class _Crowd:
+    """Connections that are waited for together."""
+
+    def __init__(self, address: Address, clients: int) -> None:
+        self.poll = select.epoll()
+        self.exchanges: dict[int, Exchange] = {}
+        for _ in range(clients):
+            Exchange(address, self)
+
+    def __enter__(self) -> _Crowd:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for exchange in self.exchanges.values():
+            exchange.socket.close()
+        self.poll.close()
+
+    def answered(self, seconds: float) -> Iterator[Exchange]:
+        """Wait so long at most, or for an answer where that is nothing; yield those that are whole."""
+        wait = seconds if seconds >= 0 else _TIMEOUT
+        events = self.poll.poll(wait)
+        if not events and wait >= _TIMEOUT:
+            raise TimeoutError(f"no answer for {wait:.0f} s")
+        for number, _ in events:
+            exchange = self.exchanges[number]
+            if exchange.receive():
+                yield exchange
+
+
+class Exchange:
+    """One connection and the answer that it is reading; connects again where the server closes."""
+
+    def __init__(self, address: Address, crowd: _Crowd | None = None) -> None:
         self.ok = False
-        self._began = 0.0
-        self._missing = -1
-        self._head = b""
+        self.body = b""
+        self.began = self.ended = 0.0
+        self._address = address
+        self._crowd = crowd
+        self._request = b""
+        self._chunks: list[bytes] = []
+        self._missing: int | None = None
+        self._closes = False
+        self.socket = self._connect()
+        self._watch()
 
-    def send(self) -> None:
-        self._began = time.perf_counter()
-        self._missing, self._head = -1, b""
-        self.client.sendall(self.request)
+    def send(self, request: bytes) -> None:
+        """Send a request."""
+        if self._closes:
+            self._reconnect()
+        self._request = request
+        self._chunks, self._missing = [], None
+        self.began = time.perf_counter()
+        self.socket.sendall(request)
 
     def receive(self) -> bool:
         """Read what has arrived; returns whether the answer is whole."""
-        data = self.client.recv(1 << 20)
+        try:
+            data = self.socket.recv(1 << 20)
+        except ConnectionResetError:
+            data = b""
         if not data:
-            raise ConnectionError("the server closed the connection")
-        if self._missing < 0:
-            self._head += data
-            head, separator, rest = self._head.partition(b"\r\n\r\n")
-            if not separator:
-                return False
-            self.ok = head.startswith(b"HTTP/1.1 200")
-            length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
-            self._missing = int(length) - len(rest)
-        else:
-            self._missing -= len(data)
-        self.seconds = time.perf_counter() - self._began
-        return self._missing == 0
+            if self._chunks or not self._request:
+                raise ConnectionError("the server closed the connection within an answer")
+            # It was closed just when the request left; any client asks again then.
+            self._reconnect()
+            self.socket.sendall(self._request)
+            return False
+        self._chunks.append(data)
+        if self._missing is None:
+            return self._read_head()
+        self._missing -= len(data)
+        return self._finish() if self._missing == 0 else False
 
+    def _read_head(self) -> bool:
+        whole = b"".join(self._chunks)
+        head, separator, rest = whole.partition(b"\r\n\r\n")
+        if not separator:
+            return False
+        self.ok = head.startswith((b"HTTP/1.1 200", b"HTTP/1.0 200"))
+        lower = head.lower()
+        self._closes = b"\r\nconnection: close" in lower or head.startswith(b"HTTP/1.0")
+        _, found, after = lower.partition(b"\r\ncontent-length:")
+        if not found:  # chunked: the end is looked for each time, which is dear, but such answers are small
+            return self._finish() if rest.endswith(b"0\r\n\r\n") else False
+        self._missing = int(after.partition(b"\r\n")[0]) - len(rest)
+        return self._finish() if self._missing == 0 else False
 
-def tree(pid: int) -> list[int]:
-    """Return a process and everything below it."""
-    found = [pid]
-    for one in found:
-        for task in Path(f"/proc/{one}/task").glob("*/children"):
-            found += map(int, task.read_text().split())
-    return found
+    def _finish(self) -> bool:
+        self.ended = time.perf_counter()
+        self.body = b"".join(self._chunks).partition(b"\r\n\r\n")[2]
+        return True
 
+    def _connect(self) -> socket.socket:
+        client = socket.create_connection(self._address, timeout=_TIMEOUT)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return client
 
-def cpu_seconds(pid: int) -> float:
-    """Return the CPU time that a process, its descendants and those that it has reaped have used."""
-    total = 0
-    for one in tree(pid):
-        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-        total += sum(map(int, fields[11:15]))
-    return total / TICKS
+    def _reconnect(self) -> None:
+        self._unwatch()
+        self.socket.close()
+        self.socket = self._connect()
+        self._closes = False
+        self._watch()
 
+    def _watch(self) -> None:
+        if self._crowd:
+            self._crowd.poll.register(self.socket, select.EPOLLIN)
+            self._crowd.exchanges[self.socket.fileno()] = self
 
-def pss_bytes(pid: int) -> int:
-    """Return the memory of a process tree, shared pages counted by share."""
-    total = 0
-    for one in tree(pid):
-        for line in Path(f"/proc/{one}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                total += int(line.split()[1]) * 1024
-    return total
+    def _unwatch(self) -> None:
+        if self._crowd:
+            self._crowd.poll.unregister(self.socket)
+            del self._crowd.exchanges[self.socket.fileno()]
