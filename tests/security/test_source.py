@@ -1,0 +1,117 @@
+"""What the source code must not do, read from its syntax trees, and what the locks must hold."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = [path for root in ("toolkit", "train", "serve") for path in (ROOT / root).rglob("*.py")]
+SHELLS = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput", "pty.spawn"}
+# Calls that run what they read, and the only functions of ours that may make them. All read a model, or a
+# checkpoint of the job's own; all but weights_only are refused by SAGEMAKER_SAFE_MODELS_ONLY.
+RUNS_WHAT_IT_READS = {
+    *("eval", "exec", "compile", "__import__"),
+    *("pickle.load", "pickle.loads", "cloudpickle.load", "dill.load", "marshal.loads", "shelve.open"),
+    *("joblib.load", "yaml.load", "pandas.read_pickle", "runpy.run_path", "runpy.run_module"),
+}
+MAY_RUN_WHAT_THEY_READ = {
+    ("serve/mlberth_serve/frameworks/sklearn.py", "_load_pickle", "joblib.load"),
+    ("serve/mlberth_serve/frameworks/xgboost.py", "_load_pickle", "pickle.load"),
+    ("toolkit/mlberth/checkpoints/sklearn.py", "train", "joblib.load"),
+}
+UNPACKS = {"tarfile.open", "shutil.unpack_archive", "zipfile.ZipFile"}
+# Archives of the user's go through the one extractor; the others look into a zip file and write nothing.
+MAY_UNPACK = {
+    "toolkit/mlberth/archives.py",
+    "serve/mlberth_serve/codecs/npz.py",
+    "serve/mlberth_serve/frameworks/torch.py",
+}
+
+each_source = pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+def name_of(path: Path) -> str:
+    """Return a source file's path in the repository."""
+    return str(path.relative_to(ROOT))
+
+
+@cache
+def calls(path: Path) -> list[tuple[str, str, ast.Call]]:
+    """Return every call of a file with the function that it is in, and the dotted name that is called."""
+
+    def walk(node: ast.AST, function: str) -> Iterator[tuple[str, str, ast.Call]]:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            function = node.name
+        if isinstance(node, ast.Call):
+            yield function, ast.unparse(node.func), node
+        for child in ast.iter_child_nodes(node):
+            yield from walk(child, function)
+
+    return list(walk(ast.parse(path.read_text()), ""))
+
+
+def keywords(call: ast.Call) -> dict[str | None, str]:
+    """Return the keyword arguments of a call, as they are written."""
+    return {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+
+
+@each_source
+def test_s09_no_shell_is_started(path: Path) -> None:
+    """No call starts a shell, and no process is started with `shell=`."""
+    found = [name for _, name, call in calls(path) if name in SHELLS or "shell" in keywords(call)]
+    assert found == []
+
+
+@each_source
+def test_s10_nothing_runs_what_it_reads(path: Path) -> None:
+    """Only the listed functions unpickle, and each says so; numpy and torch are told not to."""
+    for function, name, call in calls(path):
+        if name in RUNS_WHAT_IT_READS:
+            assert (name_of(path), function, name) in MAY_RUN_WHAT_THEY_READ
+        if name in ("np.load", "numpy.load"):
+            assert keywords(call).get("allow_pickle") == "False"
+        if name == "torch.load":
+            assert keywords(call).get("weights_only") == "True"
+
+
+def test_s10_the_list_has_no_more_than_there_is() -> None:
+    """Every function on the list still makes its call."""
+    real = {(name_of(path), function, name) for path in SOURCES for function, name, _ in calls(path)}
+    assert real >= MAY_RUN_WHAT_THEY_READ
+
+
+@each_source
+def test_s11_one_extractor_unpacks(path: Path) -> None:
+    """Archives are opened where the caps are, and no archive's `extract` or `extractall` is called."""
+    for _, name, _ in calls(path):
+        if name in UNPACKS:
+            assert name_of(path) in MAY_UNPACK
+        assert not name.endswith((".extract", ".extractall"))
+
+
+@pytest.mark.parametrize("name", ["base", "sklearn", "xgboost", "torch", "serve"])
+def test_s17_every_locked_package_has_a_hash(name: str) -> None:
+    """What pip installs into an image is known to the byte."""
+    text = (ROOT / f"constraints/{name}.txt").read_text().replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    assert lines
+    assert [
+        line for line in lines if not re.match(r"[a-z0-9-]+==\S+ .*--hash=sha256:[0-9a-f]{64}", line)
+    ] == []
+
+
+def test_s17_the_images_check_the_hashes() -> None:
+    """Every `pip install` of a Dockerfile is of our own wheel, or by a lock with hashes."""
+    for name in ("Dockerfile.train", "Dockerfile.serve"):
+        text = (ROOT / name).read_text().replace("\\\n", " ")
+        for install in re.findall(r"pip install [^;]*", re.sub(r"#.*", "", text)):
+            own = "--no-index" in install and "mlberth" in install
+            # By default TORCH_LOCK names a file in which every line has its hash, so that pip asks for all.
+            assert own or "--require-hashes" in install or "${TORCH_LOCK}" in install, install
+        assert "ARG TORCH_LOCK=torch\n" in text or name == "Dockerfile.serve"
