@@ -39,6 +39,7 @@ class Settings:
     timeout: float
     most_in_flight: int | None
     retry: bool
+    batch_max_size: int | None
     max_requests: int | None
     use_nginx: bool
     nginx_conf: Path | None
@@ -76,6 +77,7 @@ class Settings:
             timeout=reader.get(variables.TIMEOUT),
             most_in_flight=reader.get(variables.MAX_IN_FLIGHT),
             retry=reader.get(variables.RETRY),
+            batch_max_size=reader.get(variables.BATCH_MAX_SIZE),
             max_requests=reader.get(variables.MAX_REQUESTS),
             use_nginx=reader.get(variables.USE_NGINX),
             nginx_conf=Path(nginx_conf) if nginx_conf else None,

@@ -85,6 +85,14 @@ RETRY = Variable(
     True,
     "Run a request once more whose worker died with it; for handlers that must not, false.",
 )
+BATCH_MAX_SIZE = Variable(
+    "SAGEMAKER_BATCH_MAX_SIZE",
+    optional(whole_number(1, 256)),
+    None,
+    "How many requests that wait at once may be predicted in one call; 1 turns it off. Set above 1 it "
+    "holds for any predict_fn.",
+    default_text="32 for scikit-learn's and XGBoost's models and a `batched` predict_fn, 1 otherwise",
+)
 MAX_REQUESTS = Variable(
     "SAGEMAKER_MODEL_SERVER_MAX_REQUESTS",
     optional(whole_number(1, 1_000_000_000)),
@@ -195,6 +203,7 @@ ALL: tuple[Variable[Any], ...] = (
     TIMEOUT,
     MAX_IN_FLIGHT,
     RETRY,
+    BATCH_MAX_SIZE,
     MAX_REQUESTS,
     USE_NGINX,
     NGINX_CONF,

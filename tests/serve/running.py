@@ -115,7 +115,7 @@ class Server:
 
     def wait_ready(self) -> Server:
         """Wait for the first 200 of /ping."""
-        wait_until(lambda: self.ping() == 200 or self.process.poll() is not None, message=self.text)
+        wait_until(lambda: self.ping() == 200 or self.process.poll() is not None, timeout=40)
         assert self.process.poll() is None, self.text
         return self
 
