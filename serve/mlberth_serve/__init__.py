@@ -1,1 +1,7 @@
 """The `serve` command: nginx and gunicorn under one supervisor, and what runs in gunicorn's workers."""
+
+from __future__ import annotations
+
+from mlberth_serve.batched import batched
+
+__all__ = ["batched"]

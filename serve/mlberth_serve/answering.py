@@ -19,6 +19,10 @@ class Answering(Protocol):
     def writes(self) -> tuple[str, ...]:
         """The media types that answers can have, the default first."""
 
+    @property
+    def most_batched(self) -> int:
+        """How many requests `transform_batch` takes; with 1 it is never called, and need not be there."""
+
     def place(self, device: str) -> None:
         """Move the model to a worker's device, "cpu" or "cuda:N"."""
 

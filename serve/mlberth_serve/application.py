@@ -6,7 +6,7 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -30,7 +30,7 @@ from mlberth_serve.request_id import ENVIRON_REQUEST_ID, request_id
 from mlberth_serve.response import Response, make_error_response, make_response
 from mlberth_serve.routes import make_routes
 from mlberth_serve.settings import Settings
-from mlberth_serve.transformer import Transformer
+from mlberth_serve.transformer import Request, Transformer
 from mlberth_serve.user_code import failures_logged, find_program
 from mlberth_serve.warm_up import warm_up
 
@@ -112,17 +112,37 @@ class Application:
         """Answer one prediction."""
         name = environ[ENVIRON_REQUEST_ID] = request_id(environ)
         try:
-            return self._predict(environ, name)
-        except HandlerError as error:
-            log.error("request %s: %s failed", name, error.function, exc_info=error.__cause__)  # noqa: TRY400 - the handler's traceback, not ours
-            return make_error_response(error, name)
-        except RequestError as error:
-            return make_error_response(error, name)
-        except Exception:
-            log.exception("request %s failed", name)
-            return make_error_response(InternalError(), name)
+            transformer, asked = self._ask(environ, name)
+            return _make_answer(transformer.transform(*asked), asked.context)
+        except Exception as error:  # noqa: BLE001 - every one is an answer
+            return _make_error(error, name)
 
-    def _predict(self, environ: Mapping[str, Any], name: str) -> Response:
+    @property
+    def most_batched(self) -> int:
+        """How many requests `respond_batch` may be given."""
+        return self._transformer.most_batched if self._transformer else 1
+
+    def respond_batch(self, environs: Sequence[WSGIEnvironment]) -> list[Response]:
+        """Answer several predictions, with one call of the model where that can be."""
+        assert isinstance(self._transformer, Transformer)
+        answers: dict[int, Response] = {}
+        asked: dict[int, Request] = {}
+        for place, environ in enumerate(environs):
+            name = environ[ENVIRON_REQUEST_ID] = request_id(environ)
+            try:
+                _, asked[place] = self._ask(environ, name)
+            except Exception as error:  # noqa: BLE001 - every one is an answer
+                answers[place] = _make_error(error, name)
+        results = self._transformer.transform_batch(list(asked.values()), self._make_context("", ""))
+        for (place, request), result in zip(asked.items(), results, strict=True):
+            if isinstance(result, RequestError):
+                answers[place] = _make_error(result, request.context.request_id)
+            else:
+                answers[place] = _make_answer(result, request.context)
+        return [answers[place] for place in range(len(environs))]
+
+    def _ask(self, environ: Mapping[str, Any], name: str) -> tuple[Answering, Request]:
+        """Return what answers a request, and what it is to be asked; raises RequestError."""
         transformer = self._transformer
         if not transformer:
             raise NotLoadedError
@@ -132,8 +152,7 @@ class Application:
         media_type = parse_content_type(environ.get("CONTENT_TYPE"))
         accept = transformer.choose_accept(environ.get("HTTP_ACCEPT"))
         context = self._make_context(media_type.name, accept, environ, name, deadline)
-        answer, content_type = transformer.transform(body, media_type, context)
-        return make_response(answer, content_type, name, context.response_status, context.response_headers)
+        return transformer, Request(body, media_type, context)
 
     def _load(self) -> tuple[Handler, Answering]:
         without_code = PROFILES[self._settings.profile].without_code
@@ -141,7 +160,7 @@ class Application:
             return Handler(model=None), without_code(self._settings)
         accept = _default_accept(self._settings)
         handler = load_handler(self._settings, self._make_context("", ""))
-        return handler, Transformer(handler, accept)
+        return handler, Transformer(handler, accept, self._settings.batch_max_size)
 
     def _make_context(
         self,
@@ -182,6 +201,20 @@ class Application:
         except Exception as error:
             raise explain(error, "execution_parameters_fn") from error
         return body, context.response_status, context.response_headers | {"Content-Type": content_type}
+
+
+def _make_answer(answer: tuple[bytes, str], context: Context) -> Response:
+    return make_response(*answer, context.request_id, context.response_status, context.response_headers)
+
+
+def _make_error(error: Exception, name: str) -> Response:
+    """Return the answer to a request that failed, and log what only the log may tell."""
+    if isinstance(error, HandlerError):
+        log.error("request %s: %s failed", name, error.function, exc_info=error.__cause__)
+    elif not isinstance(error, RequestError):
+        log.error("request %s failed", name, exc_info=error)
+        error = InternalError()
+    return make_error_response(error, name)
 
 
 def _default_accept(settings: Settings) -> str:

@@ -12,10 +12,13 @@ from typing import Any
 from gunicorn import util
 from gunicorn.http.parser import RequestParser
 
+from mlberth_serve.repeated import is_repeated
 from mlberth_serve.request_head import Head, read_head
 from mlberth_serve.strict_parser import StrictParser
 
 _PIECE = 65536
+MOST_BATCHED_BYTES = 16 * 1024
+"""Above it there is little to win, and the others would wait for the reading."""
 HEAD_SECONDS = 15.0
 """How long a client may take to send a request's head."""
 IDLE_SECONDS = 75.0
@@ -44,6 +47,8 @@ class Connection:
         self.server = server
         self.data = b""
         """What has arrived of requests that no parser has begun."""
+        self._head: Head | None = None
+        """Of the request that `data` begins with, once it has been read."""
         self._settings = settings
         self._parser: Any = None
         self._collect = collect
@@ -78,33 +83,48 @@ class Connection:
         length = None if _EXPECT.search(head) else _LENGTH.search(head)
         return len(data) - end >= min(int(length[1]) if length else 0, _PIECE - end)
 
-    def take_lean(self) -> tuple[Head, bytes] | None:
-        """Take the next request where it is one that nginx sends, with its whole body.
+    def may_batch(self) -> bool:
+        """Tell whether the next request is here, is small, and may be predicted together with others."""
+        head = self._head = read_head(self.data)
+        return (
+            head is not None
+            and head.length <= MOST_BATCHED_BYTES
+            and head.size + head.length <= len(self.data)
+            and not is_repeated(head.environ)
+        )
 
-        None leaves it, whole, to gunicorn's parser; raises OSError where the other side is gone.
+    def read_body(self) -> bool:
+        """Wait for the body where `take_lean` can take the next request; otherwise leave it to `take`.
+
+        Raises OSError where the other side is gone.
         """
-        head = read_head(self.data)
-        if head is None:
-            return None
-        size, missing = len(self.data), head.size + head.length - len(self.data)
+        head = self._head = self._head or read_head(self.data)
+        missing = head.size + head.length - len(self.data) if head else 0
         if missing <= 0:
-            body, self.data = self.data[head.size : head.size + head.length], self.data[size + missing :]
-            return head, body
+            return head is not None
         if self._collect:
-            return None  # a client, and no nginx: its body comes when it comes
-        body = self._receive_rest(self.data[head.size :], head.length)
-        self.data = b""
-        return head, body
+            self._head = None
+            return False  # a client, and no nginx: its body comes when it comes
+        self._receive_rest(missing)
+        return True
 
-    def _receive_rest(self, begun: bytes, length: int) -> bytes:
-        pieces, missing = [begun], length - len(begun)
+    def take_lean(self) -> tuple[Head, bytes]:
+        """Take the next request, which is here with its body."""
+        head, data = self._head, self.data
+        assert head is not None
+        end = head.size + head.length
+        self._head, self.data, self._finished = None, data[end:], True
+        return head, data[head.size : end]
+
+    def _receive_rest(self, missing: int) -> None:
+        pieces = [self.data]
         while missing:
             piece = self.socket.recv(missing, socket.MSG_WAITALL)
             if not piece:
                 raise ConnectionResetError
             pieces.append(piece)
             missing -= len(piece)
-        return b"".join(pieces)
+        self.data = b"".join(pieces)
 
     def take(self) -> Any:
         """Take the next request by gunicorn's parser; raises StopIteration where there is none."""
@@ -130,10 +150,6 @@ class Connection:
         poll = select.poll()
         poll.register(self.socket, 0)  # POLLHUP and POLLERR are always reported
         return bool(poll.poll(0))
-
-    def finish_lean(self) -> None:
-        """Note that a request which was taken with its body is answered."""
-        self._finished = True
 
     def finish_request(self) -> bool:
         """Skip what the application has left of the body; returns whether the next request can be read."""

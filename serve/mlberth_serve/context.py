@@ -6,7 +6,7 @@ import logging
 import math
 import re
 import time
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, overload
 
 from mlberth_serve.errors import BadRequestError
@@ -144,6 +144,18 @@ class Context(ModelServerContext):
         now = self._clock()
         self._observe(step, now - self._step_began)
         self._step_began = now
+
+    def begin_step(self) -> None:
+        """Begin to count the time of the next step now."""
+        self._step_began = self._clock()
+
+    def begin_batch(self, contexts: Sequence[Context]) -> None:
+        """Become the context of a call for several requests: what they have in common."""
+        self.request_id = f"batch of {len(contexts)}"
+        self.content_type, self.accept = contexts[0].content_type, contexts[0].accept
+        self.deadline = min(context.deadline for context in contexts)
+        for context in contexts:
+            context.begin_step()
 
     @property
     def metrics(self) -> HandlerMetrics:

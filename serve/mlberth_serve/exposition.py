@@ -8,7 +8,9 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from itertools import accumulate
+from operator import add
 
 from prometheus_client import generate_latest
 from prometheus_client.core import (
@@ -21,7 +23,7 @@ from prometheus_client.core import (
 from mlberth import __version__
 from mlberth_serve import metric_page
 from mlberth_serve.memory import Memory
-from mlberth_serve.metric_page import BUCKETS, CLASSES, DURATIONS, ROUTES, Page
+from mlberth_serve.metric_page import BUCKETS, CLASSES, DURATIONS, ROUTES, SIZES, Histogram, Page
 
 _DURATIONS = {
     "request": "Predictions, from a worker's first look at the request to its whole answer.",
@@ -109,17 +111,23 @@ def _requests(pages: Sequence[Page]) -> Iterator[Metric]:
     yield requests
     cut_off = _sum(pages, metric_page.CUT_OFF)
     yield CounterMetricFamily("mlberth_requests_cut_off", "Requests whose worker died.", cut_off)
+    if not pages:
+        return
     for number, name in enumerate(DURATIONS):
-        histograms = [page.histogram(number) for page in pages]
-        total = sum(histograms[1:], histograms[0]) if histograms else None
-        if total:
-            bounds = [*(f"{bound:g}" for bound in BUCKETS), "+Inf"]
-            yield HistogramMetricFamily(
-                f"mlberth_{name}_seconds",
-                _DURATIONS[name],
-                buckets=list(zip(bounds, accumulate(total.counts), strict=True)),
-                sum_value=total.total,
-            )
+        total = _add(page.histogram(number) for page in pages)
+        yield _family(f"mlberth_{name}_seconds", _DURATIONS[name], BUCKETS, total)
+    text = "Requests that were predicted in one call, where several may be."
+    yield _family("mlberth_batch_size", text, SIZES, _add(page.batches() for page in pages))
+
+
+def _add(histograms: Iterable[Histogram]) -> Histogram:
+    return reduce(add, histograms)
+
+
+def _family(name: str, text: str, bounds: Iterable[float], total: Histogram) -> Metric:
+    names = [*(f"{bound:g}" for bound in bounds), "+Inf"]
+    buckets = list(zip(names, accumulate(total.counts), strict=True))
+    return HistogramMetricFamily(name, text, buckets=buckets, sum_value=total.total)
 
 
 def _handler(pages: Sequence[Page]) -> Iterator[Metric]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from mlberth.errors import Fault, ModelLoadError
 from mlberth_serve import frameworks, variables
+from mlberth_serve.batched import batched, is_batched
 from mlberth_serve.binding import SIGNATURES, BindingError, Function, bind
 from mlberth_serve.context import Context
 from mlberth_serve.profiles import PROFILES
@@ -95,7 +96,9 @@ def _bind_functions(program: Program) -> Mapping[str, Function]:
     for name in SIGNATURES:
         if hasattr(module, name):
             try:
-                functions[name] = bind(name, getattr(module, name))
+                function = getattr(module, name)
+                bound = bind(name, function)
+                functions[name] = batched(bound) if is_batched(function) else bound
             except BindingError as error:
                 faults.append(Fault(program.path.name, error.found, error.expected))
     mixed = [name for name in _STEPS if name in functions]

@@ -153,6 +153,9 @@ class Master(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
     respond: Callable[..., Response] | None = None
     """How the application answers a prediction without WSGI around it, where it can."""
+    respond_batch: Callable[..., list[Response]] | None = None
+    """How it answers several; asked where `most_batched` is more than 1."""
+    most_batched = 1
 
     def __init__(
         self,
@@ -200,7 +203,9 @@ class Master(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             access_log=AccessLog(self._command["log_format"]) if logged and not behind_nginx else None,
             tell_trace=logged and behind_nginx,
         )
-        self.respond = observed.respond if hasattr(self._application, "respond") else None
+        if hasattr(self._application, "respond"):
+            self.respond, self.respond_batch = observed.respond, observed.respond_batch
+            self.most_batched = self._application.most_batched
         if behind_nginx:
             return observed
         run = self._folder.run

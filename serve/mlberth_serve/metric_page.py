@@ -21,13 +21,18 @@ BUCKETS = (
 )
 """Upper bounds in seconds; one more bucket has what is above."""
 
+SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+"""Upper bounds of the histogram of batches, as many as of durations."""
+
 PID, STARTS, BUSY, CUT_OFF, LOAD_SECONDS, DROPPED = range(6)
 REQUESTS = 8
 """The first of the counts, one for each class of each route."""
 HISTOGRAMS = REQUESTS + len(ROUTES) * len(CLASSES)
 """The first histogram: a sum, then a count for each bucket."""
 HISTOGRAM_CELLS = 1 + len(BUCKETS) + 1
-CELLS = HISTOGRAMS + len(DURATIONS) * HISTOGRAM_CELLS
+BATCH = HISTOGRAMS + len(DURATIONS) * HISTOGRAM_CELLS
+"""The histogram of how many requests were predicted in one call."""
+CELLS = BATCH + HISTOGRAM_CELLS
 
 ENTRIES = CELLS * 8
 """The offset of the handler's entries, in bytes."""
@@ -81,7 +86,13 @@ class Page:
 
     def histogram(self, duration: int) -> Histogram:
         """Return one histogram."""
-        first = HISTOGRAMS + duration * HISTOGRAM_CELLS
+        return self._histogram(HISTOGRAMS + duration * HISTOGRAM_CELLS)
+
+    def batches(self) -> Histogram:
+        """Return the histogram of batches."""
+        return self._histogram(BATCH)
+
+    def _histogram(self, first: int) -> Histogram:
         total, *counts = self._cells[first : first + HISTOGRAM_CELLS]
         return Histogram(total, tuple(counts))
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from mlberth_serve import metric_page
 from mlberth_serve.metric_page import (
+    BATCH,
     BUCKETS,
     CLASSES,
     DURATIONS,
@@ -28,6 +29,7 @@ from mlberth_serve.metric_page import (
     NAME_BYTES,
     REQUESTS,
     ROUTES,
+    SIZES,
     Page,
     Series,
     make_series,
@@ -77,9 +79,15 @@ class Recorder:
         cells[metric_page.LOAD_SECONDS] = load_seconds
         cells[metric_page.PID] = os.getpid()
 
-    def begin_request(self) -> None:
-        """Say that a request is being worked on."""
-        self._cells[metric_page.BUSY] = 1.0
+    def begin_request(self, count: int = 1) -> None:
+        """Say that a request, or several at once, is being worked on."""
+        self._cells[metric_page.BUSY] = count
+
+    def observe_batch(self, count: int) -> None:
+        """Count the requests that are predicted in one call."""
+        cells = self._cells
+        cells[BATCH] += count
+        cells[BATCH + 1 + bisect_left(SIZES, count)] += 1
 
     def end_request(self, path: str, status: str, seconds: float) -> None:
         """Count a request by its path and status line; the latency is that of predictions alone."""

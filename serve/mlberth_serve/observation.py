@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlberth_serve.access_log import TRACE_HEADER, AccessLog
@@ -77,6 +77,26 @@ class Observed:
             response.headers.append((TRACE_HEADER, request_ids(environ)["trace_id"]))
         self._end(environ, response.status_line, began, (len(response.body),))
         return response
+
+    def respond_batch(self, environs: Sequence[WSGIEnvironment]) -> list[Response]:
+        """Answer several predictions together."""
+        began = self._clock()
+        for environ in environs:
+            self._begin(environ)
+        current_request.set(None)
+        self._recorder.begin_request(len(environs))
+        self._recorder.observe_batch(len(environs))
+        try:
+            responses: list[Response] = self._application.respond_batch(environs)
+        except Exception:
+            for environ in environs:
+                self._end(environ, "500", began, ())
+            raise
+        for environ, response in zip(environs, responses, strict=True):
+            if self._tell_trace:
+                response.headers.append((TRACE_HEADER, request_ids(environ)["trace_id"]))
+            self._end(environ, response.status_line, began, (len(response.body),))
+        return responses
 
     def _begin(self, environ: WSGIEnvironment) -> float:
         began = self._clock()

@@ -45,6 +45,7 @@ class Settings:
     most_in_flight: int | None
     job_queue_size: int | None
     retry: bool
+    batch_max_size: int | None
     max_requests: int | None
     max_memory_mb: int | None
     use_nginx: bool
@@ -89,6 +90,7 @@ class Settings:
             most_in_flight=reader.get(variables.MAX_IN_FLIGHT),
             job_queue_size=reader.get(variables.JOB_QUEUE_SIZE),
             retry=reader.get(variables.RETRY),
+            batch_max_size=reader.get(variables.BATCH_MAX_SIZE),
             max_requests=reader.get(variables.MAX_REQUESTS),
             max_memory_mb=reader.get(variables.MAX_MEMORY),
             use_nginx=reader.get(variables.USE_NGINX),

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from mlberth.errors import ContractError, Fault
 from mlberth_serve import frameworks, variables
+from mlberth_serve.batched import DEFAULT_MOST, is_batched
+from mlberth_serve.batching import group_key, join, split
 from mlberth_serve.codecs import CODECS, READERS, first_names
+from mlberth_serve.codecs.codec import Decoded
 from mlberth_serve.codecs.text import decode_text
 from mlberth_serve.context import Context
 from mlberth_serve.errors import (
@@ -24,11 +29,24 @@ _TEXT_TYPES = frozenset({CSV, JSON})
 """What `input_fn` and `transform_fn` get as str; every other body is bytes (sagemaker-inference-toolkit)."""
 
 
+log = logging.getLogger(__name__)
+
+
+class Request(NamedTuple):
+    """What `transform` takes."""
+
+    body: bytes
+    media_type: MediaType
+    context: Context
+
+
 class Transformer:
     """One loaded model and its handler, ready for requests."""
 
-    def __init__(self, handler: Handler, default_accept: str) -> None:
+    def __init__(self, handler: Handler, default_accept: str, most_batched: int | None = None) -> None:
         self._handler = handler
+        self._most_batched = most_batched
+        self._refuses_batches = False
         self._own_output = bool(handler.output_fn or handler.transform_fn)
         self._own_input = bool(handler.input_fn or handler.transform_fn)
         if default_accept not in CODECS and not self._own_output:
@@ -47,6 +65,13 @@ class Transformer:
     def writes(self) -> tuple[str, ...]:
         """The media types that answers can have, the default first."""
         return (*self._offered, "*/*") if self._own_output else self._offered
+
+    @property
+    def most_batched(self) -> int:
+        """How many requests may be predicted in one call; 1 is each by itself."""
+        if self._handler.transform_fn or self._refuses_batches:
+            return 1
+        return self._most_batched or (DEFAULT_MOST if is_batched(self._handler.predict_fn) else 1)
 
     def place(self, device: str) -> None:
         """Move the model to a worker's device, "cpu" or "cuda:N": for the worker alone, after the fork."""
@@ -68,33 +93,105 @@ class Transformer:
         Raises RequestError: what the handler raised of that kind, or what `handler_fault` makes of
         anything else, with the cause.
         """
-        if not body:
-            raise BadRequestError("The body is empty.")
-        if not self._own_input and media_type.name not in READERS:
-            raise UnsupportedTypeError(f"Content-Type is none of {first_names(READERS)}.")
-        handler, accept = self._handler, context.accept
-        function = "transform_fn"
-        data: Any
+        if self._handler.transform_fn:
+            return self._transform_at_once(body, media_type, context)
+        data, envelope = self._decode(body, media_type, context)
+        return self._encode(self._predict(data, context), envelope, context)
+
+    def transform_batch(
+        self, requests: Sequence[Request], context: Context
+    ) -> list[tuple[bytes, str] | RequestError]:
+        """Return what `transform` would for each request, or what it would raise.
+
+        Rows that are alike are predicted in one call, whose `context` that of no request is. Where it
+        fails, or returns something other than one prediction for each row, each request is run alone.
+        """
+        results: dict[int, tuple[bytes, str] | RequestError] = {}
+        groups: dict[object, list[tuple[int, Decoded]]] = {}
+        for place, (body, media_type, own) in enumerate(requests):
+            own.begin_step()
+            try:
+                decoded = self._decode(body, media_type, own)
+            except RequestError as error:
+                results[place] = error
+                continue
+            key = group_key(decoded.array)
+            groups.setdefault(place if key is None else (media_type.name, *key), []).append((place, decoded))
+        for members in groups.values():
+            arrays = [decoded.array for _, decoded in members]
+            parts = self._predict_joined(arrays, context, [requests[place].context for place, _ in members])
+            for (place, decoded), part in zip(members, parts, strict=True):
+                results[place] = self._finish(decoded, part, requests[place].context)
+        return [results[place] for place in range(len(requests))]
+
+    def _predict_joined(
+        self, arrays: list[Any], context: Context, own: list[Context]
+    ) -> list[Any] | list[None]:
+        """Return the prediction for each array, or None for each, which is then to be run alone."""
+        if len(arrays) == 1 or self._refuses_batches:
+            return [None] * len(arrays)
+        context.begin_batch(own)
+        assert self._handler.predict_fn is not None
         try:
-            if handler.transform_fn:
-                data = _payload(body, media_type)
-                result = handler.transform_fn(handler.model, data, media_type.name, accept, context)
-                context.finish_step(PREDICT)
-                return finish(result, context)
-            function = "input_fn"
-            envelope = ""
-            if handler.input_fn:
-                data = handler.input_fn(_payload(body, media_type), media_type.name, context)
-            else:
-                data, envelope = READERS[media_type.name].decode(body, media_type)
-            context.finish_step(DECODE)
-            function = "predict_fn"
-            assert handler.predict_fn is not None
-            prediction = handler.predict_fn(data, handler.model, context)
+            prediction = self._handler.predict_fn(join(arrays), self._handler.model, context)
+            parts = split(prediction, arrays)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - one of them is at fault, and will be told so
+            log.debug("a batch of %d failed, each is run alone: %r", len(arrays), error)
+            return [None] * len(arrays)
+        if parts is None:
+            self._refuses_batches = True
+            log.warning("predict_fn does not return a prediction for each row: no more batches")
+            return [None] * len(arrays)
+        for each in own:
+            each.finish_step(PREDICT)
+        return parts
+
+    def _finish(
+        self, decoded: Decoded, prediction: Any | None, context: Context
+    ) -> tuple[bytes, str] | RequestError:
+        context.begin_step()
+        try:
+            if prediction is None:
+                prediction = self._predict(decoded.array, context)
+            return self._encode(prediction, decoded.envelope, context)
+        except RequestError as error:
+            return error
+
+    def _transform_at_once(self, body: bytes, media_type: MediaType, context: Context) -> tuple[bytes, str]:
+        handler = self._handler
+        assert handler.transform_fn is not None
+        _check_body(body)
+        with _explained("transform_fn"):
+            data = _payload(body, media_type)
+            result = handler.transform_fn(handler.model, data, media_type.name, context.accept, context)
             context.finish_step(PREDICT)
-            if handler.output_fn:
-                function = "output_fn"
-                answer = finish(handler.output_fn(prediction, accept, context), context)
+            return finish(result, context)
+
+    def _decode(self, body: bytes, media_type: MediaType, context: Context) -> Decoded:
+        _check_body(body)
+        input_fn = self._handler.input_fn
+        if not input_fn and media_type.name not in READERS:
+            raise UnsupportedTypeError(f"Content-Type is none of {first_names(READERS)}.")
+        with _explained("input_fn"):
+            if input_fn:
+                decoded = Decoded(input_fn(_payload(body, media_type), media_type.name, context))
+            else:
+                decoded = READERS[media_type.name].decode(body, media_type)
+            context.finish_step(DECODE)
+            return decoded
+
+    def _predict(self, data: Any, context: Context) -> Any:
+        assert self._handler.predict_fn is not None
+        with _explained("predict_fn"):
+            prediction = self._handler.predict_fn(data, self._handler.model, context)
+            context.finish_step(PREDICT)
+            return prediction
+
+    def _encode(self, prediction: Any, envelope: str, context: Context) -> tuple[bytes, str]:
+        output_fn, accept = self._handler.output_fn, context.accept
+        with _explained("output_fn" if output_fn else "predict_fn"):
+            if output_fn:
+                answer = finish(output_fn(prediction, accept, context), context)
             else:
                 refuse_iterators(prediction)
                 if envelope and accept == JSON:
@@ -102,10 +199,27 @@ class Transformer:
                 answer = CODECS[accept].encode(prediction), accept
             context.finish_step(ENCODE)
             return answer
-        except RequestError:
-            raise
-        except Exception as error:
-            raise explain(error, function) from error
+
+
+class _explained:  # noqa: N801 - used like a function; a generator would cost a microsecond more
+    """Turns what a function of the handler raises into a RequestError."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: str) -> None:
+        self._function = function
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, Exception | SystemExit) and not isinstance(error, RequestError):
+            raise explain(error, self._function) from error
+
+
+def _check_body(body: bytes) -> None:
+    if not body:
+        raise BadRequestError("The body is empty.")
 
 
 def _payload(body: bytes, media_type: MediaType) -> str | bytes:

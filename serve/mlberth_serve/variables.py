@@ -135,6 +135,14 @@ RETRY = Variable(
     True,
     "Run a request once more whose worker died with it; for handlers that must not, false.",
 )
+BATCH_MAX_SIZE = Variable(
+    "SAGEMAKER_BATCH_MAX_SIZE",
+    optional(whole_number(1, 256)),
+    None,
+    "How many requests that wait at once may be predicted in one call; 1 turns it off. Set above 1 it "
+    "holds for any predict_fn.",
+    default_text="32 for scikit-learn's and XGBoost's models and a `batched` predict_fn, 1 otherwise",
+)
 MAX_REQUESTS = Variable(
     "SAGEMAKER_MODEL_SERVER_MAX_REQUESTS",
     optional(whole_number(1, 1_000_000_000)),
@@ -285,6 +293,7 @@ ALL: tuple[Variable[Any], ...] = (
     MAX_IN_FLIGHT,
     JOB_QUEUE_SIZE,
     RETRY,
+    BATCH_MAX_SIZE,
     MAX_REQUESTS,
     MAX_MEMORY,
     USE_NGINX,

@@ -21,7 +21,7 @@ import resource
 import select
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -29,14 +29,15 @@ from gunicorn.http import wsgi
 from gunicorn.http.errors import NoMoreData
 from gunicorn.workers.sync import SyncWorker
 
-from mlberth_serve.connection import Connection
+from mlberth_serve.batch_size import BatchSize
+from mlberth_serve.connection import MOST_BATCHED_BYTES, Connection
 from mlberth_serve.errors import RequestError
 from mlberth_serve.heartbeat import Heartbeat
 from mlberth_serve.lean_environ import LeanEnviron, LeanRequest
 from mlberth_serve.memory import read_resident
 from mlberth_serve.refusal import refusal, send_refusal
 from mlberth_serve.reply import GoneError, Reply, send_response
-from mlberth_serve.request_head import Head
+from mlberth_serve.response import Response
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -46,6 +47,7 @@ _NOTIFY_SECONDS = 0.25
 _READ_SECONDS = 15.0
 """How long a client that is no nginx may take between two pieces of a body."""
 _MOST_CONNECTIONS = 1000
+_MOVE_EVERY = 64
 _TIMEOUT = RequestError(504, "timeout", "No answer within SAGEMAKER_MODEL_SERVER_TIMEOUT seconds.")
 
 
@@ -61,8 +63,8 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
     _notified = 0.0
     _told_to_end = False
     _reply: Reply | None = None
-    _waiting: socket.socket | None = None
-    """Where the answer to the request in work belongs."""
+    _waiting: Sequence[socket.socket] = ()
+    """Where the answers to the requests in work belong."""
 
     def init_signals(self) -> None:
         """Let a prediction that is cut off leave its stack in the log, even from inside C code."""
@@ -84,24 +86,29 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         self._most = min(_MOST_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
         self._queue = select.poll()
         self._environ = LeanEnviron(self.cfg)
-        self._respond = self.app.respond
+        self._batch_size = BatchSize(self.app.most_batched)
         listeners = {listener.fileno(): listener for listener in self.sockets}
         with select.epoll() as self._poll:
             for listener in self.sockets:
                 listener.setblocking(False)
                 self._queue.register(listener, select.POLLIN)
-                # EXCLUSIVE: a new connection wakes one worker, not all of them.
-                self._poll.register(listener, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+                # Not EPOLLEXCLUSIVE: the one worker that it wakes may have a request on a kept connection
+                # by then, and the new one would wait for that while others sleep.
+                self._poll.register(listener, select.EPOLLIN)
             self._poll.register(self.PIPE[0], select.EPOLLIN)
             while self.alive and self.is_parent_alive():
                 self.notify()
+                ready: list[Connection] = []
                 for number, _ in self._turn_order(self._poll.poll(_HEARTBEAT_SECONDS)):
                     if number in self._connections:
-                        self._go_on(self._connections[number])
+                        connection = self._connections[number]
+                        if connection.receive():
+                            ready.append(connection)
                     elif number in listeners:
-                        self._accept(listeners[number])
+                        self._accept(listeners[number], ready)
                     elif number == self.PIPE[0]:
                         os.read(number, 4096)
+                self._serve_ready(ready)
                 self._close_overdue()
             self._finish()
 
@@ -109,38 +116,107 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         """Return open connections before new ones: to take a new one may close an old one."""
         return sorted(events, key=lambda event: event[0] not in self._connections)
 
-    def _accept(self, listener: Any) -> bool:
-        """Take the next connection of the queue; returns whether there was one."""
+    def _accept(self, listener: Any, ready: list[Connection]) -> None:
+        """Take the next connections of the queue: one, or what may be predicted together."""
+        most = self._batch_size.allowed if self._behind_nginx else 1
+        while len(ready) < most and (connection := self._accept_one(listener, ready)):
+            if self._behind_nginx:
+                connection.receive(wait=True)  # nginx has the whole request before it connects
+                ready.append(connection)
+                if not connection.may_batch():
+                    return
+            elif connection.receive():
+                ready.append(connection)
+
+    def _accept_one(self, listener: Any, ready: Collection[Connection]) -> Connection | None:
         if not self.alive and not self._told_to_end:
-            return False  # max_requests: the others, or the next worker, take what waits
+            return None  # max_requests: the others, or the next worker, take what waits
         try:
             client, address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
-            return False
+            return None
         except OSError as error:
             self.log.warning("No connection can be taken: %s", error.strerror)
             time.sleep(_HEARTBEAT_SECONDS / 10)  # no descriptor is left, say: do not spin
-            return False
+            return None
         server = self._names[listener.fileno()]
         connection = Connection(client, address, server, self.cfg, collect=not self._behind_nginx)
         if self._behind_nginx:
-            for idle in list(self._connections.values()):
-                self._drop(idle)
-            connection.receive(wait=True)  # nginx has the whole request before it connects
-            self._serve(connection)
+            self._make_room(ready)
         else:
             if len(self._connections) >= self._most:
                 self._drop(min(self._connections.values(), key=lambda held: held.deadline))
             self._hold(connection)
             if not self.alive:
                 select.select([client], [], [], _HEARTBEAT_SECONDS / 10)
-            self._go_on(connection)
-        return True
+        return connection
 
-    def _go_on(self, connection: Connection) -> None:
-        """Serve a connection where enough has arrived on it."""
-        if connection.receive():
+    def _make_room(self, ready: Collection[Connection]) -> None:
+        """Close kept connections, but for those with a request, until one more is not too many."""
+        idle = [held for held in self._connections.values() if held not in ready]
+        for held in idle[: max(0, len(self._connections) + 1 - self._batch_size.allowed)]:
+            self._drop(held)
+
+    def _serve_ready(self, ready: Sequence[Connection]) -> None:
+        """Answer what has arrived on connections: together what may be, everything else by itself."""
+        together = [connection for connection in ready if connection.may_batch()]
+        if self._batch_size.allowed == 1 or len(together) == 1:
+            together = []
+        # These first: one of them may be repeated, and must not die with others of whose faults nobody knows.
+        for connection in ready:
+            if connection not in together:
+                self._serve(connection)
+        if together:
+            self._serve_batch(together)
+
+    def _serve_batch(self, connections: Sequence[Connection]) -> None:
+        """Answer one request of each connection, by one call of the model where that can be."""
+        present = []
+        for connection in connections:
+            if connection.is_abandoned():
+                self._drop(connection)
+            else:
+                present.append(connection)
+        if not present:
+            return
+        self._count(len(present))
+        self._waiting = [connection.socket for connection in present]
+        self.notify()
+        self.heartbeat.begin_request()
+        try:
+            began = time.perf_counter()
+            environs = [self._make_environ(connection) for connection in present]
+            responses = self.app.respond_batch(environs)
+            seconds = time.perf_counter() - began
+        except Exception as error:  # noqa: BLE001 - of ours: what the handler raises is an answer
+            for connection in present:
+                self.handle_error(None, connection.socket, connection.address, error)
+                self._drop(connection)
+            return
+        finally:
+            self._waiting = ()
+            self.heartbeat.end_request()
+        for connection, response in zip(present, responses, strict=True):
+            self._finish_lean(connection, response)
+        self._batch_size.note(len(present), seconds, waiting=True)
+
+    def _finish_lean(self, connection: Connection, response: Response) -> None:
+        keep = self._may_keep(connection)
+        try:
+            send_response(connection.socket, response, keep=keep)
+        except GoneError:
+            keep = False
+        if not keep:
+            self._drop(connection)
+        elif connection.has_request():
             self._serve(connection)
+        else:
+            self._hold(connection)
+
+    def _count(self, requests: int) -> None:
+        self.nr += requests
+        if self.nr >= self.max_requests or self._has_grown():
+            self.alive = False
 
     def _serve(self, connection: Connection) -> None:
         """Answer the requests that have arrived; keep the connection, or close it."""
@@ -177,27 +253,49 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
     def _finish(self) -> None:
         """Answer what had arrived before we were told to end: on open connections, and in the queue."""
         for connection in list(self._connections.values()):
-            self._go_on(connection)
+            if connection.receive():
+                self._serve(connection)
         for connection in list(self._connections.values()):
             self._drop(connection)
         deadline = time.monotonic() + self.cfg.graceful_timeout
         for listener in self.sockets:
-            while self._told_to_end and time.monotonic() < deadline and self._accept(listener):
-                pass
+            while self._told_to_end and time.monotonic() < deadline:
+                ready: list[Connection] = []
+                self._accept(listener, ready)
+                if not ready:
+                    break
+                self._serve_ready(ready)
 
     def _has_grown(self) -> bool:
         """Tell whether this process has more memory than it may: then this request is its last."""
         return self.most_memory is not None and (read_resident(os.getpid()) or 0) > self.most_memory
 
-    def _may_keep(self) -> bool:
-        """Tell whether a connection may stay open: where another waits, nginx's goes to the queue's end."""
-        return self.alive and bool(self.cfg.keepalive) and not (self._behind_nginx and self._queue.poll(0))
+    def _is_waited_for(self) -> bool:
+        """Tell whether a connection waits in the queue."""
+        return bool(self._queue.poll(0))
+
+    def _may_keep(self, connection: Connection) -> bool:
+        """Tell whether a connection may stay open.
+
+        Behind nginx there are as many as may be answered together. Where that is one, it stays while
+        no other waits in the queue. Now and then one is closed, so that no worker has many for good
+        while another has few.
+        """
+        if not self.alive or not self.cfg.keepalive:
+            return False
+        if not self._behind_nginx:
+            return True
+        others = len(self._connections) - (connection.socket.fileno() in self._connections)
+        allowed = self._batch_size.allowed
+        if allowed == 1:
+            return not others and not self._is_waited_for()
+        return others < allowed and self.nr % _MOVE_EVERY > 0
 
     def _serve_one(self, connection: Connection) -> bool:
         """Answer one request; returns whether the connection is good for another."""
         try:
-            lean = connection.take_lean()
-            request = connection.take() if lean is None else None
+            lean = connection.read_body()
+            request = None if lean else connection.take()
         except (StopIteration, NoMoreData, OSError):
             return False  # the other side has no further request
         except Exception as error:  # noqa: BLE001 - a faulty request must not end the worker
@@ -205,13 +303,11 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
             return False
         if connection.is_abandoned():
             return False
-        self.nr += 1
-        if self.nr >= self.max_requests or self._has_grown():
-            self.alive = False
-        self._waiting = connection.socket
+        self._count(1)
+        self._waiting = [connection.socket]
         self.heartbeat.begin_request()
         try:
-            return self._answer_lean(connection, *lean) if lean else self._answer(connection, request)
+            return self._answer_lean(connection) if lean else self._answer(connection, request)
         except (Exception, SystemExit) as error:
             if isinstance(error, GoneError) or (isinstance(error, OSError) and connection.is_abandoned()):
                 pass  # the client went away, with its request half read or its answer half sent
@@ -222,23 +318,29 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
                 self.handle_error(request, connection.socket, connection.address, error)
             return False
         finally:
-            self._reply = self._waiting = None
+            self._reply, self._waiting = None, ()
             self.heartbeat.end_request()
 
-    def _answer_lean(self, connection: Connection, head: Head, body: bytes) -> bool:
+    def _answer_lean(self, connection: Connection) -> bool:
         """Answer a prediction that nginx has sent, with as little around it as can be."""
-        environ = self._environ.make(connection, head, body)
-        connection.finish_lean()
-        if self._respond is None:
+        environ = self._make_environ(connection)
+        if self.app.respond is None:
             request = LeanRequest(connection.socket)
-            reply = Reply(request, connection.socket, self.cfg, self._may_keep)
+            reply = Reply(request, connection.socket, self.cfg, lambda: self._may_keep(connection))
             environ["wsgi.early_hints"] = request.early_hints(reply)
             self._write(reply, environ)
             return not reply.should_close()
-        response = self._respond(environ)
-        keep = self._may_keep()
+        began = time.perf_counter()
+        response = self.app.respond(environ)
+        if int(environ.get("CONTENT_LENGTH", 0)) <= MOST_BATCHED_BYTES:
+            seconds = time.perf_counter() - began
+            self._batch_size.note(1, seconds, waiting=self.app.most_batched > 1 and self._is_waited_for())
+        keep = self._may_keep(connection)
         send_response(connection.socket, response, keep=keep)
         return keep
+
+    def _make_environ(self, connection: Connection) -> WSGIEnvironment:
+        return self._environ.make(connection, *connection.take_lean())
 
     def _answer(self, connection: Connection, request: Any) -> bool:
         reply, environ = wsgi.create(
@@ -248,7 +350,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
             connection.server,
             self.cfg,
             response_class=Reply,
-            response_args=(self._may_keep,),
+            response_args=(lambda: self._may_keep(connection),),
         )
         self._write(reply, environ)
         return connection.finish_request() and not reply.should_close()
@@ -277,10 +379,10 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def handle_abort(self, *_: object) -> None:
         """End a prediction that hangs, with an answer where nginx has not given one."""
-        if self._waiting and not (self._reply and self._reply.headers_sent):
+        for client in [] if self._reply and self._reply.headers_sent else self._waiting:
             with contextlib.suppress(OSError):
-                self._waiting.settimeout(0)
-                self._waiting.sendall(refusal(_TIMEOUT))
+                client.settimeout(0)
+                client.sendall(refusal(_TIMEOUT))
         os._exit(1)
 
     def handle_error(self, request: Any, client: socket.socket, address: Any, error: BaseException) -> None:

@@ -222,7 +222,7 @@ def test_hung_prediction_is_killed(tmp_path: Path, command: str) -> None:
         else:
             with pytest.raises((OSError, http.client.HTTPException)):
                 server.invoke(command)
-        assert 2 <= time.monotonic() - began < 6
+        assert 1.7 < time.monotonic() - began < 6  # the last sign of life may be a little older
         wait_until(lambda: not is_alive(worker))
         server.wait_ready()
         assert "faulty.py" in server.text

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mlberth.errors import Fault, ModelLoadError
+from mlberth_serve.batched import batched
 from mlberth_serve.binding import Function
 from mlberth_serve.context import Context
 from mlberth_serve.frameworks.framework import has_base, refuse_missing, refuse_model, refuse_unsafe
@@ -22,10 +23,8 @@ log = logging.getLogger(__name__)
 FILES = "*.skops, *.joblib, *.pkl"
 _SKOPS = ".skops"
 _SUFFIXES = {_SKOPS, ".joblib", ".pkl"}
-_NAMED_PARTS = (
-    "sklearn.compose._column_transformer.ColumnTransformer",
-    "sklearn.preprocessing._function_transformer.FunctionTransformer",
-)
+_FREE_FUNCTION = "sklearn.preprocessing._function_transformer.FunctionTransformer"
+_NAMED_PARTS = ("sklearn.compose._column_transformer.ColumnTransformer", _FREE_FUNCTION)
 
 
 def is_model_file(path: Path) -> bool:
@@ -66,9 +65,14 @@ def make_predict(model: Any) -> Function:
     """
     columns = getattr(model, "n_features_in_", None)
     names = getattr(model, "feature_names_in_", None)
-    if names is not None:
-        return _make_named_predict(model, [str(name) for name in names])
+    if names is None:
+        predict = _make_plain_predict(columns)
+    else:
+        predict = _make_named_predict(model, [str(name) for name in names])
+    return batched(predict) if _is_row_wise(model) else predict
 
+
+def _make_plain_predict(columns: int | None) -> Function:
     def predict(data: Any, model: Any, context: Context) -> Any:
         rows = to_rows(data, columns)
         try:
@@ -100,6 +104,16 @@ def _make_named_predict(model: Any, names: list[str]) -> Function:
             raise explain_refusal(rows) from error
 
     return predict
+
+
+def _is_row_wise(model: Any) -> bool:
+    """Tell whether no part of a model can look from one row to another: all are scikit-learn's own."""
+    parts = [model, *model.get_params().values()] if hasattr(model, "get_params") else [model]
+    estimators = [part for part in parts if owns(part)]
+    return all(
+        type(part).__module__.startswith("sklearn.") and not has_base(part, _FREE_FUNCTION)
+        for part in (model, *estimators)
+    )
 
 
 def _wants_frame(model: Any) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mlberth_serve.batched import batched
 from mlberth_serve.binding import Function
 from mlberth_serve.context import Context
 from mlberth_serve.frameworks.framework import has_base, refuse_missing, refuse_model, refuse_unsafe
@@ -86,6 +87,7 @@ def make_predict(model: Any) -> Function:
     # Linear boosters have no in-place prediction.
     is_linear = json.loads(model.save_config())["learner"]["gradient_booster"]["name"] == "gblinear"
 
+    @batched
     def predict(data: Any, model: Any, context: Context) -> Any:  # noqa: ARG001 - a predict_fn's signature
         rows = to_numbers(to_rows(by_name(data, names) if names else data, columns))
         if has_base(rows, "xgboost.core.DMatrix"):
@@ -97,6 +99,7 @@ def make_predict(model: Any) -> Function:
     return predict
 
 
+@batched
 def _predict_estimator(data: Any, model: Any, context: Context) -> Any:  # noqa: ARG001 - a predict_fn's signature
     names = getattr(model, "feature_names_in_", ())
     return model.predict(to_numbers(to_rows(by_name(data, names), model.n_features_in_)))

@@ -35,6 +35,8 @@ class AlgorithmMode:
         )
         self._keys = _selected_keys(settings, self._ensemble)
 
+    most_batched = 1
+
     @property
     def reads(self) -> tuple[str, ...]:
         """The media types of bodies that can be read."""
