@@ -76,6 +76,8 @@ def train(environ: Mapping[str, str], signals: SignalQueue, python: str) -> int:
 def _prepare(environ: Mapping[str, str], python: str, journal: Journal) -> Job:
     training = Training.from_environ(environ)
     journal.level = training.environment.log_level
+    if region := training.environment.parameters.platform.get("sagemaker_region"):
+        environ = {"SAGEMAKER_REGION": str(region), **environ}
     _fetch(training, environ, journal)
     job = make_job(training, environ, python)
     if not training.s3_output:
