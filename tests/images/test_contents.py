@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 from tests.images.conftest import Image
@@ -124,3 +125,29 @@ def test_sizes_are_those_on_the_page(image: Image) -> None:
     assert set(promised) == set(FLAVOURS)
     for flavour in FLAVOURS:
         assert real[flavour] == pytest.approx(promised[flavour], rel=0.2, abs=10)
+
+
+@every_image
+@of_each_kind
+def test_constraints_name_every_library(kind: str, flavour: str, engine: Engine, image: Image) -> None:
+    """What no job's install may change is each library that the image brings, in the version that it has."""
+    script = (
+        "pip list --format=freeze --exclude pip --exclude mlberth; echo --; cat /opt/venv/constraints.txt"
+    )
+    installed, _, constraints = engine.run(image(kind, flavour), "sh", "-c", script).stdout.partition("--\n")
+    assert sorted(constraints.split()) == sorted(installed.split())
+    if flavour != "base":
+        name = {"sklearn": "scikit-learn", "xgboost": "xgboost-cpu"}.get(flavour, flavour)
+        assert f"\n{name}==" in f"\n{constraints}"
+
+
+@of_each_kind
+def test_constraints_protect_the_framework(kind: str, engine: Engine, image: Image, tmp_path: Path) -> None:
+    """A job that asks for another version of the image's framework fails with pip's reason."""
+    (tmp_path / "requirements.txt").write_text("numpy<1\n")
+    (tmp_path / "train.py").write_text("print('trained')")
+    tmp_path.chmod(0o755)
+    options = [f"--volume={tmp_path}:/opt/ml/code", "--network=none", "--env=PIP_NO_INDEX=1"]
+    done = engine.run(image(kind, "sklearn"), "train", options=options)
+    assert (done.returncode, done.stdout.count("trained")) == (69, 0)
+    assert "The user requested (constraint) numpy==" in done.stderr

@@ -109,3 +109,27 @@ def test_childs_environment_keeps_what_the_user_set(golden_job: Environment) -> 
     environ = child_environ({"PYTHONPATH": "/a", "PYTHONUNBUFFERED": "0", "X": "y"}, golden_job)
     assert environ["PYTHONPATH"].split(":")[:2] == [str(golden_job.layout.code), "/a"]
     assert (environ["PYTHONUNBUFFERED"], environ["PYTHONFAULTHANDLER"], environ["X"]) == ("0", "1", "y")
+
+
+def test_region_and_name_of_the_job_are_passed_on(golden_job: Environment) -> None:
+    """What the job says of both reaches the program, and what the user has set stays."""
+
+    def exported(platform: dict[str, Any], **environ: str) -> tuple[str | None, str | None]:
+        job = golden_job._replace(parameters=golden_job.parameters._replace(platform=platform))
+        found = child_environ(environ, job)
+        return found.get("SAGEMAKER_REGION"), found.get("SAGEMAKER_JOB_NAME")
+
+    asked = {"sagemaker_region": "eu-west-3"}
+    assert exported(asked, AWS_REGION="eu-west-1") == ("eu-west-3", "job-env")
+    assert exported({}, AWS_REGION="eu-west-1") == ("eu-west-1", "job-env")
+    assert exported(asked, SAGEMAKER_REGION="mine", SAGEMAKER_JOB_NAME="too") == ("mine", "too")
+    assert exported({}) == (None, "job-env")
+
+
+def test_files_that_images_of_frameworks_name(golden_job: Environment) -> None:
+    """Programs of the scikit-learn and XGBoost images find the configuration where those say it is."""
+    variables, config = sm_variables(golden_job), golden_job.layout.config
+    assert variables["SM_INPUT"] == variables["SM_INPUT_DIR"]
+    assert variables["SM_INPUT_TRAINING_CONFIG_FILE"] == str(config / "hyperparameters.json")
+    assert variables["SM_INPUT_DATA_CONFIG_FILE"] == str(config / "inputdataconfig.json")
+    assert variables["SM_CHECKPOINT_CONFIG_FILE"] == str(config / "checkpointconfig.json")

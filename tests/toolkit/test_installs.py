@@ -169,6 +169,7 @@ def test_constraints_protect_what_the_image_has(code: Path, python: str, tmp_pat
     answer, said = result(start(code, python, SAGEMAKER_PIP_CONSTRAINTS=str(tmp_path / "constraints.txt")))
     assert answer["kind"] == "DependencyError"
     assert "The user requested (constraint) mlberth" in said.replace("-private", "_private")
+    assert "The user requested (constraint) mlberth" in answer["error"]
 
 
 def test_lock_without_uv_says_what_to_do(code: Path, python: str) -> None:

@@ -71,6 +71,18 @@ def test_failure_is_the_exit_message(job: Tree) -> None:
     )
 
 
+def test_details_are_beside_the_message(job: Tree) -> None:
+    """What 1 KB cannot hold is in output/failure.json; the next success takes it away."""
+    (job.layout.processing_code / "work.py").write_text("raise ValueError('x' * 5000)")
+    assert job.process("work.py").code == 1
+    details = json.loads((job.layout.output / "failure.json").read_text())
+    assert details["message"] == "ValueError: " + "x" * 5000
+    assert (details["kind"], details["exit_code"], details["rank"], details["hosts"]) == ("program", 1, 1, 2)
+    (job.layout.processing_code / "work.py").write_text("")
+    assert job.process("work.py").code == 0
+    assert list(job.layout.output.iterdir()) == []
+
+
 def test_message_of_the_program_is_left_alone(job: Tree) -> None:
     """A message that the program wrote is the one that is shown."""
     program = f"open({str(job.layout.message)!r}, 'w').write('mine'); raise SystemExit(3)"

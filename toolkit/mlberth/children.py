@@ -47,15 +47,17 @@ def start(
     env: Mapping[str, str],
     cwd: Path | None = None,
     stdin: bool = False,
+    stdout: int | None = None,
     stderr: int | None = None,
     death_signal: int = signal.SIGKILL,
     pass_fds: Sequence[int] = (),
 ) -> Child:
     """Start a program in a new process group that gets `death_signal` when we die.
 
-    It has our standard streams, but an empty standard input unless `stdin` says otherwise and the descriptor
-    `stderr` where there is one. Raises OSError where it cannot be started, and ValueError for text that no
-    process can be given. No thread of ours may run but those that only read and write.
+    It has our standard streams, but an empty standard input unless `stdin` says otherwise, and the
+    descriptors `stdout` and `stderr` where there are any. Raises OSError where it cannot be started, and
+    ValueError for text that no process can be given. No thread of ours may run but those that only read
+    and write.
     """
     parent = os.getpid()
     readable, writable = os.pipe2(os.O_CLOEXEC)  # closed by an exec that succeeds
@@ -68,7 +70,7 @@ def start(
     if pid == 0:
         try:
             _leave_group(parent, death_signal)
-            _take_streams(stdin, stderr, pass_fds)
+            _take_streams(stdin, {1: stdout, 2: stderr}, pass_fds)
             if cwd:
                 os.chdir(cwd)
             os.execvpe(argv[0], [*argv], env)  # noqa: S606 - never a shell
@@ -98,12 +100,13 @@ def _leave_group(parent: int, death_signal: int) -> None:
             os._exit(128 + death_signal)
 
 
-def _take_streams(stdin: bool, stderr: int | None, pass_fds: Sequence[int]) -> None:
+def _take_streams(stdin: bool, streams: Mapping[int, int | None], pass_fds: Sequence[int]) -> None:
     """Let the program have its standard streams and `pass_fds`, and no other descriptor."""
     if not stdin:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    if stderr is not None:
-        os.dup2(stderr, 2)
+    for number, descriptor in streams.items():
+        if descriptor is not None:
+            os.dup2(descriptor, number)
     kept = {0, 1, 2, *pass_fds}
     for descriptor in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208 - names alone
         try:

@@ -91,8 +91,8 @@ def install(
     """Install what the code in a folder asks for; quietly nothing where it asks for nothing.
 
     Returns the stop signal that arrived meanwhile, if one did: the caller then ends. The installer's output
-    is streamed. Call it before any other child is started: it ends with nothing left below this process.
-    Raises DependencyError with the installer's last lines.
+    is streamed to standard error. Call it before any other child is started: it ends with nothing left below
+    this process. Raises DependencyError with the installer's last lines.
     """
     argv = install_command(python, code, installs)
     if not argv:
@@ -100,7 +100,7 @@ def install(
     _check(code, installs, argv, environ)
     env = _QUIET | {"UV_PROJECT_ENVIRONMENT": sys.prefix} | dict(environ) | _index(installs)
     try:
-        outcome = supervise(argv, env=env, cwd=code, signals=signals, grace=_GRACE_SECONDS)
+        outcome = supervise(argv, env=env, cwd=code, signals=signals, grace=_GRACE_SECONDS, merge=True)
     except OSError as error:
         raise PlatformError(Fault(argv[0], error.strerror or str(error), "a program that starts")) from error
     if outcome.stopped_by is None and outcome.returncode != 0:
@@ -173,7 +173,12 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8-sig", errors="replace") if path.is_file() else ""
 
 
+def _is_conflict(line: str) -> bool:
+    return line.startswith("The user requested ") or " depends on " in line
+
+
 def _last_lines(stderr: bytes, secrets: Iterable[str]) -> str:
     lines = [line.strip() for line in stderr.decode(errors="replace").splitlines() if line.strip()]
-    errors = [line for line in lines if line.lower().startswith("error:")] or lines
+    # pip says on standard output which requirements are in conflict.
+    errors = [line for line in lines if line.lower().startswith("error:") or _is_conflict(line)] or lines
     return masked_text(" / ".join(errors[-_LAST_LINES:]), secrets)

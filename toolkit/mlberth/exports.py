@@ -24,8 +24,11 @@ def child_environ(environ: Mapping[str, str], environment: Environment) -> dict[
 
     A variable that the user set keeps its value unless it is one of the contract's own.
     """
+    region = environment.parameters.platform.get("sagemaker_region") or environ.get("AWS_REGION")
+    unless_set = {"SAGEMAKER_REGION": region, "SAGEMAKER_JOB_NAME": environment.job_name}
+    known = {name: str(value) for name, value in unless_set.items() if value}
     own = {"CURRENT_HOST": environment.hosts.current}
-    return program_environ(environ, environment.layout.code) | own | sm_variables(environment)
+    return known | program_environ(environ, environment.layout.code) | own | sm_variables(environment)
 
 
 def too_large(environ: Mapping[str, str]) -> list[str]:
@@ -120,6 +123,11 @@ def _ours(environment: Environment) -> dict[str, Any]:
         "checkpoint_dir": environment.checkpoint_dir,
         "input_data_dir": str(layout.data),
         "output_failure": str(layout.failure),
+        # Those that the images of scikit-learn and XGBoost set.
+        "input": str(layout.input),
+        "input_training_config_file": str(layout.hyperparameters),
+        "input_data_config_file": str(layout.input_data_config),
+        "checkpoint_config_file": str(layout.checkpoint_config),
         "source_dir": str(layout.code),
         "entry_script": environment.program,
         "master_addr": environment.master,

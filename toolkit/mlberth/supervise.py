@@ -49,22 +49,23 @@ def supervise(
     grace: float,
     cwd: Path | None = None,
     stderr: int = _STDERR,
+    merge: bool = False,
     collapse: bool = False,
     on_start: Callable[[], None] = lambda: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
     """Run a program and pass on every signal; `grace` seconds after a stop signal, kill what is left.
 
-    Standard output is the program's own. Standard error passes through us byte for byte, or, with
-    `collapse`, without the states of progress bars that a terminal would overwrite. `on_start` is called
-    when the program runs and before a word of its standard error is passed on. Raises OSError where the
-    program cannot be started.
+    Standard output is the program's own, or goes the way of standard error with `merge`. Standard error
+    passes through us byte for byte, or, with `collapse`, without the states of progress bars that a
+    terminal would overwrite. `on_start` is called when the program runs and before a word of its
+    standard error is passed on. Raises OSError where the program cannot be started.
     """
     adopt_orphans()
     began = clock()
     source, said = os.pipe2(os.O_CLOEXEC)
     try:
-        child = start(argv, env=env, cwd=cwd, stderr=said)
+        child = start(argv, env=env, cwd=cwd, stdout=said if merge else None, stderr=said)
     except BaseException:
         os.close(source)
         raise

@@ -36,7 +36,7 @@ def explain(environ: Mapping[str, str], python: str) -> str:
         lines["install"] = lines["command"] = "known once the code is there"
     else:
         job = make_job(training, environ, python)
-        environment = resolved(environment)
+        environment = resolved(training)
         lines["install"] = (
             shlex.join(install_command(python, code, training.settings.installs) or []) or "nothing"
         )

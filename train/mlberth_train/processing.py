@@ -31,7 +31,8 @@ def process(arguments: Sequence[str], environ: Mapping[str, str], signals: Signa
     """Run the program that the arguments name, or SAGEMAKER_PROGRAM; returns the exit code."""
     layout = Layout.from_environ(environ)
     journal = open_journal(environ)
-    reports = Reports(layout.message, folders=(layout.processing,))
+    # Beside the message: what lies in the folder of an output is part of the job's result.
+    reports = Reports(layout.message, details=layout.output / "failure.json", folders=(layout.processing,))
     return Runner(journal, reports, environ, signals, python).run(
         lambda: _prepare(layout, arguments, environ, python, journal)
     )

@@ -34,6 +34,7 @@ class Training(NamedTuple):
     settings: Settings
     submit_directory: str | None
     s3_output: str | None
+    specification: str | None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Training:
@@ -45,6 +46,7 @@ class Training(NamedTuple):
             protocol=reader.get(variables.ARGS_PROTOCOL),
             settings=Settings.read(reader),
             submit_directory=reader.get(variables.SUBMIT_DIRECTORY) or None,
+            specification=reader.get(variables.SPECIFICATION) or None,
             s3_output=reader.get(variables.S3_OUTPUT)
             or environment.parameters.platform.get(variables.S3_OUTPUT.name.lower()),
         )
@@ -74,6 +76,8 @@ def train(environ: Mapping[str, str], signals: SignalQueue, python: str) -> int:
 def _prepare(environ: Mapping[str, str], python: str, journal: Journal) -> Job:
     training = Training.from_environ(environ)
     journal.level = training.environment.log_level
+    if region := training.environment.parameters.platform.get("sagemaker_region"):
+        environ = {"SAGEMAKER_REGION": str(region), **environ}
     _fetch(training, environ, journal)
     job = make_job(training, environ, python)
     if not training.s3_output:
@@ -108,7 +112,7 @@ def _fetch(training: Training, environ: Mapping[str, str], journal: Journal) -> 
 
 def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job:
     """Return what to run, from the code that is there; changes nothing."""
-    environment = resolved(training.environment)
+    environment = resolved(training)
     code = environment.layout.code
     if environment.module:
         argv = shown = hook_command(environment.module, python=python, where=TRAINING_MODULE.name)
@@ -135,8 +139,16 @@ def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job
     )
 
 
-def resolved(environment: Environment) -> Environment:
-    """Return the environment with the program that is run where the job names none."""
+def resolved(training: Training) -> Environment:
+    """Return the environment with the program that is run where the job names none, and with defaults.
+
+    Raises ContractError for what the program's specification does not allow.
+    """
+    environment = training.environment
+    if training.specification:
+        from mlberth_train.specification import specification_file, specified  # noqa: PLC0415 - few jobs have one
+
+        environment = specified(environment, specification_file(environment, training.specification))
     if environment.module:
         return environment
     how = f"Set {PROGRAM.name} or the hyperparameter {PROGRAM.name.lower()}."

@@ -52,6 +52,14 @@ S3_OUTPUT = Variable(
     "`aws`), unless that folder is there before; wins over the hyperparameter of the same name.",
     default_text="nowhere",
 )
+SPECIFICATION = Variable(
+    "SAGEMAKER_TRAINING_SPECIFICATION",
+    OPTIONAL_TEXT,
+    None,
+    "A file in the code folder, or anywhere in the image, that says which hyperparameters and channels the "
+    "program takes, in the form of the platform's TrainingSpecification; the job is checked against it.",
+    default_text="no check",
+)
 LOG_FORMAT = Variable(
     "SAGEMAKER_LOG_FORMAT",
     one_of("text", "json"),
@@ -71,6 +79,7 @@ ALL: tuple[Variable[Any], ...] = (
     TRAINING_MODULE,
     SUBMIT_DIRECTORY,
     ARGS_PROTOCOL,
+    SPECIFICATION,
     STOP_GRACE,
     S3_OUTPUT,
     HOST_WAIT,
