@@ -125,7 +125,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         connection = Connection(client, address, server, self.cfg, collect=not self._behind_nginx)
         if self._behind_nginx:
             for idle in list(self._connections.values()):
-                self._drop(idle)
+                self._retire(idle)
             connection.receive(wait=True)  # nginx has the whole request before it connects
             self._serve(connection)
         else:
@@ -168,6 +168,18 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
             self._poll.unregister(number)
         connection.close()
 
+    def _retire(self, connection: Connection) -> None:
+        """Close a connection that was kept, and answer first what had arrived on it.
+
+        After the shutdown nginx's next write fails as a whole, which tells it that nobody has its request.
+        """
+        if self._behind_nginx:
+            with contextlib.suppress(OSError):
+                connection.socket.shutdown(socket.SHUT_RD)
+        self._go_on(connection)
+        if connection.socket.fileno() in self._connections:
+            self._drop(connection)
+
     def _close_overdue(self) -> None:
         if not self._behind_nginx:  # which closes what it does not use by itself
             now = time.monotonic()
@@ -177,9 +189,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
     def _finish(self) -> None:
         """Answer what had arrived before we were told to end: on open connections, and in the queue."""
         for connection in list(self._connections.values()):
-            self._go_on(connection)
-        for connection in list(self._connections.values()):
-            self._drop(connection)
+            self._retire(connection)
         deadline = time.monotonic() + self.cfg.graceful_timeout
         for listener in self.sockets:
             while self._told_to_end and time.monotonic() < deadline and self._accept(listener):

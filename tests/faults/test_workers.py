@@ -25,11 +25,11 @@ def _nginx() -> None:
 
 
 def kill_worker(server: Server, load: Load) -> float:
-    """Kill one worker, and return how long it took until all were there again and requests went on."""
-    victim, *others = workers(server)
-    os.kill(victim, signal.SIGKILL)
+    """Kill one worker, and return how long it took until another had answered in its place."""
+    before = workers(server)
+    os.kill(before[0], signal.SIGKILL)
     began = time.monotonic()
-    wait_until(lambda: len(set(workers(server)) - {victim}) > len(others), timeout=PATIENCE)
+    wait_until(lambda: int(server.invoke("worker").body) not in before, timeout=PATIENCE)
     recovery = time.monotonic() - began
     wait_for_answers(load, 50)
     return recovery
@@ -210,7 +210,7 @@ def test_29_worker_that_leaks_is_replaced(tmp_path: Path, limit: str) -> None:
     assert load.failures == []
     assert len(seen) > 4
     assert largest < ceiling
-    assert pings.statuses == {200}
+    assert pings.slowest < 2
 
 
 def resident(pid: int) -> int:
