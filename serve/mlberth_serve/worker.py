@@ -176,7 +176,8 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         if self._behind_nginx:
             with contextlib.suppress(OSError):
                 connection.socket.shutdown(socket.SHUT_RD)
-        self._go_on(connection)
+        if connection.receive() and connection.data:
+            self._serve(connection)
         if connection.socket.fileno() in self._connections:
             self._drop(connection)
 
