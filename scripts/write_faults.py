@@ -1,8 +1,8 @@
 """Write the tables of docs/reliability.md from the figures that the tests of tests/faults have printed.
 
-python scripts/write_faults.py build/faults.jsonl
+python scripts/write_faults.py build/faults.jsonl [build/soak.jsonl]
 
-A line of the file is one fault's figures as JSON; of several with the same name the last counts.
+A line of a file is one fault's figures as JSON; of several with the same name the last counts.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ Figures = dict[str, Any]
 _KILL, _HUP, _TERM = "kill -9 of a worker", "SIGHUP under load", "SIGTERM under load"
 _MORE, _HANG = "10 times the load", "a prediction that hangs"
 _POISON = "a request that kills its worker"
+_SOAK = "soak"
 _ECHO, _LEAK = "a million echoes", "a leak of 1 MB a request, MAX_REQUESTS"
 # What is promised, the bar, the fault whose figures say it, and how.
 TARGETS = [
@@ -44,6 +45,10 @@ TARGETS = [
     ("Answers that are another request's, under faults", "0", _ECHO, "{lost}"),
     ("Runs of a request that kills its worker", "≤ 2", _POISON, "{runs}"),
     ("… that must not be repeated", "1", f"{_POISON}, not to be repeated", "{runs}"),
+    ("A soak: requests", "0 failed", _SOAK, "{lost} in {minutes} minutes"),
+    ("… memory after the warm-up, under kills and reloads", "≤ 1 %", _SOAK, "{growth_under_faults}"),
+    ("… memory after the warm-up, under load alone", "≤ 1 %", _SOAK, "{growth_under_load}"),
+    ("… descriptors, processes and files that leak", "0", _SOAK, "{leaks}"),
 ]
 _COMMON = {"row", "id", "passed", "fault", "n", "failed", "recovery_ms", "ping_max_ms"}
 
@@ -53,7 +58,9 @@ def words(figures: Figures) -> dict[str, str]:
     said = {name: f"{value:g}" for name, value in figures.items() if name not in _COMMON}
     said |= {name[:-2]: seconds(1000 * figures[name]) for name in figures if name.endswith("_s")}
     said |= {name[:-3]: seconds(figures[name]) for name in ("recovery_ms", "ping_max_ms") if name in figures}
-    return said | {"lost": f"{figures['failed']} of {figures['n']:,}"}
+    said |= {name: f"{figures[name]:.2%}" for name in figures if name.startswith("growth_")}
+    leaks = ", ".join(str(value) for name, value in figures.items() if name.endswith("_leaked"))
+    return said | {"lost": f"{figures['failed']} of {figures['n']:,}", "leaks": leaks}
 
 
 def seconds(milliseconds: float | None) -> str:
@@ -63,9 +70,10 @@ def seconds(milliseconds: float | None) -> str:
     return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
 
 
-def read(path: Path) -> dict[str, Figures]:
-    """Return the figures by the fault's name."""
-    told = [json.loads(line) for line in path.read_text().splitlines()]
+def read(paths: Iterable[str]) -> dict[str, Figures]:
+    """Return the figures by the fault's name; other lines, such as a bar that was missed, are left out."""
+    lines = [line for path in paths for line in Path(path).read_text().splitlines()]
+    told = [json.loads(line) for line in lines if line.startswith("{")]
     return {figures["fault"]: figures for figures in told}
 
 
@@ -115,9 +123,13 @@ def put(page: str, name: str, lines: Iterable[str]) -> str:
 
 def main() -> None:
     """Write both tables, and where they were measured."""
-    told = read(Path(sys.argv[1]))
+    told = read(sys.argv[1:])
     where = f"{cpu_count()} CPUs, Linux {platform.release()}, Python {platform.python_version()}"
-    lines = [f"Measured by `make faults` on {where}.", "", *fault_table(told.values())]
+    lines = [
+        f"Measured by `make faults` on {where}.",
+        "",
+        *fault_table(each for name, each in told.items() if name != _SOAK),
+    ]
     page = put(PAGE.read_text(), "faults", lines)
     PAGE.write_text(put(page, "targets", target_table(told)))
     print(f"wrote docs/{PAGE.name}: {len(told)} faults")

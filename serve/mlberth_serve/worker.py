@@ -155,7 +155,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         """Close kept connections, but for those with a request, until one more is not too many."""
         idle = [held for held in self._connections.values() if held not in ready]
         for held in idle[: max(0, len(self._connections) + 1 - self._batch_size.allowed)]:
-            self._drop(held)
+            self._retire(held)
 
     def _serve_ready(self, ready: Sequence[Connection]) -> None:
         """Answer what has arrived on connections: together what may be, everything else by itself."""
@@ -244,6 +244,19 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
             self._poll.unregister(number)
         connection.close()
 
+    def _retire(self, connection: Connection) -> None:
+        """Close a connection that was kept, and answer first what had arrived on it.
+
+        After the shutdown nginx's next write fails as a whole, which tells it that nobody has its request.
+        """
+        if self._behind_nginx:
+            with contextlib.suppress(OSError):
+                connection.socket.shutdown(socket.SHUT_RD)
+        if connection.receive() and connection.data:
+            self._serve(connection)
+        if connection.socket.fileno() in self._connections:
+            self._drop(connection)
+
     def _close_overdue(self) -> None:
         if not self._behind_nginx:  # which closes what it does not use by itself
             now = time.monotonic()
@@ -253,10 +266,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
     def _finish(self) -> None:
         """Answer what had arrived before we were told to end: on open connections, and in the queue."""
         for connection in list(self._connections.values()):
-            if connection.receive():
-                self._serve(connection)
-        for connection in list(self._connections.values()):
-            self._drop(connection)
+            self._retire(connection)
         deadline = time.monotonic() + self.cfg.graceful_timeout
         for listener in self.sockets:
             while self._told_to_end and time.monotonic() < deadline:

@@ -138,7 +138,8 @@ def main() -> int:
         left = len(belonging(server)) + len(list(server.temporary.iterdir()))
     first = stormy[len(stormy) // 4]
     figures = {
-        "fault": f"soak of {minutes:g} minutes",
+        "fault": "soak",
+        "minutes": minutes,
         "n": sum(load.count for load in loads),
         "failed": sum(len(load.failures) for load in loads),
         "rounds": len(stormy),

@@ -66,7 +66,14 @@ def test_28_kernel_out_of_memory_takes_a_worker(tmp_path: Path) -> None:
         cgroup.rmdir()
     # A worker that predicts for somebody else may be the one that the kernel takes.
     others = len(load.failures)
-    report("the kernel out of memory", n=load.count, failed=others, recovery=recovery, pings=pings, lost=lost)
+    report(
+        "the kernel out of memory",
+        n=load.count,
+        failed=others,
+        recovery=recovery,
+        pings=pings,
+        workers_lost=lost,
+    )
     assert answer.status == 502 or others
     assert others <= lost
     assert lost >= 1

