@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def wait_until(predicate: Callable[[], object], *, timeout: float = 10.0, message: str = "") -> None:
+def wait_until(predicate: Callable[[], object], *, timeout: float = 30.0, message: str = "") -> None:
     """Return as soon as `predicate()` holds; fail after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not predicate():
