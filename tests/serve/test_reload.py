@@ -74,7 +74,7 @@ def test_time_of_a_reload(tmp_path: Path) -> None:
     begun[2].loaded = True
     succession.advance(ready=True)
     assert succession.serving is begun[2]
-    assert first.told == ["end"]
+    assert begun[0].told == ["end"]
     assert run.socket.readlink() == begun[2].folder.socket
     assert run.documents.readlink() == begun[2].folder.documents
 
