@@ -36,5 +36,5 @@ class NginxWorkers:
 def _children(pid: int) -> set[int]:
     try:
         return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
-    except FileNotFoundError:  # not every kernel has it
+    except OSError:  # not every kernel has it
         return set(descendants(pid))

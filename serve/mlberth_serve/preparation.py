@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mlberth import logs
 from mlberth.children import exit_code
-from mlberth.dependencies import install, install_command
+from mlberth.dependencies import REQUIREMENTS, install, install_command
 from mlberth.paths import is_file
 from mlberth.signals import SignalQueue
 from mlberth.sources import S3, fetch_code
@@ -35,10 +35,19 @@ def needs_preparation(settings: Settings) -> bool:
     """
     if must_fetch(settings):
         return True
-    program = find_code(settings)
-    return (
-        program is not None and install_command(sys.executable, program.folder, settings.installs) is not None
-    )
+    folder = find_requirements(settings)
+    return folder is not None and install_command(sys.executable, folder, settings.installs) is not None
+
+
+def find_requirements(settings: Settings) -> Path | None:
+    """Return the folder of the code, whose requirements are installed; None where there is none.
+
+    A model without a handler may bring requirements too, in its `code/`. Raises ContractError.
+    """
+    if program := find_code(settings):
+        return program.folder
+    folder = settings.layout.model / "code"
+    return folder if not settings.safe_models_only and (folder / REQUIREMENTS).is_file() else None
 
 
 def must_fetch(settings: Settings) -> bool:
@@ -65,12 +74,12 @@ def prepare(environ: Mapping[str, str], folder: GenerationDirectory) -> int:
             where = variables.SUBMIT_DIRECTORY.name
             fetch_code(settings.submit_directory, folder.code, environ, where=where)
         environ = prepared_environment(environ, settings, folder)
-        program = find_code(Settings.from_environ(environ))
-        if program is None:
+        folder_of_code = find_requirements(Settings.from_environ(environ))
+        if folder_of_code is None:
             return 0
         with SignalQueue() as signals:
             stopped_by = install(
-                program.folder, settings.installs, python=sys.executable, environ=environ, signals=signals
+                folder_of_code, settings.installs, python=sys.executable, environ=environ, signals=signals
             )
         return exit_code(-stopped_by) if stopped_by else 0
     except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor must hear of it

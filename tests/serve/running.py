@@ -122,7 +122,7 @@ class Server:
 
     def wait_ready(self) -> Server:
         """Wait for the first 200 of /ping."""
-        wait_until(lambda: self.ping() == 200 or self.process.poll() is not None, timeout=40)
+        wait_until(lambda: self.ping() == 200 or self.process.poll() is not None, timeout=60)
         assert self.process.poll() is None, self.text
         return self
 

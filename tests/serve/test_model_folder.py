@@ -172,3 +172,15 @@ def test_code_that_is_none(model_dir: Path, name: str, value: str) -> None:
         needs_preparation(settings(model_dir, **{name: value}))
     assert "\n" not in str(caught.value)
     assert repr(value) in str(caught.value)
+
+
+@pytest.mark.parametrize(("safe", "expected"), [("false", True), ("true", False)])
+def test_requirements_of_a_model_without_a_handler(model_dir: Path, safe: str, expected: bool) -> None:
+    """They are installed from the model's `code/`, unless nothing that runs code may come with a model."""
+    (model_dir / "code").mkdir()
+    (model_dir / "code/requirements.txt").write_text("xgboost\n")
+    assert needs_preparation(settings(model_dir, SAGEMAKER_SAFE_MODELS_ONLY=safe)) is expected
+    other = model_dir.parent / "code"  # where an image that trains has what it trains with
+    other.mkdir()
+    (model_dir / "code/requirements.txt").rename(other / "requirements.txt")
+    assert not needs_preparation(settings(model_dir))

@@ -13,6 +13,8 @@ from werkzeug.test import Client, TestResponse
 from mlberth.errors import ModelLoadError
 from mlberth_serve.application import Application
 from mlberth_serve.codecs import recordio
+from mlberth_serve.guest import Guest
+from mlberth_serve.settings import Settings
 
 XGBOOST_HANDLER = """
 from sagemaker_xgboost_container import encoder
@@ -101,3 +103,22 @@ def test_recordio_and_the_server_in_the_stand_ins(load_project: LoadProject, mod
     body = recordio.encode(np.ones((2, 3), np.float32))
     answer = post(application, body, "application/x-recordio-protobuf")
     assert answer.get_json() == [2, 3, 2, "9000-9100", "8080"], answer.text
+
+
+def test_application_of_the_users_asks_the_stand_ins(model_dir: Path) -> None:
+    """A WSGI application finds the server's settings there as well."""
+    (model_dir / "code").mkdir()
+    (model_dir / "code/served.py").write_text(
+        "from sagemaker_containers import _env\n"
+        "def app(environ, start_response):\n"
+        "    start_response('200 OK', [])\n"
+        "    return [_env.ServingEnv().http_port.encode()]\n"
+    )
+    environ = {
+        "SAGEMAKER_BASE_DIR": str(model_dir.parent),
+        "SAGEMAKER_BIND_TO_PORT": "9000",
+        "SAGEMAKER_SERVING_MODULE": "served:app",
+    }
+    guest = Guest(Settings.from_environ(environ))
+    guest.load()
+    assert Client(guest).get("/").data == b"9000"
