@@ -91,6 +91,10 @@ soak: $(VENV)/test.stamp ## Serve for MINUTES under load, kills and reloads; fai
 	@mkdir -p $(dir $(SOAKED))
 	@set -o pipefail; $(BIN)/python -m tests.faults.soak $(MINUTES) | tee $(SOAKED)
 
+.PHONY: fuzz
+fuzz: $(VENV)/test.stamp ## Send a million requests, and a hundred thousand configurations, archives and bodies, made by chance.
+	@MLBERTH_LONG=1 MLBERTH_REQUIRE_NGINX=1 $(BIN)/python -m pytest -q -s tests/security/fuzz
+
 .PHONY: clean
 clean: ## Remove what was built here.
 	@rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache

@@ -8,8 +8,6 @@
     canary  200 to the request that is sent behind it on the same connection: both see where it has ended
     404 …   any other status, as it is
     -       the connection is closed without an answer
-
-A fourth column says why the worker alone does not answer so yet.
 """
 
 from __future__ import annotations
@@ -27,11 +25,10 @@ REFUSED = {400, 413, 414, 417, 431, 501, 505}
 
 
 class Expected(NamedTuple):
-    """The answers that are right, one or the other, and why the worker alone gives none of its own yet."""
+    """The answers that are right, one or the other."""
 
     nginx: list[str]
     alone: list[str]
-    gap: str
 
 
 def read_expected() -> dict[str, Expected]:
@@ -39,8 +36,11 @@ def read_expected() -> dict[str, Expected]:
     with Path(__file__).with_name("answers.tsv").open(newline="") as file:
         rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     return {
-        name: Expected(nginx.split(" / "), (nginx if alone == "=" else alone).split(" / "), "".join(gap))
-        for name, nginx, alone, *gap in rows
+        name: Expected(
+            nginx.split(" / "),
+            (nginx if alone == "=" else alone).split(" / "),
+        )
+        for name, nginx, alone in rows
     }
 
 

@@ -1,7 +1,8 @@
 """What every fuzzer shares: its seed, how many inputs it makes, what it keeps and what it prints.
 
-MLBERTH_FUZZ_SEED   the seed, printed by each run; without one a short run has always the same
-MLBERTH_FUZZ_ONLY   the number of one input: nothing else is run
+MLBERTH_FUZZ_SEED     the seed, printed by each run; without one a short run has always the same
+MLBERTH_FUZZ_ONLY     the number of one input: nothing else is run
+MLBERTH_FUZZ_MINUTES  how long each fuzzer may take; 60 without
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ LONG = os.environ.get("MLBERTH_LONG") == "1"
 SEED = int(os.environ.get("MLBERTH_FUZZ_SEED", time.time_ns() % 10**9 if LONG else 7))
 _ONLY = os.environ.get("MLBERTH_FUZZ_ONLY")
 _KEPT = Path(__file__).parents[3] / "build/fuzz"
-_LONGEST = 3600.0
+_LONGEST = 60 * float(os.environ.get("MLBERTH_FUZZ_MINUTES", "60"))
 
 
 class Fuzzer:
@@ -30,13 +31,13 @@ class Fuzzer:
         self._began = time.monotonic()
         self.failures: list[str] = []
 
-    def numbers(self, longest: float = _LONGEST) -> Iterator[int]:
-        """Yield the numbers of the inputs, for at most `longest` seconds."""
+    def numbers(self) -> Iterator[int]:
+        """Yield the numbers of the inputs, for as long as there is time."""
         if _ONLY:
             yield int(_ONLY)
             return
         for number in range(self._most):
-            if time.monotonic() - self._began > longest:
+            if time.monotonic() - self._began > _LONGEST:
                 return
             yield number
 

@@ -39,15 +39,27 @@ def test_kill_at_any_system_call_leaves_the_old_or_the_new(tmp_path: Path, name:
     """Whenever a writer dies, what it writes is as before or whole, and the next writer goes on."""
     short, long = KILLS[name]
     fuzzer = Fuzzer(f"kills-{name}", short=short, long=long)
-    times = str(len(list(fuzzer.numbers())))
-    command = python("-m", "tests.security.fuzz.publishing", name, str(tmp_path / "work"), times, str(SEED))
+    times = len(list(fuzzer.numbers()))
+    stops, problems = kill(tmp_path / "work", name, times)
+    fuzzer.report(kills=times, stops=stops, torn=len(problems))
+    assert problems == []
+    assert stops > 20
+
+
+def test_torn_file_is_noticed(tmp_path: Path) -> None:
+    """A file that is written in place is found empty after one kill or another."""
+    _, problems = kill(tmp_path / "work", "careless", 40)
+    assert problems
+
+
+def kill(folder: Path, name: str, times: int) -> tuple[int, list[str]]:
+    """Kill a writer at random; return how many stops it has, and what was wrong."""
+    command = python("-m", "tests.security.fuzz.publishing", name, str(folder), str(times), str(SEED))
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=3600, check=True)
     stops, *problems = done.stdout.splitlines()
     if stops == "not allowed":
         pytest.skip("no process may trace another here")
-    fuzzer.report(kills=int(times), stops=int(stops), torn=len(problems))
-    assert problems == []
-    assert int(stops) > 20
+    return int(stops), problems
 
 
 @pytest.mark.parametrize("fault", ERRORS)

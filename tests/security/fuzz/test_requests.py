@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any
 
 import pytest
 from tests.security.fuzz.corpus import CANARY, REFUSED, REQUESTS, in_words, read_expected
@@ -23,6 +22,8 @@ from tests.serve.running import require_nginx
 EXPECTED = read_expected()
 SECRETS = (b"Traceback", b'File "', b".py", b"/tmp", b"/home", b"/usr", b"root:", b"gunicorn/")
 NGINX, ALONE, SOCKET, RECORDER = "nginx", "alone", "socket", "recorder"
+# nginx drops a request whose client has closed its direction; a worker answers all the same.
+PATIENCE = {NGINX: 6.0, RECORDER: 6.0, ALONE: 0.05, SOCKET: 0.05}
 Talks = dict[str, dict[str, Conversation]]
 
 
@@ -48,22 +49,18 @@ def talks(recorder: list[Recorder], tmp_path_factory: pytest.TempPathFactory) ->
             RECORDER: to_recorder,
         }
         before = workers(behind), workers(alone)
-        found: Talks = {}
-        for target, connect in targets.items():
-            made = {name: Conversation(connect, [data + CANARY]) for name, data in REQUESTS.items()}
-            assert len(list(converse(made.values(), parallel=8))) == len(made)
-            found[target] = made
+        found: Talks = {
+            target: {
+                name: Conversation(connect, [data + CANARY], PATIENCE[target])
+                for name, data in REQUESTS.items()
+            }
+            for target, connect in targets.items()
+        }
+        every = [talk for talks in found.values() for talk in talks.values()]
+        assert len(list(converse(every, parallel=24))) == len(every)
         yield found
         assert (workers(behind), workers(alone)) == before
         assert "Traceback" not in behind.text + alone.text
-
-
-def cases() -> Iterator[Any]:
-    """Yield each request's name twice, for nginx and for the worker alone."""
-    for name, expected in EXPECTED.items():
-        yield pytest.param(NGINX, name, id=f"nginx-{name}")
-        marks = [pytest.mark.xfail(reason=expected.gap, strict=True)] if expected.gap else []
-        yield pytest.param(ALONE, name, id=f"alone-{name}", marks=marks)
 
 
 def test_every_request_has_its_answers() -> None:
@@ -71,7 +68,8 @@ def test_every_request_has_its_answers() -> None:
     assert list(EXPECTED) == list(REQUESTS)
 
 
-@pytest.mark.parametrize(("target", "name"), list(cases()))
+@pytest.mark.parametrize("target", [NGINX, ALONE])
+@pytest.mark.parametrize("name", EXPECTED)
 def test_request_is_answered_as_it_must_be(talks: Talks, target: str, name: str) -> None:
     """Each request gets its answers, and what stands behind a refused one is never taken for a request."""
     expected = EXPECTED[name].nginx if target == NGINX else EXPECTED[name].alone
@@ -106,25 +104,15 @@ def test_refused_request_ends_its_connection(talks: Talks) -> None:
     assert kept == []
 
 
-def test_worker_answers_alike_on_either_socket(talks: Talks) -> None:
-    """Behind nginx a worker may close earlier, when another connection waits, and differs in nothing else."""
-    for name, talk in talks[SOCKET].items():
-        other = talks[ALONE][name].answers
-        assert [echo(answer) for answer in talk.answers] == [
-            echo(answer) for answer in other[: len(talk.answers)]
-        ], name
-        assert talk.answers or not other, name
-
-
 def test_nginx_passes_on_requests_with_one_end(talks: Talks, recorder: list[Recorder]) -> None:
     """What nginx sends a worker has one host, one length or none, no coding and no half line."""
     assert recorder[0].count > len(REQUESTS) / 2
     assert recorder[0].violations == []
 
 
-@pytest.mark.parametrize("other", [ALONE, RECORDER])
+@pytest.mark.parametrize("other", [ALONE, SOCKET, RECORDER])
 def test_two_readers_agree_where_a_request_ends(talks: Talks, other: str) -> None:
-    """Where nginx's reading and another's both take a request, it is the same request for both."""
+    """Where nginx and another reader both take a request, it is the same request for both."""
     for name, talk in talks[NGINX].items():
         assert disagreement(talk.answers, talks[other][name].answers) is None, name
 
@@ -138,8 +126,3 @@ def disagreement(ours: list[Answer], theirs: list[Answer]) -> tuple[bytes, bytes
         if is_echo and one.body != other.body:
             return one.body, other.body
     return None
-
-
-def echo(answer: Answer) -> tuple[int, bytes]:
-    """Return what of an answer is the same each time."""
-    return answer.status, answer.body if answer.status == 200 else b""

@@ -1,0 +1,64 @@
+"""The fuzzers' own eyes: what they must notice, they notice."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from tests.security.fuzz.servers import to_port
+from tests.security.fuzz.test_requests import disagreement
+from tests.security.fuzz.wire import Answer, Conversation, converse, split
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na"
+
+
+@contextmanager
+def saying(data: bytes) -> Iterator[int]:
+    """Run a server that says the same to everybody, and closes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            client, _ = listener.accept()
+            with client:
+                client.recv(100)
+                client.sendall(data)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("data", "statuses", "problem"),
+    [
+        (OK * 2, [200, 200], ""),
+        (b"", [], ""),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + OK, [100, 200], ""),
+        (b"<html>", [], "no HTTP"),
+        (OK + b"x", [200], "no HTTP"),
+        (b"HTTP/1.0 200 OK\r\n\r\n", [], "no HTTP"),
+        (b"HTTP/1.1 200 OK\r\nContent-Le", [], "cut"),
+        (OK[:-1] + b"", [200], ""),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\na", [], "cut"),
+    ],
+)
+def test_what_is_no_http_is_noticed(data: bytes, statuses: list[int], problem: str) -> None:
+    """Bytes that are no answer, and answers that break off, are told from whole ones."""
+    with saying(data) as port:
+        (talk,) = converse([Conversation(to_port(port), [b"x"])])
+    assert [answer.status for answer in talk.answers] == statuses
+    assert talk.problem.startswith(problem)
+    assert bool(talk.problem) == bool(problem)
+    assert split(data) == (talk.answers, talk.problem)
+
+
+def test_requests_that_end_elsewhere_are_noticed() -> None:
+    """Two servers that have both accepted a request must have read the same body."""
+    one, other, refused = Answer(200, b"", b"abc"), Answer(200, b"", b"ab"), Answer(400, b"", b"{}")
+    assert disagreement([one, one], [one, one]) is None
+    assert disagreement([one, one], [one, other]) == (b"abc", b"ab")
+    assert disagreement([one, one], [refused, other]) is None
