@@ -46,7 +46,8 @@ def tables(results: Results) -> list[str]:
     machine = results["machine"]
     lines = [
         f"Measured on {results['date']} on {machine['cpus']} CPUs ({machine['cpu']}),",
-        f"{machine['memory_gb']} GB, Linux {machine['linux']}, Python {machine['python']}, nginx {machine['nginx']}.",
+        f"{machine['memory_gb']} GB, Linux {machine['linux']}, Python {machine['python']},",
+        f"nginx {machine['nginx']}.",
         f"Medians of {results['rounds']} rounds of {results['seconds']:g} s.",
         f"The load average at the end was {machine['load_average']}.",
         "",
