@@ -11,13 +11,15 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from bench import bars, data, front, ours, report, results
-from bench.compare import Comparison, framework_ms, say
+from bench.compare import FAILURES, Comparison, framework_ms, say
 from bench.peers import PEERS
 from bench.scenarios import batching, fairness, growth, ping
+from bench.server import Server
 
 
 def main() -> int:
@@ -25,6 +27,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="no peers, under two minutes, writes nothing")
     parser.add_argument("--rounds", type=int, help="rounds of every measurement (default 5; quick 3)")
+    parser.add_argument("--starts", type=int, default=3, help="of each server by itself (default 3)")
     parser.add_argument("--seconds", type=float, default=1.0, help="of load in each (default 1)")
     parser.add_argument("--peer", action="append", help="only these peers; repeatable")
     arguments = parser.parse_args()
@@ -37,7 +40,7 @@ def main() -> int:
         if arguments.quick:
             return quick(comparison)
         peers = [PEERS[name] for name in (PEERS if arguments.peer is None else arguments.peer)]
-        found = full(comparison, [*ours.servers(), *peers])
+        found = full(comparison, [*ours.servers(), *peers], arguments.starts)
     results.write(found)
     report.write(found)
     print_bars(list(bars.outcomes(found)))
@@ -45,19 +48,28 @@ def main() -> int:
     return 0
 
 
-def full(comparison: Comparison, servers: list[Any]) -> dict[str, Any]:
+def full(comparison: Comparison, servers: list[Server], starts: int) -> dict[str, Any]:
     """Measure everything; returns the results."""
     overhead = [ours.make(ours.NOTHING, handler="nothing.py", answers_rows=False), front.PAIR]
-    good = comparison.alone(comparison.install(servers), starts=3)
+    good = comparison.alone(comparison.install(servers), starts)
     comparison.together([*good, *comparison.install(overhead)])
     return results.collect(
         comparison,
         framework_ms=framework_ms(comparison.model, 5),
-        growth=growth.take(comparison),
-        batching=batching.take(comparison),
-        ping=ping.measure(comparison),
-        fairness=fairness.measure(comparison),
+        growth=attempt(growth.take, comparison),
+        batching=attempt(batching.take, comparison),
+        ping=attempt(ping.measure, comparison),
+        fairness=attempt(fairness.measure, comparison),
     )
+
+
+def attempt(measure: Callable[[Comparison], Any], comparison: Comparison) -> Any:
+    """Return what a scenario finds, or why it found nothing: what was measured before is not lost."""
+    try:
+        return measure(comparison)
+    except FAILURES as error:
+        say(f"{measure.__module__}: {error}")
+        return str(error)
 
 
 def quick(comparison: Comparison) -> int:

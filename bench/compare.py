@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,9 @@ from bench.server import ONE_THREAD, Place, Running, Server, free_ports, running
 
 ROOT = Path(__file__).resolve().parent.parent
 _PORTS = 6
-_WARM_SECONDS = 0.4
+_WARM_SECONDS = 0.3
+FAILURES = (RuntimeError, OSError, subprocess.SubprocessError, AssertionError)
+"""What leaves one server out, and goes on with the others."""
 
 
 @dataclass
@@ -63,7 +65,10 @@ class Comparison:
     def skip(self, server: Server, why: Exception) -> None:
         """Leave a server out from here on."""
         self.rows.pop(server.name, None)
-        self.skipped[server.name] = str(why).strip().splitlines()[-1][:200] or type(why).__name__
+        reason = str(why).strip() or type(why).__name__
+        for folder in (self.folder, ROOT):
+            reason = reason.replace(str(folder), "…")
+        self.skipped[server.name] = reason.splitlines()[-1][:200]
         print(f"{server.name}: skipped, {self.skipped[server.name]}", flush=True)
 
     def alone(self, servers: Sequence[Server], starts: int) -> list[Server]:
@@ -84,7 +89,7 @@ class Comparison:
                             self.rows[server.name]["pss_mb"] = round(pss_bytes(run.pid) / 1e6, 1)
                 self.rows[server.name]["cold_start_ms"] = round(statistics.median(times))
                 good.append(server)
-            except (RuntimeError, OSError, subprocess.SubprocessError, AssertionError) as error:
+            except FAILURES as error:
                 self.skip(server, error)
         return good
 
@@ -104,21 +109,25 @@ class Comparison:
     def together(self, servers: Sequence[Server], *, latency: bool = True) -> None:
         """Keep every server up, and measure them in turn, the limit too, in rounds."""
         with contextlib.ExitStack() as stack:
-            runs = [stack.enter_context(running(server, self.place(server))) for server in servers]
-            for run in runs:
-                self.check(run)
+            runs: list[Running] = []
+            for server in servers:
+                with self._leaving_out(server, runs):
+                    run = stack.enter_context(running(server, self.place(server)))
+                    self.check(run)
+                    runs.append(run)
             for number in range(self.rounds):
                 say(f"round {number + 1} of {self.rounds}")
                 for case in self.cases.values():
-                    for run in runs:
-                        if case.content_type in run.server.requests and self._wanted(run, case):
+                    for run in [run for run in runs if self._wanted(run, case)]:
+                        with self._leaving_out(run.server, runs):
                             self.add(run.server.name, case.name, measure(run, case, self.seconds))
                 for name, found in limits(self.model, self.seconds, list(self.cases)).items():
                     self.add("the limit", name, {"per_cpu_second": max(found.values()), **found})
             for number in range(self.rounds if latency else 0):
                 say(f"latency, round {number + 1} of {self.rounds}")
-                for run in runs:
-                    self._half_load(run)
+                for run in [run for run in runs if run.server.answers_rows]:
+                    with self._leaving_out(run.server, runs):
+                        self._half_load(run)
 
     def add(self, server: str, case: str, figures: dict[str, float]) -> None:
         """Note one measurement."""
@@ -127,12 +136,20 @@ class Comparison:
             cases.setdefault(case, {}).setdefault(name, []).append(value)
 
     def _wanted(self, run: Running, case: data.Case) -> bool:
-        # What does nothing is measured for its overhead, with the smallest request.
-        return run.server.answers_rows or case.name == data.ONE_CSV
+        if not run.server.answers_rows:  # measured for its overhead, with the smallest request
+            return case.name == data.ONE_CSV
+        return case.content_type in run.server.requests
+
+    @contextlib.contextmanager
+    def _leaving_out(self, server: Server, runs: list[Running]) -> Iterator[None]:
+        """Go on without a server that fails."""
+        try:
+            yield
+        except FAILURES as error:
+            self.skip(server, error)
+            runs[:] = [run for run in runs if run.server is not server]
 
     def _half_load(self, run: Running) -> None:
-        if not run.server.answers_rows:
-            return
         row = self.rows[run.server.name]
         case = self.cases[data.ONE_CSV if data.ONE_CSV in row["cases"] else data.ONE_JSON]
         rate = statistics.median(row["cases"][case.name]["per_second"]) / 2

@@ -17,7 +17,9 @@ from dataclasses import dataclass, field
 Address = tuple[str, int]
 _TIMEOUT = 60.0
 """Seconds without any answer after which a server counts as hung."""
-_COARSE = 0.002
+_TRIES = 3
+_COARSE = 0.01
+"""Seconds below which epoll's milliseconds are too coarse to wait by."""
 
 
 @dataclass
@@ -101,8 +103,7 @@ def drive_at(address: Address, request: bytes, *, rate: float, seconds: float, c
                 exchange.began = began + sent / rate
                 sent += 1
             due = began + sent / rate - time.perf_counter() if sent < total and idle else _TIMEOUT
-            # epoll counts in milliseconds, which is too coarse: look again and again until the next is due.
-            for exchange in crowd.answered(due if due > _COARSE else 0):
+            for exchange in crowd.answered(max(0.0, due)):
                 result.add(exchange, exchange.ended - exchange.began)
                 idle.append(exchange)
         result.seconds = time.perf_counter() - began
@@ -142,6 +143,9 @@ class _Crowd:
     def answered(self, seconds: float) -> Iterator[Exchange]:
         """Wait so long at most, or for an answer where that is nothing; yield those that are whole."""
         wait = seconds if seconds >= 0 else _TIMEOUT
+        if wait < _COARSE:
+            select.select([self.poll], [], [], wait)  # counts in microseconds
+            wait = 0
         events = self.poll.poll(wait)
         if not events and wait >= _TIMEOUT:
             raise TimeoutError(f"no answer for {wait:.0f} s")
@@ -164,6 +168,8 @@ class Exchange:
         self._chunks: list[bytes] = []
         self._missing: int | None = None
         self._closes = False
+        self._waits = False
+        self._tries = 0
         self.socket = self._connect()
         self._watch()
 
@@ -172,7 +178,7 @@ class Exchange:
         if self._closes:
             self._reconnect()
         self._request = request
-        self._chunks, self._missing = [], None
+        self._chunks, self._missing, self._waits, self._tries = [], None, True, 1
         self.began = time.perf_counter()
         self.socket.sendall(request)
 
@@ -183,17 +189,22 @@ class Exchange:
         except ConnectionResetError:
             data = b""
         if not data:
-            if self._chunks or not self._request:
-                raise ConnectionError("the server closed the connection within an answer")
-            # It was closed just when the request left; any client asks again then.
-            self._reconnect()
-            self.socket.sendall(self._request)
+            self._go_on()
             return False
         self._chunks.append(data)
         if self._missing is None:
             return self._read_head()
         self._missing -= len(data)
         return self._finish() if self._missing == 0 else False
+
+    def _go_on(self) -> None:
+        """Connect again: the server closed an idle connection, or did so just when the request left."""
+        if self._waits and (self._chunks or self._tries == _TRIES):
+            raise ConnectionError("the server closes the connection without a whole answer")
+        self._reconnect()
+        if self._waits:
+            self._tries += 1
+            self.socket.sendall(self._request)
 
     def _read_head(self) -> bool:
         whole = b"".join(self._chunks)
@@ -211,6 +222,7 @@ class Exchange:
 
     def _finish(self) -> bool:
         self.ended = time.perf_counter()
+        self._waits = False
         self.body = b"".join(self._chunks).partition(b"\r\n\r\n")[2]
         return True
 

@@ -46,7 +46,8 @@ def tables(results: Results) -> list[str]:
     machine = results["machine"]
     lines = [
         f"Measured on {results['date']} on {machine['cpus']} CPUs ({machine['cpu']}),",
-        f"{machine['memory_gb']} GB, Linux {machine['linux']}, Python {machine['python']}, nginx {machine['nginx']}.",
+        f"{machine['memory_gb']} GB, Linux {machine['linux']}, Python {machine['python']},",
+        f"nginx {machine['nginx']}.",
         f"Medians of {results['rounds']} rounds of {results['seconds']:g} s.",
         f"The load average at the end was {machine['load_average']}.",
         "",
@@ -91,7 +92,7 @@ def plots(results: Results) -> dict[str, str]:
     ]
     title = "Requests per second of the server's CPU time; more is better"
     found = {"peers.svg": chart.bar_chart(title, panels, ours=ours.NAME, limit=bars.LIMIT)}
-    if growth := results.get("growth"):
+    if isinstance(growth := results.get("growth"), dict):
         lines = []
         for width in ("long", "short"):
             points = [one for one in growth["points"] if one["width"] == width and one["workers"] == 2]
@@ -146,6 +147,8 @@ def _costs(results: Results) -> list[str]:
 
 def _growth(results: Results) -> list[str]:
     growth = results["growth"]
+    if isinstance(growth, str):
+        return [f"Not measured: {growth}."]
 
     def cells(one: Mapping[str, Any]) -> list[str]:
         use = "fitted" if one["fitted"] else f"{one['predicted_us'] / one['us'] - 1:+.0%}"

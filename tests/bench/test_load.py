@@ -86,10 +86,13 @@ def test_the_warm_up_does_not_count() -> None:
         return float(server.count)
 
     with answering(GOOD) as server:
-        result = drive(server.address, REQUEST, clients=2, seconds=0.1, warm=0.1, meter=meter)
-        assert len(readings) == 2
-        assert readings[0] > 0
-        assert result.cpu_seconds == readings[1] - readings[0]
+        for warm in (0.1, 1.0, 10.0):  # a busy machine may answer nothing for a while
+            before = server.count
+            result = drive(server.address, REQUEST, clients=2, seconds=0.1, warm=warm, meter=meter)
+            if readings[-2] > before:
+                break
+        assert readings[-2] > before
+        assert result.cpu_seconds == readings[-1] - readings[-2]
         assert abs(result.requests - result.cpu_seconds) <= 4
 
 
@@ -113,9 +116,9 @@ def test_chunks_and_closed_connections_are_read(answer: bytes) -> None:
     """Servers that send chunks, or close their connections, can be measured too."""
     most = 1 if b"close" in answer else 0
     with answering(answer, most_per_connection=most) as server:
-        result = drive(server.address, REQUEST, clients=2, seconds=0.1)
+        result = drive_at(server.address, REQUEST, rate=1000, seconds=0.01, clients=2)
         assert result.failed == 0
-        assert result.requests > 2
+        assert result.requests == server.count == 10
 
 
 def test_a_rate_is_kept() -> None:
