@@ -20,8 +20,8 @@ from uv import find_uv_bin
 
 CLIENTS = Path(__file__).parent / "clients"
 PROJECT = ROOT / "tests/projects/sklearn_job"
-# The two cannot be installed together, nor beside us: each has a virtual environment of its own. Of the packages
-# of SDK 3.27.0, the one that trains: the others bring gigabytes that no test touches.
+# The two cannot be installed together, nor beside us: each has a virtual environment of its own. Of the
+# packages of SDK 3.27.0, the one that trains: the others bring gigabytes that no test touches.
 REQUIREMENTS = {"v2": "sagemaker==2.257.7", "v3": "sagemaker-train==1.27.0"}
 OPT_OUT = "SchemaVersion: '1.0'\nSageMaker: {PythonSDK: {Modules: {TelemetryOptOut: true}}}\n"
 

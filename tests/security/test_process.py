@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -43,13 +44,13 @@ def model_fn(model_dir):
 def predict_fn(data, model):
     raise ValueError("the password is in /opt/ml/secret")
 """
-_POST = b"POST /invocations HTTP/1.1\r\nHost: x\r\n"
+_POST = b"POST /invocations HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
 FAULTS = [
     _POST + b"Content-Type: application/json\r\nContent-Length: 3\r\n\r\n[1]",
     b"GARBAGE\r\n\r\n",
-    b"GET /unknown HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"GET /%2e%2e/etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"DELETE /ping HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /unknown HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    b"GET /%2e%2e/etc/passwd HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    b"DELETE /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
     _POST + b"Content-Type: application/json\r\nContent-Length: 1\r\n\r\n{",
     _POST + b"Content-Type: no/such\r\nContent-Length: 1\r\n\r\n1",
     _POST + b"Accept: no/such\r\nContent-Length: 1\r\n\r\n1",
@@ -77,11 +78,11 @@ def test_s08_no_header_changes_what_the_application_is_told(
         answer = standin.invoke(command, **{header: value})
     else:
         (folder,) = standin.temporary.glob("mlberth-serve-*")
-        head = f"POST /invocations HTTP/1.1\r\nHost: x\r\n{header}: {value}\r\nContent-Length: {len(command)}"
+        head = f"{_POST.decode()}{header}: {value}\r\nContent-Length: {len(command)}\r\n\r\n"
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(20)
             client.connect(str(folder / "gunicorn.sock"))
-            client.sendall(f"{head}\r\nConnection: close\r\n\r\n{command}".encode())
+            client.sendall(f"{head}{command}".encode())
             received = b"".join(iter(lambda: client.recv(65536), b""))
         (answer,) = split_answers(received)
     assert (answer.status, answer.body.decode()) == (200, real)
@@ -125,21 +126,26 @@ def test_s16_errors_tell_nothing_of_the_inside(front: str, tmp_path: Path) -> No
     with Server(tmp_path, APPLICATION, SAGEMAKER_USE_NGINX=front) as server:
         server.wait_ready()
         for request in FAULTS:
-            for answer in exchange(server.port, request, patience=0.2):
+            answers = exchange(server.port, request)
+            assert answers, request
+            for answer in answers:
                 assert answer.status >= 400, request
                 assert not TOLD.search(bytes(answer.headers) + answer.body), request
 
 
 def test_s25_no_answer_is_another_requests(standin: Server) -> None:
     """Each of eight clients gets its own bodies back, while workers are killed under them."""
-    rounds, wrong = 60, []
+    right: list[str] = []
+    wrong: list[str] = []
 
     def client(number: int) -> None:
-        for turn in range(rounds):
+        for turn in range(60):
             nonce = f"nonce {number} {turn}"
-            answer = standin.invoke(nonce)
-            if (answer.status, answer.body) != (200, nonce.encode()):
-                wrong.append((answer.status, answer.body, nonce))
+            # Whose worker is killed twice gets a 502, which is nobody else's answer.
+            with contextlib.suppress(OSError):
+                answer = standin.invoke(nonce)
+                if answer.status == 200:
+                    (right if answer.body == nonce.encode() else wrong).append(nonce)
 
     clients = [threading.Thread(target=client, args=(number,)) for number in range(8)]
     for thread in clients:
@@ -155,6 +161,7 @@ def test_s25_no_answer_is_another_requests(standin: Server) -> None:
     for thread in clients:
         thread.join(120)
     assert wrong == []
+    assert len(right) > 400
 
 
 def test_s26_nothing_is_asked_of_a_network(tmp_path: Path) -> None:
