@@ -7,6 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -28,13 +29,13 @@ from mlberth_serve.place import here
 from mlberth_serve.profiles import PROFILES
 from mlberth_serve.request_id import ENVIRON_REQUEST_ID, request_id
 from mlberth_serve.response import Response, make_error_response, make_response
-from mlberth_serve.routes import make_routes
 from mlberth_serve.settings import Settings
 from mlberth_serve.transformer import Request, Transformer
 from mlberth_serve.user_code import failures_logged, find_program
 from mlberth_serve.warm_up import warm_up
 
 if TYPE_CHECKING:
+    import flask
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,6 @@ class Application:
         self._clock = clock
         self._sink = sink
         self._limit = settings.max_payload_bytes
-        self._routes = make_routes(lambda: self.loaded, self._execution_parameters, self._describe)
         self._handler: Handler | None = None
         self._transformer: Answering | None = None
         self._place = here(str(settings.layout.model), settings.gpus)
@@ -153,6 +153,12 @@ class Application:
         accept = transformer.choose_accept(environ.get("HTTP_ACCEPT"))
         context = self._make_context(media_type.name, accept, environ, name, deadline)
         return transformer, Request(body, media_type, context)
+
+    @cached_property
+    def _routes(self) -> flask.Flask:
+        from mlberth_serve.routes import make_routes  # noqa: PLC0415 - Flask, which few workers ever need
+
+        return make_routes(lambda: self.loaded, self._execution_parameters, self._describe)
 
     def _load(self) -> tuple[Handler, Answering]:
         without_code = PROFILES[self._settings.profile].without_code

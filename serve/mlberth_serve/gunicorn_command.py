@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mlberth_serve.connection import IDLE_SECONDS
 from mlberth_serve.nginx import wants_access_log
 from mlberth_serve.port import listen_address
 from mlberth_serve.python_command import python_command
@@ -20,7 +19,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 # gunicorn would read these; its settings are ours alone.
 IGNORED = ("GUNICORN_CMD_ARGS", "GUNICORN_PID", "GUNICORN_FD", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS")
 # glibc gives what is freed back to the kernel at once, which clears each page anew for the next large body.
-_KEPT_BYTES = str(32 * 1024 * 1024)
+_KEPT_BYTES = 32 * 1024 * 1024
 _ALLOCATOR = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a folder in memory; gunicorn makes files of its own name there
 
@@ -43,8 +42,9 @@ def gunicorn_settings(
         "umask": 0o077,
         "workers": settings.workers,
         "worker_class": "mlberth_serve.worker.Worker",
-        # Behind nginx a connection that is kept may have to be closed just when nginx uses it again.
-        "keepalive": 0 if behind_nginx and not settings.retry else math.ceil(IDLE_SECONDS),
+        # Whether connections are kept; the worker knows how long. Behind nginx one that is kept may have to
+        # be closed just when nginx uses it again.
+        "keepalive": 0 if behind_nginx and not settings.retry else 1,
         "max_requests": settings.max_requests or 0,
         "max_requests_jitter": (settings.max_requests or 0) // 10,
         # nginx answers 504 after the timeout; a second later gunicorn replaces the worker that hangs.
@@ -102,6 +102,6 @@ def gunicorn_environment(environ: Mapping[str, str]) -> dict[str, str]:
     starts a thread when it is imported, and reports to its makers, unless it is told not to. Each
     process may keep 32 MB of memory that large bodies have left behind.
     """
-    defaults = dict.fromkeys(_THREADS, "1") | dict.fromkeys(_ALLOCATOR, _KEPT_BYTES)
+    defaults = dict.fromkeys(_THREADS, "1") | dict.fromkeys(_ALLOCATOR, str(_KEPT_BYTES))
     defaults |= {"PYTHONUNBUFFERED": "1", "ORT_DISABLE_TELEMETRY": "1"}
     return defaults | {name: value for name, value in environ.items() if name not in IGNORED}

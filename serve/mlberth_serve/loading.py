@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from mlberth_serve.application import Application
-from mlberth_serve.guest import Guest
 from mlberth_serve.settings import Settings
+
+if TYPE_CHECKING:
+    from mlberth_serve.application import Application
+    from mlberth_serve.guest import Guest
 
 
 def load_application(environ: Mapping[str, str]) -> Application | Guest:
@@ -15,6 +18,21 @@ def load_application(environ: Mapping[str, str]) -> Application | Guest:
     Raises ContractError for faulty settings, ModelLoadError for a model that cannot be loaded.
     """
     settings = Settings.from_environ(environ)
-    application = Guest(settings) if settings.serving_module else Application(settings)
+    application = _make_guest(settings) if settings.serving_module else _make_application(settings)
     application.load()
     return application
+
+
+# Neither is imported where the other serves: that would take longer than all else before the model.
+
+
+def _make_application(settings: Settings) -> Application:
+    from mlberth_serve.application import Application  # noqa: PLC0415
+
+    return Application(settings)
+
+
+def _make_guest(settings: Settings) -> Guest:
+    from mlberth_serve.guest import Guest  # noqa: PLC0415
+
+    return Guest(settings)
