@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -203,6 +204,32 @@ def test_json_lists_are_arrays(body: bytes, expected: Any) -> None:
     array = decode(JSON, body)
     np.testing.assert_array_equal(array, expected)
     assert array.dtype == expected.dtype
+
+
+JSON_CELLS = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.integers(-(2**63), 2**64 - 1),
+    st.sampled_from([True, False, None, "a", "1", [], [1.5], {"1": 2}]),
+)
+
+
+@given(
+    st.lists(st.one_of(st.floats(0, 1), JSON_CELLS), min_size=2, max_size=2),
+    st.one_of(st.floats(0, 1), JSON_CELLS, st.lists(JSON_CELLS, max_size=3)),
+)
+@settings(deadline=None)
+def test_many_rows_are_what_few_are(row: list[Any], last: Any) -> None:
+    """What a list becomes does not depend on how many rows it has."""
+
+    def read(rows: list[Any]) -> tuple[Any, Any]:
+        try:
+            array = decode(JSON, orjson.dumps(rows))
+        except RequestError as error:
+            return error.status, error.message
+        return array.dtype, repr(array[-3:].tolist())
+
+    for rows in ([row, row, last], [row, row, [1, last]]):
+        assert read([row] * 50 + rows) == read(rows)
 
 
 SPARSE_ITEM = b'{"data": {"features": {"values": [5, 6], "keys": [0, 2], "shape": [4]}}}'

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import orjson
@@ -66,6 +67,18 @@ def write_plain(array: Array) -> bytes | None:
     return text[2:-2].replace(b"],[", b"\n") + b"\n"
 
 
+def pack(rows: Sequence[Any]) -> Array:
+    """Return rows of numbers as float64, faster than numpy does where there are many.
+
+    Raises ValueError, TypeError or struct.error for anything else.
+    """
+    if len(set(map(len, rows))) > 1:
+        raise ValueError("the rows differ in width")
+    array = np.empty((len(rows), len(rows[0])))
+    struct.pack_into(f"{array.size}d", array.data, 0, *chain.from_iterable(rows))
+    return array
+
+
 def _pieces(text: bytes) -> Iterator[bytes]:
     start = 0
     while start < len(text):
@@ -84,11 +97,7 @@ def _read_piece(text: bytes) -> Array:
         return np.array(orjson.loads(_fill_gaps(json)), dtype=float)
     if len(text) <= _SHORT:
         return np.array(rows, dtype=float)
-    if len(set(map(len, rows))) > 1:
-        raise ValueError("the rows differ in width")
-    array = np.empty((len(rows), len(rows[0])))
-    struct.pack_into(f"{array.size}d", array.data, 0, *chain.from_iterable(rows))
-    return array
+    return pack(rows)
 
 
 def _fill_gaps(json: bytes) -> bytes:
