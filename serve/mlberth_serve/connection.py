@@ -19,6 +19,8 @@ from mlberth_serve.strict_parser import StrictParser
 _PIECE = 65536
 MOST_BATCHED_BYTES = 16 * 1024
 """Above it there is little to win, and the others would wait for the reading."""
+_MOST_LEAN_BYTES = 32 * 1024 * 1024
+"""Larger bodies are read by the application, which knows the limit."""
 HEAD_SECONDS = 15.0
 """How long a client may take to send a request's head."""
 IDLE_SECONDS = 75.0
@@ -99,6 +101,8 @@ class Connection:
         Raises OSError where the other side is gone.
         """
         head = self._head = self._head or read_head(self.data)
+        if head and head.length > _MOST_LEAN_BYTES:
+            head = self._head = None
         missing = head.size + head.length - len(self.data) if head else 0
         if missing <= 0:
             return head is not None

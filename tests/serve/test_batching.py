@@ -244,8 +244,10 @@ def test_requests_that_wait_are_predicted_together(tmp_path: Path) -> None:
         assert batches.largest() > 1
 
         def sample(name: str) -> float:
-            text = batches.server.request("GET", "/metrics").body.decode()
-            families = text_string_to_metric_families(text)
+            answer = batches.server.request("GET", "/metrics")
+            if answer.status != 200:  # the page is written once a second, and not before the first
+                return -1
+            families = text_string_to_metric_families(answer.body.decode())
             return next(each.value for family in families for each in family.samples if each.name == name)
 
         wait_until(lambda: sample("mlberth_request_seconds_count") == 25, timeout=20)

@@ -1,0 +1,57 @@
+"""Nobody waits for a busy worker while another is idle."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from tests.faults.load import FAULTY, LONG, report
+from tests.serve.running import PROJECTS, Server, require_nginx
+from tests.support import wait_until
+
+
+def test_held_worker_holds_up_nobody(tmp_path: Path) -> None:
+    """However many connections nginx has kept from before: the other worker answers all."""
+    require_nginx()
+    gate, runs = tmp_path / "gate", tmp_path / "runs"
+    with Server(tmp_path, FAULTY) as server:
+        server.wait_ready()
+        with ThreadPoolExecutor(8) as pool:
+            assert {pool.submit(server.invoke, "1").result(60).status for _ in range(64)} == {200}
+        held = threading.Thread(target=server.invoke, args=(f"record {runs} wait {gate}",))
+        held.start()
+        wait_until(runs.exists, timeout=20)
+        assert [server.invoke("1").status for _ in range(20)] == [200] * 20
+        gate.touch()
+        held.join(20)
+
+
+@pytest.mark.skipif(not LONG, reason="latencies mean something on a quiet machine alone")
+@pytest.mark.parametrize("most", ["1", "32"], ids=["alone", "batched"])
+def test_two_clients_after_a_burst(tmp_path: Path, most: str) -> None:
+    """Predictions of 100 ms, two workers: after a burst of 32 the p99 of two clients is at most 130 ms."""
+    require_nginx()
+    shutil.copytree(PROJECTS / "batched", tmp_path / "ml/model")
+    with Server(tmp_path, "mlberth_serve.wsgi:application", SAGEMAKER_BATCH_MAX_SIZE=most) as server:
+        server.wait_ready()
+
+        def client(count: int) -> list[float]:
+            seconds = []
+            for _ in range(count):
+                began = time.monotonic()
+                assert server.invoke("1000", **{"Content-Type": "text/csv"}).status == 200  # sleeps 0.1 s
+                seconds.append(time.monotonic() - began)
+            return seconds
+
+        best = 60.0
+        for _ in range(5):
+            with ThreadPoolExecutor(32) as pool:
+                list(pool.map(client, [2] * 32))
+                latencies = sorted(seconds for found in pool.map(client, [100] * 2) for seconds in found)
+            best = min(best, latencies[int(len(latencies) * 0.99)])
+        report("burst", n=200, failed=0, recovery=best)
+        assert best <= 0.13
