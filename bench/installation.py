@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.server import Server
 
 HERE = Path(__file__).resolve().parent
-CACHE = HERE / ".peers"
+CACHE = HERE.parent / ".venvs"
 _SECONDS = 900
 
 
