@@ -64,7 +64,6 @@ def test_results_keep_four_digits_and_no_name_of_the_machine(tmp_path: Path) -> 
     assert set(results.machine()) == set(FIXTURE["machine"])
 
 
-@pytest.mark.skipif(not results.FILE.exists(), reason="there are no results yet")
 def test_the_page_is_current() -> None:
     """The page and the plots in docs/ are those of the results that lie beside the benchmark."""
     found: Mapping[str, Any] = json.loads(results.FILE.read_text())
