@@ -1,6 +1,6 @@
 """How long a start takes: from `serve` to the first 200 of /ping, beyond what the model alone takes.
 
-    python bench/cold_start.py [--rounds 10]
+    python -m bench.cold_start [--rounds 10]
 
 The bare start is a Python that imports the framework and loads the same model. Both are interleaved;
 the least time of each says what the machine can do when nobody else disturbs it. Writes
@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 
 import joblib
-from load import cpu_seconds
+from bench.processes import cpu_seconds
 from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
 
