@@ -27,6 +27,7 @@ def test_28_memory_that_a_worker_may_not_have(tmp_path: Path) -> None:
     """Beyond a limit of its own a worker fails the one request, and goes on."""
     with Server(tmp_path, FAULTY) as server:
         server.wait_ready()
+        wait_until(lambda: len(workers(server)) == 2, timeout=PATIENCE)
         for worker in workers(server):
             limit = ["prlimit", f"--as={1 << 30}", "--pid", str(worker)]
             subprocess.run(limit, check=True, timeout=PATIENCE)
@@ -97,7 +98,8 @@ def memory_cgroup(limit: int) -> Path:
 
 def test_37_full_disk_costs_large_requests_alone(tmp_path: Path) -> None:
     """A body that does not fit where temporary files go is refused in the one form; small ones are served."""
-    server = Server(tmp_path, FAULTY)
+    # With room for so many requests nginx keeps no large body in memory.
+    server = Server(tmp_path, FAULTY, SAGEMAKER_MODEL_SERVER_MAX_IN_FLIGHT="100000")
     server.wrapper = mounting(f"mount -t tmpfs -o size=1m tmpfs {shlex.quote(str(server.temporary))}")
     with server:
         server.wait_ready()
