@@ -3,13 +3,12 @@
 gunicorn's own classes do not fit a model server: `sync` closes every connection and kills an answer
 that streams for longer than the timeout; `gthread` never kills a prediction that hangs. This one waits
 for its listener and its connections, and serves what is ready. While it predicts it gives no sign of
-life, so that gunicorn sees a prediction that hangs, and replaces the worker. gunicorn's parser reads
-the requests, and its framing writes the answers.
+life, so that gunicorn sees a prediction that hangs, and replaces the worker. Predictions in the form in
+which nginx sends them are read and answered here; gunicorn's parser and framing take everything else.
 
-Behind nginx nothing that a worker holds ever waits for it while it is busy: it keeps one connection at
-most, and that one only until another worker's client comes along. A request that no worker has begun
-is in the listener's queue, where whichever worker is free first takes it, and where no worker's end
-takes it along.
+Behind nginx a worker keeps as many connections as it would predict together: one where it does not
+batch, and that one only until another waits. A request that no worker has begun is in the listener's
+queue, where whichever worker is free first takes it, and where no worker's end takes it along.
 """
 
 from __future__ import annotations
@@ -33,6 +32,7 @@ from mlberth_serve.batch_size import BatchSize
 from mlberth_serve.connection import MOST_BATCHED_BYTES, Connection
 from mlberth_serve.errors import RequestError
 from mlberth_serve.heartbeat import Heartbeat
+from mlberth_serve.held import Held
 from mlberth_serve.lean_environ import LeanEnviron, LeanRequest
 from mlberth_serve.memory import read_resident
 from mlberth_serve.refusal import refusal, send_refusal
@@ -80,7 +80,6 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def run(self) -> None:
         """Serve until told to end; then answer what has arrived already, and leave."""
-        self._connections: dict[int, Connection] = {}
         self._names = {listener.fileno(): listener.getsockname() for listener in self.sockets}
         self._behind_nginx = all(isinstance(name, str) for name in self._names.values())
         self._most = min(_MOST_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
@@ -88,20 +87,20 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         self._environ = LeanEnviron(self.cfg)
         self._batch_size = BatchSize(self.app.most_batched)
         listeners = {listener.fileno(): listener for listener in self.sockets}
-        with select.epoll() as self._poll:
+        with select.epoll() as poll:
+            self._held = Held(poll, behind_nginx=self._behind_nginx)
             for listener in self.sockets:
                 listener.setblocking(False)
                 self._queue.register(listener, select.POLLIN)
                 # Not EPOLLEXCLUSIVE: the one worker that it wakes may have a request on a kept connection
                 # by then, and the new one would wait for that while others sleep.
-                self._poll.register(listener, select.EPOLLIN)
-            self._poll.register(self.PIPE[0], select.EPOLLIN)
+                poll.register(listener, select.EPOLLIN)
+            poll.register(self.PIPE[0], select.EPOLLIN)
             while self.alive and self.is_parent_alive():
                 self.notify()
                 ready: list[Connection] = []
-                for number, _ in self._turn_order(self._poll.poll(_HEARTBEAT_SECONDS)):
-                    if number in self._connections:
-                        connection = self._connections[number]
+                for number, _ in self._turn_order(poll.poll(_HEARTBEAT_SECONDS)):
+                    if connection := self._held.get(number):
                         if connection.receive():
                             ready.append(connection)
                     elif number in listeners:
@@ -109,12 +108,12 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
                     elif number == self.PIPE[0]:
                         os.read(number, 4096)
                 self._serve_ready(ready)
-                self._close_overdue()
+                self._held.drop_overdue()
             self._finish()
 
     def _turn_order(self, events: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
         """Return open connections before new ones: to take a new one may close an old one."""
-        return sorted(events, key=lambda event: event[0] not in self._connections)
+        return sorted(events, key=lambda event: self._held.get(event[0]) is None)
 
     def _accept(self, listener: Any, ready: list[Connection]) -> None:
         """Take the next connections of the queue: one, or what may be predicted together."""
@@ -144,17 +143,17 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         if self._behind_nginx:
             self._make_room(ready)
         else:
-            if len(self._connections) >= self._most:
-                self._drop(min(self._connections.values(), key=lambda held: held.deadline))
-            self._hold(connection)
+            if len(self._held) >= self._most:
+                self._held.drop_oldest()
+            self._held.hold(connection)
             if not self.alive:
                 select.select([client], [], [], _HEARTBEAT_SECONDS / 10)
         return connection
 
     def _make_room(self, ready: Collection[Connection]) -> None:
         """Close kept connections, but for those with a request, until one more is not too many."""
-        idle = [held for held in self._connections.values() if held not in ready]
-        for held in idle[: max(0, len(self._connections) + 1 - self._batch_size.allowed)]:
+        idle = [held for held in self._held if held not in ready]
+        for held in idle[: max(0, len(self._held) + 1 - self._batch_size.allowed)]:
             self._retire(held)
 
     def _serve_ready(self, ready: Sequence[Connection]) -> None:
@@ -174,7 +173,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         present = []
         for connection in connections:
             if connection.is_abandoned():
-                self._drop(connection)
+                self._held.drop(connection)
             else:
                 present.append(connection)
         if not present:
@@ -191,7 +190,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         except Exception as error:  # noqa: BLE001 - of ours: what the handler raises is an answer
             for connection in present:
                 self.handle_error(None, connection.socket, connection.address, error)
-                self._drop(connection)
+                self._held.drop(connection)
             return
         finally:
             self._waiting = ()
@@ -207,11 +206,11 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         except GoneError:
             keep = False
         if not keep:
-            self._drop(connection)
+            self._held.drop(connection)
         elif connection.has_request():
             self._serve(connection)
         else:
-            self._hold(connection)
+            self._held.hold(connection)
 
     def _count(self, requests: int) -> None:
         self.nr += requests
@@ -225,24 +224,9 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         while True:
             self.notify()
             if not self._serve_one(connection):
-                return self._drop(connection)
+                return self._held.drop(connection)
             if not connection.has_request():
-                return self._hold(connection)
-
-    def _hold(self, connection: Connection) -> None:
-        if not self._behind_nginx:
-            connection.socket.settimeout(0)
-        connection.idle()
-        number = connection.socket.fileno()
-        if number not in self._connections:
-            self._connections[number] = connection
-            self._poll.register(number, select.EPOLLIN)
-
-    def _drop(self, connection: Connection) -> None:
-        number = connection.socket.fileno()
-        if self._connections.pop(number, None):
-            self._poll.unregister(number)
-        connection.close()
+                return self._held.hold(connection)
 
     def _retire(self, connection: Connection) -> None:
         """Close a connection that was kept, and answer first what had arrived on it.
@@ -254,18 +238,12 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
                 connection.socket.shutdown(socket.SHUT_RD)
         if connection.receive() and connection.data:
             self._serve(connection)
-        if connection.socket.fileno() in self._connections:
-            self._drop(connection)
-
-    def _close_overdue(self) -> None:
-        if not self._behind_nginx:  # which closes what it does not use by itself
-            now = time.monotonic()
-            for connection in [held for held in self._connections.values() if held.deadline < now]:
-                self._drop(connection)
+        if connection in self._held:
+            self._held.drop(connection)
 
     def _finish(self) -> None:
         """Answer what had arrived before we were told to end: on open connections, and in the queue."""
-        for connection in list(self._connections.values()):
+        for connection in self._held:
             self._retire(connection)
         deadline = time.monotonic() + self.cfg.graceful_timeout
         for listener in self.sockets:
@@ -295,7 +273,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
             return False
         if not self._behind_nginx:
             return True
-        others = len(self._connections) - (connection.socket.fileno() in self._connections)
+        others = len(self._held) - (connection in self._held)
         allowed = self._batch_size.allowed
         if allowed == 1:
             return not others and not self._is_waited_for()
