@@ -167,6 +167,7 @@ def test_35_clients_that_vanish_leave_nothing(tmp_path: Path) -> None:
     rounds = 200 if LONG else 10
     with Server(tmp_path, FAULTY) as server:
         server.wait_ready()
+        wait_until(lambda: len(workers(server)) == 2, timeout=PATIENCE)
         for be_rude in RUDE:
             be_rude(server)
         everybody = processes(server)

@@ -50,6 +50,7 @@ def test_28_kernel_out_of_memory_takes_a_worker(tmp_path: Path) -> None:
         server.wrapper = ["sh", "-c", f'echo $$ > {cgroup}/cgroup.procs && exec "$@"', "sh"]
         with server:
             server.wait_ready()
+            wait_until(lambda: len(workers(server)) == 2, timeout=PATIENCE)
             masters = [server.process.pid, *server.children().values()]
             before = workers(server)
             with Pings(server) as pings, Load(server, clients=2) as load:
