@@ -39,12 +39,11 @@ def test_stop_reaches_the_program(options: tuple[str, ...], engine: Engine, imag
 def test_stop_while_starting_is_not_lost(engine: Engine, image: Image) -> None:
     """A stop that comes while we are still loading ends us at once, though PID 1 has no default action."""
     code = (
-        "import os, sys, mlberth.__main__ as command\n"
-        "import importlib.metadata as metadata, signal, time\n"
-        "def slow(**_):\n"
+        "import time, mlberth.__main__ as command\n"
+        "def slow(_):\n"
         "    print('loading', flush=True)\n"
         "    time.sleep(60)\n"
-        "metadata.entry_points = slow\n"
+        "command.find_commands = slow\n"
         "command.main(['run', 'true'])"
     )
     container = engine.start(image("train", "base"), "-c", code, options=["--entrypoint", "python"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import pickle
 import resource
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -96,8 +97,9 @@ def test_gzip_made_by_chance_is_undone_or_refused() -> None:
     assert fuzzer.failures == []
 
 
-def test_no_body_is_unpickled(tmp_path: Path) -> None:
+def test_no_body_is_unpickled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pickle, bare or in a container, is never run, whatever its type says; an error is the client's."""
+    monkeypatch.setattr(sys, "path", list(sys.path))  # the handler's folder is put there
     mark = tmp_path / "unpickled"
     environ = {"SAGEMAKER_BASE_DIR": str(tmp_path / "ml"), "SAGEMAKER_PROGRAM": "unpickles_nothing.py"}
     (tmp_path / "ml/model/code").mkdir(parents=True)
