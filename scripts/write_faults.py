@@ -124,7 +124,8 @@ def put(page: str, name: str, lines: Iterable[str]) -> str:
 def main() -> None:
     """Write both tables, and where they were measured."""
     told = read(sys.argv[1:])
-    where = f"{cpu_count()} CPUs, Linux {platform.release()}, Python {platform.python_version()}"
+    linux = ".".join(platform.release().split(".")[:2])
+    where = f"{cpu_count()} CPUs, Linux {linux}, Python {platform.python_version()}"
     lines = [
         f"Measured by `make faults` on {where}.",
         "",
