@@ -41,8 +41,8 @@ def main() -> int:
             return quick(comparison)
         peers = [PEERS[name] for name in (PEERS if arguments.peer is None else arguments.peer)]
         found = full(comparison, [*ours.servers(), *peers], arguments.starts)
-    results.write(found)
-    report.write(found)
+    found = results.write(found)
+    report.write(found)  # what whoever writes the page again has
     print_bars(list(bars.outcomes(found)))
     say(f"took {time.monotonic() - began:.0f} s; wrote bench/results, docs/performance.md and docs/plots")
     return 0

@@ -38,10 +38,12 @@ def collect(comparison: Comparison, **scenarios: Any) -> dict[str, Any]:
     return results
 
 
-def write(results: dict[str, Any], path: Path = FILE) -> None:
-    """Write the results."""
+def write(results: dict[str, Any], path: Path = FILE) -> dict[str, Any]:
+    """Write the results; returns them as they are read back, rounded."""
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(_rounded(results), indent=2) + "\n")
+    rounded: dict[str, Any] = _rounded(results)
+    path.write_text(json.dumps(rounded, indent=2) + "\n")
+    return rounded
 
 
 def machine() -> dict[str, Any]:
