@@ -29,5 +29,7 @@ class Answering(Protocol):
     def choose_accept(self, header: str | None) -> str:
         """Return what becomes the context's `accept`; raises NotAcceptableError."""
 
-    def transform(self, body: bytes, media_type: MediaType, context: Context) -> tuple[bytes, str]:
+    def transform(
+        self, body: bytes | bytearray, media_type: MediaType, context: Context
+    ) -> tuple[bytes, str]:
         """Return the answer's body and media type; raises RequestError."""

@@ -12,7 +12,7 @@ from mlberth_serve.content_encoding import decode_content
 from mlberth_serve.errors import BadRequestError, PayloadTooLargeError
 
 
-def read_body(environ: Mapping[str, Any], limit: int | None) -> bytes:
+def read_body(environ: Mapping[str, Any], limit: int | None) -> bytes | bytearray:
     """Return the whole body, decompressed; `limit` is in bytes, None for no limit.
 
     A Content-Length over the limit is refused before anything is read, a chunked or compressed body
@@ -41,7 +41,7 @@ def hold_to_limit(environ: dict[str, Any], limit: int | None) -> None:
         del environ["HTTP_TRANSFER_ENCODING"]
 
 
-def _read(environ: Mapping[str, Any], limit: int | None) -> bytes:
+def _read(environ: Mapping[str, Any], limit: int | None) -> bytes | bytearray:
     length = environ.get("CONTENT_LENGTH")
     try:
         if length:
@@ -60,10 +60,10 @@ def _to_size(length: str) -> int:
     return int(length)
 
 
-def _read_exactly(environ: Mapping[str, Any], size: int, limit: int | None) -> bytes:
+def _read_exactly(environ: Mapping[str, Any], size: int, limit: int | None) -> bytes | bytearray:
     if limit is not None and size > limit:
         raise PayloadTooLargeError
-    body: bytes = environ["wsgi.input"].read(size)
+    body: bytes | bytearray = environ["wsgi.input"].read(size)
     if len(body) != size:
         raise BadRequestError(f"The body has {len(body)} bytes; Content-Length says {size}.")
     return body

@@ -51,6 +51,8 @@ class Connection:
         """What has arrived of requests that no parser has begun."""
         self._head: Head | None = None
         """Of the request that `data` begins with, once it has been read."""
+        self._body: bytearray | None = None
+        """Of the same, where it did not come along with the head."""
         self._settings = settings
         self._parser: Any = None
         self._collect = collect
@@ -109,26 +111,28 @@ class Connection:
         if self._collect:
             self._head = None
             return False  # a client, and no nginx: its body comes when it comes
-        self._receive_rest(missing)
+        assert head is not None
+        self._body = bytearray(head.length)
+        self._receive_into(self._body, self.data[head.size :])
         return True
 
-    def take_lean(self) -> tuple[Head, bytes]:
+    def take_lean(self) -> tuple[Head, bytes | bytearray]:
         """Take the next request, which is here with its body."""
-        head, data = self._head, self.data
+        head, data, body = self._head, self.data, self._body
         assert head is not None
         end = head.size + head.length
-        self._head, self.data, self._finished = None, data[end:], True
-        return head, data[head.size : end]
+        self._head, self._body, self.data, self._finished = None, None, data[end:], True
+        return head, data[head.size : end] if body is None else body
 
-    def _receive_rest(self, missing: int) -> None:
-        pieces = [self.data]
-        while missing:
-            piece = self.socket.recv(missing, socket.MSG_WAITALL)
-            if not piece:
+    def _receive_into(self, body: bytearray, begun: bytes) -> None:
+        """Wait for the rest of a body: megabytes, which are copied nowhere else."""
+        body[: len(begun)] = begun
+        rest = memoryview(body)[len(begun) :]
+        while rest:
+            count = self.socket.recv_into(rest, 0, socket.MSG_WAITALL)
+            if not count:
                 raise ConnectionResetError
-            pieces.append(piece)
-            missing -= len(piece)
-        self.data = b"".join(pieces)
+            rest = rest[count:]
 
     def take(self) -> Any:
         """Take the next request by gunicorn's parser; raises StopIteration where there is none."""

@@ -24,7 +24,9 @@ _KEPT_HOSTS = 256
 class LeanEnviron:
     """What all environments of one worker have in common."""
 
-    def __init__(self, settings: Any) -> None:
+    def __init__(self, settings: Any, *, whole: bool) -> None:
+        """Make them for an application that takes a body `whole`, or for one that reads any way WSGI has."""
+        self._whole = whole
         self._base = wsgi.base_environ(settings) | {
             "REQUEST_METHOD": LeanRequest.method,
             "QUERY_STRING": "",
@@ -35,10 +37,10 @@ class LeanEnviron:
             "SCRIPT_NAME": "",
         }
 
-    def make(self, connection: Connection, head: Head, body: bytes) -> WSGIEnvironment:
+    def make(self, connection: Connection, head: Head, body: bytes | bytearray) -> WSGIEnvironment:
         """Return the environment of one request."""
         environ: WSGIEnvironment = self._base | head.environ
-        environ["wsgi.input"] = io.BytesIO(body)
+        environ["wsgi.input"] = WholeBody(body) if self._whole else io.BytesIO(body)
         environ["gunicorn.socket"] = connection.socket
         address, server = connection.address, connection.server
         if isinstance(server, str):  # a unix socket
@@ -48,6 +50,19 @@ class LeanEnviron:
             environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = address[0], str(address[1])
             environ["SERVER_NAME"], environ["SERVER_PORT"] = server[0], str(server[1])
         return environ
+
+
+class WholeBody:
+    """A body that is handed over as it lies in memory."""
+
+    __slots__ = ("_body",)
+
+    def __init__(self, body: bytes | bytearray) -> None:
+        self._body = body
+
+    def read(self, size: int = -1) -> bytes | bytearray:  # noqa: ARG002 - nobody asks for less than all
+        """Return all of it."""
+        return self._body
 
 
 class LeanRequest:

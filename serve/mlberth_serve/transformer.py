@@ -10,7 +10,7 @@ from mlberth.errors import ContractError, Fault
 from mlberth_serve import frameworks, variables
 from mlberth_serve.batched import DEFAULT_MOST, is_batched
 from mlberth_serve.batching import group_key, join, split
-from mlberth_serve.codecs import CODECS, READERS, first_names
+from mlberth_serve.codecs import CODECS, READERS, first_names, npy
 from mlberth_serve.codecs.codec import Decoded
 from mlberth_serve.codecs.text import decode_text
 from mlberth_serve.context import Context
@@ -21,7 +21,7 @@ from mlberth_serve.errors import (
 )
 from mlberth_serve.handler import Handler
 from mlberth_serve.handler_fault import explain
-from mlberth_serve.media_types import CSV, JSON, MediaType, concrete, negotiate
+from mlberth_serve.media_types import CSV, JSON, NPY, MediaType, concrete, negotiate
 from mlberth_serve.metrics import DECODE, ENCODE, PREDICT
 from mlberth_serve.output import finish, refuse_iterators
 
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 class Request(NamedTuple):
     """What `transform` takes."""
 
-    body: bytes
+    body: bytes | bytearray
     media_type: MediaType
     context: Context
 
@@ -87,7 +87,9 @@ class Transformer:
             return negotiate(header, (self._offered[0], *concrete(header), *self._offered[1:]))
         return negotiate(header, self._offered)
 
-    def transform(self, body: bytes, media_type: MediaType, context: Context) -> tuple[bytes, str]:
+    def transform(
+        self, body: bytes | bytearray, media_type: MediaType, context: Context
+    ) -> tuple[bytes, str]:
         """Return the answer's body and media type.
 
         Raises RequestError: what the handler raised of that kind, or what `handler_fault` makes of
@@ -157,7 +159,9 @@ class Transformer:
         except RequestError as error:
             return error
 
-    def _transform_at_once(self, body: bytes, media_type: MediaType, context: Context) -> tuple[bytes, str]:
+    def _transform_at_once(
+        self, body: bytes | bytearray, media_type: MediaType, context: Context
+    ) -> tuple[bytes, str]:
         handler = self._handler
         assert handler.transform_fn is not None
         _check_body(body)
@@ -167,7 +171,7 @@ class Transformer:
             context.finish_step(PREDICT)
             return finish(result, context)
 
-    def _decode(self, body: bytes, media_type: MediaType, context: Context) -> Decoded:
+    def _decode(self, body: bytes | bytearray, media_type: MediaType, context: Context) -> Decoded:
         _check_body(body)
         input_fn = self._handler.input_fn
         if not input_fn and media_type.name not in READERS:
@@ -175,8 +179,10 @@ class Transformer:
         with _explained("input_fn"):
             if input_fn:
                 decoded = Decoded(input_fn(_payload(body, media_type), media_type.name, context))
+            elif media_type.name == NPY:
+                decoded = npy.decode(body, media_type)  # where it lies, without a copy
             else:
-                decoded = READERS[media_type.name].decode(body, media_type)
+                decoded = READERS[media_type.name].decode(bytes(body), media_type)
             context.finish_step(DECODE)
             return decoded
 
@@ -217,10 +223,10 @@ class _explained:  # noqa: N801 - used like a function; a generator would cost a
             raise explain(error, self._function) from error
 
 
-def _check_body(body: bytes) -> None:
+def _check_body(body: bytes | bytearray) -> None:
     if not body:
         raise BadRequestError("The body is empty.")
 
 
-def _payload(body: bytes, media_type: MediaType) -> str | bytes:
-    return decode_text(body, media_type) if media_type.name in _TEXT_TYPES else body
+def _payload(body: bytes | bytearray, media_type: MediaType) -> str | bytes:
+    return decode_text(bytes(body), media_type) if media_type.name in _TEXT_TYPES else bytes(body)

@@ -84,7 +84,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         self._behind_nginx = all(isinstance(name, str) for name in self._names.values())
         self._most = min(_MOST_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
         self._queue = select.poll()
-        self._environ = LeanEnviron(self.cfg)
+        self._environ = LeanEnviron(self.cfg, whole=self.app.respond is not None)
         self._batch_size = BatchSize(self.app.most_batched)
         listeners = {listener.fileno(): listener for listener in self.sockets}
         with select.epoll() as poll:

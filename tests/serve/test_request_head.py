@@ -76,7 +76,7 @@ def by_us(data: bytes) -> tuple[dict[str, Any], bytes] | None:
         return None
     body = data[head.size : head.size + head.length]
     connection: Any = SimpleNamespace(socket=None, address="", server="gunicorn.sock")
-    return LeanEnviron(Config()).make(connection, head, body), body
+    return LeanEnviron(Config(), whole=False).make(connection, head, body), body
 
 
 def check(data: bytes) -> bool:

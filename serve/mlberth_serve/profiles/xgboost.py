@@ -54,7 +54,9 @@ class AlgorithmMode:
         """Leave the choice for after the prediction, where the container makes it."""
         return header or ""
 
-    def transform(self, body: bytes, media_type: MediaType, context: Context) -> tuple[bytes, str]:
+    def transform(
+        self, body: bytes | bytearray, media_type: MediaType, context: Context
+    ) -> tuple[bytes, str]:
         """Return the answer and its type; an error is an answer too, under its status."""
         if not body:
             context.set_response_status(204)
@@ -63,7 +65,7 @@ class AlgorithmMode:
         try:
             is_default = media_type.name == DEFAULT_CONTENT_TYPE and "Content-Type" not in context.headers
             kind = kind_of(None if is_default else media_type)
-            matrix = read_matrix(body, kind)
+            matrix = read_matrix(bytes(body), kind)
             context.finish_step(DECODE)
             status = 400
             predictions = self._predict(matrix, kind, context)
