@@ -62,7 +62,7 @@ pathlib.Path("figures").write_text(json.dumps([failed, slowest]))
 """
 
 
-def test_kill_during_a_save_leaves_a_whole_checkpoint(tree: Tree) -> None:
+def test_3_kill_during_a_save_leaves_a_whole_checkpoint(tree: Tree) -> None:
     """Whenever a program is killed while it saves, the last checkpoint that it had saved can be read."""
     assert tree.code(train__py=KILLED_SAVES).train(SAVES=str(SAVES)).code == 0
     failed, slowest = json.loads((tree.layout.code / "figures").read_text())
@@ -70,7 +70,7 @@ def test_kill_during_a_save_leaves_a_whole_checkpoint(tree: Tree) -> None:
     assert failed == 0
 
 
-def test_crash_is_139_with_the_stack_in_the_log(tree: Tree) -> None:
+def test_6_crash_is_139_with_the_stack_in_the_log(tree: Tree) -> None:
     """A segmentation fault is 128 + 11; faulthandler's stack is in the log, its last line in the report."""
     tree.code(train__py="import ctypes\ndef crash():\n    ctypes.string_at(0)\ncrash()\n")
     began = time.monotonic()
@@ -82,7 +82,7 @@ def test_crash_is_139_with_the_stack_in_the_log(tree: Tree) -> None:
     assert "at train.py:3 in crash" in tree.failure
 
 
-def test_huge_exception_fits_the_report(tree: Tree) -> None:
+def test_7_huge_exception_fits_the_report(tree: Tree) -> None:
     """Of a megabyte of message the report has the class, the beginning, the place and nothing secret."""
     program = "import os\nraise ValueError(os.environ['API_TOKEN'] + '\U0001f600' * 250_000)"
     tree.code(train__py=program)
@@ -99,7 +99,7 @@ def test_huge_exception_fits_the_report(tree: Tree) -> None:
     assert "canary" not in text
 
 
-def test_exit_codes_pass(tree: Tree) -> None:
+def test_8_exit_codes_pass(tree: Tree) -> None:
     """The program's exit code is that of `train`, modulo 256; a text is 1 and the report."""
     expected = {"0": 0, "2": 2, "300": 44, "'the text'": 1}
     began = time.monotonic()
@@ -113,7 +113,7 @@ def test_exit_codes_pass(tree: Tree) -> None:
     assert tree.failure.startswith("the text\n")
 
 
-def test_grandchildren_are_ended(tree: Tree) -> None:
+def test_13_grandchildren_are_ended(tree: Tree) -> None:
     """Processes that a program has left behind, in sessions of their own, end with the job."""
     program = (
         "import os, pathlib, time\n"
@@ -135,7 +135,7 @@ def test_grandchildren_are_ended(tree: Tree) -> None:
     assert (code, left) == (0, [])
 
 
-def test_stop_during_an_install_ends_it(tree: Tree) -> None:
+def test_17_stop_during_an_install_ends_it(tree: Tree) -> None:
     """SIGTERM while pip builds a slow package ends pip and the job with 143, within 5 s."""
     ready = tree.layout.code / "ready"
     backend = (

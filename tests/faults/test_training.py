@@ -62,7 +62,7 @@ def injected(tree: Tree, *faults: str, **environ: str) -> Ended:
 
 
 @pytest.mark.parametrize("shell", [False, True])
-def test_stop_reaches_the_program_at_once(tree: Tree, shell: bool) -> None:
+def test_1_stop_reaches_the_program_at_once(tree: Tree, shell: bool) -> None:
     """SIGTERM is with the program within 100 ms, also below a shell script."""
     program = (
         "import pathlib, signal, sys, time\n"
@@ -85,7 +85,7 @@ def test_stop_reaches_the_program_at_once(tree: Tree, shell: bool) -> None:
     assert failed == 0
 
 
-def test_program_that_ignores_the_stop_leaves_nothing(tree: Tree) -> None:
+def test_2_program_that_ignores_the_stop_leaves_nothing(tree: Tree) -> None:
     """After the grace everything is killed, children in groups of their own as well."""
     program = (
         "import os, pathlib, signal, time\n"
@@ -107,7 +107,7 @@ def test_program_that_ignores_the_stop_leaves_nothing(tree: Tree) -> None:
     assert took < 5
 
 
-def test_kill_of_the_program_is_reported(tree: Tree) -> None:
+def test_4_kill_of_the_program_is_reported(tree: Tree) -> None:
     """Kill -9 from outside is 137, and the report names the signal."""
     tree.code(train__py="import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(1000)")
     pid = tree.layout.code / "pid"
@@ -121,7 +121,7 @@ def test_kill_of_the_program_is_reported(tree: Tree) -> None:
     assert tree.failure.startswith("The program was killed by SIGKILL, possibly out of memory\n")
 
 
-def test_out_of_memory_is_named(tree: Tree) -> None:
+def test_5_out_of_memory_is_named(tree: Tree) -> None:
     """What the kernel killed for lack of memory is said to be, with the limit of the container."""
     cgroup = memory_cgroup(64 * 1024 * 1024)
     try:
@@ -153,7 +153,7 @@ def memory_cgroup(limit: int) -> Path:
     return folder
 
 
-def test_full_disk_is_named(tree: Tree) -> None:
+def test_9_full_disk_is_named(tree: Tree) -> None:
     """A model that does not fit gives the program's own error, and the folder that is full."""
     tree.layout.model.mkdir(parents=True)
     program = "import os; open(os.environ['SM_MODEL_DIR'] + '/model', 'wb').write(bytes(1 << 20))"
@@ -167,7 +167,7 @@ def test_full_disk_is_named(tree: Tree) -> None:
 
 
 @pytest.mark.parametrize("options", ["ro", "size=4k"])
-def test_output_that_takes_no_report_keeps_the_exit_code(tree: Tree, options: str) -> None:
+def test_10_output_that_takes_no_report_keeps_the_exit_code(tree: Tree, options: str) -> None:
     """A read-only or full output costs the report, never the program's exit code."""
     output = tree.layout.output
     output.mkdir(parents=True)
@@ -181,7 +181,7 @@ def test_output_that_takes_no_report_keeps_the_exit_code(tree: Tree, options: st
     assert "The job failed. The program failed" in done.err
 
 
-def test_broken_disk_leaves_the_last_checkpoint(tree: Tree) -> None:
+def test_11_broken_disk_leaves_the_last_checkpoint(tree: Tree) -> None:
     """An fsync that fails is an error of the save, and the checkpoint before stays whole."""
     assert tree.code(train__py=SAVE).train(STEP="1").code == 0
     began = time.monotonic()
@@ -192,7 +192,7 @@ def test_broken_disk_leaves_the_last_checkpoint(tree: Tree) -> None:
     assert checkpoints(tree) == {"step-1": "1"}
 
 
-def test_kill_between_write_and_rename_leaves_the_last_checkpoint(tree: Tree) -> None:
+def test_12_kill_between_write_and_rename_leaves_the_last_checkpoint(tree: Tree) -> None:
     """A save that is killed before its rename is not there, and the next save clears its rest away."""
     assert tree.code(train__py=SAVE).train(STEP="1").code == 0
     began = time.monotonic()
@@ -208,7 +208,7 @@ def checkpoints(tree: Tree) -> dict[str, str]:
     return {path.name: (path / "weights").read_text() for path in tree.layout.checkpoints.iterdir()}
 
 
-def test_report_is_whole_or_not_there(tree: Tree) -> None:
+def test_12_report_is_whole_or_not_there(tree: Tree) -> None:
     """`train` killed while it reports leaves no half of a report, and the next run none of its rest."""
     tree.code(train__py="raise SystemExit(3)")
     killed = injected(tree, "rename,renameat,renameat2:signal=KILL:when=1")
@@ -220,7 +220,7 @@ def test_report_is_whole_or_not_there(tree: Tree) -> None:
 
 
 @pytest.mark.parametrize("what", ["endless line", "many lines"])
-def test_log_of_any_size_needs_little_memory(tree: Tree, what: str) -> None:
+def test_14_log_of_any_size_needs_little_memory(tree: Tree, what: str) -> None:
     """A huge log is streamed: nothing is lost, and nobody's memory grows with it."""
     megabytes = 1024 if LONG else 128
     source = "head -c {0}M /dev/zero" if what == "endless line" else "yes | head -c {0}M"
@@ -259,7 +259,7 @@ def resident(pid: int) -> int:
 
 
 @pytest.mark.parametrize("calls", ["clone,clone3", "clone3"], ids=["process", "thread"])
-def test_no_room_for_a_process_is_the_machines_fault(tree: Tree, calls: str) -> None:
+def test_15_no_room_for_a_process_is_the_machines_fault(tree: Tree, calls: str) -> None:
     """A fork, or a thread, that fails is named with exit code 70, and nothing runs on unwatched."""
     tree.code(train__py="import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(20)")
     began = time.monotonic()
