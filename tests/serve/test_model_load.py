@@ -54,7 +54,7 @@ def test_model_that_does_not_load_ends_the_server(tmp_path: Path, nginx: str) ->
 def test_model_that_does_not_load_again_ends_the_server(tmp_path: Path) -> None:
     """The same holds where a worker that loads for itself is replaced and the new one cannot load."""
     with Server(tmp_path, STANDIN_THREAD="1", STANDIN_FAIL=str(tmp_path / "fail")) as server:
-        server.wait_ready()
+        wait_for_both(server)
         (tmp_path / "fail").touch()
         kill_a_worker(server)
         assert server.process.wait(20) == 65
@@ -70,6 +70,12 @@ def assert_failed_to_load(server: Server) -> None:
     assert not server.is_open()
 
 
+def wait_for_both(server: Server) -> None:
+    """Wait until both workers have loaded; /ping says so of the first already."""
+    server.wait_ready()
+    wait_until(lambda: b"\nmlberth_workers 2.0\n" in server.request("GET", "/metrics").body)
+
+
 def kill_a_worker(server: Server) -> None:
     """Kill a worker, so that a new one has to load."""
     worker, *_ = children_of(server.children()["gunicorn"])
@@ -82,8 +88,7 @@ def test_workers_that_die_before_they_have_loaded_end_the_server(tmp_path: Path)
     loads = tmp_path / "loads"
     variables = {"STANDIN_DIE": str(die), "STANDIN_THREAD": "1", "STANDIN_LOADS": str(loads)}
     with Server(tmp_path, **variables) as server:
-        server.wait_ready()
-        wait_until(lambda: len(lines(loads)) == 3)
+        wait_for_both(server)
         die.touch()
         kill_a_worker(server)
         assert server.process.wait(20) == 65
@@ -98,7 +103,7 @@ def test_load_may_take_longer_than_a_request(tmp_path: Path) -> None:
     gate.touch()
     variables = {"STANDIN_THREAD": "1", "STANDIN_LOADS": str(loads), "STANDIN_GATE": str(gate)}
     with Server(tmp_path, SAGEMAKER_MODEL_SERVER_TIMEOUT="1", **variables) as server:
-        server.wait_ready()
+        wait_for_both(server)
         gate.unlink()
         kill_a_worker(server)
         wait_until(lambda: len(lines(loads)) == 4)
