@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.faults.load import FAULTY, Load, Pings, mounting, report, wait_for_answers, workers
+from tests.faults.load import FAULTY, Load, Pings, memory_cgroup, mounting, report, wait_for_answers, workers
 from tests.serve.running import Server, require_nginx
 from tests.support import is_alive, wait_until
 
@@ -80,21 +80,6 @@ def test_28_kernel_out_of_memory_takes_a_worker(tmp_path: Path) -> None:
     assert others <= lost
     assert lost >= 1
     assert pings.statuses == {200}
-
-
-def memory_cgroup(limit: int) -> Path:
-    """Return a new cgroup with a limit of memory, v1 or v2."""
-    top = Path("/sys/fs/cgroup")
-    v1 = (top / "memory").is_dir()
-    folder = (top / "memory" if v1 else top) / f"mlberth-test-{os.getpid()}"
-    try:
-        folder.mkdir()
-        (folder / ("memory.limit_in_bytes" if v1 else "memory.max")).write_text(str(limit))
-    except OSError as error:
-        if folder.is_dir():
-            folder.rmdir()
-        pytest.skip(f"no cgroup with a limit can be made here: {error.strerror}")
-    return folder
 
 
 def test_37_full_disk_costs_large_requests_alone(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.faults.load import LONG
+from tests.faults.load import LONG, memory_cgroup
 from tests.support import is_alive, wait_until
 from tests.train.running import BIN, Ended, Tree, ended
 
@@ -136,21 +136,6 @@ def test_5_out_of_memory_is_named(tree: Tree) -> None:
         "The program was killed by SIGKILL, possibly out of memory",
         "Out of memory: the kernel killed a process of this container, which may use 64 MiB.",
     ]
-
-
-def memory_cgroup(limit: int) -> Path:
-    """Return a new cgroup with a limit of memory, v1 or v2."""
-    top = Path("/sys/fs/cgroup")
-    v1 = (top / "memory").is_dir()
-    folder = (top / "memory" if v1 else top) / f"mlberth-test-{os.getpid()}"
-    try:
-        folder.mkdir()
-        (folder / ("memory.limit_in_bytes" if v1 else "memory.max")).write_text(str(limit))
-    except OSError as error:
-        if folder.is_dir():
-            folder.rmdir()
-        pytest.skip(f"no cgroup with a limit can be made here: {error.strerror}")
-    return folder
 
 
 def test_9_full_disk_is_named(tree: Tree) -> None:
