@@ -89,7 +89,7 @@ class Connection:
 
     def may_batch(self) -> bool:
         """Tell whether the next request is here, is small, and may be predicted together with others."""
-        head = self._head = read_head(self.data)
+        head = self._head = self._head or read_head(self.data)
         return (
             head is not None
             and head.length <= MOST_BATCHED_BYTES
