@@ -2,6 +2,9 @@
 
 It takes less than HTTP allows, and nothing that gunicorn's parser refuses or reads in another way:
 whatever is out of the ordinary is None, and left to that parser. Source: RFC 9112.
+
+nginx.conf puts first what is another for each request. What follows it is mostly what another request
+had too, and is read once for all of them.
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ _KEYS = {"CONTENT-TYPE": "CONTENT_TYPE", "CONTENT-LENGTH": "CONTENT_LENGTH"}
 # They say how the body is sent, or what becomes of the connection.
 _SPECIAL = {"TRANSFER-ENCODING", "TE", "TRAILER", "EXPECT", "UPGRADE", "CONNECTION", "KEEP-ALIVE"}
 _KEPT_NAMES = 1024
+_KEPT_HEADS = 256
+_VARYING = re.compile(rb"X-Request-Id: ([0-9a-f]{32})\r\nX-Request-Start: (t=[0-9]{1,12}\.[0-9]{3})\r\n")
 
 
 class Head(NamedTuple):
@@ -40,8 +45,22 @@ def read_head(data: bytes) -> Head | None:
     end = data.find(b"\r\n\r\n", 0, _LONGEST)
     if end < 0 or not data.startswith(LINE):
         return None
-    text = data[len(LINE) : end].decode("latin-1")
-    lines = text.split("\r\n")
+    varying = _VARYING.match(data, len(LINE), end + 2)
+    if varying is None:
+        environ = _read_fields(data[len(LINE) : end])
+    elif fields := _read_kept_fields(data[varying.end() : end]):
+        name, start = varying.groups()
+        environ = {"HTTP_X_REQUEST_ID": name.decode(), "HTTP_X_REQUEST_START": start.decode(), **fields}
+        if len(environ) != len(fields) + 2:  # one of the two is there again
+            return None
+    else:
+        return None
+    return Head(environ, end + 4, int(environ.get("CONTENT_LENGTH", "0"))) if environ else None
+
+
+def _read_fields(data: bytes) -> dict[str, str] | None:
+    """Return the headers as WSGI wants them, a Host and a length that can be read among them, or None."""
+    lines = data.decode("latin-1").split("\r\n")
     plain = "".join(lines)
     # Printable ASCII: no control byte, no CR or LF by itself, nothing that a case or a strip could change.
     if not (plain.isascii() and plain.isprintable()) or len(lines) > _MOST_FIELDS:
@@ -53,10 +72,12 @@ def read_head(data: bytes) -> Head | None:
         if key is None or key in environ or len(name) == len(line):
             return None
         environ[key] = value.strip(" ")
-    length = environ.get("CONTENT_LENGTH", "0")
-    if not is_host(environ.get("HTTP_HOST", "")) or not _LENGTH.fullmatch(length):
+    if not is_host(environ.get("HTTP_HOST", "")) or not _LENGTH.fullmatch(environ.get("CONTENT_LENGTH", "0")):
         return None
-    return Head(environ, end + 4, int(length))
+    return environ
+
+
+_read_kept_fields = lru_cache(_KEPT_HEADS)(_read_fields)
 
 
 @lru_cache(_KEPT_NAMES)

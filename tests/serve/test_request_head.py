@@ -115,6 +115,15 @@ def test_one_fault_is_seen(place: int, put: bytes, cut: int) -> None:
     check(whole[:place] + put + whole[place + cut :] + b"12345")
 
 
+def test_what_was_read_before_is_read_alike() -> None:
+    """Heads that share all but the id and the time of the request have their own, and the same rest."""
+    first, second = (LINE + b"\r\n".join(NGINX) + b"\r\n\r\n12345" for _ in range(2))
+    second = second.replace(b"0123456789abcdef", b"fedcba9876543210").replace(b"123\r\n", b"456\r\n")
+    assert check(first)
+    assert check(second)
+    assert by_us(second) != by_us(first)
+
+
 @pytest.mark.parametrize(
     "field",
     [
@@ -124,6 +133,8 @@ def test_one_fault_is_seen(place: int, put: bytes, cut: int) -> None:
         b"Upgrade: h2c",
         b"Host: two",
         b"Content-Length: 5",
+        b"X-Request-Id: two",
+        b"X-Request-Start: t=1",
         b"X: a\0b",
         b"X : a",
         b"X_A: b",
