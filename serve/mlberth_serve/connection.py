@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import select
 import socket
@@ -47,6 +48,8 @@ class Connection:
         self.socket = client
         self.address = address
         self.server = server
+        self.place: int | None = None
+        """Which of the worker's kept connections it is behind nginx."""
         self.data = b""
         """What has arrived of requests that no parser has begun."""
         self._head: Head | None = None
@@ -58,6 +61,7 @@ class Connection:
         self._collect = collect
         self._clock = clock
         self._finished = False
+        self._closing: select.poll | None = None
         self.deadline = clock() + HEAD_SECONDS
 
     def receive(self, *, wait: bool = False) -> bool:
@@ -66,7 +70,7 @@ class Connection:
         With `collect` that is a whole head, with as much of the body as is worth collecting, or the end
         of the connection: the parser, which waits for what it lacks, is not held up by a slow client.
         """
-        if not self.data:
+        if self._collect and not self.data:
             self.deadline = self._clock() + HEAD_SECONDS
         try:
             data = self.socket.recv(_PIECE, 0 if wait else socket.MSG_DONTWAIT)
@@ -80,6 +84,8 @@ class Connection:
     def has_request(self) -> bool:
         """Tell whether enough of a request has arrived to go on without waiting for its client."""
         data = self.data
+        if not data:
+            return False
         end = data.find(b"\r\n\r\n") + 4
         if end < 4 or len(data) >= _PIECE:  # beyond a piece it is the parser that refuses the head
             return len(data) >= _PIECE
@@ -155,9 +161,10 @@ class Connection:
         Both directions must be closed: a client may send its request, close its own direction, and
         still read the answer.
         """
-        poll = select.poll()
-        poll.register(self.socket, 0)  # POLLHUP and POLLERR are always reported
-        return bool(poll.poll(0))
+        if self._closing is None:
+            self._closing = select.poll()
+            self._closing.register(self.socket, 0)  # POLLHUP and POLLERR are always reported
+        return bool(self._closing.poll(0))
 
     def finish_request(self) -> bool:
         """Skip what the application has left of the body; returns whether the next request can be read."""
@@ -174,6 +181,9 @@ class Connection:
     def close(self) -> None:
         """Close, so that the client can read the answer that it was sent."""
         if self._finished and self.socket.family == socket.AF_UNIX:
-            self.socket.close()  # nothing is left to read, and what was sent stays readable
+            # Nothing is left to read, and what was sent stays readable. There may be a duplicate.
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+            self.socket.close()
         else:
             util.close_graceful(self.socket, timeout=_CLOSE_SECONDS)

@@ -1,7 +1,8 @@
 """The workers' signs of life: memory that they and the supervisor share, with a slot for each worker.
 
-A slot has two numbers, both of the machine's monotonic clock: when its worker last gave a sign, and
-when it began the request that it is working on. 0 is none. There is no file, so no disk is waited for.
+A slot has three numbers. Two are of the machine's monotonic clock: when its worker last gave a sign, and
+when it began the request that it is working on. 0 is none. The third says which of its kept connections
+that request is from. There is no file, so no disk is waited for.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-_NUMBERS = 2
+_NUMBERS = 3
 _SLOT_BYTES = _NUMBERS * 8
 
 
@@ -22,6 +23,8 @@ class Pulse:
 
     beat: float
     request_began: float
+    working: int = 0
+    """A bit for the place of each kept connection whose request is in work."""
 
     @property
     def loaded(self) -> bool:
@@ -31,6 +34,10 @@ class Pulse:
     def is_alive(self, now: float, limit: float) -> bool:
         """Tell whether its last sign, or the start of its request, is at most `limit` seconds old."""
         return self.loaded and now - max(self.beat, self.request_began) <= limit
+
+    def is_late(self, now: float, limit: float) -> bool:
+        """Tell whether it works on a request since more than `limit` seconds."""
+        return 0 < self.request_began < now - limit
 
 
 class Heartbeats:
@@ -54,7 +61,10 @@ class Heartbeats:
     def pulses(self) -> list[Pulse]:
         """Return what each slot says."""
         numbers = self._numbers
-        return [Pulse(numbers[first], numbers[first + 1]) for first in range(0, len(numbers), _NUMBERS)]
+        return [
+            Pulse(numbers[first], numbers[first + 1], int(numbers[first + 2]))
+            for first in range(0, len(numbers), _NUMBERS)
+        ]
 
     def heartbeat(self, slot: int, clock: Callable[[], float] = time.monotonic) -> Heartbeat:
         """Return one slot, for its worker to write."""
@@ -73,14 +83,18 @@ class Heartbeat:
         now = self._numbers[0] = self._clock()
         return now
 
-    def begin_request(self) -> None:
-        """Say that a request has begun."""
-        self._numbers[0] = self._numbers[1] = self._clock()
+    def begin_request(self, working: int = 0) -> None:
+        """Say that a request has begun, or several at once, from these of the kept connections."""
+        numbers = self._numbers
+        numbers[2] = working  # first: who sees the beginning is to see whose it is
+        numbers[0] = numbers[1] = self._clock()
 
-    def end_request(self) -> None:
-        """Say that it is over."""
+    def end_request(self) -> float:
+        """Say that it is over; returns its seconds."""
+        seconds = self._clock() - self._numbers[1]
         self._numbers[1] = 0.0
+        return seconds
 
     def clear(self) -> None:
         """Say that the worker is gone."""
-        self._numbers[0] = self._numbers[1] = 0.0
+        self._numbers[0] = self._numbers[1] = self._numbers[2] = 0.0

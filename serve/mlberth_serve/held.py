@@ -1,4 +1,9 @@
-"""The connections of a worker that wait for their next request."""
+"""The connections of a worker that wait for their next request, and how many there may be behind nginx.
+
+What arrives on one waits until this worker has answered what has arrived on the others, even where
+another worker is idle. So there are as many as are answered in a moment. Each has a duplicate in
+gunicorn's master, which ends it where the moment is a long one.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +12,31 @@ import time
 from collections.abc import Callable, Iterator
 
 from mlberth_serve.connection import Connection
+from mlberth_serve.duplicates import MOST, Duplicates
+
+_MOMENT_SECONDS = 0.01
+_WEIGHT = 0.1
+"""Of the latest request in the average."""
 
 
 class Held:
     """Open connections by the number of their socket, each watched by the worker's poll."""
 
     def __init__(
-        self, poll: select.epoll, *, behind_nginx: bool, clock: Callable[[], float] = time.monotonic
+        self,
+        poll: select.epoll,
+        duplicates: Duplicates | None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Begin with none; there are `duplicates` behind nginx."""
         self._poll = poll
-        self._behind_nginx = behind_nginx
+        self._duplicates = duplicates
+        self._places = list(range(MOST))
         self._clock = clock
         self._connections: dict[int, Connection] = {}
+        self._seconds = _MOMENT_SECONDS
+        self.most = 1
+        """How many there may be: at least 1, and no more than nginx keeps for a worker."""
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -32,25 +50,39 @@ class Held:
         """Tell whether a connection is one of them."""
         return connection.socket.fileno() in self._connections
 
+    def note(self, seconds: float) -> None:
+        """Learn from how long a request has taken."""
+        mean = self._seconds = self._seconds + _WEIGHT * (seconds - self._seconds)
+        self.most = 1 if mean > _MOMENT_SECONDS else min(MOST, int(_MOMENT_SECONDS / mean))
+
     def get(self, number: int) -> Connection | None:
         """Return the one whose socket has a number."""
         return self._connections.get(number)
 
     def hold(self, connection: Connection) -> None:
-        """Keep one until its next request has arrived."""
-        if not self._behind_nginx:
+        """Keep one until its next request has arrived; where that is not possible, close it."""
+        if self._duplicates is None:
             connection.socket.settimeout(0)
-        connection.idle()
+            connection.idle()
         number = connection.socket.fileno()
-        if number not in self._connections:
-            self._connections[number] = connection
-            self._poll.register(number, select.EPOLLIN)
+        if number in self._connections:
+            return
+        if self._duplicates:
+            if not self._places or not self._duplicates.give(self._places[-1], connection.socket):
+                connection.close()
+                return
+            connection.place = self._places.pop()
+        self._connections[number] = connection
+        self._poll.register(number, select.EPOLLIN)
 
     def drop(self, connection: Connection) -> None:
         """Close a connection, held or not."""
         number = connection.socket.fileno()
         if self._connections.pop(number, None):
             self._poll.unregister(number)
+        if connection.place is not None:
+            self._places.append(connection.place)
+            connection.place = None
         connection.close()
 
     def drop_oldest(self) -> None:
@@ -59,7 +91,7 @@ class Held:
 
     def drop_overdue(self) -> None:
         """Close those whose time is over; nginx closes what it does not use by itself."""
-        if not self._behind_nginx:
+        if self._duplicates is None:
             now = self._clock()
             for connection in [held for held in self if held.deadline < now]:
                 self.drop(connection)

@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -32,6 +32,7 @@ from mlberth_serve.access_log import AccessLog
 from mlberth_serve.context import HANDLER_LOGGER
 from mlberth_serve.current_request import describe_request
 from mlberth_serve.documents import write_documents
+from mlberth_serve.duplicates import Duplicates
 from mlberth_serve.gunicorn_log import LOGGER
 from mlberth_serve.heartbeat import Heartbeats
 from mlberth_serve.metric_page import PAGE_BYTES
@@ -51,6 +52,9 @@ _MOST_FAILED_STARTS = 4
 _FORKED_WITH_CARE = frozenset({"jemalloc_bg_thd"})
 """Threads that see to forks themselves: pyarrow's allocator has one, and scikit-learn imports pyarrow."""
 _STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
+_LOOK_SECONDS = 0.2
+_LATE_SECONDS = 0.1
+"""After so long no other request waits for a worker that is busy with one."""
 _NEVER = 1e12
 """A heartbeat so far ahead that gunicorn's timeout never comes."""
 
@@ -119,6 +123,16 @@ class Parent(Arbiter):  # type: ignore[misc]  # gunicorn has no types
 
     hold_until = 0.0
     """When the next worker may be started, by the machine's monotonic clock."""
+
+    def wait_for_signals(self, timeout: float = 1.0) -> list[int]:
+        """Wait for them as gunicorn does, and look after late workers meanwhile."""
+        deadline = time.monotonic() + timeout
+        while True:
+            left = deadline - time.monotonic()
+            signals: list[int] = super().wait_for_signals(max(0.0, min(left, _LOOK_SECONDS)))
+            if signals or left <= _LOOK_SECONDS:
+                return signals
+            self.app.free_waiting(self.WORKERS.values())
 
     def spawn_workers(self) -> None:
         """Start the workers that are missing, unless it is too early."""
@@ -239,8 +253,20 @@ class Master(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         taken = {other.slot for other in master.WORKERS.values()}
         worker.slot = min(set(range(self.cfg.workers)) - taken)
         worker.heartbeat = self._heartbeats.heartbeat(worker.slot)
+        worker.duplicates = Duplicates()
 
-    def _begin_worker(self, _master: Parent, worker: Worker) -> None:
+    def free_waiting(self, workers: Iterable[Worker]) -> None:
+        """Free what waits behind a request that takes long: nginx asks another worker."""
+        pulses, now = self._heartbeats.pulses(), time.monotonic()
+        for worker in workers:
+            worker.duplicates.take()
+            pulse = pulses[worker.slot]
+            if pulse.is_late(now, _LATE_SECONDS):
+                worker.duplicates.shut(pulse.working)
+
+    def _begin_worker(self, master: Parent, worker: Worker) -> None:
+        for other in master.WORKERS.values():
+            other.duplicates.close()
         die_with_parent(signal.SIGKILL)
         if os.getppid() != worker.ppid:
             os._exit(1)
@@ -263,6 +289,7 @@ class Master(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         """Note that a worker has ended; gunicorn starts another, which the slot is then for."""
         pulse = self._heartbeats.pulses()[worker.slot]
         worker.heartbeat.clear()
+        worker.duplicates.end()
         if pulse.loaded:
             self._has_served, self._failed_starts = True, 0
         else:

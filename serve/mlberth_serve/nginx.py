@@ -16,7 +16,7 @@ from mlberth.paths import is_file
 from mlberth.resources import memory_limit
 from mlberth_serve import variables
 from mlberth_serve.access_log import access_snippets
-from mlberth_serve.batched import DEFAULT_MOST
+from mlberth_serve.duplicates import MOST
 from mlberth_serve.front_answers import FRONT_SNIPPETS
 from mlberth_serve.port import listen_address
 from mlberth_serve.run_directory import RunDirectory, write_private
@@ -89,8 +89,11 @@ def upstreams(settings: Settings) -> str:
     """
     limit = f" max_conns={settings.max_in_flight}" if settings.max_in_flight else ""
     # A connection that is kept may be closed just when it is to be used, and needs the retry for that.
-    kept = settings.workers * (settings.batch_max_size or DEFAULT_MOST)
-    keep = f"    keepalive {kept};\n    keepalive_requests 100000;\n" if settings.retry else ""
+    keep = (
+        f"    keepalive {settings.workers * MOST};\n    keepalive_requests 100000;\n"
+        if settings.retry
+        else ""
+    )
     server = "    server unix:gunicorn.sock max_fails=0"
     return (
         f"upstream app {{\n    zone app 64k;\n{server}{limit};\n{keep}}}\n"

@@ -6,9 +6,9 @@ for its listener and its connections, and serves what is ready. While it predict
 life, so that gunicorn sees a prediction that hangs, and replaces the worker. Predictions in the form in
 which nginx sends them are read and answered here; gunicorn's parser and framing take everything else.
 
-Behind nginx a worker keeps as many connections as it would predict together: one where it does not
-batch, and that one only until another waits. A request that no worker has begun is in the listener's
-queue, where whichever worker is free first takes it, and where no worker's end takes it along.
+Behind nginx a worker keeps connections as long as what arrives on them is soon answered. Where predictions
+are long it keeps one, and that only until another waits: a request that no worker has begun is in the
+listener's queue, where whichever worker is free first takes it, and where no worker's end takes it along.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import resource
 import select
 import socket
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ from gunicorn.workers.sync import SyncWorker
 
 from mlberth_serve.batch_size import BatchSize
 from mlberth_serve.connection import MOST_BATCHED_BYTES, Connection
+from mlberth_serve.duplicates import MOST, Duplicates
 from mlberth_serve.errors import RequestError
 from mlberth_serve.heartbeat import Heartbeat
 from mlberth_serve.held import Held
@@ -58,12 +59,14 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
     """Which of the heartbeats, and of whatever else there is one of for each worker, is this one's."""
     heartbeat: Heartbeat
     """Where the supervisor sees that this worker lives; set before it runs."""
+    duplicates: Duplicates
+    """Of its connections, for the master; set before it runs."""
     most_memory: int | None = None
     """In bytes; a worker that has more is replaced. Set before it runs."""
     _notified = 0.0
     _told_to_end = False
     _reply: Reply | None = None
-    _waiting: Sequence[socket.socket] = ()
+    _working: Sequence[Connection] = ()
     """Where the answers to the requests in work belong."""
 
     def init_signals(self) -> None:
@@ -83,12 +86,13 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         self._names = {listener.fileno(): listener.getsockname() for listener in self.sockets}
         self._behind_nginx = all(isinstance(name, str) for name in self._names.values())
         self._most = min(_MOST_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+        self._keeps = bool(self.cfg.keepalive)
         self._queue = select.poll()
         self._environ = LeanEnviron(self.cfg, whole=self.app.respond is not None)
         self._batch_size = BatchSize(self.app.most_batched)
         listeners = {listener.fileno(): listener for listener in self.sockets}
         with select.epoll() as poll:
-            self._held = Held(poll, behind_nginx=self._behind_nginx)
+            self._held = Held(poll, self.duplicates if self._behind_nginx else None)
             for listener in self.sockets:
                 listener.setblocking(False)
                 self._queue.register(listener, select.POLLIN)
@@ -96,8 +100,8 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
                 # by then, and the new one would wait for that while others sleep.
                 poll.register(listener, select.EPOLLIN)
             poll.register(self.PIPE[0], select.EPOLLIN)
+            self.notify()
             while self.alive and self.is_parent_alive():
-                self.notify()
                 ready: list[Connection] = []
                 for number, _ in self._turn_order(poll.poll(_HEARTBEAT_SECONDS)):
                     if connection := self._held.get(number):
@@ -107,13 +111,18 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
                         self._accept(listeners[number], ready)
                     elif number == self.PIPE[0]:
                         os.read(number, 4096)
-                self._serve_ready(ready)
+                if ready:
+                    self._serve_ready(ready)
+                else:
+                    self.notify()
                 self._held.drop_overdue()
             self._finish()
 
-    def _turn_order(self, events: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    def _turn_order(self, events: list[tuple[int, int]]) -> list[tuple[int, int]]:
         """Return open connections before new ones: to take a new one may close an old one."""
-        return sorted(events, key=lambda event: self._held.get(event[0]) is None)
+        return (
+            events if len(events) == 1 else sorted(events, key=lambda event: self._held.get(event[0]) is None)
+        )
 
     def _accept(self, listener: Any, ready: list[Connection]) -> None:
         """Take the next connections of the queue: one, or what may be predicted together."""
@@ -153,14 +162,16 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
     def _make_room(self, ready: Collection[Connection]) -> None:
         """Close kept connections, but for those with a request, until one more is not too many."""
         idle = [held for held in self._held if held not in ready]
-        for held in idle[: max(0, len(self._held) + 1 - self._batch_size.allowed)]:
+        for held in idle[: max(0, len(self._held) + 1 - self._most_kept)]:
             self._retire(held)
 
     def _serve_ready(self, ready: Sequence[Connection]) -> None:
         """Answer what has arrived on connections: together what may be, everything else by itself."""
-        together = [connection for connection in ready if connection.may_batch()]
-        if self._batch_size.allowed == 1 or len(together) == 1:
-            together = []
+        together = []
+        if len(ready) > 1 and self._batch_size.allowed > 1:
+            together = [connection for connection in ready if connection.may_batch()]
+            if len(together) == 1:
+                together = []
         # These first: one of them may be repeated, and must not die with others of whose faults nobody knows.
         for connection in ready:
             if connection not in together:
@@ -179,22 +190,18 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         if not present:
             return
         self._count(len(present))
-        self._waiting = [connection.socket for connection in present]
         self.notify()
-        self.heartbeat.begin_request()
+        self._begin_work(present)
         try:
-            began = time.perf_counter()
             environs = [self._make_environ(connection) for connection in present]
             responses = self.app.respond_batch(environs)
-            seconds = time.perf_counter() - began
         except Exception as error:  # noqa: BLE001 - of ours: what the handler raises is an answer
             for connection in present:
                 self.handle_error(None, connection.socket, connection.address, error)
                 self._held.drop(connection)
             return
         finally:
-            self._waiting = ()
-            self.heartbeat.end_request()
+            seconds = self._end_work()
         for connection, response in zip(present, responses, strict=True):
             self._finish_lean(connection, response)
         self._batch_size.note(len(present), seconds, waiting=True)
@@ -265,19 +272,22 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
     def _may_keep(self, connection: Connection) -> bool:
         """Tell whether a connection may stay open.
 
-        Behind nginx there are as many as may be answered together. Where that is one, it stays while
-        no other waits in the queue. Now and then one is closed, so that no worker has many for good
-        while another has few.
+        Behind nginx one stays while no other waits in the queue, and more than one where they do not
+        wait long. Now and then one is closed, so that no worker has many for good while another has few.
         """
-        if not self.alive or not self.cfg.keepalive:
+        if not self.alive or not self._keeps:
             return False
         if not self._behind_nginx:
             return True
         others = len(self._held) - (connection in self._held)
-        allowed = self._batch_size.allowed
-        if allowed == 1:
+        most = self._most_kept
+        if most == 1:
             return not others and not self._is_waited_for()
-        return others < allowed and self.nr % _MOVE_EVERY > 0
+        return others < most and self.nr % _MOVE_EVERY > 0
+
+    @property
+    def _most_kept(self) -> int:
+        return min(MOST, max(self._held.most, self._batch_size.allowed))
 
     def _serve_one(self, connection: Connection) -> bool:
         """Answer one request; returns whether the connection is good for another."""
@@ -292,8 +302,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         if connection.is_abandoned():
             return False
         self._count(1)
-        self._waiting = [connection.socket]
-        self.heartbeat.begin_request()
+        self._begin_work([connection])
         try:
             return self._answer_lean(connection) if lean else self._answer(connection, request)
         except (Exception, SystemExit) as error:
@@ -306,8 +315,20 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
                 self.handle_error(request, connection.socket, connection.address, error)
             return False
         finally:
-            self._reply, self._waiting = None, ()
-            self.heartbeat.end_request()
+            self._reply = None
+            self._end_work()
+
+    def _begin_work(self, connections: Sequence[Connection]) -> None:
+        self._working = connections
+        places = [connection.place for connection in connections if connection.place is not None]
+        self.heartbeat.begin_request(sum(1 << place for place in places))
+
+    def _end_work(self) -> float:
+        """Return the seconds since the requests were begun that have been in work."""
+        seconds = self.heartbeat.end_request()
+        self._held.note(seconds / len(self._working))
+        self._working = ()
+        return seconds
 
     def _answer_lean(self, connection: Connection) -> bool:
         """Answer a prediction that nginx has sent, with as little around it as can be."""
@@ -320,9 +341,8 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
             return not reply.should_close()
         began = time.perf_counter()
         response = self.app.respond(environ)
-        if int(environ.get("CONTENT_LENGTH", 0)) <= MOST_BATCHED_BYTES:
-            seconds = time.perf_counter() - began
-            self._batch_size.note(1, seconds, waiting=self.app.most_batched > 1 and self._is_waited_for())
+        if self.app.most_batched > 1 and int(environ.get("CONTENT_LENGTH", 0)) <= MOST_BATCHED_BYTES:
+            self._batch_size.note(1, time.perf_counter() - began, waiting=self._is_waited_for())
         keep = self._may_keep(connection)
         send_response(connection.socket, response, keep=keep)
         return keep
@@ -367,10 +387,10 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def handle_abort(self, *_: object) -> None:
         """End a prediction that hangs, with an answer where nginx has not given one."""
-        for client in [] if self._reply and self._reply.headers_sent else self._waiting:
+        for connection in [] if self._reply and self._reply.headers_sent else self._working:
             with contextlib.suppress(OSError):
-                client.settimeout(0)
-                client.sendall(refusal(_TIMEOUT))
+                connection.socket.settimeout(0)
+                connection.socket.sendall(refusal(_TIMEOUT))
         os._exit(1)
 
     def handle_error(self, request: Any, client: socket.socket, address: Any, error: BaseException) -> None:

@@ -158,6 +158,32 @@ def test_27_prediction_that_holds_the_interpreter_is_replaced(tmp_path: Path, co
     check_hung_prediction(tmp_path, f"a prediction that holds the GIL: {command}", command)
 
 
+@pytest.mark.parametrize("command", ["backtrack", *(["hang", "stop"] if LONG else [])])
+def test_27_who_shares_a_worker_with_a_hung_prediction_is_freed(tmp_path: Path, command: str) -> None:
+    """What nginx has sent on the worker's other connections is soon answered by another worker."""
+    timeout = 6.0
+    with (
+        Server(tmp_path, FAULTY, SAGEMAKER_MODEL_SERVER_TIMEOUT=str(timeout)) as server,
+        Pings(server.wait_ready()) as pings,
+        Load(server, clients=16) as load,
+    ):
+        wait_for_answers(load, 2000)  # by then both workers keep a connection for each that may wait
+        load.times.clear()
+        answer, _, recovered = hang(server, tmp_path / "runs", command)
+        longest = max(load.times)
+    report(
+        f"others of a worker with a hung prediction: {command}",
+        n=load.count,
+        failed=len(load.failures),
+        recovery=recovered - timeout,
+        pings=pings,
+        longest_s=longest,
+    )
+    assert answer.status == 504
+    assert load.failures == []
+    assert longest < timeout / 2
+
+
 def test_26_ping_tells_that_every_worker_is_wedged(tmp_path: Path) -> None:
     """With no worker that gives a sign of life /ping is 503 wedged, and 200 again with the next one."""
     variables = {"SAGEMAKER_MODEL_SERVER_TIMEOUT": "1", "SAGEMAKER_MODEL_SERVER_WORKERS": "1"}
