@@ -48,8 +48,8 @@ class Connection:
         self.socket = client
         self.address = address
         self.server = server
-        self.place: int | None = None
-        """Which of the worker's kept connections it is behind nginx."""
+        self.bit = 0
+        """Of its place among the worker's kept connections behind nginx; 0 is none."""
         self.data = b""
         """What has arrived of requests that no parser has begun."""
         self._head: Head | None = None

@@ -71,7 +71,7 @@ class Held:
             if not self._places or not self._duplicates.give(self._places[-1], connection.socket):
                 connection.close()
                 return
-            connection.place = self._places.pop()
+            connection.bit = 1 << self._places.pop()
         self._connections[number] = connection
         self._poll.register(number, select.EPOLLIN)
 
@@ -80,9 +80,9 @@ class Held:
         number = connection.socket.fileno()
         if self._connections.pop(number, None):
             self._poll.unregister(number)
-        if connection.place is not None:
-            self._places.append(connection.place)
-            connection.place = None
+        if connection.bit:
+            self._places.append(connection.bit.bit_length() - 1)
+            connection.bit = 0
         connection.close()
 
     def drop_oldest(self) -> None:

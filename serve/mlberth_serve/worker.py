@@ -89,6 +89,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         self._keeps = bool(self.cfg.keepalive)
         self._queue = select.poll()
         self._environ = LeanEnviron(self.cfg, whole=self.app.respond is not None)
+        self._may_batch = self.app.most_batched > 1
         self._batch_size = BatchSize(self.app.most_batched)
         listeners = {listener.fileno(): listener for listener in self.sockets}
         with select.epoll() as poll:
@@ -320,8 +321,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def _begin_work(self, connections: Sequence[Connection]) -> None:
         self._working = connections
-        places = [connection.place for connection in connections if connection.place is not None]
-        self.heartbeat.begin_request(sum(1 << place for place in places))
+        self.heartbeat.begin_request(sum([connection.bit for connection in connections]))
 
     def _end_work(self) -> float:
         """Return the seconds since the requests were begun that have been in work."""
@@ -339,10 +339,10 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
             environ["wsgi.early_hints"] = request.early_hints(reply)
             self._write(reply, environ)
             return not reply.should_close()
-        began = time.perf_counter()
+        began = time.monotonic()
         response = self.app.respond(environ)
-        if self.app.most_batched > 1 and int(environ.get("CONTENT_LENGTH", 0)) <= MOST_BATCHED_BYTES:
-            self._batch_size.note(1, time.perf_counter() - began, waiting=self._is_waited_for())
+        if self._may_batch and int(environ.get("CONTENT_LENGTH", 0)) <= MOST_BATCHED_BYTES:
+            self._batch_size.note(1, time.monotonic() - began, waiting=self._is_waited_for())
         keep = self._may_keep(connection)
         send_response(connection.socket, response, keep=keep)
         return keep

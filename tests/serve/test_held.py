@@ -44,12 +44,12 @@ def test_there_is_a_place_for_each() -> None:
         for connection in made[: MOST + 1]:
             held.hold(connection)
         assert len(held) == MOST
-        assert {connection.place for connection in held} == set(range(MOST))
+        assert {connection.bit for connection in held} == {1 << place for place in range(MOST)}
         assert pairs[MOST][0].recv(1) == b""
-        place = made[3].place
+        bit = made[3].bit
         held.drop(made[3])
         held.hold(made[-1])
-        assert made[-1].place == place
+        assert made[-1].bit == bit
         for connection in held:
             held.drop(connection)
     duplicates.close()
