@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gunicorn import util
+from gunicorn.http.body import ChunkedReader
 from gunicorn.http.parser import RequestParser
 
 from mlberth_serve.repeated import is_repeated
@@ -29,6 +30,7 @@ IDLE_SECONDS = 75.0
 _CLOSE_SECONDS = 0.2
 """How long to read on from a client that is being cut off, so that it gets to see the answer."""
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,12})[ \t]*\r\n", re.IGNORECASE)
+_LAST_CHUNK = b"0\r\n\r\n"
 _EXPECT = re.compile(rb"\r\nexpect:", re.IGNORECASE)
 
 
@@ -150,6 +152,29 @@ class Connection:
         self.data = b""
         self._finished = False
         return next(self._parser)
+
+    def has_body(self) -> bool:
+        """Tell whether the body of the request taken has arrived, so that the next request can be found.
+
+        Whatever the application leaves of it is skipped then without waiting for the client.
+        """
+        body, rest = self._parser.mesg.body, self._parser.unreader.buf.getvalue()
+        if getattr(body, "failed", False) or (not rest and self._has_ended()):
+            return False
+        if isinstance(body.reader, ChunkedReader):
+            return body.reader.parser is None or _LAST_CHUNK in rest
+        return getattr(body.reader, "length", 0) <= len(rest)
+
+    def _has_ended(self) -> bool:
+        """Tell whether the client has closed its direction, so that there is no next request."""
+        seconds = self.socket.gettimeout()
+        self.socket.settimeout(0)
+        try:
+            return not self.socket.recv(1, socket.MSG_PEEK)
+        except OSError as error:
+            return not isinstance(error, BlockingIOError)
+        finally:
+            self.socket.settimeout(seconds)
 
     def idle(self) -> None:
         """Begin to wait for the next request."""

@@ -358,7 +358,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
             connection.server,
             self.cfg,
             response_class=Reply,
-            response_args=(lambda: self._may_keep(connection),),
+            response_args=(lambda: self._may_keep(connection) and connection.has_body(),),
         )
         self._write(reply, environ)
         return connection.finish_request() and not reply.should_close()

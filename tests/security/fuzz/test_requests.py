@@ -93,7 +93,6 @@ def test_errors_tell_nothing_of_the_inside(talks: Talks, target: str) -> None:
             assert [secret for secret in SECRETS if secret in answer.body + answer.head] == [], name
 
 
-@pytest.mark.xfail(reason="an answer that leaves before the body was read says keep-alive", strict=True)
 def test_refused_request_ends_its_connection(talks: Talks) -> None:
     """A worker that could not tell where a request ends says that it closes, and does."""
     kept = [
