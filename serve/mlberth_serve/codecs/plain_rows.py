@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -19,8 +18,6 @@ from mlberth_serve.codecs.codec import Array
 
 _PIECE = 65536
 """How many bytes are read at a time: of many more, the numbers as Python's objects leave the CPU's cache."""
-_SHORT = 4096
-"""Up to here numpy's own way from lists to an array is the shorter."""
 _BLANK = b" \t\r\n"
 _WHOLE_MINUS_ZERO = re.compile(rb"-0(?![.0-9])")
 """To JSON it is the integer 0, to `float` it is -0.0."""
@@ -42,7 +39,8 @@ def read_plain(text: bytes) -> Array | None:
         )
     except (ValueError, struct.error):  # what is no JSON, and rows that differ in width
         return None
-    if b"-0" in text and not rows.all() and _WHOLE_MINUS_ZERO.search(text):
+    # The search comes last: it takes more than all of the others together.
+    if b"-" in text and not rows.all() and _WHOLE_MINUS_ZERO.search(text):
         return None
     return rows if rows.size else None
 
@@ -74,9 +72,10 @@ def pack(rows: Sequence[Any]) -> Array:
     """
     if len(set(map(len, rows))) > 1:
         raise ValueError("the rows differ in width")
-    array = np.empty((len(rows), len(rows[0])))
-    struct.pack_into(f"{array.size}d", array.data, 0, *chain.from_iterable(rows))
-    return array
+    cells: list[Any] = []
+    for row in rows:
+        cells += row
+    return _pack_cells(cells, len(rows))
 
 
 def _pieces(text: bytes) -> Iterator[bytes]:
@@ -89,15 +88,29 @@ def _pieces(text: bytes) -> Iterator[bytes]:
 
 
 def _read_piece(text: bytes) -> Array:
-    """Raise ValueError or struct.error for what is not rows of numbers of one width."""
-    json = b"[[" + text.replace(b"\n", b"],[") + b"]]"
+    """Raise ValueError or struct.error for what is not rows of numbers of one width.
+
+    It becomes one flat list, with a null at the end of each row but the last: a list for each row would
+    have to be made, and taken apart again.
+    """
     try:
-        rows = orjson.loads(json)
+        cells = orjson.loads(b"[" + text.replace(b"\n", b",null,") + b"]")
     except orjson.JSONDecodeError:
-        return np.array(orjson.loads(_fill_gaps(json)), dtype=float)
-    if len(text) <= _SHORT:
-        return np.array(rows, dtype=float)
-    return pack(rows)
+        return np.array(orjson.loads(_fill_gaps(b"[[" + text.replace(b"\n", b"],[") + b"]]")), dtype=float)
+    end = text.find(b"\n")
+    if end < 0:
+        return _pack_cells(cells, 1)
+    width, height = text.count(b",", 0, end) + 1, text.count(b"\n") + 1
+    if len(cells) != height * (width + 1) - 1 or cells[width :: width + 1].count(None) != height - 1:
+        raise ValueError("the rows differ in width")
+    del cells[width :: width + 1]
+    return _pack_cells(cells, height)
+
+
+def _pack_cells(cells: list[Any], height: int) -> Array:
+    array = np.empty((height, len(cells) // height))
+    struct.pack_into(f"{len(cells)}d", array.data, 0, *cells)
+    return array
 
 
 def _fill_gaps(json: bytes) -> bytes:
