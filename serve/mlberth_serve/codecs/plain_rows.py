@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from mlberth_serve.codecs.codec import Array
 
 _PIECE = 65536
 """How many bytes are read at a time: of many more, the numbers as Python's objects leave the CPU's cache."""
+_ALIKE = frozenset({"<i4", "<i8", "<u4", "<u8", "<f4", "<f8"})
 _BLANK = b" \t\r\n"
 _WHOLE_MINUS_ZERO = re.compile(rb"-0(?![.0-9])")
 """To JSON it is the integer 0, to `float` it is -0.0."""
@@ -45,6 +47,17 @@ def read_plain(text: bytes) -> Array | None:
     return rows if rows.size else None
 
 
+def read_plain_texts(texts: Sequence[bytes]) -> list[Array] | None:
+    """Return what `read_plain` would of each text; None where not all are plain, or of one width."""
+    texts = [text.strip(_BLANK) for text in texts]
+    joined = b"\n".join(texts)
+    rows = None if b"\r" in joined else read_plain(joined)
+    if rows is None or not all(texts):
+        return None
+    ends = accumulate([text.count(b"\n") + 1 for text in texts], initial=0)
+    return [rows[start:end] for start, end in pairwise(ends)]
+
+
 def write_plain(array: Array) -> bytes | None:
     """Write numbers, a row a line, as short as they read back the same, nan as `nan`.
 
@@ -63,6 +76,19 @@ def write_plain(array: Array) -> bytes | None:
     if array.ndim == 1:
         return text[1:-1].replace(b",", b"\n") + b"\n"
     return text[2:-2].replace(b"],[", b"\n") + b"\n"
+
+
+def write_plain_rows(array: Array) -> list[bytes] | None:
+    """Return each row of a one- or two-dimensional array as numbers with commas between.
+
+    None where not all are numbers that CSV and JSON write alike.
+    """
+    if array.dtype.str not in _ALIKE or not array.size:
+        return None
+    text = orjson.dumps(np.ascontiguousarray(array), option=orjson.OPT_SERIALIZE_NUMPY)
+    if b"null" in text:
+        return None
+    return text[1:-1].split(b",") if array.ndim == 1 else text[2:-2].split(b"],[")
 
 
 def pack(rows: Sequence[Any]) -> Array:
