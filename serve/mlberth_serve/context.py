@@ -79,7 +79,7 @@ class Context(ModelServerContext):
         sink: Sink = _NO_SINK,
         deadline: float = math.inf,
         clock: Callable[[], float] = time.monotonic,
-        observe: Callable[[int, float], None] = forget,
+        observe: Callable[[int, float, int], None] = forget,
     ) -> None:
         self._environ = environ or {}
         self._sink = sink
@@ -139,10 +139,13 @@ class Context(ModelServerContext):
         """Which of the workers this is, from 0."""
         return self.place.worker
 
-    def finish_step(self, step: int) -> None:
-        """Note how long DECODE, PREDICT or ENCODE took: the time since the step before."""
+    def finish_step(self, step: int, requests: int = 1) -> None:
+        """Note how long DECODE, PREDICT or ENCODE took: the time since the step before.
+
+        Where it was done for several requests at once it took each of them as long.
+        """
         now = self._clock()
-        self._observe(step, now - self._step_began)
+        self._observe(step, now - self._step_began, requests)
         self._step_began = now
 
     def begin_step(self) -> None:
@@ -154,8 +157,7 @@ class Context(ModelServerContext):
         self.request_id = f"batch of {len(contexts)}"
         self.content_type, self.accept = contexts[0].content_type, contexts[0].accept
         self.deadline = min(context.deadline for context in contexts)
-        for context in contexts:
-            context.begin_step()
+        contexts[0].begin_step()
 
     @property
     def metrics(self) -> HandlerMetrics:

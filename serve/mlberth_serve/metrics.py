@@ -53,7 +53,7 @@ ENVIRON_RECORDER = "mlberth.recorder"
 log = logging.getLogger(__name__)
 
 
-def forget(duration: int, seconds: float) -> None:
+def forget(duration: int, seconds: float, requests: int = 1) -> None:
     """Observe nothing: where no recorder stands in the environment."""
 
 
@@ -97,11 +97,11 @@ class Recorder:
             self.observe(REQUEST, seconds)
         cells[metric_page.BUSY] = 0.0
 
-    def observe(self, duration: int, seconds: float) -> None:
-        """Add a duration to REQUEST, QUEUE, DECODE, PREDICT or ENCODE."""
+    def observe(self, duration: int, seconds: float, requests: int = 1) -> None:
+        """Add what one request, or each of several, took: REQUEST, QUEUE, DECODE, PREDICT or ENCODE."""
         cells = self._cells
-        cells[duration] += seconds
-        cells[duration + 1 + bisect_left(BUCKETS, seconds)] += 1
+        cells[duration] += seconds * requests
+        cells[duration + 1 + bisect_left(BUCKETS, seconds)] += requests
 
     def record(
         self,

@@ -82,37 +82,42 @@ class Observed:
         """Answer several predictions together."""
         began = self._clock()
         for environ in environs:
-            self._begin(environ)
-        current_request.set(None)
+            self._enter(environ)
         self._recorder.begin_request(len(environs))
         self._recorder.observe_batch(len(environs))
         try:
             responses: list[Response] = self._application.respond_batch(environs)
         except Exception:
             for environ in environs:
-                self._end(environ, "500", began, ())
+                self._count(environ, "500", self._clock() - began, ())
             raise
+        seconds = self._clock() - began
         for environ, response in zip(environs, responses, strict=True):
             if self._tell_trace:
                 response.headers.append((TRACE_HEADER, request_ids(environ)["trace_id"]))
-            self._end(environ, response.status_line, began, (len(response.body),))
+            self._count(environ, response.status_line, seconds, (len(response.body),))
         return responses
 
     def _begin(self, environ: WSGIEnvironment) -> float:
         began = self._clock()
         self._recorder.begin_request()
-        environ[ENVIRON_RECORDER] = self._recorder
         current_request.set(environ)
-        if self._behind_nginx and environ["PATH_INFO"] == "/invocations":
-            self._observe_queue(environ)
+        self._enter(environ)
         return began
 
+    def _enter(self, environ: WSGIEnvironment) -> None:
+        environ[ENVIRON_RECORDER] = self._recorder
+        if self._behind_nginx and environ["PATH_INFO"] == "/invocations":
+            self._observe_queue(environ)
+
     def _end(self, environ: WSGIEnvironment, status: str, began: float, sizes: Iterable[int]) -> None:
-        seconds = self._clock() - began
+        self._count(environ, status, self._clock() - began, sizes)
+        current_request.set(None)
+
+    def _count(self, environ: WSGIEnvironment, status: str, seconds: float, sizes: Iterable[int]) -> None:
         self._recorder.end_request(environ["PATH_INFO"], status, seconds)
         if self._access_log:
             self._access_log.write(environ, status, seconds, sum(sizes))
-        current_request.set(None)
 
     def _observe_queue(self, environ: WSGIEnvironment) -> None:
         try:

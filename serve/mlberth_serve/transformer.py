@@ -13,6 +13,7 @@ from mlberth_serve.batching import group_key, join, split
 from mlberth_serve.codecs import CODECS, READERS, first_names, npy
 from mlberth_serve.codecs.codec import Decoded
 from mlberth_serve.codecs.text import decode_text
+from mlberth_serve.codecs.together import read_all, write_all
 from mlberth_serve.context import Context
 from mlberth_serve.errors import (
     BadRequestError,
@@ -110,28 +111,54 @@ class Transformer:
         """
         results: dict[int, tuple[bytes, str] | RequestError] = {}
         groups: dict[object, list[tuple[int, Decoded]]] = {}
-        for place, (body, media_type, own) in enumerate(requests):
-            own.begin_step()
-            try:
-                decoded = self._decode(body, media_type, own)
-            except RequestError as error:
-                results[place] = error
+        for place, decoded in enumerate(self._decode_all(requests)):
+            if isinstance(decoded, RequestError):
+                results[place] = decoded
                 continue
             key = group_key(decoded.array)
-            groups.setdefault(place if key is None else (media_type.name, *key), []).append((place, decoded))
+            name = requests[place].media_type.name
+            groups.setdefault(place if key is None else (name, *key), []).append((place, decoded))
         for members in groups.values():
-            arrays = [decoded.array for _, decoded in members]
-            parts = self._predict_joined(arrays, context, [requests[place].context for place, _ in members])
-            for (place, decoded), part in zip(members, parts, strict=True):
-                results[place] = self._finish(decoded, part, requests[place].context)
+            own = [requests[place].context for place, _ in members]
+            answers = self._answer_all([decoded for _, decoded in members], context, own)
+            results.update(zip([place for place, _ in members], answers, strict=True))
         return [results[place] for place in range(len(requests))]
 
+    def _decode_all(self, requests: Sequence[Request]) -> list[Decoded | RequestError]:
+        media_type, first = requests[0].media_type, requests[0].context
+        if not self._handler.input_fn and all(request.media_type is media_type for request in requests):
+            first.begin_step()
+            if decoded := read_all([request.body for request in requests], media_type):
+                first.finish_step(DECODE, len(requests))
+                return [*decoded]
+        return [self._decode_one(request) for request in requests]
+
+    def _decode_one(self, request: Request) -> Decoded | RequestError:
+        request.context.begin_step()
+        try:
+            return self._decode(*request)
+        except RequestError as error:
+            return error
+
+    def _answer_all(
+        self, group: Sequence[Decoded], context: Context, own: Sequence[Context]
+    ) -> Sequence[tuple[bytes, str] | RequestError]:
+        """Return the answer to each request of a group whose rows can be joined."""
+        predicted = self._predict_joined([decoded.array for decoded in group], context, own)
+        if predicted is None:
+            return [self._finish(*one, None) for one in zip(group, own, strict=True)]
+        prediction, parts = predicted
+        own[0].finish_step(PREDICT, len(own))
+        return self._encode_all(prediction, group, own) or [
+            self._finish(*one) for one in zip(group, own, parts, strict=True)
+        ]
+
     def _predict_joined(
-        self, arrays: list[Any], context: Context, own: list[Context]
-    ) -> list[Any] | list[None]:
-        """Return the prediction for each array, or None for each, which is then to be run alone."""
+        self, arrays: list[Any], context: Context, own: Sequence[Context]
+    ) -> tuple[Any, list[Any]] | None:
+        """Return the prediction for all arrays, and each one's part; None where each is to be run alone."""
         if len(arrays) == 1 or self._refuses_batches:
-            return [None] * len(arrays)
+            return None
         context.begin_batch(own)
         assert self._handler.predict_fn is not None
         try:
@@ -139,17 +166,30 @@ class Transformer:
             parts = split(prediction, arrays)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - one of them is at fault, and will be told so
             log.debug("a batch of %d failed, each is run alone: %r", len(arrays), error)
-            return [None] * len(arrays)
+            return None
         if parts is None:
             self._refuses_batches = True
             log.warning("predict_fn does not return a prediction for each row: no more batches")
-            return [None] * len(arrays)
-        for each in own:
-            each.finish_step(PREDICT)
-        return parts
+            return None
+        return prediction, parts
+
+    def _encode_all(
+        self, prediction: Any, group: Sequence[Decoded], own: Sequence[Context]
+    ) -> list[tuple[bytes, str]] | None:
+        accept = own[0].accept
+        if self._handler.output_fn or any(context.accept != accept for context in own):
+            return None
+        if any(decoded.envelope for decoded in group):
+            return None
+        own[0].begin_step()
+        bodies = write_all(prediction, [len(decoded.array) for decoded in group], accept)
+        if bodies is None:
+            return None
+        own[0].finish_step(ENCODE, len(own))
+        return [(body, accept) for body in bodies]
 
     def _finish(
-        self, decoded: Decoded, prediction: Any | None, context: Context
+        self, decoded: Decoded, context: Context, prediction: Any | None
     ) -> tuple[bytes, str] | RequestError:
         context.begin_step()
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,7 @@ from mlberth_serve.codecs.codec import Array
 
 _PIECE = 65536
 """How many bytes are read at a time: of many more, the numbers as Python's objects leave the CPU's cache."""
-_SHORT = 4096
-"""Up to here numpy's own way from lists to an array is the shorter."""
+_ALIKE = frozenset({"<i4", "<i8", "<u4", "<u8", "<f4", "<f8"})
 _BLANK = b" \t\r\n"
 _WHOLE_MINUS_ZERO = re.compile(rb"-0(?![.0-9])")
 """To JSON it is the integer 0, to `float` it is -0.0."""
@@ -42,9 +41,21 @@ def read_plain(text: bytes) -> Array | None:
         )
     except (ValueError, struct.error):  # what is no JSON, and rows that differ in width
         return None
-    if b"-0" in text and not rows.all() and _WHOLE_MINUS_ZERO.search(text):
+    # The search comes last: it takes more than all of the others together.
+    if b"-" in text and not rows.all() and _WHOLE_MINUS_ZERO.search(text):
         return None
     return rows if rows.size else None
+
+
+def read_plain_texts(texts: Sequence[bytes]) -> list[Array] | None:
+    """Return what `read_plain` would of each text; None where not all are plain, or of one width."""
+    texts = [text.strip(_BLANK) for text in texts]
+    joined = b"\n".join(texts)
+    rows = None if b"\r" in joined else read_plain(joined)
+    if rows is None or not all(texts):
+        return None
+    ends = accumulate([text.count(b"\n") + 1 for text in texts], initial=0)
+    return [rows[start:end] for start, end in pairwise(ends)]
 
 
 def write_plain(array: Array) -> bytes | None:
@@ -67,6 +78,19 @@ def write_plain(array: Array) -> bytes | None:
     return text[2:-2].replace(b"],[", b"\n") + b"\n"
 
 
+def write_plain_rows(array: Array) -> list[bytes] | None:
+    """Return each row of a one- or two-dimensional array as numbers with commas between.
+
+    None where not all are numbers that CSV and JSON write alike.
+    """
+    if array.dtype.str not in _ALIKE or not array.size:
+        return None
+    text = orjson.dumps(np.ascontiguousarray(array), option=orjson.OPT_SERIALIZE_NUMPY)
+    if b"null" in text:
+        return None
+    return text[1:-1].split(b",") if array.ndim == 1 else text[2:-2].split(b"],[")
+
+
 def pack(rows: Sequence[Any]) -> Array:
     """Return rows of numbers as float64, faster than numpy does where there are many.
 
@@ -74,9 +98,10 @@ def pack(rows: Sequence[Any]) -> Array:
     """
     if len(set(map(len, rows))) > 1:
         raise ValueError("the rows differ in width")
-    array = np.empty((len(rows), len(rows[0])))
-    struct.pack_into(f"{array.size}d", array.data, 0, *chain.from_iterable(rows))
-    return array
+    cells: list[Any] = []
+    for row in rows:
+        cells += row
+    return _pack_cells(cells, len(rows))
 
 
 def _pieces(text: bytes) -> Iterator[bytes]:
@@ -89,15 +114,29 @@ def _pieces(text: bytes) -> Iterator[bytes]:
 
 
 def _read_piece(text: bytes) -> Array:
-    """Raise ValueError or struct.error for what is not rows of numbers of one width."""
-    json = b"[[" + text.replace(b"\n", b"],[") + b"]]"
+    """Raise ValueError or struct.error for what is not rows of numbers of one width.
+
+    It becomes one flat list, with a null at the end of each row but the last: a list for each row would
+    have to be made, and taken apart again.
+    """
     try:
-        rows = orjson.loads(json)
+        cells = orjson.loads(b"[" + text.replace(b"\n", b",null,") + b"]")
     except orjson.JSONDecodeError:
-        return np.array(orjson.loads(_fill_gaps(json)), dtype=float)
-    if len(text) <= _SHORT:
-        return np.array(rows, dtype=float)
-    return pack(rows)
+        return np.array(orjson.loads(_fill_gaps(b"[[" + text.replace(b"\n", b"],[") + b"]]")), dtype=float)
+    end = text.find(b"\n")
+    if end < 0:
+        return _pack_cells(cells, 1)
+    width, height = text.count(b",", 0, end) + 1, text.count(b"\n") + 1
+    if len(cells) != height * (width + 1) - 1 or cells[width :: width + 1].count(None) != height - 1:
+        raise ValueError("the rows differ in width")
+    del cells[width :: width + 1]
+    return _pack_cells(cells, height)
+
+
+def _pack_cells(cells: list[Any], height: int) -> Array:
+    array = np.empty((height, len(cells) // height))
+    struct.pack_into(f"{len(cells)}d", array.data, 0, *cells)
+    return array
 
 
 def _fill_gaps(json: bytes) -> bytes:

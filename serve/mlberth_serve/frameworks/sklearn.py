@@ -15,6 +15,7 @@ from mlberth_serve.batched import batched
 from mlberth_serve.binding import Function
 from mlberth_serve.context import Context
 from mlberth_serve.frameworks.framework import has_base, refuse_missing, refuse_model, refuse_unsafe
+from mlberth_serve.frameworks.linear import LinearPredict, find_linear, fits
 from mlberth_serve.frameworks.named import by_name, to_frame
 from mlberth_serve.frameworks.rows import explain_refusal, to_rows
 
@@ -66,16 +67,18 @@ def make_predict(model: Any) -> Function:
     columns = getattr(model, "n_features_in_", None)
     names = getattr(model, "feature_names_in_", None)
     if names is None:
-        predict = _make_plain_predict(columns)
+        predict = _make_plain_predict(columns, find_linear(model))
     else:
         predict = _make_named_predict(model, [str(name) for name in names])
     return batched(predict) if _is_row_wise(model) else predict
 
 
-def _make_plain_predict(columns: int | None) -> Function:
+def _make_plain_predict(columns: int | None, linear: LinearPredict | None) -> Function:
     def predict(data: Any, model: Any, context: Context) -> Any:
         rows = to_rows(data, columns)
         try:
+            if linear and fits(rows):
+                return linear(model, rows)
             return model.predict(rows)
         except (ValueError, TypeError) as error:
             log.warning("request %s: the model refused the rows: %s", context.request_id, error)

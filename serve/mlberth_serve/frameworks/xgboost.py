@@ -14,6 +14,7 @@ import numpy as np
 from mlberth_serve.batched import batched
 from mlberth_serve.binding import Function
 from mlberth_serve.context import Context
+from mlberth_serve.frameworks.dense import DensePredict
 from mlberth_serve.frameworks.framework import has_base, refuse_missing, refuse_model, refuse_unsafe
 from mlberth_serve.frameworks.named import by_name
 from mlberth_serve.frameworks.rows import to_numbers, to_rows
@@ -87,6 +88,8 @@ def make_predict(model: Any) -> Function:
     # Linear boosters have no in-place prediction.
     is_linear = json.loads(model.save_config())["learner"]["gradient_booster"]["name"] == "gblinear"
 
+    dense = DensePredict(iterations)
+
     @batched
     def predict(data: Any, model: Any, context: Context) -> Any:  # noqa: ARG001 - a predict_fn's signature
         rows = to_numbers(to_rows(by_name(data, names) if names else data, columns))
@@ -94,7 +97,7 @@ def make_predict(model: Any) -> Function:
             return model.predict(rows, iteration_range=iterations, validate_features=False)
         if is_linear:
             return model.predict(_matrix(rows), iteration_range=iterations, validate_features=False)
-        return model.inplace_predict(rows, iteration_range=iterations, validate_features=False)
+        return dense(model, rows)
 
     return predict
 

@@ -1,0 +1,50 @@
+"""Small bodies of several requests read in one go, and their answers written in one go.
+
+To the bit and the byte they are what each would be by itself; None is for what has to be done that way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from mlberth_serve.codecs.codec import Array, Decoded
+from mlberth_serve.codecs.plain_rows import read_plain_texts, write_plain_rows
+from mlberth_serve.media_types import CSV, JSON, MediaType
+
+
+def read_all(bodies: Sequence[bytes | bytearray], media_type: MediaType) -> list[Decoded] | None:
+    """Return what each body holds: CSV of plain numbers, all of one width, without parameters."""
+    # JSON is not joined: what lacks a bracket in one body could find it in the next.
+    if media_type.name != CSV or media_type.parameters:
+        return None
+    arrays = read_plain_texts([bytes(body) for body in bodies])
+    return None if arrays is None else [Decoded(array) for array in arrays]
+
+
+def write_all(prediction: Any, sizes: Sequence[int], media_type: str) -> list[bytes] | None:
+    """Return the answer for each of so many rows of an array of numbers, in CSV or bare JSON."""
+    join = _JOINS.get(media_type)
+    if join is None or type(prediction) is not np.ndarray or not 1 <= prediction.ndim <= 2:
+        return None
+    rows = write_plain_rows(prediction)
+    if rows is None:
+        return None
+    answers, start = [], 0
+    for size in sizes:
+        answers.append(join(rows[start : start + size], prediction))
+        start += size
+    return answers
+
+
+def _join_lines(rows: Sequence[bytes], prediction: Array) -> bytes:  # noqa: ARG001 - a join's signature
+    return b"\n".join(rows) + b"\n"
+
+
+def _join_items(rows: Sequence[bytes], prediction: Array) -> bytes:
+    return b"[" + b",".join(rows) + b"]" if prediction.ndim == 1 else b"[[" + b"],[".join(rows) + b"]]"
+
+
+_JOINS: dict[str, Callable[[Sequence[bytes], Array], bytes]] = {CSV: _join_lines, JSON: _join_items}

@@ -1,0 +1,138 @@
+"""Linear models without the checks of each call: the predictions of predict(), or predict() itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import (
+    BayesianRidge,
+    ElasticNet,
+    Lasso,
+    LinearRegression,
+    LogisticRegression,
+    Perceptron,
+    Ridge,
+    RidgeClassifier,
+    SGDClassifier,
+)
+from sklearn.svm import LinearSVC, LinearSVR
+
+from mlberth_serve.codecs.codec import Table
+from mlberth_serve.context import Context
+from mlberth_serve.errors import BadRequestError
+from mlberth_serve.frameworks import sklearn
+from mlberth_serve.frameworks.linear import find_linear, fits
+
+ROWS = np.random.default_rng(3).normal(size=(60, 5))
+BINARY = (ROWS.sum(axis=1) > 0).astype(int)
+CLASSES = np.digitize(ROWS[:, 0], [-0.5, 0.5])
+VALUES = ROWS @ [1.0, -2, 3, 0.5, 0]
+
+
+class Shifted(LogisticRegression):  # type: ignore[misc]  # scikit-learn has no types
+    """Decides by a rule of its own."""
+
+    def decision_function(self, X: Any) -> Any:  # noqa: N803 - scikit-learn's name
+        """Shift the scores."""
+        return super().decision_function(X) + 1
+
+
+def own_predict() -> Any:
+    """Return a model whose predict was put into the object."""
+    model = LogisticRegression().fit(ROWS, BINARY)
+    model.predict = lambda rows: np.zeros(len(rows))
+    return model
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        LogisticRegression().fit(ROWS, BINARY),
+        LogisticRegression().fit(ROWS, CLASSES),
+        LogisticRegression(fit_intercept=False).fit(ROWS, np.array(["no", "yes"])[BINARY]),
+        LogisticRegression().fit(ROWS.astype("f4"), BINARY.astype(bool)),
+        SGDClassifier(random_state=0).fit(ROWS, CLASSES),
+        SGDClassifier(random_state=0).fit(ROWS, BINARY).sparsify(),
+        Perceptron().fit(ROWS, BINARY),
+        LinearSVC().fit(ROWS, CLASSES),
+        LinearRegression().fit(ROWS, VALUES),
+        LinearRegression().fit(ROWS, np.stack([VALUES, -VALUES], axis=1)),
+        Ridge().fit(ROWS, VALUES),
+        LinearSVR().fit(ROWS, VALUES),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+@pytest.mark.parametrize("count", [1, 2, 60])
+def test_predictions_are_those_of_the_model(model: Any, count: int) -> None:
+    """To the bit, in type and shape, for one row and for many."""
+    predict = find_linear(model)
+    assert predict is not None
+    rows = ROWS[:count] * 7
+    for array in (rows, np.asfortranarray(rows)):
+        found, expected = predict(model, array), model.predict(array)
+        assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
+        assert found.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        LogisticRegression(),
+        Shifted().fit(ROWS, BINARY),
+        own_predict(),
+        RidgeClassifier().fit(ROWS, BINARY),
+        BayesianRidge().fit(ROWS, VALUES),
+        ElasticNet().fit(ROWS, VALUES),
+        Lasso().fit(ROWS, VALUES),
+        DummyClassifier().fit(ROWS, BINARY),
+        object(),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_what_predicts_in_its_own_way_is_asked(model: Any) -> None:
+    """Also what was never fitted, which then says so itself."""
+    assert find_linear(model) is None
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ROWS.astype("f4"),
+        ROWS.astype(int),
+        ROWS.astype(object),
+        np.full((1, 5), np.nan),
+        np.full((1, 5), np.inf),
+        Table.of(ROWS, "abcde"),
+        ROWS.tolist(),
+    ],
+    ids=["f4", "integers", "objects", "nan", "infinite", "named", "lists"],
+)
+def test_rows_that_want_a_check_or_a_conversion_go_to_the_model(rows: Any) -> None:
+    """Only finite numbers of 64 bits are what every check lets through unchanged."""
+    assert not fits(rows)
+    assert fits(ROWS)
+
+
+def test_faulty_rows_are_refused_as_before() -> None:
+    """With the reason that can be seen in them."""
+    model = LogisticRegression().fit(ROWS, BINARY)
+    predict = sklearn.make_predict(model)
+    context = Context()
+    assert predict(ROWS, model, context).tolist() == model.predict(ROWS).tolist()
+    assert predict(ROWS.astype(int), model, context).tolist() == model.predict(ROWS.astype(int)).tolist()
+    with pytest.raises(BadRequestError, match="missing or infinite"):
+        predict(np.full((2, 5), np.nan), model, context)
+    with pytest.raises(BadRequestError, match="rows of 5 cells"):
+        predict(ROWS[:, :4], model, context)
+
+
+def test_a_model_that_changes_predicts_as_it_is_now() -> None:
+    """Nothing of it was kept aside."""
+    model = LinearRegression().fit(ROWS, VALUES)
+    predict = find_linear(model)
+    assert predict is not None
+    model.coef_ = model.coef_ * 2
+    assert predict(model, ROWS).tolist() == model.predict(ROWS).tolist()
