@@ -92,3 +92,9 @@ def check(folder: Path, text: str) -> None:
     """Check a requirements.txt of the given text."""
     (folder / "requirements.txt").write_text(text)
     check_requirements(folder / "requirements.txt", folder)
+
+
+def test_included_file_whose_name_no_disk_takes_leads_nowhere(tmp_path: Path) -> None:
+    """It is as absent as any other, which pip will say."""
+    for name in ("x" * 300, "a\0b"):
+        check(tmp_path, f"-r {name}")

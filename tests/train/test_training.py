@@ -249,6 +249,18 @@ def test_explain_of_code_that_is_elsewhere_says_where(tree: Tree) -> None:
     assert "fetched from s3://bucket/key.tar.gz (SAGEMAKER_SUBMIT_DIRECTORY)" in ended.out
 
 
+@pytest.mark.parametrize("source", ["\ud800", "x" * 5000])
+def test_explain_of_a_source_that_cannot_be(tree: Tree, source: str) -> None:
+    """JSON can name a folder that no disk can have; where it is to come from is shown as it stands."""
+    tree.project("script").config(hyperparameters={"sagemaker_submit_directory": source})
+    ended = tree.train("--explain")
+    assert (ended.code, "fetched from" in ended.out) == (0, True)
+    assert tree.train().code == 78
+    tree.config(hyperparameters={"sagemaker_submit_directory": "a\0b"})
+    ended = tree.train("--explain")
+    assert (ended.code, "found a NUL character" in ended.err) == (78, True)
+
+
 def test_explain_of_a_faulty_job_has_its_exit_code(tree: Tree) -> None:
     """What `train` would refuse, `train --explain` refuses as well."""
     ended = tree.train("--explain", SAGEMAKER_PROGRAM="gone.py")

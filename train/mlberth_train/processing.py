@@ -14,6 +14,7 @@ from mlberth.hosts import read_hosts
 from mlberth.jsonfile import read_object
 from mlberth.layout import Layout
 from mlberth.masking import masked_text, secret_values
+from mlberth.paths import is_file
 from mlberth.signals import SignalQueue
 from mlberth.training_environment import LOG_LEVEL_VARIABLE, PROGRAM
 from mlberth.typed import Any
@@ -48,7 +49,7 @@ def _prepare(
     hosts = read_hosts(layout.processing_resource_config)
     request = read_object(layout.processing_job_config, default={})
     code = layout.processing_code
-    if (code / ARCHIVE).is_file():
+    if is_file(code / ARCHIVE):
         from mlberth.archives import extract  # noqa: PLC0415 - most jobs bring none
 
         extract(code / ARCHIVE, code, merge=True)
@@ -69,5 +70,6 @@ def _prepare(
 
 
 def _input_names(request: Mapping[str, Any]) -> list[str]:
-    inputs = request.get("ProcessingInputs") or []
-    return [str(entry.get("InputName")) for entry in inputs if isinstance(entry, dict)]
+    inputs = request.get("ProcessingInputs")
+    entries = inputs if isinstance(inputs, list) else []
+    return [str(entry.get("InputName")) for entry in entries if isinstance(entry, dict)]

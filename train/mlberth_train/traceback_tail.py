@@ -16,7 +16,7 @@ from mlberth.typed import NamedTuple
 _HEADER = "Traceback (most recent call last):"
 _GROUP_HEADER = "  + Exception Group Traceback (most recent call last):"
 _CRASH_HEADER = re.compile(r"(?:Current thread|Thread) 0x[0-9a-f]+.*\(most recent call first\):")
-_FRAME = re.compile(r'  File "(?P<file>.+)", line (?P<line>\d+)(?:,? in (?P<function>.+))?')
+_FRAME = re.compile(r'  File "(?P<file>.+)", line (?P<line>[0-9]{1,9})(?:,? in (?P<function>.+))?')
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.<>]*(?:: .*|:)?")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _MARGIN = re.compile(r" +\| ?")
