@@ -35,13 +35,14 @@ def process(arguments: Sequence[str], environ: Mapping[str, str], signals: Signa
     # Beside the message: what lies in the folder of an output is part of the job's result.
     reports = Reports(layout.message, details=layout.output / "failure.json", folders=(layout.processing,))
     return Runner(journal, reports, environ, signals, python).run(
-        lambda: _prepare(layout, arguments, environ, python, journal)
+        lambda: make_job(layout, arguments, environ, python, journal)
     )
 
 
-def _prepare(
+def make_job(
     layout: Layout, arguments: Sequence[str], environ: Mapping[str, str], python: str, journal: Journal
 ) -> Job:
+    """Return what to run; unpacks the archive of the code. Raises ContractError for what is wrong."""
     reader = Reader(environ)
     program, settings = reader.get(PROGRAM), Settings.read(reader)
     journal.level = reader.get(LOG_LEVEL_VARIABLE)
