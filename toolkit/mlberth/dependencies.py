@@ -57,7 +57,7 @@ CODEARTIFACT = Variable(
 REQUIREMENTS = "requirements.txt"
 WHEELHOUSE = "wheelhouse"
 LOCK = "uv.lock"
-_BUILD_SYSTEM = r"(?m)^\s*\[\s*build-system\s*\]"  # text, which `re` compiles when it is needed
+_BUILD_SYSTEM = r"(?m)^[ \t]*\[[ \t]*build-system[ \t]*\]"  # text, which `re` compiles when it is needed
 _GRACE_SECONDS = 3.0
 _LAST_LINES = 8
 # pip says nothing that concerns a job with these; the user's own settings win.
