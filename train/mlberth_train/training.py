@@ -8,7 +8,7 @@ from functools import partial
 
 from mlberth.arguments import PROTOCOLS
 from mlberth.errors import ContractError, Fault
-from mlberth.exports import child_environ, too_large
+from mlberth.exports import child_environ, too_large, unfit
 from mlberth.layout import Layout
 from mlberth.masking import masked_mapping, secret_values
 from mlberth.paths import exists
@@ -125,6 +125,8 @@ def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job
         command = partial(program_command, code, environment.program, python=python, where=where)
         argv, shown = command(to_arguments(environment.hyperparameters)), command(to_arguments(masked))
     variables_of_program = child_environ(environ, environment)
+    if reason := next(filter(None, map(unfit, argv)), ""):  # values have been looked at, as variables
+        raise ContractError(Fault("the name of a hyperparameter", reason, "what an argument can hold"))
     left_out = too_large(variables_of_program)
     secrets = secret_values(environ) | secret_values(environment.hyperparameters)
     return Job(
