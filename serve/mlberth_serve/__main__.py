@@ -39,9 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     try:
         if arguments == ["--explain"]:
-            from mlberth_serve.explanation import explain  # noqa: PLC0415 - the rare path
+            from mlberth.escapes import encodable  # noqa: PLC0415 - the rare path
+            from mlberth_serve.explanation import explain  # noqa: PLC0415 - the same
 
-            print(explain(os.environ), end="")
+            print(encodable(explain(os.environ)), end="")
             return 0
         if arguments:
             print(f"serve: found {' '.join(arguments)!r}; expected no argument.\n\n{USAGE}", file=sys.stderr)

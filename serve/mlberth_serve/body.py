@@ -57,7 +57,10 @@ def _read(environ: Mapping[str, Any], limit: int | None) -> bytes | bytearray:
 def _to_size(length: str) -> int:
     if not (length.isascii() and length.isdigit()):
         raise BadRequestError("Content-Length is not a whole number.")
-    return int(length)
+    try:
+        return int(length)
+    except ValueError:  # more digits than Python reads
+        raise PayloadTooLargeError from None
 
 
 def _read_exactly(environ: Mapping[str, Any], size: int, limit: int | None) -> bytes | bytearray:

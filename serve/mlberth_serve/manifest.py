@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
+
+from mlberth.jsonfile import read_object
 
 MODEL_NAME = "model"
 _FILE = Path("MAR-INF/MANIFEST.json")
 
 
 def read_manifest(model_dir: str) -> dict[str, Any]:
-    """Return the manifest of an unpacked archive; else one that names the folder's one visible file."""
+    """Return the manifest of an unpacked archive; else one that names the folder's one visible file.
+
+    Raises ContractError for a manifest that cannot be read.
+    """
     folder = Path(model_dir)
     if (folder / _FILE).is_file():
-        manifest: dict[str, Any] = json.loads((folder / _FILE).read_text())
-        return manifest
+        return read_object(folder / _FILE)
     model = {"modelName": MODEL_NAME}
     paths = folder.iterdir() if model_dir and folder.is_dir() else ()
     files = [path for path in paths if path.is_file() and not path.name.startswith(".")]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 ENVIRON_QUEUED = "HTTP_X_REQUEST_START"
 """When nginx had read the request: `t=` and seconds since the epoch."""
+_LONGEST_QUEUE = 86400.0
+"""The longest time that a request may take, in seconds."""
 
 
 class Observed:
@@ -124,7 +126,9 @@ class Observed:
             began = float(environ[ENVIRON_QUEUED][2:])
         except (KeyError, ValueError):  # the user's own nginx.conf may not send it
             return
-        self._recorder.observe(QUEUE, max(0.0, self._wall_clock() - began))
+        seconds = self._wall_clock() - began
+        if seconds < _LONGEST_QUEUE:  # or it passes on a client's, and that may be any number
+            self._recorder.observe(QUEUE, max(0.0, seconds))
 
 
 class _Stream:

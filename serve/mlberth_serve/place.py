@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from mlberth.variables import whole
+
 worker_index: ContextVar[int] = ContextVar("worker_index", default=0)
 """Which of the workers this process is, from 0; a worker that replaces another has its number.
 
@@ -36,8 +38,15 @@ def count_visible(selection: str | None, gpus: int) -> int:
     if selection is None:
         return gpus
     names = [name.strip() for name in selection.split(",")]
-    known = [name.startswith(("GPU-", "MIG-")) or (name.isdecimal() and int(name) < gpus) for name in names]
+    known = [name.startswith(("GPU-", "MIG-")) or _is_number_below(gpus, name) for name in names]
     return min(gpus, [*known, False].index(False))
+
+
+def _is_number_below(limit: int, text: str) -> bool:
+    try:
+        return text.isdecimal() and whole(text) < limit
+    except ValueError:
+        return False
 
 
 def here(model_dir: str, gpus: int) -> Place:

@@ -47,7 +47,7 @@ def find_requirements(settings: Settings) -> Path | None:
     if program := find_code(settings):
         return program.folder
     folder = settings.layout.model / "code"
-    return folder if not settings.safe_models_only and (folder / REQUIREMENTS).is_file() else None
+    return folder if not settings.safe_models_only and is_file(folder / REQUIREMENTS) else None
 
 
 def must_fetch(settings: Settings) -> bool:

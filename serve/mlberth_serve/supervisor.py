@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import sys
 import time
@@ -12,19 +11,17 @@ from importlib.util import find_spec
 from shutil import which
 
 from mlberth import logs
-from mlberth.children import Child, reap, start
+from mlberth.children import Child, reap
 from mlberth.descendants import end_descendants
 from mlberth.errors import DependencyError, Fault, MlberthError
 from mlberth.linux import adopt_orphans
 from mlberth.signals import STOP, SignalQueue
 from mlberth_serve import failure, nginx_log, variables
 from mlberth_serve.exporter import Exporter
+from mlberth_serve.front import Front
 from mlberth_serve.generation import Generation, why_gone
 from mlberth_serve.gunicorn_command import APPLICATION, IGNORED
 from mlberth_serve.metrics_board import MetricsBoard
-from mlberth_serve.nginx import check_own_conf, lay_out, nginx_argv
-from mlberth_serve.nginx_log import NginxLog
-from mlberth_serve.nginx_workers import NginxWorkers
 from mlberth_serve.port import check_port, listen_address
 from mlberth_serve.preparation import needs_preparation
 from mlberth_serve.readiness import LOADING, READY, STOPPING, Readiness, assess
@@ -125,10 +122,7 @@ class Supervisor:
         self._application = application
         self._began = began
         self._clock = clock
-        self._nginx: Child | None = None
-        self._nginx_workers: NginxWorkers | None = None
-        self._nginx_log = NginxLog() if settings.log_format == logs.JSON else None
-        self._certificate: Certificate | None = None
+        self._front: Front | None = None
         self._readiness = Readiness(run.state)
         self._readiness.change(LOADING)
         self._board = MetricsBoard.create() if settings.metrics else None
@@ -139,19 +133,7 @@ class Supervisor:
 
         A certificate that changes later is given to nginx without an interruption.
         """
-        self._certificate = certificate
-        lay_out(self._run, self._settings, as_root=os.geteuid() == 0)
-        argv = nginx_argv(executable, self._run)
-        check_own_conf(argv, self._run, self._settings)
-        log.debug("starting nginx: %s", argv)
-        # A death signal of KILL would leave nginx's workers, which get none, to answer on.
-        stderr = self._nginx_log.writer if self._nginx_log else None
-        self._nginx = start(
-            argv, env=self._environ, cwd=self._run.path, stderr=stderr, death_signal=signal.SIGTERM
-        )
-        self._nginx_workers = NginxWorkers(self._nginx.pid)
-        if self._nginx_log:
-            self._nginx_log.close_writer()
+        self._front = Front(executable, self._run, self._settings, self._environ, certificate)
 
     def watch(self) -> int:
         """Keep /ping true until there is a reason to end; end everything and return the exit code."""
@@ -166,11 +148,13 @@ class Supervisor:
             if signal.SIGHUP in arrived:
                 self._ask_for_reload()
             self._gunicorns.advance(ready=self._readiness.state != LOADING)
-            if self._gunicorns.serving.has_failed or has_ended(self._nginx):
+            if self._gunicorns.serving.has_failed or self._nginx_has_ended:
                 return self._fail()
-            self._look_after_nginx()
+            if self._front:
+                self._front.look_after()
             self._refresh()
-            self._renew_certificate()
+            if self._front and self._readiness.state != LOADING:
+                self._front.renew_certificate()
 
     def _begin(self, number: int) -> Generation:
         return Generation(
@@ -178,26 +162,16 @@ class Supervisor:
             self._settings,
             self._environ,
             preparing=needs_preparation(self._settings),
-            behind_nginx=self._nginx is not None,
+            behind_nginx=self._front is not None,
             application=self._application,
             board=self._board,
         )
 
     def _ask_for_reload(self) -> None:
-        if self._nginx:
+        if self._front:
             self._gunicorns.ask_for_reload()
         else:
             log.warning("SIGHUP: nothing is reloaded; only nginx can pass requests on to another gunicorn")
-
-    def _look_after_nginx(self) -> None:
-        if self._nginx_workers and self._nginx_workers.has_lost_one():
-            log.error("a process of nginx has died with the requests it had; nginx is reloaded")
-            self._reload_nginx()
-
-    def _reload_nginx(self) -> None:
-        if self._nginx and self._nginx_workers:
-            self._nginx_workers.expect_end()
-            self._nginx.send_signal(signal.SIGHUP)
 
     def _refresh(self) -> None:
         living = self._gunicorns.serving.living_workers(self._clock())
@@ -212,11 +186,6 @@ class Supervisor:
         else:
             log.error("%s: no worker that has loaded the model gives a sign of life", self._readiness.state)
 
-    def _renew_certificate(self) -> None:
-        """Let nginx load a certificate that has changed, once it surely takes signals."""
-        if self._certificate and self._readiness.state != LOADING and self._certificate.renew():
-            self._reload_nginx()
-
     def _stop(self) -> int:
         """End in the order that loses no request: not ready, nginx, gunicorn, what is left."""
         asked = self._clock()
@@ -224,8 +193,8 @@ class Supervisor:
         self._readiness.change(STOPPING)
         log.info("stopping")
         self._serve_on_until(asked + self._settings.stop_delay)
-        nginx = self._nginx
-        if nginx:
+        if self._front:
+            nginx = self._front.child
             reserve = min(_GUNICORN_STOP_SECONDS, self._settings.stop_grace / 2)
             self._end(nginx, signal.SIGQUIT, deadline - reserve)
             if nginx.returncode is None:
@@ -243,7 +212,7 @@ class Supervisor:
         while (left := deadline - self._clock()) > 0:
             arrived = self._signals.wait(left)
             self._reap()
-            if asks_to_stop(arrived) or any(has_ended(child) for child in self._children):
+            if asks_to_stop(arrived) or any(child.returncode is not None for child in self._children):
                 return
 
     def _end(self, child: Child, number: signal.Signals, deadline: float) -> None:
@@ -259,10 +228,10 @@ class Supervisor:
 
     def _fail(self) -> int:
         """End what is left, at once, and tell why in one line of JSON; returns the exit code."""
-        ended_by_itself = has_ended(self._nginx)
+        nginx_ended = self._nginx_has_ended
         self._readiness.change(STOPPING)
         end_descendants(self._children, self._signals, polite_seconds=_POLITE_SECONDS)
-        cause = self._why_failed(nginx_ended=ended_by_itself)
+        cause = self._why_failed(nginx_ended=nginx_ended)
         if not logs.would_block(sys.stderr):
             sys.stderr.write(cause.line + "\n")
             sys.stderr.flush()
@@ -276,25 +245,24 @@ class Supervisor:
             check_port(self._settings)
         except MlberthError as error:
             return failure.describe(error)
-        if self._nginx and nginx_ended:
-            return why_gone(NGINX, self._nginx.returncode)
+        if self._front and nginx_ended:
+            return why_gone(NGINX, self._front.child.returncode)
         return self._gunicorns.serving.cause()
 
     @property
+    def _nginx_has_ended(self) -> bool:
+        return self._front is not None and self._front.has_ended
+
+    @property
     def _children(self) -> list[Child]:
-        return [*([self._nginx] if self._nginx else []), *self._gunicorns.children]
+        return [*([self._front.child] if self._front else []), *self._gunicorns.children]
 
     def _reap(self) -> None:
         reap(self._children)
-        if self._nginx_log:
-            self._nginx_log.forward()
+        if self._front:
+            self._front.forward_log()
 
 
 def asks_to_stop(arrived: Sequence[signal.Signals]) -> bool:
     """Tell whether a signal among those that have arrived asks for a stop."""
     return any(number not in (signal.SIGCHLD, signal.SIGHUP) for number in arrived)
-
-
-def has_ended(child: Child | None) -> bool:
-    """Tell whether there is a child that has ended."""
-    return child is not None and child.returncode is not None

@@ -15,6 +15,7 @@ from mlberth.variables import (
     one_of,
     optional,
     seconds,
+    whole,
     whole_number,
 )
 
@@ -36,7 +37,7 @@ def _module_attribute(text: str) -> str:
 
 
 def _port_range(text: str) -> str:
-    first, last = (int(end) for end in text.split("-"))
+    first, last = (whole(end) for end in text.split("-"))
     if not 1 <= first <= last <= _LAST_PORT:
         raise ValueError(text)
     return f"{first}-{last}"

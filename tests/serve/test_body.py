@@ -78,3 +78,9 @@ def test_body_that_breaks_off_is_refused() -> None:
         read_body(environ(b"abc", CONTENT_LENGTH="5"), 10)
     with pytest.raises(BadRequestError):
         read_body({"wsgi.input": Broken(), "CONTENT_LENGTH": "5"}, 10)
+
+
+def test_length_that_nobody_can_read_is_too_large() -> None:
+    """So is one of more digits than Python makes a number of."""
+    with pytest.raises(PayloadTooLargeError):
+        read_body(environ(b"abc", CONTENT_LENGTH="9" * 5000), None)

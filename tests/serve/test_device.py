@@ -86,6 +86,9 @@ def test_session_without_cuda_stays_where_it_is() -> None:
         ("4,0", 0),
         ("GPU-8932f937-d72c-4106-c12f-20bd9faed9f6,1", 2),
         ("NoDevFiles", 0),
+        ("0,²,1", 1),
+        ("0,\uff11", 1),
+        ("0," + "9" * 5000, 1),
     ],
 )
 def test_devices_are_those_that_cuda_shows(selection: str | None, gpus: int) -> None:

@@ -174,6 +174,16 @@ def test_xgboost_stops_at_the_best_iteration(model_dir: Path) -> None:
     np.testing.assert_allclose(predict(load(model_dir), CANCER[60:]), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("best", ["best", "1.5", "9" * 5000])
+def test_xgboost_model_with_a_best_iteration_that_is_none(model_dir: Path, best: str) -> None:
+    """A model file can hold any text there; the error says which."""
+    booster = xgboost.train({"nthread": 1}, xgboost.DMatrix(IRIS, SPECIES), 3)
+    booster.set_attr(best_iteration=best)
+    booster.save_model(model_dir / "model.ubj")
+    with pytest.raises(ModelLoadError, match="best_iteration: found"):
+        load(model_dir)
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [

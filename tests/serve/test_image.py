@@ -88,6 +88,28 @@ def test_bomb_is_refused_unread(side: int) -> None:
     assert caught.value.status == 413
 
 
+def test_image_of_too_many_lines_is_refused_unread() -> None:
+    """A line costs memory too, however short it is: a few bytes of a compressed image make many of them."""
+    width, height = 2, 33_554_435
+    fields = [(256, width), (257, height), (258, 8), (259, 1), (262, 1), (273, 122), (278, height), (279, 6)]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in fields)
+    body = b"II*\0\x08\0\0\0" + struct.pack("<H", len(fields)) + entries + b"\0" * 4
+    with pytest.raises(RequestError) as caught:
+        decode("image/tiff", body.ljust(128, b"\1"))
+    assert caught.value.status == 413
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "1", "I;16"])
+def test_pixels_of_a_large_image_are_where_they_were(mode: str) -> None:
+    """It is read in strips; together they are the image, whatever its own form is."""
+    image = Image.linear_gradient("L").resize((1500, 1501)).convert("I" if mode == "I;16" else mode)
+    file = io.BytesIO()
+    image.convert(mode).save(file, "PNG")
+    with Image.open(file) as saved:
+        expected = np.array(saved.convert("RGB"))
+    np.testing.assert_array_equal(decode("image/png", file.getvalue()), expected)
+
+
 def test_missing_pillow_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without Pillow images are not read, nor written, and the extra is named."""
     monkeypatch.setitem(sys.modules, "PIL", None)

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -16,6 +17,10 @@ from mlberth_serve.front_answers import LIST, FrontAnswers
 from mlberth_serve.metric_page import MOST_ENTRIES, PAGE_BYTES, Page
 from mlberth_serve.metrics import DECODE, Recorder
 from mlberth_serve.metrics_board import MetricsBoard
+from mlberth_serve.observation import Observed
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
 @pytest.fixture
@@ -165,3 +170,33 @@ def test_list_of_answers_is_cut_off(tmp_path: Path) -> None:
         nginx.write(b"503 -\n")
         front.refresh()
     assert front.counts == {503: 2, 504: 1, 502: 1, 413: 1}
+
+
+@pytest.mark.parametrize(
+    ("began", "observed"),
+    [
+        ("t=99.5", [0.5]),
+        ("t=101", [0.0]),
+        ("t=inf", [0.0]),
+        ("t=-inf", []),
+        ("t=-1e308", []),
+        ("t=nan", []),
+        ("t=" + "9" * 5000, [0.0]),
+        ("t=x", []),
+        ("", []),
+    ],
+)
+def test_time_in_the_queue_is_a_time(began: str, observed: list[float]) -> None:
+    """Behind a nginx.conf of the user's, what says when a request came may be the client's."""
+    memory = bytearray(PAGE_BYTES)
+    application = Observed(answer, Recorder(memory), behind_nginx=True, wall_clock=lambda: 100.0)
+    application({"PATH_INFO": "/invocations", "HTTP_X_REQUEST_START": began}, lambda *_: lambda _: None)
+    found = samples(memory)
+    assert found["mlberth_queue_seconds_count"] == len(observed)
+    assert found["mlberth_queue_seconds_sum"] == sum(observed)
+
+
+def answer(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+    """Answer nothing."""
+    start_response("200 OK", [])
+    return []

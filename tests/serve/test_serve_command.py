@@ -119,6 +119,14 @@ def test_explain_shows_what_would_run_and_runs_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not on PATH")
+def test_explain_shows_a_path_that_is_no_text() -> None:
+    """What is no text in the name of a file is shown with escapes."""
+    done = run("--explain", SAGEMAKER_NGINX_CONF=os.fsdecode(b"/\xff"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "a link to /\\udcff" in done.stdout
+
+
 def test_explain_hides_secrets() -> None:
     """A password in an address is not printed."""
     done = run("--explain", SAGEMAKER_SUBMIT_DIRECTORY="s3://user:hunter2@bucket/code.tar.gz")

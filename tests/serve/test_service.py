@@ -15,6 +15,7 @@ from mlberth_serve.application import Application
 from mlberth_serve.codecs import recordio
 from mlberth_serve.guest import Guest
 from mlberth_serve.settings import Settings
+from mlberth_serve.user_code import UserCodeError
 
 XGBOOST_HANDLER = """
 from sagemaker_xgboost_container import encoder
@@ -61,6 +62,14 @@ def test_manifest_of_an_archive_is_read(load_project: LoadProject, model_dir: Pa
     (model_dir / "weights").write_text("5")
     application = load_project("peer_torchserve", SAGEMAKER_PROGRAM="model_handler.py")
     assert post(application, b"1", "application/octet-stream").data == b"5"
+
+
+def test_manifest_that_cannot_be_read_is_named(load_project: LoadProject, model_dir: Path) -> None:
+    """The model is not loaded, and the error names the file and the place in it."""
+    (model_dir / "MAR-INF").mkdir()
+    (model_dir / "MAR-INF/MANIFEST.json").write_text('{"model": {},}')
+    with pytest.raises(UserCodeError, match=r"MANIFEST.json: found .* line 1, column"):
+        load_project("peer_torchserve", SAGEMAKER_PROGRAM="model_handler.py")
 
 
 def test_handler_service(load_project: LoadProject) -> None:

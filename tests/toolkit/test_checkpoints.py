@@ -131,6 +131,9 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "file missing": lambda checkpoint: (checkpoint / "model.txt").unlink(),
     "record missing": lambda checkpoint: (checkpoint / "mlberth-checkpoint.json").unlink(),
     "record empty": lambda checkpoint: (checkpoint / "mlberth-checkpoint.json").write_text("{}"),
+    "record with no names": lambda checkpoint: (checkpoint / "mlberth-checkpoint.json").write_text(
+        '{"sha256": {"a\\u0000b": "", "\\ud800": ""}}'
+    ),
     "record torn": lambda checkpoint: os.truncate(checkpoint / "mlberth-checkpoint.json", 20),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,11 @@ def test_stop_signal_ends_an_install(tmp_path: Path, python: str) -> None:
     installer.send_signal(signal.SIGTERM)
     answer, _ = result(installer)
     assert answer == {"stopped": signal.SIGTERM}
+
+
+def test_long_project_file_is_read_at_once(tmp_path: Path) -> None:
+    """Empty lines without end take no time to speak of."""
+    (tmp_path / "pyproject.toml").write_text("\n" * 200_000 + "# build-system\n")
+    began = time.process_time()
+    assert not is_package(tmp_path)
+    assert time.process_time() - began < 20

@@ -96,9 +96,10 @@ def test_hyperparameter_names_cannot_take_over_other_variables(write_config: Wri
     subprocess.run(["true"], env=child_environ({"PATH": "/usr/bin:/bin"}, job), check=True)
 
 
-def test_nul_in_a_value_is_a_contract_error(write_config: WriteConfig) -> None:
-    """A value that no environment variable can hold is named, not a crash."""
-    layout = write_config(hyperparameters={"text": '"a\\u0000b"'})
+@pytest.mark.parametrize("value", ["a\0b", "\ud800"], ids=["NUL", "surrogate"])
+def test_value_that_no_variable_can_hold_is_a_contract_error(write_config: WriteConfig, value: str) -> None:
+    """It is named, and no crash."""
+    layout = write_config(hyperparameters={"text": value})
     job = Environment.from_environ({"SAGEMAKER_BASE_DIR": str(layout.base)})
     with pytest.raises(ContractError, match="SM_HP_TEXT"):
         child_environ({}, job)

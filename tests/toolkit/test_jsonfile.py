@@ -10,18 +10,27 @@ import pytest
 from mlberth import jsonfile
 from mlberth.errors import ContractError
 
+NO_QUOTES = (
+    "found broken JSON at line 1, column 2: expecting property name enclosed in double quotes; expected "
+)
+
 
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        pytest.param(b"", "an empty file at line 1, column 1", id="empty"),
-        pytest.param(b'{"a": 1,}', "line 1, column 9", id="trailing-comma"),
-        pytest.param(b'{\n"a": 1', "line 2, column 7", id="truncated"),
+        pytest.param(b"", "found an empty file at line 1, column 1;", id="empty"),
+        pytest.param(b"{'a': 1}", NO_QUOTES, id="single-quotes"),
+        pytest.param(b'{"a": 1,}', "found broken JSON at line 1, column ", id="trailing-comma"),
+        pytest.param(b'{\n"a": 1', "line 2, column 7: expecting ',' delimiter;", id="truncated"),
+        pytest.param(b'{"a', "line 1, column 2: unterminated string;", id="unterminated"),
+        pytest.param(b'{"a\n":1}', "line 1, column 4: invalid control character;", id="control"),
+        pytest.param(b'{"a\\q":1}', "line 1, column 4: invalid \\escape;", id="escape"),
+        pytest.param(b"{} {}", "line 1, column 4: extra data;", id="two-objects"),
         pytest.param(b"[1]", "a list at the top", id="list"),
         pytest.param(b"null", "a null at the top", id="null"),
         pytest.param(b'{"a": 1, "b": 2, "a": 3}', "the key 'a' twice", id="duplicate"),
         pytest.param('{"a": "ü"}'.encode("utf-16"), "not UTF-8 at byte 0", id="utf-16"),
-        pytest.param(b'\xef\xbb\xbf{"a": 1}', "Unexpected UTF-8 BOM", id="bom"),
+        pytest.param(b'\xef\xbb\xbf{"a": 1}', "line 1, column 1: unexpected UTF-8 BOM", id="bom"),
         pytest.param(b'{"a": ' + b"[" * 100_000, "nested too deep", id="deep"),
         pytest.param(b'{"a": ' + b"[" * 600 + b"]" * 600 + b"}", "nested too deep", id="deep-and-whole"),
         pytest.param(b'{"a": ' + b"9" * 5000 + b"}", "a number too long", id="long-number"),

@@ -54,3 +54,11 @@ def test_first_package_on_the_path_has_a_command(tmp_path: Path) -> None:
         (tmp_path / folder / "x-1.dist-info/entry_points.txt").write_text(text)
     path = [str(tmp_path / name) for name in ("gone", "a", "b")]
     assert find_commands(path) == {"sail": "x0:main"}
+
+
+def test_metadata_that_is_no_text_hides_nothing(tmp_path: Path) -> None:
+    """Some other package's damaged file does not keep a command from running."""
+    for name, data in {"x": b"[\xff]\n", "y": b"[mlberth.commands]\nsail = y:main\n"}.items():
+        (tmp_path / f"{name}-1.dist-info").mkdir()
+        (tmp_path / f"{name}-1.dist-info/entry_points.txt").write_bytes(data)
+    assert find_commands([str(tmp_path)]) == {"sail": "y:main"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from mlberth.masking import is_secret_name, masked, masked_mapping, masked_text, secret_values
@@ -72,3 +74,19 @@ def test_known_secrets_are_hidden_in_text() -> None:
     secrets = secret_values(mapping)
     assert secrets == {"abcdef", "hunter2", "token-1"}
     assert masked_text("no abcdef for bert", secrets) == "no *** for bert"
+
+
+@pytest.mark.parametrize("before", ["", "Bearer ", "token-", "(", "a.b.", "eyJ-", "x.aaaaaaaa."])
+def test_web_token_is_hidden_wherever_it_stands(before: str) -> None:
+    """Its parts are told by what is in them and between them, whatever is before the first."""
+    text = masked_text(f"{before}eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl, and more")
+    assert "eyJ" not in text
+    assert text.endswith("***, and more")
+
+
+@pytest.mark.parametrize("text", ["eyJ-", "eyJaaaaaaaa-", "://a:", "AKIA-"])
+def test_long_text_is_masked_at_once(text: str) -> None:
+    """What begins like a credential again and again takes time in proportion to its length alone."""
+    began = time.process_time()
+    assert masked_text(text * 100_000) == text * 100_000
+    assert time.process_time() - began < 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,18 @@ def check(folder: Path, text: str) -> None:
     """Check a requirements.txt of the given text."""
     (folder / "requirements.txt").write_text(text)
     check_requirements(folder / "requirements.txt", folder)
+
+
+def test_included_file_whose_name_no_disk_takes_leads_nowhere(tmp_path: Path) -> None:
+    """It is as absent as any other, which pip will say."""
+    for name in ("x" * 300, "a\0b"):
+        check(tmp_path, f"-r {name}")
+
+
+@pytest.mark.parametrize("line", ["numpy; x" + " " * 100_000 + "@ y", "numpy" + " " * 100_000 + "x # y"])
+def test_long_line_is_refused_at_once(tmp_path: Path, line: str) -> None:
+    """Blanks without end take no time to speak of."""
+    began = time.process_time()
+    with pytest.raises(DependencyError):
+        check(tmp_path, line)
+    assert time.process_time() - began < 20

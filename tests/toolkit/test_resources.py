@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,13 @@ def test_neuron_cores_are_what_the_tool_says(tmp_path: Path) -> None:
     tool.write_text("#!/bin/sh\nexit 1\n")
     assert neuron_count(tmp_path, find=lambda _: str(tool)) == 0
     assert neuron_count(tmp_path, find=lambda _: None) == 0
+
+
+def test_name_of_a_cgroup_need_not_be_text(tmp_path: Path) -> None:
+    """The kernel takes any bytes for one."""
+    root = write(tmp_path, proc__meminfo="MemTotal: 2 kB\n", proc__self__cgroup="")
+    (root / "proc/self/cgroup").write_bytes(b"0::/\xff\n")
+    folder = root / os.fsdecode(b"sys/fs/cgroup/\xff")
+    folder.mkdir(parents=True)
+    (folder / "memory.max").write_text("100")
+    assert memory_limit(root) == 100

@@ -98,7 +98,15 @@ def test_source_that_fails_leaves_the_code_as_it_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "source", ["/no/such/folder", "https://example.com/a.tar.gz", "/dev/null", "s3://bucket", "/"]
+    "source",
+    [
+        "/no/such/folder",
+        "https://example.com/a.tar.gz",
+        "/dev/null",
+        "s3://bucket",
+        "/",
+        "x" * 300,
+    ],
 )
 def test_source_that_cannot_be_one_is_named(source: str, tmp_path: Path) -> None:
     """The error says which setting, what stands there and what could."""
@@ -169,6 +177,26 @@ def test_object_that_is_not_there_is_named(object_store: dict[str, str], tmp_pat
     pytest.importorskip("botocore", exc_type=ImportError)
     with pytest.raises(ContractError, match=r"s3://bucket/gone\.tar\.gz.*NoSuchKey"):
         fetch_code("s3://bucket/gone.tar.gz", tmp_path / "code", object_store)
+
+
+@pytest.mark.parametrize("setting", ["S3_ENDPOINT_URL", "AWS_REGION"])
+def test_setting_that_makes_no_client_is_named(
+    object_store: dict[str, str], tmp_path: Path, setting: str
+) -> None:
+    """A region and an endpoint may be any text; the error tells where to look."""
+    pytest.importorskip("botocore", exc_type=ImportError)
+    with pytest.raises(ContractError, match=rf"no client can be made .*{setting}"):
+        fetch_code("s3://bucket/train.py", tmp_path / "code", {**object_store, setting: "a b\n"})
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\udcff", "x" * 300])
+def test_object_with_a_name_that_no_disk_takes_is_refused(
+    object_store: dict[str, str], tmp_path: Path, name: str
+) -> None:
+    """A hyperparameter can hold any text, and a file cannot be called by all of it."""
+    pytest.importorskip("botocore", exc_type=ImportError)
+    with pytest.raises(ContractError, match="cannot be read"):
+        fetch_code(f"s3://bucket/{name}", tmp_path / "code", object_store)
 
 
 def test_missing_botocore_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

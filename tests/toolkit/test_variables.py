@@ -12,7 +12,9 @@ TIMEOUT = Variable("TIMEOUT", seconds(1, 100), 60.0, "", aliases=("OLD_TIMEOUT",
 TOKEN = Variable("API_TOKEN", whole_number(1, 2), 1, "")
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "abc", "1000000000", "", "4.5", "४५६७"])
+@pytest.mark.parametrize(
+    "value", ["0", "-1", "abc", "1000000000", "", "4.5", "4_0", "\uff14", "४", "9" * 5000]
+)
 def test_bad_number_is_an_error_never_a_default(value: str) -> None:
     """A number that does not fit is named with what was found and expected."""
     reader = Reader({"WORKERS": value})
@@ -22,7 +24,7 @@ def test_bad_number_is_an_error_never_a_default(value: str) -> None:
     assert str(error.value).startswith(f"WORKERS: found {value!r}; expected a whole number from 1 to 64.")
 
 
-@pytest.mark.parametrize("value", ["60s", "nan", "inf", "-1", "0"])
+@pytest.mark.parametrize("value", ["60s", "nan", "inf", "-1", "0", "1_0", "\uff16\uff10", "9" * 5000])
 def test_bad_duration(value: str) -> None:
     """Seconds are a bare number in range; nan and infinity are none."""
     reader = Reader({"TIMEOUT": value})
@@ -78,3 +80,12 @@ def test_values_are_stripped_and_defaults_used() -> None:
     assert (reader.get(WORKERS), reader.get(TIMEOUT)) == (4, 60.0)
     assert one_of("a", "b").parse("A") == "a"
     reader.check()
+
+
+@pytest.mark.parametrize("value", ["2_0", "\uff12\uff10", "9" * 5000, "101"])
+def test_bad_log_level(value: str) -> None:
+    """A level's number is written in plain digits, and is in range."""
+    reader = Reader({"LEVEL": value})
+    reader.get(Variable("LEVEL", LOG_LEVEL, 20, ""))
+    with pytest.raises(ContractError, match=r"a level by name .* or number"):
+        reader.check()

@@ -119,6 +119,15 @@ def test_copy_that_fails_is_a_warning(tree: Tree, store: Store) -> None:
     assert "test-secret" not in run.err
 
 
+def test_name_that_is_no_text_costs_its_own_copy_alone(tree: Tree, store: Store) -> None:
+    """An object's name is text, a file's is bytes; the others are copied all the same."""
+    odd = "os.close(os.open(os.fsencode(folder) + b'/\\xff', os.O_CREAT))\n"
+    run = tree.code(train__py=WRITE + odd).train(**store.environ)
+    assert (run.code, "Traceback" in run.err) == (0, False)
+    assert f"1 files of {tree.layout.output_intermediate} are not copied" in run.err
+    assert store.objects == {f"{PREFIX}/a/b.txt": b"first"}
+
+
 @pytest.mark.parametrize(
     ("address", "words"),
     [

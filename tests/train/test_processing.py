@@ -137,3 +137,10 @@ def test_stop_reaches_the_program(job: Tree) -> None:
 def test_help(job: Tree) -> None:
     """`process --help` tells how it is used."""
     assert job.process("--help").out.startswith("usage: process")
+
+
+@pytest.mark.parametrize("inputs", [5, {"a": 1}, "raw", [None, {"InputName": "raw"}]])
+def test_inputs_in_another_form_end_nothing(job: Tree, inputs: object) -> None:
+    """The names of the inputs are for the log alone."""
+    job.layout.processing_job_config.write_text(json.dumps({"ProcessingInputs": inputs}))
+    assert job.process("work.py").code == 0

@@ -129,6 +129,12 @@ def test_all_faults_are_told_at_once(job: Tree) -> None:
     refused(job, "hyperparameter epochs", "channel training", "2 hosts")
 
 
+def parameter(kind: str, form: str, **limits: object) -> object:
+    """Return a specification of one hyperparameter with a range."""
+    entry = {"Name": "x", "Type": kind, "Range": {f"{form}ParameterRangeSpecification": limits}}
+    return {"SupportedHyperParameters": [entry]}
+
+
 @pytest.mark.parametrize(
     ("specification", "words"),
     [
@@ -136,18 +142,13 @@ def test_all_faults_are_told_at_once(job: Tree) -> None:
         ({"TrainingChannels": [{}]}, "TrainingChannels"),
         ({"TrainingChannels": [{"Name": "x", "SupportedInputModes": 5}]}, "x, SupportedInputModes: found 5"),
         ({"SupportedHyperParameters": [{"Name": "x", "Type": "Number"}]}, "x, Type: found 'Number'"),
-        (
-            {
-                "SupportedHyperParameters": [
-                    {
-                        "Name": "x",
-                        "Type": "Integer",
-                        "Range": {"IntegerParameterRangeSpecification": {"MinValue": "one"}},
-                    }
-                ]
-            },
-            "x, Range: found",
-        ),
+        ({"SupportedHyperParameters": [{"Name": "x", "Type": ["Integer"]}]}, "x, Type: found ['Integer']"),
+        (parameter("Integer", "Integer", MinValue="one"), "x, Range: found {'IntegerParameterRange"),
+        (parameter("Integer", "Integer", MinValue="9" * 5000), "x, Range: found {'IntegerParameterRange"),
+        (parameter("Integer", "Integer", MaxValue=float("inf")), "x, Range: found {'IntegerParameterRange"),
+        (parameter("Continuous", "Continuous", MinValue=[]), "x, Range: found {'ContinuousParameterRange"),
+        (parameter("Categorical", "Categorical", Values=[0, "0"]), "x, Range: found {'Categorical"),
+        (parameter("Categorical", "Categorical", Values="0"), "x, Range: found {'Categorical"),
     ],
 )
 def test_faulty_specification_is_named(job: Tree, specification: object, words: str) -> None:
@@ -155,7 +156,17 @@ def test_faulty_specification_is_named(job: Tree, specification: object, words: 
     refused(write(job, specification), "specification.json", words)
 
 
-def test_specification_that_is_not_there_is_named(job: Tree) -> None:
+@pytest.mark.parametrize("name", ["gone.json", "x" * 300])
+def test_specification_that_is_not_there_is_named(job: Tree, name: str) -> None:
     """A setting that leads nowhere is an error, and no silent lack of a check."""
-    run = job.train(SAGEMAKER_TRAINING_SPECIFICATION="gone.json")
-    assert (run.code, "SAGEMAKER_TRAINING_SPECIFICATION: found 'gone.json'" in run.err) == (78, True)
+    run = job.train(SAGEMAKER_TRAINING_SPECIFICATION=name)
+    assert (run.code, f"SAGEMAKER_TRAINING_SPECIFICATION: found {name!r}" in run.err) == (78, True)
+
+
+def test_limits_beyond_any_float_are_compared(job: Tree) -> None:
+    """A whole number has as many digits as it likes, and so has its range."""
+    write(job, parameter("Integer", "Integer", MinValue="1" * 400, MaxValue="2" * 400))
+    job.config(hyperparameters={"x": "1" * 399}, inputdataconfig={})
+    refused(job, "x: found 111", "expected a whole number from 111")
+    job.config(hyperparameters={"x": "1" * 400})
+    assert job.train(**NAME).code == 0

@@ -144,3 +144,17 @@ def test_frame_of_an_installed_package_is_the_users(tmp_path: Path) -> None:
     frame = last_frame(frames, tmp_path)
     assert frame is not None
     assert frame.line == 5
+
+
+def test_number_that_is_no_line_is_passed_over() -> None:
+    """What a program prints may look like a traceback, with a number that no line has."""
+    said = b'Traceback (most recent call last):\n  File "x.py", line ' + b"9" * 5000 + b"\nValueError: x\n"
+    assert last_traceback(lines_of(said)) is None
+
+
+def test_outermost_frame_is_the_users_where_none_has_a_folder() -> None:
+    """Compiled code, and a traceback whose beginning is cut off, name files without their folders."""
+    frames = b'  File "a.pyx", line 1, in f\n  File "b/c.pyx", line 2, in g\n'
+    found = last_traceback(lines_of(b"Traceback (most recent call last):\n" + frames + b"E: x\n"))
+    assert found is not None
+    assert last_frame(found.frames, Path("/opt/ml/code")) == Frame("a.pyx", 1, "f", "")

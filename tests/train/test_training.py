@@ -163,7 +163,11 @@ def test_text_that_no_process_can_be_given_is_refused(tree: Tree, value: str) ->
     """JSON can hold text that neither an argument nor a variable can."""
     tree.project("script").config(hyperparameters={"odd": value})
     assert tree.train().code == 78
-    assert tree.failure.startswith("ContractError: ")
+    assert tree.failure.startswith("ContractError: SM_HP_ODD: found a ")
+    tree.config(hyperparameters={value: "odd"})
+    assert tree.train().code == 78
+    assert tree.failure.startswith("ContractError: the name of a hyperparameter: found a ")
+    assert tree.train(SAGEMAKER_ARGS_PROTOCOL="none").code == 0
 
 
 @pytest.mark.parametrize(
@@ -247,6 +251,23 @@ def test_explain_of_code_that_is_elsewhere_says_where(tree: Tree) -> None:
     ended = tree.train("--explain", SAGEMAKER_SUBMIT_DIRECTORY="s3://bucket/key.tar.gz")
     assert ended.code == 0
     assert "fetched from s3://bucket/key.tar.gz (SAGEMAKER_SUBMIT_DIRECTORY)" in ended.out
+
+
+@pytest.mark.parametrize("source", ["a\0b", "\ud800"])
+def test_source_that_no_variable_can_hold_is_refused(tree: Tree, source: str) -> None:
+    """JSON can name a folder that no disk can have, and no program could be told of."""
+    tree.project("script").config(hyperparameters={"sagemaker_submit_directory": source})
+    for arguments in ([], ["--explain"]):
+        ended = tree.train(*arguments)
+        assert (ended.code, "Traceback" in ended.err) == (78, False)
+
+
+def test_explain_of_a_source_with_a_name_too_long(tree: Tree) -> None:
+    """It is shown as it stands; that it is not there is seen when it is fetched."""
+    tree.project("script").config(hyperparameters={"sagemaker_submit_directory": "x" * 5000})
+    ended = tree.train("--explain")
+    assert (ended.code, "fetched from xxx" in ended.out) == (0, True)
+    assert tree.train().code == 78
 
 
 def test_explain_of_a_faulty_job_has_its_exit_code(tree: Tree) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from tests.train.running import BIN, Ended, Tree, ended
@@ -49,6 +50,13 @@ def test_faults_of_the_job_are_listed(tree: Tree) -> None:
     assert "SAGEMAKER_PROGRAM: found nothing" in validate(tree).err
     ended = validate(tree, SAGEMAKER_PROGRAM="other.py", SAGEMAKER_STOP_GRACE_SECONDS="x")
     assert (ended.code, ended.err.count("\n")) == (78, 1)
+
+
+def test_name_of_a_tree_need_not_be_text(tree: Tree) -> None:
+    """The name of the folder is shown with escapes for what is no text."""
+    odd = tree.base.with_name(os.fsdecode(b"\xff"))
+    tree.project("script").base.rename(odd)
+    assert validate(tree, odd).out == f"{tree.base.parent}/\\udcff: no fault found\n"
 
 
 def test_missing_folder_and_wrong_usage(tree: Tree) -> None:

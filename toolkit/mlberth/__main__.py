@@ -58,7 +58,7 @@ def find_commands(path: Iterable[str]) -> dict[str, str]:
 def _entry_points(file: str) -> Iterator[tuple[str, str]]:
     """Yield name and target of the entry points of our group in a file of a package's metadata."""
     try:
-        with open(file, encoding="utf-8") as opened:  # noqa: PTH123 - as above
+        with open(file, encoding="utf-8", errors="replace") as opened:  # noqa: PTH123 - as above
             lines = opened.read().splitlines()
     except OSError:
         return

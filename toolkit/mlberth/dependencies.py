@@ -20,6 +20,7 @@ from pathlib import Path
 
 from mlberth.errors import DependencyError, Fault, PlatformError
 from mlberth.masking import masked_text, secret_values
+from mlberth.paths import is_file, is_folder
 from mlberth.signals import SignalQueue
 from mlberth.supervise import supervise
 from mlberth.typed import NamedTuple
@@ -56,7 +57,7 @@ CODEARTIFACT = Variable(
 REQUIREMENTS = "requirements.txt"
 WHEELHOUSE = "wheelhouse"
 LOCK = "uv.lock"
-_BUILD_SYSTEM = r"(?m)^\s*\[\s*build-system\s*\]"  # text, which `re` compiles when it is needed
+_BUILD_SYSTEM = r"(?m)^[ \t]*\[[ \t]*build-system[ \t]*\]"  # text, which `re` compiles when it is needed
 _GRACE_SECONDS = 3.0
 _LAST_LINES = 8
 # pip says nothing that concerns a job with these; the user's own settings win.
@@ -80,7 +81,7 @@ class Installs(NamedTuple):
         return cls(
             allowed=reader.get(ALLOWED),
             safe=reader.get(SAFE),
-            constraints=Path(named) if named else default if named is None and default.is_file() else None,
+            constraints=Path(named) if named else default if named is None and is_file(default) else None,
             codeartifact=reader.get(CODEARTIFACT) or None,
         )
 
@@ -113,13 +114,13 @@ def install(
 def install_command(python: str, code: Path, installs: Installs) -> list[str] | None:
     """Return the command that installs what a folder asks for; None where it asks for nothing."""
     requirements = ["-r", REQUIREMENTS] if _asks_for_something(code / REQUIREMENTS) else []
-    if not requirements and (code / LOCK).is_file():
+    if not requirements and is_file(code / LOCK):
         # Inexact: what the image brought stays.
         return ["uv", "sync", "--locked", "--inexact", "--no-dev"]
     package = ["."] if is_package(code) else []
     if not package and not requirements:
         return None
-    wheelhouse = (code / WHEELHOUSE).is_dir()
+    wheelhouse = is_folder(code / WHEELHOUSE)
     options = ["--no-index", "--find-links", WHEELHOUSE] if wheelhouse else []
     options += ["-c", str(installs.constraints)] if installs.constraints else []
     return [python, "-m", "pip", "install", *options, *package, *requirements]
@@ -127,7 +128,7 @@ def install_command(python: str, code: Path, installs: Installs) -> list[str] | 
 
 def is_package(code: Path) -> bool:
     """Tell whether a folder can be installed: by its setup.py, or a pyproject.toml with a build system."""
-    if (code / "setup.py").is_file():
+    if is_file(code / "setup.py"):
         return True
     project = _text(code / "pyproject.toml")
     return "build-system" in project and bool(re.search(_BUILD_SYSTEM, project))
@@ -170,7 +171,7 @@ def _asks_for_something(requirements: Path) -> bool:
 
 
 def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8-sig", errors="replace") if path.is_file() else ""
+    return path.read_text(encoding="utf-8-sig", errors="replace") if is_file(path) else ""
 
 
 def _is_conflict(line: str) -> bool:

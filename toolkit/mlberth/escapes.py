@@ -14,6 +14,11 @@ def indented(text: str) -> str:
     return text.rstrip("\n").translate(_ESCAPES)
 
 
+def encodable(text: str) -> str:
+    """Return a text that UTF-8 takes: a variable and a file's name can hold bytes that are none."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def one_line(text: str) -> str:
     """Return a text that stays on one line of a log and moves no cursor."""
     return text.translate(_ESCAPES).replace("\n" + _INDENT, "\\n")

@@ -64,16 +64,29 @@ def sm_variables(environment: Environment) -> dict[str, str]:
     aliases = {_shell_safe(name): value for name, value in exact.items()}
     # A name that a process cannot have, because of its "=", lives on as its alias.
     variables = aliases | {
-        name: value for name, value in exact.items() if "=" not in name and "\0" not in name
+        name: value for name, value in exact.items() if "=" not in name and not unfit(name)
     }
     faults = [
-        Fault(name, "a NUL character", "text that an environment variable can hold")
+        Fault(name, reason, "text that an environment variable can hold")
         for name, value in variables.items()
-        if "\0" in value
+        if (reason := unfit(value))
     ]
     if faults:
         raise ContractError(*faults)
     return variables
+
+
+def unfit(text: str) -> str:
+    """Return what in a text no process can be given; "" where one can be given all of it."""
+    if "\0" in text:
+        return "a NUL character"
+    if text.isascii():
+        return ""
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return "a character that is no text"  # such as half of a surrogate pair
+    return ""
 
 
 def _fixed(environment: Environment) -> dict[str, Any]:

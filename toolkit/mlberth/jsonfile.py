@@ -45,8 +45,8 @@ def _parse(path: Path, raw: bytes) -> Any:
     except UnicodeDecodeError as error:
         _refuse(path, f"bytes that are not UTF-8 at byte {error.start}")
     except json.JSONDecodeError as error:
-        what = "an empty file" if not raw.strip() else error.msg
-        _refuse(path, f"{what} at line {error.lineno}, column {error.colno}")
+        place = f"at line {error.lineno}, column {error.colno}"
+        _refuse(path, f"broken JSON {place}: {_in_words(error)}" if raw.strip() else f"an empty file {place}")
     except _DuplicateKeyError as error:
         _refuse(path, f"the key {error.args[0]!r} twice")
     except RecursionError:
@@ -56,6 +56,12 @@ def _parse(path: Path, raw: bytes) -> Any:
     if is_deep(value):
         _refuse(path, "values nested too deep to read")
     return value
+
+
+def _in_words(error: json.JSONDecodeError) -> str:
+    """Return Python's words for what is wrong as the end of a sentence."""
+    text = error.msg.rstrip(": ").removesuffix(" at").removesuffix(" starting")
+    return text[:1].lower() + text[1:]
 
 
 def is_deep(value: object) -> bool:

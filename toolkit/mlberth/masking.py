@@ -28,7 +28,9 @@ _CREDENTIAL = (
     r"|\bgh[pousr]_[A-Za-z0-9]{16,}|\bgithub_pat_\w{16,}"  # GitHub
     r"|\bsk-[A-Za-z0-9_-]{16,}"  # OpenAI and Anthropic
     r"|\bxox[abposr]-[A-Za-z0-9-]{10,}"  # Slack
-    r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+"  # JSON web tokens
+    # JSON web tokens. What they are made of is looked at once, where it begins, however often it holds `eyJ`.
+    r"|(?<![A-Za-z0-9_-])(?=[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-])"
+    r"(?:[A-Za-z0-9_-]*?-)?eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # user and password in a URL
 )
 _SHORTEST = 4

@@ -1,6 +1,7 @@
 """Questions about paths that somebody else has named.
 
-A name that no disk takes, for its length or its characters, is one that is not there; pathlib raises.
+A name that no disk takes, for its length or its characters, is one that is not there, as is one behind a
+folder that we may not look into; pathlib raises.
 """
 
 from __future__ import annotations
@@ -22,3 +23,11 @@ def is_file(path: Path) -> bool:
 def is_folder(path: Path) -> bool:
     """Tell whether a folder is there."""
     return os.path.isdir(path)  # noqa: PTH112 - see above
+
+
+def real(path: Path) -> Path:
+    """Return a path without links; what no disk takes, and links that go in a circle, stay as they are."""
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError:
+        return path

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mlberth.errors import DependencyError, Fault
-from mlberth.paths import is_file
+from mlberth.paths import is_file, real
 
 _EXPECTED = "a package's name with extras, versions, a marker and hashes"
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
@@ -27,7 +27,7 @@ def check_requirements(path: Path, folder: Path) -> None:
 
     Files that it includes are checked as well, and have to be below `folder`.
     """
-    faults = list(_faults(path, folder.resolve(), set()))
+    faults = list(_faults(path, real(folder), set()))
     if faults:
         raise DependencyError(*faults)
 
@@ -38,7 +38,7 @@ def _faults(path: Path, folder: Path, seen: set[Path]) -> Iterator[Fault]:
     seen.add(path)
     for number, line in _logical_lines(path.read_text(encoding="utf-8-sig", errors="replace")):
         if included := _INCLUDE.fullmatch(line):
-            file = (path.parent / included["file"]).resolve()
+            file = real(path.parent / included["file"])
             # pip takes what has a colon for a URL.
             if ":" not in included["file"] and file.is_relative_to(folder):
                 yield from _faults(file, folder, seen)
@@ -55,9 +55,13 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
         if line.endswith("\\") and not line.lstrip().startswith("#"):
             begun.append(line[:-1])
             continue
-        whole = _COMMENT.sub("", "".join([*begun, line])).strip()
-        if whole:
+        if whole := _without_comment("".join([*begun, line])):
             yield number - len(begun), whole
         begun = []
-    if whole := _COMMENT.sub("", "".join(begun)).strip():
+    if whole := _without_comment("".join(begun)):
         yield len(text.splitlines()) - len(begun) + 1, whole
+
+
+def _without_comment(line: str) -> str:
+    # With one blank in place of many, over which the expressions here would be slow.
+    return _COMMENT.sub("", " ".join(line.split())).strip()

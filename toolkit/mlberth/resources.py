@@ -106,6 +106,6 @@ def _total_memory(root: Path) -> int:
 
 def _read(path: Path) -> str | None:
     try:
-        return path.read_text().strip()
+        return path.read_text(errors="surrogateescape").strip()  # a cgroup may have any name
     except OSError:
         return None

@@ -91,10 +91,13 @@ def _client(reader: Reader, where: str, address: str) -> tuple[Any, tuple[type[E
     config = Config(
         connect_timeout=_CONNECT_SECONDS, read_timeout=_READ_SECONDS, retries={"max_attempts": _ATTEMPTS}
     )
-    client = get_session().create_client(
-        "s3",
-        region_name=reader.get(REGION) or None,
-        endpoint_url=reader.get(ENDPOINT) or None,
-        config=config,
-    )
-    return client, (BotoCoreError, ClientError, OSError)
+    region, endpoint = reader.get(REGION) or None, reader.get(ENDPOINT) or None
+    # ValueError: an endpoint that is no URL, and text that no path and no URL can have.
+    errors = (BotoCoreError, ClientError, OSError, ValueError)
+    try:
+        client = get_session().create_client("s3", region_name=region, endpoint_url=endpoint, config=config)
+    except errors as error:
+        found = f"{address!r}, while no client can be made ({error})"
+        expected = f"a region in {REGION.name} and a URL in {ENDPOINT.name}, where they are set"
+        raise ContractError(Fault(where, found, expected)) from error
+    return client, errors

@@ -20,7 +20,7 @@ from typing import NoReturn
 from mlberth.archives import extract, is_archive
 from mlberth.errors import ContractError, Fault, PlatformError
 from mlberth.masking import masked_text
-from mlberth.paths import exists
+from mlberth.paths import exists, is_file, is_folder, real
 from mlberth.staging import holds_files, set_aside, staged
 
 SETTING = "sagemaker_submit_directory"
@@ -51,9 +51,9 @@ def fetch_code(source: str, destination: Path, environ: Mapping[str, str], *, wh
 def _put(path: Path, source: str, destination: Path, where: str) -> None:
     if not exists(path):
         _refuse(where, f"{source!r}, which is not there")
-    if path.resolve() == destination.resolve():
+    if real(path) == real(destination):
         return
-    if destination.resolve().is_relative_to(path.resolve()):
+    if real(destination).is_relative_to(real(path)):
         _refuse(where, f"{source!r}, a folder that holds {destination} itself")
     try:
         with staged(destination) as folder:
@@ -67,10 +67,10 @@ def _put(path: Path, source: str, destination: Path, where: str) -> None:
 
 
 def _fill(folder: Path, path: Path, source: str, where: str) -> None:
-    if path.is_dir():
+    if is_folder(path):
         # Links are followed, so that the copy is whole also where they lead out of the folder.
         shutil.copytree(path, folder, dirs_exist_ok=True, ignore=_dangling)
-    elif not path.is_file():
+    elif not is_file(path):
         _refuse(where, f"{source!r}, which is neither a folder nor a file")
     elif is_archive(path):
         extract(path, folder)

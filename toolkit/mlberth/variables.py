@@ -67,13 +67,13 @@ class Variable(Generic[T]):
 
 def whole_number(least: int, most: int) -> Kind[int]:
     """Accept a whole number in a closed range."""
-    return Kind(_in_range(int, least, most), f"a whole number from {least} to {most}")
+    return Kind(_in_range(whole, least, most), f"a whole number from {least} to {most}")
 
 
 def seconds(least: float, most: float) -> Kind[float]:
     """Accept a duration in seconds, without a unit, in a closed range."""
     expected = f"seconds, a number from {least:g} to {most:g} without a unit"
-    return Kind(_in_range(float, least, most), expected)
+    return Kind(_in_range(lambda text: float(_plain(text)), least, most), expected)
 
 
 def one_of(*choices: str) -> Kind[str]:
@@ -90,6 +90,18 @@ def one_of(*choices: str) -> Kind[str]:
 def optional(kind: Kind[T]) -> Kind[T | None]:
     """Accept what `kind` does; the type of a variable whose default is None."""
     return Kind(kind.parse, kind.expected)
+
+
+def whole(text: str) -> int:
+    """Return a whole number written in ASCII digits; raises ValueError, as for one too long to read."""
+    return int(_plain(text))
+
+
+def _plain(text: str) -> str:
+    """Refuse what Python alone takes for part of a number: other scripts' digits, and `1_000`."""
+    if not text.isascii() or "_" in text:
+        raise ValueError(text)
+    return text
 
 
 def _in_range(convert: Callable[[str], Number], least: float, most: float) -> Callable[[str], Number]:
@@ -112,7 +124,7 @@ def _log_level(text: str) -> int:
     if text.upper() in LOG_LEVELS:
         return LOG_LEVELS[text.upper()]
     # sagemaker's SDKs pass the number, some of them in quotation marks.
-    number = int(text.strip('"'))
+    number = whole(text.strip('"'))
     if not 0 <= number <= 100:
         raise ValueError(text)
     return number

@@ -88,7 +88,7 @@ def validate() -> int:
     from pathlib import Path  # noqa: PLC0415 - as the rest
 
     from mlberth.errors import ContractError  # noqa: PLC0415
-    from mlberth.escapes import one_line  # noqa: PLC0415
+    from mlberth.escapes import encodable, one_line  # noqa: PLC0415
     from mlberth.layout import Layout  # noqa: PLC0415
     from mlberth_train.validation import faults_of  # noqa: PLC0415
 
@@ -102,13 +102,13 @@ def validate() -> int:
         print(one_line(str(fault)), file=sys.stderr)
     if faults:
         return ContractError.exit_code
-    print(f"{base}: no fault found")
+    print(encodable(f"{base}: no fault found"))
     return 0
 
 
 def _explain() -> int:
     from mlberth.errors import MlberthError  # noqa: PLC0415
-    from mlberth.escapes import indented  # noqa: PLC0415
+    from mlberth.escapes import encodable, indented  # noqa: PLC0415
     from mlberth_train.explanation import explain  # noqa: PLC0415
 
     try:
@@ -116,8 +116,7 @@ def _explain() -> int:
     except MlberthError as error:
         print(indented(str(error)), file=sys.stderr)
         return error.exit_code
-    # A variable can hold bytes that are no text.
-    print(text.encode(errors="backslashreplace").decode())
+    print(encodable(text))
     return 0
 
 

@@ -49,7 +49,7 @@ def find_program(code: Path, program: str | None, *, how: str, default: str | No
     """
     if program:
         return program
-    if default and (code / default).is_file():
+    if default and is_file(code / default):
         return default
     found = Fault(PROGRAM.name, "nothing", _EXPECTED.format(code=code), f"{how} {_listing(code)}")
     raise ContractError(found)
@@ -74,7 +74,7 @@ def _module(code: Path, path: PurePosixPath) -> str | None:
     """Return `pkg.train` for `pkg/train.py` and `src/pkg/train.py`; None for a file in no package."""
     names = [path.stem]
     for folder in path.parents:
-        if not (code / folder / "__init__.py").is_file() or folder == PurePosixPath():
+        if not is_file(code / folder / "__init__.py") or folder == PurePosixPath():
             break
         names.insert(0, folder.name)
     return ".".join(names) if len(names) > 1 or len(path.parts) == 1 else None

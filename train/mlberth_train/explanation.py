@@ -11,6 +11,7 @@ from mlberth.escapes import one_line
 from mlberth.exports import sm_variables
 from mlberth.hyperparameters import Hyperparameters
 from mlberth.masking import masked_mapping, masked_text
+from mlberth.paths import real
 from mlberth.training_environment import Environment
 from mlberth_train.training import Training, make_job, resolved
 
@@ -30,7 +31,7 @@ def explain(environ: Mapping[str, str], python: str) -> str:
         or "none",
         "folder": str(code),
     }
-    if training.source and Path(training.source[0]).resolve() != code.resolve():
+    if training.source and real(Path(training.source[0])) != real(code):
         source, where = training.source
         lines["code"] = f"fetched from {masked_text(source)} ({where})"
         lines["install"] = lines["command"] = "known once the code is there"

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from mlberth.errors import ContractError, Fault
+from mlberth.paths import exists
 from mlberth.s3 import Folder
 from mlberth.signals import STOP, SignalQueue
 from mlberth.training_environment import JOB_NAME, Environment
@@ -115,7 +116,7 @@ def copies_of(
     folder = environment.layout.output_intermediate
     if not address or address.startswith(_NO_COPY):
         return None
-    if folder.exists():
+    if exists(folder):
         journal.write(INFO, f"{folder} was there already: it is left to whoever made it to copy it")
         return None
     target = Folder(address, environ, where=S3_OUTPUT.name)

@@ -179,9 +179,9 @@ class Runner:
             )
         except OSError as error:
             raise _not_started(error, " ".join(job.shown[:2])) from error
-        except ValueError as error:  # a NUL, or half of a surrogate pair: JSON can hold it, a process cannot
-            fault = Fault("hyperparameters", str(error), "text that a process can be given")
-            raise ContractError(fault) from error
+        except ValueError as error:
+            found = f"a command or a variable that no process can be given ({error})"
+            raise ContractError(Fault("the program", found, "text without NUL characters")) from error
 
 
 def _not_started(error: OSError, where: str) -> MlberthError:

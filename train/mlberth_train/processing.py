@@ -14,6 +14,7 @@ from mlberth.hosts import read_hosts
 from mlberth.jsonfile import read_object
 from mlberth.layout import Layout
 from mlberth.masking import masked_text, secret_values
+from mlberth.paths import is_file
 from mlberth.signals import SignalQueue
 from mlberth.training_environment import LOG_LEVEL_VARIABLE, PROGRAM
 from mlberth.typed import Any
@@ -34,13 +35,14 @@ def process(arguments: Sequence[str], environ: Mapping[str, str], signals: Signa
     # Beside the message: what lies in the folder of an output is part of the job's result.
     reports = Reports(layout.message, details=layout.output / "failure.json", folders=(layout.processing,))
     return Runner(journal, reports, environ, signals, python).run(
-        lambda: _prepare(layout, arguments, environ, python, journal)
+        lambda: make_job(layout, arguments, environ, python, journal)
     )
 
 
-def _prepare(
+def make_job(
     layout: Layout, arguments: Sequence[str], environ: Mapping[str, str], python: str, journal: Journal
 ) -> Job:
+    """Return what to run; unpacks the archive of the code. Raises ContractError for what is wrong."""
     reader = Reader(environ)
     program, settings = reader.get(PROGRAM), Settings.read(reader)
     journal.level = reader.get(LOG_LEVEL_VARIABLE)
@@ -48,7 +50,7 @@ def _prepare(
     hosts = read_hosts(layout.processing_resource_config)
     request = read_object(layout.processing_job_config, default={})
     code = layout.processing_code
-    if (code / ARCHIVE).is_file():
+    if is_file(code / ARCHIVE):
         from mlberth.archives import extract  # noqa: PLC0415 - most jobs bring none
 
         extract(code / ARCHIVE, code, merge=True)
@@ -69,5 +71,6 @@ def _prepare(
 
 
 def _input_names(request: Mapping[str, Any]) -> list[str]:
-    inputs = request.get("ProcessingInputs") or []
-    return [str(entry.get("InputName")) for entry in inputs if isinstance(entry, dict)]
+    inputs = request.get("ProcessingInputs")
+    entries = inputs if isinstance(inputs, list) else []
+    return [str(entry.get("InputName")) for entry in entries if isinstance(entry, dict)]

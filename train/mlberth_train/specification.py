@@ -16,7 +16,9 @@ from mlberth.errors import ContractError, Fault
 from mlberth.hyperparameters import typed
 from mlberth.jsonfile import read_object
 from mlberth.masking import masked
+from mlberth.paths import is_file
 from mlberth.training_environment import Environment
+from mlberth.variables import whole
 from mlberth_train.variables import SPECIFICATION
 
 Described = Mapping[str, Any]
@@ -78,7 +80,7 @@ def _input_faults(entry: Described, channel: Channel) -> Iterator[Fault]:
 
 
 def _integer(limits: Described, value: object) -> str:
-    least, most = _limits(limits, "IntegerParameterRangeSpecification", int)
+    least, most = _limits(limits, "IntegerParameterRangeSpecification", whole)
     right = isinstance(value, int) and not isinstance(value, bool)
     return "" if right and _within(value, least, most) else f"a whole number{_range(least, most)}"
 
@@ -91,6 +93,8 @@ def _continuous(limits: Described, value: object) -> str:
 
 def _categorical(limits: Described, value: object) -> str:
     values = (limits.get("CategoricalParameterRangeSpecification") or {}).get("Values") or []
+    if not _is_list_of_text(values):
+        raise TypeError(values)
     text = value if isinstance(value, str) else json.dumps(value)
     return "" if not values or text in values else f"one of {', '.join(values)}"
 
@@ -112,7 +116,7 @@ def _limits(
     limits: Described, name: str, convert: Callable[[str], float]
 ) -> tuple[float | None, float | None]:
     found = limits.get(name) or {}
-    return tuple(convert(found[end]) if end in found else None for end in ("MinValue", "MaxValue"))  # type: ignore[return-value]
+    return tuple(convert(str(found[end])) if end in found else None for end in ("MinValue", "MaxValue"))  # type: ignore[return-value]
 
 
 def _within(value: Any, least: float | None, most: float | None) -> bool:
@@ -120,7 +124,11 @@ def _within(value: Any, least: float | None, most: float | None) -> bool:
 
 
 def _range(least: float | None, most: float | None) -> str:
-    return f" from {least:g} to {most:g}" if least is not None and most is not None else ""
+    return f" from {_shown(least)} to {_shown(most)}" if least is not None and most is not None else ""
+
+
+def _shown(number: float) -> str:
+    return f"{number:g}" if isinstance(number, float) else str(number)
 
 
 def _by_name(entries: list[Described] | None) -> dict[str, Described]:
@@ -153,25 +161,30 @@ def _has_name(entry: object) -> bool:
 
 def _kind_faults(where: str, entry: Described) -> Iterator[Fault]:
     kind = entry.get("Type")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         yield Fault(f"{where}, Type", repr(kind), f"one of {', '.join(KINDS)}")
         return
     try:
         KINDS[kind](entry.get("Range") or {}, 0)
-    except (AttributeError, TypeError, ValueError) as error:
-        yield Fault(f"{where}, Range", str(error), "the platform's range of that type, numbers as text")
+    except (AttributeError, TypeError, ValueError):
+        expected = "the platform's range of that type, numbers as text"
+        yield Fault(f"{where}, Range", repr(entry.get("Range")), expected)
 
 
 def _list_faults(where: str, entry: Described) -> Iterator[Fault]:
     for name in ("SupportedInputModes", "SupportedContentTypes"):
         values = entry.get(name) or []
-        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        if not _is_list_of_text(values):
             yield Fault(f"{where}, {name}", repr(values), "a list of text")
+
+
+def _is_list_of_text(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def specification_file(environment: Environment, name: str) -> Path:
     """Return the file that the setting names from the code folder on; raises ContractError without it."""
     file = environment.layout.code / name
-    if not file.is_file():
+    if not is_file(file):
         raise ContractError(Fault(SPECIFICATION.name, repr(name), "a file, relative to the code folder"))
     return file

@@ -16,7 +16,7 @@ from mlberth.typed import NamedTuple
 _HEADER = "Traceback (most recent call last):"
 _GROUP_HEADER = "  + Exception Group Traceback (most recent call last):"
 _CRASH_HEADER = re.compile(r"(?:Current thread|Thread) 0x[0-9a-f]+.*\(most recent call first\):")
-_FRAME = re.compile(r'  File "(?P<file>.+)", line (?P<line>\d+)(?:,? in (?P<function>.+))?')
+_FRAME = re.compile(r'  File "(?P<file>.+)", line (?P<line>[0-9]{1,9})(?:,? in (?P<function>.+))?')
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.<>]*(?:: .*|:)?")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _MARGIN = re.compile(r" +\| ?")
@@ -70,13 +70,14 @@ def crash_frames(lines: list[str]) -> tuple[Frame, ...]:
 def last_frame(frames: tuple[Frame, ...], code: Path) -> Frame | None:
     """Return the innermost frame of the user's own code.
 
-    That is a file below the code folder, or, for an installed package, beside the outermost frame.
+    That is a file below the code folder, or, for an installed package, that of the outermost frame or one
+    beside it.
     """
     files = [frame for frame in frames if not frame.file.startswith("<")]
     if not files:
         return None
     folders = (f"{code}/", f"{Path(files[0].file).parent}/")
-    return [frame for frame in files if frame.file.startswith(folders)][-1]
+    return next((frame for frame in reversed(files) if frame.file.startswith(folders)), files[0])
 
 
 def _plain(lines: list[str]) -> Traceback | None:

@@ -8,9 +8,10 @@ from functools import partial
 
 from mlberth.arguments import PROTOCOLS
 from mlberth.errors import ContractError, Fault
-from mlberth.exports import child_environ, too_large
+from mlberth.exports import child_environ, too_large, unfit
 from mlberth.layout import Layout
 from mlberth.masking import masked_mapping, secret_values
+from mlberth.paths import exists
 from mlberth.signals import SignalQueue
 from mlberth.training_environment import PROGRAM, TRAINING_MODULE, Environment
 from mlberth.typed import NamedTuple
@@ -97,7 +98,7 @@ def _fetch(training: Training, environ: Mapping[str, str], journal: Journal) -> 
             journal.write(WARNING, f"{folder} cannot be made: {error.strerror}")
     # Told now, not by the program's last line after hours of training.
     if not os.access(layout.model, os.W_OK | os.X_OK):
-        problem = "cannot write to it" if layout.model.exists() else "cannot make it"
+        problem = "cannot write to it" if exists(layout.model) else "cannot make it"
         action = "Give it to this user, or run as its owner (docker run --user)."
         raise ContractError(
             Fault(str(layout.model), f"that user {os.geteuid()} {problem}", "a folder for the model", action)
@@ -124,6 +125,8 @@ def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job
         command = partial(program_command, code, environment.program, python=python, where=where)
         argv, shown = command(to_arguments(environment.hyperparameters)), command(to_arguments(masked))
     variables_of_program = child_environ(environ, environment)
+    if reason := next(filter(None, map(unfit, argv)), ""):  # values have been looked at, as variables
+        raise ContractError(Fault("the name of a hyperparameter", reason, "what an argument can hold"))
     left_out = too_large(variables_of_program)
     secrets = secret_values(environ) | secret_values(environment.hyperparameters)
     return Job(

@@ -15,12 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from mlberth_serve.codecs.codec import Decoded, as_array, check_size
+from mlberth_serve.codecs.codec import Array, Decoded, as_array, check_size
 from mlberth_serve.errors import BadRequestError, NotAcceptableError, RequestError, UnsupportedTypeError
 from mlberth_serve.media_types import MediaType
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")
 _MISSING = "Images need Pillow, which is not installed here (the extra images)."
+_PIXEL, _LINE = 4, 8
+"""What Pillow needs for a pixel, and for a line beside its pixels, in bytes."""
+_STRIP = 1 << 20
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
@@ -40,8 +43,8 @@ class ImageCodec:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
                 with Image.open(io.BytesIO(body), formats=self._formats) as image:
-                    check_size(image.width * image.height * 4)
-                    return Decoded(np.array(image.convert("RGB")))
+                    check_size(image.height * (_PIXEL * image.width + _LINE))
+                    return Decoded(_pixels(image))
         except (Image.DecompressionBombError, Image.DecompressionBombWarning):
             message = f"The image has more than {Image.MAX_IMAGE_PIXELS} pixels."
             raise RequestError(413, "payload_too_large", message) from None
@@ -69,3 +72,13 @@ class ImageCodec:
         file = io.BytesIO()
         image.save(file, self._formats[0])
         return file.getvalue()
+
+
+def _pixels(image: Any) -> Array:
+    """Return an image's pixels as RGB, read in strips: a whole copy of it in between would be as large."""
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    lines = _STRIP // image.width + 1
+    for top in range(0, image.height, lines):
+        bottom = min(top + lines, image.height)
+        pixels[top:bottom] = image.crop((0, top, image.width, bottom)).convert("RGB")
+    return pixels

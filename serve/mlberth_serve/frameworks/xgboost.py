@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from mlberth.errors import Fault, ModelLoadError
+from mlberth.variables import whole
 from mlberth_serve.batched import batched
 from mlberth_serve.binding import Function
 from mlberth_serve.context import Context
@@ -83,8 +85,7 @@ def make_predict(model: Any) -> Function:
     if has_base(model, "xgboost.sklearn.XGBModel"):
         return _predict_estimator
     columns, names = model.num_features(), model.feature_names
-    best = model.attr("best_iteration")
-    iterations = (0, int(best) + 1) if best else (0, 0)
+    iterations = _iterations(model)
     # Linear boosters have no in-place prediction.
     is_linear = json.loads(model.save_config())["learner"]["gradient_booster"]["name"] == "gblinear"
 
@@ -100,6 +101,15 @@ def make_predict(model: Any) -> Function:
         return dense(model, rows)
 
     return predict
+
+
+def _iterations(model: Any) -> tuple[int, int]:
+    best = model.attr("best_iteration")
+    try:
+        return (0, whole(best) + 1) if best else (0, 0)
+    except ValueError:
+        fault = Fault("the model's attribute best_iteration", repr(best), "a whole number")
+        raise ModelLoadError(fault) from None
 
 
 @batched

@@ -9,12 +9,12 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from tests.security.fuzz.fuzzing import Fuzzer
-from tests.security.fuzz.jobs import make_environ, make_files
+from tests.security.fuzz.jobs import make_environ, make_files, odd_jobs, right_files
 
 from mlberth.errors import MlberthError
 from mlberth.layout import BASE_DIR, Layout
@@ -22,6 +22,8 @@ from mlberth_serve.explanation import explain as explain_serve
 from mlberth_serve.nginx import snippets
 from mlberth_serve.settings import Settings
 from mlberth_train.explanation import explain as explain_train
+from mlberth_train.processing import make_job
+from mlberth_train.settings import open_journal
 from mlberth_train.validation import faults_of
 
 SLOWEST = 5.0
@@ -30,11 +32,14 @@ _SNIPPET = re.compile(r"[\w./$:;{}\[\]=\s-]*")
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
-    """Return a job with a program and a channel, between files that nobody may change."""
+    """Return a job with programs and a channel, between files that nobody may change."""
     layout = Layout(tmp_path / "ml")
-    for folder in (layout.config, layout.channel("training"), layout.code, tmp_path / "other"):
+    codes = (layout.code, layout.processing_code, layout.model / "code")
+    configs = (layout.config, layout.processing_job_config.parent)
+    for folder in (*codes, *configs, layout.channel("training"), tmp_path / "other"):
         folder.mkdir(parents=True)
-    (layout.code / "train.py").write_text("")
+    for code in codes:
+        (code / "train.py").write_text("")
     (tmp_path / "other/sentinel").write_text("as it was")
     return layout
 
@@ -52,35 +57,47 @@ def typed(check: Callable[[], object]) -> str:
     try:
         check()
     except MlberthError as error:
-        return type(error).__name__
+        return type(error).__name__ if str(error) else "said nothing"
     return "accepted"
 
 
-def lay_out(layout: Layout, chance: random.Random) -> None:
-    """Put a job's files into its tree, now and then something that is no file."""
-    for path in layout.config.iterdir():
+def files_of(layout: Layout) -> list[Path]:
+    """Return what is in the places of configuration files."""
+    return list(layout.base.rglob("*.json"))
+
+
+def lay_out(layout: Layout, files: Mapping[str, bytes], chance: random.Random | None = None) -> None:
+    """Put a job's files into its tree; by chance, now and then, something that is no file."""
+    for path in files_of(layout):
         path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
-    for name, data in make_files(chance).items():
-        path = layout.config / f"{name}.json"
-        kind = chance.randrange(60)
+    for name, data in files.items():
+        path = layout.base / f"{name}.json"
+        kind = chance.randrange(60) if chance else -1
         if kind == 0:
             path.mkdir()
         elif kind == 1:
             os.mkfifo(path)
-        elif kind == 2:
+        elif chance and kind == 2:
             path.symlink_to(chance.choice([path.name, "gone", "/dev/zero", "/"]))
         else:
             path.write_bytes(data)
 
 
-def check_train(layout: Layout, environ: dict[str, str]) -> Iterator[str]:
-    """Read a job in every way that there is, and yield how each ended."""
+def check_train(layout: Layout, environ: Mapping[str, str]) -> Iterator[str]:
+    """Read a training job in every way that there is, and yield how each ended."""
     yield typed(lambda: faults_of(layout.base, environ, sys.executable))
-    yield typed(lambda: explain_train({**environ, BASE_DIR: str(layout.base)}, sys.executable))
+    yield typed(lambda: explain_train({BASE_DIR: str(layout.base), **environ}, sys.executable))
 
 
-def check_serve(environ: dict[str, str]) -> Iterator[str]:
+def check_process(layout: Layout, environ: Mapping[str, str]) -> Iterator[str]:
+    """Read a processing job."""
+    arguments = [] if "SAGEMAKER_PROGRAM" in environ else ["train.py"]
+    yield typed(lambda: make_job(layout, arguments, environ, sys.executable, open_journal(environ)))
+
+
+def check_serve(layout: Layout, environ: Mapping[str, str]) -> Iterator[str]:
     """Read a server's settings; whatever is accepted gives nginx plain directives."""
+    environ = {BASE_DIR: str(layout.base), **environ}
     yield typed(lambda: explain_serve(environ))
     if typed(lambda: Settings.from_environ(environ)) == "accepted":
         files = snippets(Settings.from_environ(environ), as_root=False)
@@ -89,19 +106,50 @@ def check_serve(environ: dict[str, str]) -> Iterator[str]:
             assert all(line.count(";") <= 1 for line in files[name].splitlines() if "{" not in line)
 
 
+CHECKS = {"train": check_train, "process": check_process, "serve": check_serve}
+
+
+@pytest.mark.parametrize("command", CHECKS)
+def test_right_job_is_accepted(layout: Layout, command: str) -> None:
+    """What the odd jobs are made of is right, with the specification of its program as well."""
+    lay_out(layout, right_files())
+    for environ in ({}, {"SAGEMAKER_TRAINING_SPECIFICATION": "specification.json"}):
+        assert set(CHECKS[command](layout, environ)) == {"accepted"}
+    assert faults_of(layout.base, environ, sys.executable) == []
+
+
+def test_one_odd_thing_is_read_or_refused(layout: Layout, tmp_path: Path) -> None:
+    """Every variable and every value of a file in turn is odd in every way, in a job that is right."""
+    found = []
+    lay_out(layout, right_files())
+    before, there = tree(tmp_path), right_files()
+    for job in odd_jobs():
+        if job.files != there:
+            lay_out(layout, job.files)
+            there = job.files
+        try:
+            for _ in CHECKS[job.command](layout, job.environ):
+                pass
+        except Exception as error:  # noqa: BLE001 - each is a finding
+            found.append(f"{job.command}: {error!r:.200} of {dump(layout, job.environ)!r:.2000}")
+    assert found == []
+    lay_out(layout, right_files())
+    assert tree(tmp_path) == before
+
+
 def test_configuration_made_by_chance_is_read_or_refused(layout: Layout, tmp_path: Path) -> None:
     """Whatever stands in the files and variables, it is accepted, or refused with a typed error."""
-    fuzzer = Fuzzer("configuration", short=1000, long=100_000)
+    fuzzer = Fuzzer("configuration", short=500, long=100_000)
     figures = Counter({"inputs": 0, "accepted": 0, "untyped": 0, "slow": 0, "writes": 0})
     for number in fuzzer.numbers():
         chance = fuzzer.chance(number)
-        lay_out(layout, chance)
+        lay_out(layout, make_files(chance), chance)
         environ = make_environ(chance)
         before = tree(tmp_path) if number % 50 == 0 else {}
         began = time.process_time()
         try:
-            for ended in (*check_train(layout, environ), *check_serve(environ)):
-                figures[ended] += 1
+            for check in CHECKS.values():
+                figures.update(check(layout, environ))
         except Exception as error:  # noqa: BLE001 - each is a finding
             figures["untyped"] += 1
             fuzzer.fail(number, repr(error)[:300], dump(layout, environ))
@@ -116,10 +164,10 @@ def test_configuration_made_by_chance_is_read_or_refused(layout: Layout, tmp_pat
     assert fuzzer.failures == []
 
 
-def dump(layout: Layout, environ: dict[str, str]) -> bytes:
+def dump(layout: Layout, environ: Mapping[str, str]) -> bytes:
     """Return an input as text."""
     files = {
-        path.name: repr(path.read_bytes()) if path.is_file() else "no file"
-        for path in layout.config.iterdir()
+        str(path.relative_to(layout.base)): repr(path.read_bytes()) if path.is_file() else "no file"
+        for path in files_of(layout)
     }
-    return json.dumps({"files": files, "environ": environ}, indent=1).encode()
+    return json.dumps({"files": files, "environ": dict(environ)}, indent=1).encode()

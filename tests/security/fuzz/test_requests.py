@@ -118,10 +118,15 @@ def test_two_readers_agree_where_a_request_ends(talks: Talks, other: str) -> Non
 
 def disagreement(ours: list[Answer], theirs: list[Answer]) -> tuple[bytes, bytes] | None:
     """Return the first two bodies that two servers have both accepted and that differ."""
-    for one, other in zip(ours, theirs, strict=False):
+    for one, other in zip(_final(ours), _final(theirs), strict=False):
         if one.status in REFUSED or other.status in REFUSED:
             return None  # one does not take it: behind it there is nothing to compare
         is_echo = one.status == other.status == 200 and one.body[:1] != b"{" and one.body and other.body
         if is_echo and one.body != other.body:
             return one.body, other.body
     return None
+
+
+def _final(answers: list[Answer]) -> list[Answer]:
+    """Return the answers that end a request: before one, a server may say 100 Continue."""
+    return [answer for answer in answers if answer.status >= 200]

@@ -62,3 +62,6 @@ def test_requests_that_end_elsewhere_are_noticed() -> None:
     assert disagreement([one, one], [one, one]) is None
     assert disagreement([one, one], [one, other]) == (b"abc", b"ab")
     assert disagreement([one, one], [refused, other]) is None
+    interim = Answer(100, b"", b"")
+    assert disagreement([interim, one], [one]) is None
+    assert disagreement([interim, one], [other]) == (b"abc", b"ab")

@@ -54,6 +54,8 @@ def find_damage(folder: Path) -> str | None:
                 return f"{name} is not as it was saved"
         except OSError as error:
             return f"{name}: {error.strerror}"
+        except ValueError:
+            return f"{name!r} is no name of a file"
     return None
 
 
