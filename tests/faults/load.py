@@ -202,6 +202,16 @@ def report(
     sys.stdout.write(f"\n{json.dumps(line)}\n")
 
 
+def unnoticed(
+    fault: str, load: Load, pings: Pings | None = None, *, recovery: float | None = None, **figures: float
+) -> None:
+    """Print a fault's figures as `report` does; every request must have been answered, and every ping 200."""
+    failed = len(load.failures)
+    report(fault, n=load.count, failed=failed, recovery=recovery, pings=pings, **figures)
+    assert load.failures == []
+    assert pings is None or pings.statuses == {200}
+
+
 def workers(server: Server) -> list[int]:
     """Return the process ids of the workers that live."""
     return [pid for pid in children_of(server.children()["gunicorn"]) if is_alive(pid)]
