@@ -153,7 +153,7 @@ def main() -> int:
     PAGE.write_text(put(page, "targets", target_table(told)))
     print(f"wrote docs/{PAGE.name}: {len(told)} faults, {duration(path):.0f} minutes")
     if missing := ROWS - {figures.get("row") for figures in told.values()}:
-        print(f"no figures of the rows {', '.join(sorted(missing))}")
+        print(f"no figures of the rows {', '.join(sorted(missing, key=lambda row: int(row.rstrip('b'))))}")
     return 1 if missing else 0
 
 
