@@ -111,7 +111,7 @@ def test_23_two_stop_signals_are_one_stop(tmp_path: Path, second: signal.Signals
         Load(server.wait_ready(), command="sleep 0.3", keep=False) as load,
     ):
         wait_for_answers(load, 1)
-        children = server.children().values()
+        everybody = processes(server)
         began = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         wait_until(lambda: "stopping" in server.text, timeout=PATIENCE)
@@ -119,7 +119,7 @@ def test_23_two_stop_signals_are_one_stop(tmp_path: Path, second: signal.Signals
         took = time.monotonic() - began
         load.ended.set()
     unnoticed(f"SIGTERM, then {second.name}", load, recovery=took)
-    assert not any(is_alive(child) for child in children)
+    assert not any(map(is_alive, everybody))
 
 
 def test_24_reload_under_load_loses_nothing(tmp_path: Path) -> None:
