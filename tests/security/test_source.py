@@ -44,7 +44,7 @@ def name_of(path: Path) -> str:
 
 def imported(tree: ast.AST) -> dict[str, str]:
     """Return the names that a file gives to what it imports, and what each is at home."""
-    names = {}
+    names: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.asname: alias.name for alias in node.names if alias.asname}
