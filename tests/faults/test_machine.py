@@ -11,13 +11,12 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.faults.limits import memory_cgroup, mounting
 from tests.faults.load import (
     FAULTY,
     PATIENCE,
     Load,
     Pings,
-    memory_cgroup,
-    mounting,
     report,
     unnoticed,
     wait_for_answers,

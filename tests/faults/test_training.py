@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.faults.load import LONG, memory_cgroup, report
+from tests.faults.limits import memory_cgroup
+from tests.faults.load import LONG, report
 from tests.support import is_alive, wait_until
 from tests.train.running import BIN, Ended, Tree, ended
 
