@@ -210,7 +210,7 @@ def test_12_report_is_whole_or_not_there(tree: Tree) -> None:
     assert tree.failure == ""
     assert tree.train().code == 3
     assert sorted(path.name for path in tree.layout.output.iterdir()) == ["data", "failure"]
-    report("kill at report", n=1, failed=0, recovery=0)
+    report("kill at report", n=1, failed=0)
 
 
 @pytest.mark.parametrize("what", ["endless line", "many lines"])
