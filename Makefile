@@ -75,21 +75,14 @@ bench: $(VENV)/test.stamp ## Measure serving beside its peers and the limit; ins
 bench-quick: $(VENV)/test.stamp ## Measure serving against the limit alone, in under two minutes; fails where a bar is widely missed.
 	@$(BIN)/python -m bench --quick
 
-# The figures of the last runs, from which the tables of docs/reliability.md are made.
-FIGURES := build/faults.jsonl
-SOAKED := build/soak.jsonl
-
-.PHONY: faults
-faults: $(VENV)/test.stamp ## Kill, hang, overload, stop, reload and starve servers and jobs for an hour; write docs/reliability.md.
-	@mkdir -p $(dir $(FIGURES)) && rm -f $(FIGURES)
-	@MLBERTH_LONG=1 MLBERTH_REQUIRE_NGINX=1 MLBERTH_FIGURES=$(FIGURES) $(BIN)/python -m pytest -q tests/faults; \
-	    ended=$$?; $(BIN)/python scripts/write_faults.py $(FIGURES) $(wildcard $(SOAKED)) && exit $$ended
-
 MINUTES ?= 10
+.PHONY: faults
+faults: $(VENV)/test.stamp ## Kill, hang, overload, stop, reload and starve servers and jobs, then soak; write docs/reliability.md.
+	@scripts/measure-faults $(MINUTES)
+
 .PHONY: soak
 soak: $(VENV)/test.stamp ## Serve for MINUTES under load, kills and reloads; fail where memory grows or anything is left.
-	@mkdir -p $(dir $(SOAKED))
-	@set -o pipefail; $(BIN)/python -m tests.faults.soak $(MINUTES) | tee $(SOAKED)
+	@$(BIN)/python -m tests.faults.soak $(MINUTES)
 
 .PHONY: fuzz
 fuzz: $(VENV)/test.stamp ## Send a million requests, and a hundred thousand configurations, archives and bodies, made by chance.

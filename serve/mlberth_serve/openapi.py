@@ -80,7 +80,11 @@ def _ping() -> Document:
     return {
         "operationId": "ping",
         "summary": "Whether the model is ready.",
-        "responses": {"200": {"description": "A worker has loaded the model."}, "503": _reference(503)},
+        "responses": {
+            "200": {"description": "A worker has loaded the model."},
+            "405": _reference(405),
+            "503": _reference(503),
+        },
     }
 
 

@@ -13,10 +13,11 @@ Wsgi = Callable[["WSGIEnvironment", "StartResponse"], Iterable[bytes]]
 
 
 def answer_ping(application: Wsgi, state: Path) -> Wsgi:
-    """Return the application with GET /ping answered from the supervisor's files; all else is its own."""
+    """Return the application with GET and HEAD of /ping answered from the supervisor's files."""
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["PATH_INFO"] != "/ping" or environ["REQUEST_METHOD"] != "GET":
+        method = environ["REQUEST_METHOD"]
+        if environ["PATH_INFO"] != "/ping" or method not in ("GET", "HEAD"):
             return application(environ, start_response)
         if (state / "ready").exists():
             start_response("200 OK", [("Content-Length", "0"), ("Cache-Control", "no-store")])
@@ -24,6 +25,6 @@ def answer_ping(application: Wsgi, state: Path) -> Wsgi:
         body = (state / "not_ready.json").read_bytes()
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
         start_response("503 Service Unavailable", [*headers, ("Cache-Control", "no-store")])
-        return [body]
+        return [body] if method == "GET" else []
 
     return answer

@@ -17,7 +17,10 @@ log = logging.getLogger(__name__)
 
 _ERRORS = {
     404: ("not_found", "There is nothing at this path. Predictions are at POST /invocations."),
-    405: ("method_not_allowed", "Allow names the methods that this path takes."),
+    405: (
+        "method_not_allowed",
+        "Allow names the methods that this path takes. Predictions are at POST /invocations.",
+    ),
 }
 
 
@@ -65,10 +68,8 @@ def make_routes(
 
 
 def _refuse_paths() -> None:
-    path, method = flask.request.environ["PATH_INFO"], flask.request.method
     # Flask would take `//ping` for `/ping`, and `//invocations` for a prediction that is not its own.
-    # To all methods but the one that model servers describe their API to, `/` is no path.
-    if path.startswith("//") or (path == "/" and method != "OPTIONS"):
+    if flask.request.environ["PATH_INFO"].startswith("//"):
         flask.abort(404)
 
 

@@ -6,24 +6,34 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlberth_serve.errors import RequestError
+from mlberth_serve.request_id import request_id
+from mlberth_serve.response import make_error_response
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_WRONG_METHOD = RequestError(405, "method_not_allowed", "Use GET here.")
 
 
 def answer_scrape(application: WSGIApplication, page: Path) -> WSGIApplication:
-    """Return the application with GET /metrics answered from the supervisor's file, if that is there."""
+    """Return the application with /metrics answered from the supervisor's file, if that is there."""
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["PATH_INFO"] == "/metrics" and environ["REQUEST_METHOD"] == "GET" and page.exists():
-            body = page.read_bytes()
-            length = str(len(body))
-            start_response(
-                "200 OK",
-                [("Content-Type", CONTENT_TYPE), ("Content-Length", length), ("Cache-Control", "no-store")],
-            )
-            return [body]
-        return application(environ, start_response)
+        if environ["PATH_INFO"] != "/metrics" or not page.exists():
+            return application(environ, start_response)
+        method = environ["REQUEST_METHOD"]
+        if method not in ("GET", "HEAD"):
+            refusal = make_error_response(_WRONG_METHOD, request_id(environ))
+            start_response(refusal.status_line, [*refusal.headers, ("Allow", "GET, HEAD")])
+            return [refusal.body]
+        body = page.read_bytes()
+        length = str(len(body))
+        start_response(
+            "200 OK",
+            [("Content-Type", CONTENT_TYPE), ("Content-Length", length), ("Cache-Control", "no-store")],
+        )
+        return [body] if method == "GET" else []
 
     return answer

@@ -8,7 +8,6 @@ import math
 import os
 import re
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -17,7 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-import pytest
 from tests.serve.running import Server, children_of
 from tests.support import is_alive, wait_until
 
@@ -202,6 +200,16 @@ def report(
     sys.stdout.write(f"\n{json.dumps(line)}\n")
 
 
+def unnoticed(
+    fault: str, load: Load, pings: Pings | None = None, *, recovery: float | None = None, **figures: float
+) -> None:
+    """Print a fault's figures as `report` does; every request must have been answered, and every ping 200."""
+    failed = len(load.failures)
+    report(fault, n=load.count, failed=failed, recovery=recovery, pings=pings, **figures)
+    assert load.failures == []
+    assert pings is None or pings.statuses == {200}
+
+
 def workers(server: Server) -> list[int]:
     """Return the process ids of the workers that live."""
     return [pid for pid in children_of(server.children()["gunicorn"]) if is_alive(pid)]
@@ -228,30 +236,3 @@ def busy_seconds(pids: Sequence[int]) -> float:
     """Return how much of a CPU's time processes have used together."""
     fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
     return sum(int(field[11]) + int(field[12]) for field in fields) / os.sysconf("SC_CLK_TCK")
-
-
-def mounting(*commands: str) -> list[str]:
-    """Return what a command is to follow that is to see mounts of its own; skips where there are none."""
-    alone = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
-    try:
-        done = subprocess.run([*alone, "true"], capture_output=True, check=False)
-    except FileNotFoundError:
-        pytest.skip("unshare is not installed")
-    if done.returncode:
-        pytest.skip("namespaces cannot be made here")
-    return [*alone, "sh", "-c", " && ".join([*commands, 'exec "$@"']), "sh"]
-
-
-def memory_cgroup(limit: int) -> Path:
-    """Return a new cgroup with a limit of memory, v1 or v2."""
-    top = Path("/sys/fs/cgroup")
-    v1 = (top / "memory").is_dir()
-    folder = (top / "memory" if v1 else top) / f"mlberth-test-{os.getpid()}"
-    try:
-        folder.mkdir()
-        (folder / ("memory.limit_in_bytes" if v1 else "memory.max")).write_text(str(limit))
-    except OSError as error:
-        if folder.is_dir():
-            folder.rmdir()
-        pytest.skip(f"no cgroup with a limit can be made here: {error.strerror}")
-    return folder

@@ -14,6 +14,7 @@ import pytest
 from tests.faults.load import (
     FAULTY,
     LONG,
+    PATIENCE,
     Load,
     Pings,
     busy_seconds,
@@ -21,21 +22,19 @@ from tests.faults.load import (
     processes,
     quantile,
     report,
+    unnoticed,
     wait_for_answers,
     workers,
 )
-from tests.serve.running import Server, children_of, require_nginx
+from tests.serve.running import Server, children_of
 from tests.support import wait_until
 
-PATIENCE = 30.0
 ANSWER_KB = 4096
 """More than the kernel's buffers and nginx's hold for a client that does not read."""
 _HEAD = b"POST /invocations HTTP/1.1\r\nHost: x\r\n"
 
 
-@pytest.fixture(autouse=True)
-def _nginx() -> None:
-    require_nginx()
+pytestmark = pytest.mark.usefixtures("nginx")
 
 
 def connect(server: Server, *, small: bool = False) -> socket.socket:
@@ -98,20 +97,11 @@ def test_34_slow_clients_leave_the_others_alone(tmp_path: Path) -> None:
                 load.times.clear()
                 wait_for_answers(load, answers)
                 after = quantile(load.times, 0.99)
-    report(
-        f"{len(slow)} slow clients",
-        n=load.count,
-        failed=len(load.failures),
-        pings=pings,
-        p99_before_s=before,
-        p99_s=after,
-    )
+    unnoticed(f"{len(slow)} slow clients", load, pings, p99_before_s=before, p99_s=after)
     assert len(slow) == 500
-    assert load.failures == []
-    assert pings.statuses == {200}
     assert pings.judged < 2
     # A request that had to wait for one of them would wait for seconds.
-    assert after < max(0.5, 2 * before)
+    assert after < max(0.05 if LONG else 0.5, 2 * before)
 
 
 def rudely_close(client: socket.socket) -> None:
@@ -171,11 +161,11 @@ def test_35_clients_that_vanish_leave_nothing(tmp_path: Path) -> None:
         for be_rude in RUDE:
             be_rude(server)
         everybody = processes(server)
-        with Pings(server) as pings, Load(server) as load:
+        with Load(server) as load:
             wait_for_answers(load, 50)
         # Each worker keeps a connection with nginx or does not, as the last requests came: two descriptors.
         most = quiet_files(everybody) + 2 * len(workers(server))
-        with Load(server) as load:
+        with Pings(server) as pings, Load(server) as load:
             for _ in range(rounds):
                 for be_rude in RUDE:
                     be_rude(server)
@@ -184,14 +174,7 @@ def test_35_clients_that_vanish_leave_nothing(tmp_path: Path) -> None:
         left = max(0, open_files(everybody) - most)
         assert processes(server) == everybody
         assert "Traceback" not in server.text
-    report(
-        f"{rounds * len(RUDE)} clients that vanish",
-        n=load.count,
-        failed=len(load.failures),
-        pings=pings,
-        files_left=left,
-    )
-    assert load.failures == []
+    unnoticed(f"{rounds * len(RUDE)} clients that vanish", load, pings, files_left=left)
 
 
 def quiet_files(pids: list[int]) -> int:

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 from tests.faults.load import FAULTY, LONG, report
-from tests.serve.running import PROJECTS, Server, require_nginx
+from tests.serve.running import PROJECTS, Server
 from tests.support import wait_until
+
+pytestmark = pytest.mark.usefixtures("nginx")
 
 
 def test_held_worker_holds_up_nobody(tmp_path: Path) -> None:
     """However many connections nginx has kept from before: the other worker answers all."""
-    require_nginx()
     gate, runs = tmp_path / "gate", tmp_path / "runs"
     with Server(tmp_path, FAULTY) as server:
         server.wait_ready()
@@ -34,7 +35,6 @@ def test_held_worker_holds_up_nobody(tmp_path: Path) -> None:
 @pytest.mark.parametrize("most", ["1", "32"], ids=["alone", "batched"])
 def test_two_clients_after_a_burst(tmp_path: Path, most: str) -> None:
     """Predictions of 100 ms, two workers: after a burst of 32 the p99 of two clients is at most 130 ms."""
-    require_nginx()
     shutil.copytree(PROJECTS / "batched", tmp_path / "ml/model")
     with Server(tmp_path, "mlberth_serve.wsgi:application", SAGEMAKER_BATCH_MAX_SIZE=most) as server:
         server.wait_ready()
@@ -53,5 +53,8 @@ def test_two_clients_after_a_burst(tmp_path: Path, most: str) -> None:
                 list(pool.map(client, [2] * 32))
                 latencies = sorted(seconds for found in pool.map(client, [100] * 2) for seconds in found)
             best = min(best, latencies[int(len(latencies) * 0.99)])
-        report("burst", n=200, failed=0, recovery=best)
+            if best <= 0.13:
+                break
+        how = "one by one" if most == "1" else "batched"
+        report(f"two clients after a burst, {how}: the p99", n=200, failed=0, recovery=best)
         assert best <= 0.13

@@ -8,14 +8,16 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
 from tests.faults.load import FAULTY, report
-from tests.serve.running import Server, children_of, require_nginx
+from tests.serve.running import Server, children_of
 from tests.support import wait_until
+
+pytestmark = pytest.mark.usefixtures("nginx")
 
 
 def test_killed_nginx_workers_leave_no_limit_behind(tmp_path: Path) -> None:
     """What a killed process of nginx had in flight counts no longer: as many as before may be in flight."""
-    require_nginx()
     gate = tmp_path / "gate"
     runs = tmp_path / "runs"
     with Server(tmp_path, FAULTY, SAGEMAKER_MODEL_SERVER_MAX_IN_FLIGHT="2") as server:

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.faults.load import FAULTY, LONG, Load, Pings, report, wait_for_answers, workers
-from tests.serve.running import Server, require_nginx
+from tests.faults.load import (
+    FAULTY,
+    LONG,
+    PATIENCE,
+    Load,
+    Pings,
+    report,
+    unnoticed,
+    wait_for_answers,
+    workers,
+)
+from tests.serve.running import Server
 from tests.support import wait_until
 
-PATIENCE = 30.0
-
-
-@pytest.fixture(autouse=True)
-def _nginx() -> None:
-    require_nginx()
+pytestmark = pytest.mark.usefixtures("nginx")
 
 
 def test_30_model_that_does_not_load_ends_the_server(tmp_path: Path) -> None:
@@ -33,6 +39,7 @@ def test_30_model_that_does_not_load_ends_the_server(tmp_path: Path) -> None:
     assert code == 70
     assert server.failure["error"] == "FileNotFoundError"
     assert server.text.count("Traceback") <= 1
+    assert took < (5 if LONG else 20)
 
 
 def test_31_load_takes_its_time(tmp_path: Path) -> None:
@@ -83,7 +90,7 @@ def test_32_worker_that_cannot_be_replaced(tmp_path: Path) -> None:
         unready_s=unready,
     )
     assert code == 70
-    assert server.text.count("could not be started, the next try is in") == 3
+    assert re.findall(r"could not be started, the next try is in (\d+) s", server.text) == ["1", "2", "4"]
     assert server.failure["error"] == "FileNotFoundError"
     assert unready < (2 if LONG else 10)
 
@@ -102,12 +109,4 @@ def test_32_model_that_cannot_be_loaded_again_leaves_the_other_worker(tmp_path: 
             wait_until(lambda: len(workers(server)) == 2, timeout=PATIENCE)
             recovery = time.monotonic() - began
             wait_for_answers(load, 50)
-    report(
-        "a model that is away for a while",
-        n=load.count,
-        failed=len(load.failures),
-        recovery=recovery,
-        pings=pings,
-    )
-    assert load.failures == []
-    assert pings.statuses == {200}
+    unnoticed("a model that is away for a while", load, pings, recovery=recovery)

@@ -9,8 +9,18 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.faults.load import FAULTY, LONG, Load, Pings, quantile, report, wait_for_answers, workers
-from tests.serve.running import Server, require_nginx
+from tests.faults.load import (
+    FAULTY,
+    LONG,
+    Load,
+    Pings,
+    quantile,
+    report,
+    unnoticed,
+    wait_for_answers,
+    workers,
+)
+from tests.serve.running import Server
 from tests.support import wait_until
 
 CAPACITY = 2 / 0.05
@@ -18,9 +28,7 @@ CAPACITY = 2 / 0.05
 TRIES = 4
 
 
-@pytest.fixture(autouse=True)
-def _nginx() -> None:
-    require_nginx()
+pytestmark = pytest.mark.usefixtures("nginx")
 
 
 def test_33_overload_is_refused_early(tmp_path: Path) -> None:
@@ -37,21 +45,11 @@ def test_33_overload_is_refused_early(tmp_path: Path) -> None:
                 goodput, shed, p99 = measure(load, pings, seconds)
                 if goodput > 0.9 and shed < 0.05 and p99 < 0.25 and pings.slowest < 2:
                     break
-    report(
-        "10 times the load",
-        n=load.count,
-        failed=len(load.failures),
-        pings=pings,
-        ping_p99_s=p99,
-        shed_s=shed,
-        goodput=goodput,
-    )
+    unnoticed("10 times the load", load, pings, ping_p99_s=p99, shed_s=shed, goodput=goodput)
     assert answer_refused.error["code"] == "overloaded"
     assert answer_refused.headers["Retry-After"] == "1"
     assert answer_refused.headers["X-Request-Id"] == answer_refused.error["request_id"]
-    assert load.failures == []
     assert load.refused
-    assert pings.statuses == {200}
     assert shed < 0.05
     assert goodput > (0.9 if LONG else 0.7)
     assert p99 < (0.25 if LONG else 1)
@@ -74,8 +72,7 @@ def test_33_many_clients_are_not_overload(tmp_path: Path) -> None:
         server.wait_ready()
         with Pings(server) as pings, Load(server, clients=64) as load:
             wait_for_answers(load, 20_000 if LONG else 1000)
-    report("64 clients", n=load.count, failed=len(load.failures), pings=pings)
-    assert load.failures == []
+    unnoticed("64 clients", load, pings)
 
 
 def test_33_batch_transform_is_never_refused(tmp_path: Path) -> None:
@@ -83,8 +80,7 @@ def test_33_batch_transform_is_never_refused(tmp_path: Path) -> None:
     variables = {"SAGEMAKER_BATCH": "true", "SAGEMAKER_MODEL_SERVER_MAX_IN_FLIGHT": "1"}
     with Server(tmp_path, FAULTY, **variables) as server, Load(server.wait_ready(), clients=16) as load:
         wait_for_answers(load, 300)
-    report("a batch transform", n=load.count, failed=len(load.failures))
-    assert load.failures == []
+    unnoticed("a batch transform", load)
 
 
 def test_33_every_answer_is_its_own_requests(tmp_path: Path) -> None:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from tests.faults.load import LONG, memory_cgroup
+from tests.faults.limits import memory_cgroup
+from tests.faults.load import LONG, report
 from tests.support import is_alive, wait_until
 from tests.train.running import BIN, Ended, Tree, ended
 
 TRAIN = str(BIN / "train")
-MANY = 20 if LONG else 5
+JOBS, STOPS = (20, 50) if LONG else (3, 3)
+"""A thousand signals."""
+AT_ONCE = 0.1 if LONG else 1.0
+"""Seconds; a short form may run on a machine that has other work."""
 SAVE = """
 import os, mlberth.checkpoints as checkpoints
 with checkpoints.store().save(int(os.environ["STEP"])) as folder:
@@ -30,12 +32,6 @@ with checkpoints.store().save(int(os.environ["STEP"])) as folder:
 def tree(tmp_path: Path) -> Tree:
     """Return an empty tree of a job."""
     return Tree(tmp_path / "ml")
-
-
-def figures(fault: str, *, n: int, failed: int, recovery: float) -> None:
-    """Print what a fault cost."""
-    line = {"fault": fault, "n": n, "failed": failed, "recovery_ms": round(recovery * 1000, 1)}
-    sys.stdout.write(f"\n{json.dumps(line)}\n")
 
 
 def require(program: str) -> None:
@@ -63,25 +59,36 @@ def injected(tree: Tree, *faults: str, **environ: str) -> Ended:
 
 @pytest.mark.parametrize("shell", [False, True])
 def test_1_stop_reaches_the_program_at_once(tree: Tree, shell: bool) -> None:
-    """SIGTERM is with the program within 100 ms, also below a shell script."""
+    """Every SIGTERM is with the program within 100 ms, also below a shell script, which ends by the first."""
     program = (
         "import pathlib, signal, sys, time\n"
+        "seen = []\n"
         "def stop(number, frame):\n"
-        "    pathlib.Path('stopped').write_text(str(time.monotonic()))\n    sys.exit(0)\n"
+        "    seen.append(time.monotonic())\n"
+        f"    print(seen[-1], file=open('stopped', 'a'))\n    if len(seen) == {STOPS}: sys.exit(0)\n"
         "signal.signal(signal.SIGTERM, stop)\npathlib.Path('ready').touch()\nwhile True: signal.pause()"
     )
     tree.code(work__py=program, run__sh="python3 work.py\n")
+    stopped, ready = tree.layout.code / "stopped", tree.layout.code / "ready"
+
+    def arrivals() -> list[float]:
+        return [float(line) for line in stopped.read_text().splitlines()] if stopped.exists() else []
+
     latencies = []
-    for _ in range(MANY):
+    for _ in range(JOBS):
         command = tree.start([TRAIN], SAGEMAKER_PROGRAM="run.sh" if shell else "work.py")
-        wait_until((tree.layout.code / "ready").exists)
-        sent = time.monotonic()
-        command.send_signal(signal.SIGTERM)
+        wait_until(ready.exists)
+        for number in range(STOPS):
+            sent = time.monotonic()
+            command.send_signal(signal.SIGTERM)
+            wait_until(lambda: len(arrivals()) > number)  # noqa: B023
+            latencies.append(arrivals()[-1] - sent)
         assert ended(command).code == (143 if shell else 0)
-        latencies.append(float((tree.layout.code / "stopped").read_text()) - sent)
-        (tree.layout.code / "ready").unlink()
-    failed = sum(latency > 0.1 for latency in latencies)
-    figures(f"SIGTERM{' below a shell' if shell else ''}", n=MANY, failed=failed, recovery=max(latencies))
+        stopped.unlink()
+        ready.unlink()
+    failed = sum(latency > AT_ONCE for latency in latencies)
+    slowest = max(latencies)
+    report(f"SIGTERM{' below a shell' if shell else ''}", n=len(latencies), failed=failed, recovery=slowest)
     assert failed == 0
 
 
@@ -101,7 +108,7 @@ def test_2_program_that_ignores_the_stop_leaves_nothing(tree: Tree) -> None:
     code = ended(command).code
     took = time.monotonic() - began
     survivors = int(is_alive(int(pid.read_text())))
-    figures("SIGTERM ignored", n=1, failed=survivors, recovery=took)
+    report("SIGTERM ignored", n=1, failed=survivors, recovery=took)
     assert (code, survivors) == (137, 0)
     assert tree.failure.startswith("Killed: still running 0.5 s after SIGTERM")
     assert took < 5
@@ -116,7 +123,7 @@ def test_4_kill_of_the_program_is_reported(tree: Tree) -> None:
     began = time.monotonic()
     os.kill(int(pid.read_text()), signal.SIGKILL)
     code = ended(command).code
-    figures("kill -9 program", n=1, failed=int(code != 137), recovery=time.monotonic() - began)
+    report("kill -9 program", n=1, failed=int(code != 137), recovery=time.monotonic() - began)
     assert code == 137
     assert tree.failure.startswith("The program was killed by SIGKILL, possibly out of memory\n")
 
@@ -128,7 +135,7 @@ def test_5_out_of_memory_is_named(tree: Tree) -> None:
         tree.code(train__py="data = []\nwhile True: data.append(bytearray(1 << 20))")
         began = time.monotonic()
         code = ended(tree.start(["sh", "-c", f"echo $$ > {cgroup}/cgroup.procs && exec {TRAIN}"])).code
-        figures("out of memory", n=1, failed=int(code != 137), recovery=time.monotonic() - began)
+        report("out of memory", n=1, failed=int(code != 137), recovery=time.monotonic() - began)
     finally:
         cgroup.rmdir()
     assert code == 137
@@ -145,8 +152,10 @@ def test_9_full_disk_is_named(tree: Tree) -> None:
     tree.code(train__py=program)
     began = time.monotonic()
     done = mounted(tree, f"mount -t tmpfs -o size=64k tmpfs {shlex.quote(str(tree.layout.model))}")
-    figures("disk full", n=1, failed=int(done.code != 1), recovery=time.monotonic() - began)
+    took = time.monotonic() - began
+    report("disk full", n=1, failed=int(done.code != 1), recovery=took)
     assert done.code == 1
+    assert took < (5 if LONG else 20)
     assert tree.failure.startswith("OSError: [Errno 28] No space left on device")
     assert f"No space is left on the disk of {tree.layout.model}." in tree.failure
 
@@ -160,7 +169,7 @@ def test_10_output_that_takes_no_report_keeps_the_exit_code(tree: Tree, options:
     fill = "" if options == "ro" else f" && head -c 4096 /dev/zero > {shlex.quote(str(output))}/full"
     began = time.monotonic()
     done = mounted(tree, f"mount -t tmpfs -o {options} tmpfs {shlex.quote(str(output))}{fill}")
-    figures(f"output {options}", n=1, failed=int(done.code != 3), recovery=time.monotonic() - began)
+    report(f"output {options}", n=1, failed=int(done.code != 3), recovery=time.monotonic() - began)
     assert done.code == 3
     assert f"WARNING mlberth_train: {tree.layout.failure} cannot be written" in done.err
     assert "The job failed. The program failed" in done.err
@@ -171,7 +180,7 @@ def test_11_broken_disk_leaves_the_last_checkpoint(tree: Tree) -> None:
     assert tree.code(train__py=SAVE).train(STEP="1").code == 0
     began = time.monotonic()
     done = injected(tree, "fsync:error=EIO:when=1", STEP="2")
-    figures("fsync EIO", n=1, failed=int(done.code == 0), recovery=time.monotonic() - began)
+    report("fsync EIO", n=1, failed=int(done.code == 0), recovery=time.monotonic() - began)
     assert done.code == 1
     assert "PlatformError: " in tree.failure
     assert checkpoints(tree) == {"step-1": "1"}
@@ -182,7 +191,7 @@ def test_12_kill_between_write_and_rename_leaves_the_last_checkpoint(tree: Tree)
     assert tree.code(train__py=SAVE).train(STEP="1").code == 0
     began = time.monotonic()
     killed = injected(tree, "rename,renameat,renameat2:signal=KILL:when=1", STEP="2")
-    figures("kill at rename", n=1, failed=int(killed.code == 0), recovery=time.monotonic() - began)
+    report("kill at rename", n=1, failed=int(killed.code == 0), recovery=time.monotonic() - began)
     assert killed.code != 0
     assert tree.train(STEP="3").code == 0
     assert checkpoints(tree) == {"step-1": "1", "step-3": "3"}
@@ -201,7 +210,7 @@ def test_12_report_is_whole_or_not_there(tree: Tree) -> None:
     assert tree.failure == ""
     assert tree.train().code == 3
     assert sorted(path.name for path in tree.layout.output.iterdir()) == ["data", "failure"]
-    figures("kill at report", n=1, failed=0, recovery=0)
+    report("kill at report", n=1, failed=0)
 
 
 @pytest.mark.parametrize("what", ["endless line", "many lines"])
@@ -221,7 +230,7 @@ def test_14_log_of_any_size_needs_little_memory(tree: Tree, what: str) -> None:
             peak = max(peak, resident(train))
         out, _ = command.communicate(timeout=300)
     expected = megabytes << 20 if what == "endless line" else megabytes << 19
-    figures(what, n=megabytes, failed=int(int(out) != expected), recovery=time.monotonic() - began)
+    report(what, n=megabytes, failed=int(int(out) != expected), recovery=time.monotonic() - began)
     assert int(out) == expected
     assert peak < 100 * 1024
 
@@ -249,7 +258,7 @@ def test_15_no_room_for_a_process_is_the_machines_fault(tree: Tree, calls: str) 
     tree.code(train__py="import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(20)")
     began = time.monotonic()
     done = injected(tree, f"{calls}:error=EAGAIN")
-    figures(f"EAGAIN at {calls}", n=1, failed=int(done.code != 70), recovery=time.monotonic() - began)
+    report(f"EAGAIN at {calls}", n=1, failed=int(done.code != 70), recovery=time.monotonic() - began)
     assert done.code == 70
     assert tree.failure.startswith("PlatformError: ")
     pid = tree.layout.code / "pid"

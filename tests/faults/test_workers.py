@@ -10,18 +10,27 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.faults.load import FAULTY, LONG, Load, Pings, quantile, report, wait_for_answers, workers
-from tests.serve.running import Answer, Server, require_nginx
+from tests.faults.load import (
+    FAULTY,
+    LONG,
+    PATIENCE,
+    Load,
+    Pings,
+    quantile,
+    report,
+    unnoticed,
+    wait_for_answers,
+    workers,
+)
+from tests.serve.running import Answer, Server
 from tests.support import is_alive, wait_until
 
-PATIENCE = 30.0
 TRIES = 3
 """How often a bar of time may be missed on a machine that has other work."""
+KILLING_SECONDS = 240.0
 
 
-@pytest.fixture(autouse=True)
-def _nginx() -> None:
-    require_nginx()
+pytestmark = pytest.mark.usefixtures("nginx")
 
 
 def kill_worker(server: Server, load: Load) -> float:
@@ -48,7 +57,7 @@ def test_18_killed_workers_cost_nobody_an_answer(tmp_path: Path) -> None:
         wait_for_answers(load, 200)
         began = time.monotonic()
         # Turn by turn, so that what else the machine does is in both.
-        while not recoveries or (LONG and time.monotonic() - began < 600):
+        while not recoveries or (LONG and time.monotonic() - began < KILLING_SECONDS):
             load.times.clear()
             wait_for_answers(load, 1000 if LONG else 100)
             without += load.times
@@ -58,17 +67,10 @@ def test_18_killed_workers_cost_nobody_an_answer(tmp_path: Path) -> None:
                 load.ended.wait(0.5 if LONG else 0)
             with_kills += load.times
     recovery = statistics.median(recoveries)
-    report(
-        "kill -9 of a worker",
-        n=load.count,
-        failed=len(load.failures),
-        recovery=recovery,
-        pings=pings,
-        kills=len(recoveries),
-        p99_growth=quantile(with_kills, 0.99) / quantile(without, 0.99),
-    )
-    assert load.failures == []
-    assert pings.statuses == {200}
+    growth = quantile(with_kills, 0.99) / quantile(without, 0.99)
+    kills = len(recoveries)
+    unnoticed("kill -9 of a worker", load, pings, recovery=recovery, kills=kills, p99_growth=growth)
+    assert growth < 3 or not LONG
     assert recovery < (1 if LONG else 5)
     assert pings.judged < 2
 
@@ -134,11 +136,9 @@ def check_hung_prediction(folder: Path, fault: str, command: str) -> None:
                 if answered < timeout + 1 and recovered < timeout + 3:
                     break
     late, recovery = answered - timeout, recovered - timeout
-    report(fault, n=load.count, failed=len(load.failures), recovery=recovery, pings=pings, late_s=late)
+    unnoticed(fault, load, pings, recovery=recovery, late_s=late)
     assert 0 <= late < (1 if LONG else 3)
-    assert load.failures == []
     assert recovery < (3 if LONG else 10)
-    assert pings.statuses == {200}
     assert pings.judged < 2
 
 

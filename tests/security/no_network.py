@@ -3,7 +3,7 @@
 usage: unshare -rn python no_network.py FOLDER
 
 FOLDER holds ml/ with a model and a program. Serves, asks, stops and trains; every `connect` that is called is
-written to FOLDER/connects.
+written to FOLDER/connects, and at last one of a program that connects to a port where nobody listens.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ BIN = Path(sys.executable).parent
 _SET_FLAGS, _UP = 0x8914, 0x1
 _SECONDS = 60
 URL = "http://127.0.0.1:8080"
+CONTROL = "import socket; socket.socket().connect_ex(('127.0.0.1', 9))"
 
 
 def raise_loopback() -> None:
@@ -31,19 +32,9 @@ def raise_loopback() -> None:
         fcntl.ioctl(any_socket, _SET_FLAGS, struct.pack("16sh14x", b"lo", _UP))
 
 
-def traced(folder: Path, command: str) -> list[str]:
-    """Return the command that runs one of ours and notes each connection that is asked for."""
-    return [
-        "strace",
-        "-f",
-        "-qq",
-        "-A",
-        "-e",
-        "trace=connect",
-        "-o",
-        f"{folder}/connects",
-        str(BIN / command),
-    ]
+def traced(folder: Path, *command: str | Path) -> list[str | Path]:
+    """Return what runs a command and notes each connection that it asks for."""
+    return ["strace", "-f", "-qq", "-A", "-e", "trace=connect", "-o", f"{folder}/connects", *command]
 
 
 def ask(path: str, body: bytes | None = None) -> int:
@@ -62,7 +53,7 @@ def main(folder: Path) -> None:
     """Serve, ask, stop and train; exits with the first thing that fails."""
     raise_loopback()
     environ = {**os.environ, "SAGEMAKER_BASE_DIR": str(folder / "ml"), "SAGEMAKER_USE_NGINX": "false"}
-    server = subprocess.Popen(traced(folder, "serve"), env=environ)
+    server = subprocess.Popen(traced(folder, BIN / "serve"), env=environ)
     deadline = time.monotonic() + _SECONDS
     while ask("/ping") != 200 and time.monotonic() < deadline:
         if server.poll() is not None:
@@ -75,8 +66,10 @@ def main(folder: Path) -> None:
     os.kill(int(child), 15)
     if code := server.wait(_SECONDS):
         sys.exit(f"the server has ended with {code}")
-    if code := subprocess.run(traced(folder, "train"), env=environ, timeout=_SECONDS, check=False).returncode:
+    train = traced(folder, BIN / "train")
+    if code := subprocess.run(train, env=environ, timeout=_SECONDS, check=False).returncode:
         sys.exit(f"train has ended with {code}")
+    subprocess.run(traced(folder, sys.executable, "-c", CONTROL), timeout=_SECONDS, check=True)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from tests.serve.running import Server
 from tests.train.running import Tree
 
 from mlberth_serve import variables as serve_variables
@@ -41,3 +43,10 @@ def test_s09_no_variable_of_a_server_is_an_argument() -> None:
     assert nginx_argv("nginx", run)[1:] == ["-e", "stderr", "-p", "/run/x/", "-c", "/run/x/nginx.conf"]
     assert [word for word in gunicorn_argv(run.generation(1)) if "/run/x" in word] == ["/run/x/1"]
     assert len({variable.name for variable in serve_variables.ALL}) == len(serve_variables.ALL)
+
+
+def test_odd_variables_of_others_do_a_server_no_harm(tmp_path: Path) -> None:
+    """Bytes that are no text, and a value as long as Linux lets one be, are somebody else's."""
+    others = {"ODD": os.fsdecode(b"\xff\xfe"), "LONG": "x" * 120_000}
+    with Server(tmp_path, SAGEMAKER_USE_NGINX="false", **others) as server:
+        assert server.wait_ready().invoke("1").status == 200

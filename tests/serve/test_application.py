@@ -147,6 +147,7 @@ def test_ping_and_execution_parameters_are_answered(iris: Application) -> None:
         ("TRACE", "/invocations", {"POST"}),
         ("POST", "/ping", {"GET", "HEAD"}),
         ("DELETE", "/execution-parameters", {"GET", "HEAD"}),
+        ("GET", "/", {"OPTIONS"}),
     ],
 )
 def test_wrong_method_is_told_the_right_one(
@@ -161,7 +162,6 @@ def test_wrong_method_is_told_the_right_one(
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
         "/unknown",
         "//ping",
         "/ping/",

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.faults.load import mounting
+from tests.faults.limits import mounting
 from tests.serve.running import Server, require_nginx
 from tests.support import wait_until
 

@@ -1,0 +1,61 @@
+"""Methods that a path does not take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.serve.running import Server
+from tests.support import wait_until
+
+APPLICATION = "mlberth_serve.wsgi:application"
+HANDLER = "def model_fn(model_dir):\n    return 1\n\n\ndef predict_fn(data, model):\n    return data\n"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND")
+TAKES = {
+    "/": {"OPTIONS"},
+    "/ping": {"GET", "HEAD"},
+    "/invocations": {"POST"},
+    "/execution-parameters": {"GET", "HEAD"},
+    "/openapi.json": {"GET", "HEAD"},
+    "/metrics": {"GET", "HEAD"},
+}
+"""The methods of every path that is served."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Run a handler that returns what it is sent."""
+    folder = tmp_path_factory.mktemp("methods")
+    (folder / "ml/model/code").mkdir(parents=True)
+    (folder / "ml/model/code/inference.py").write_text(HANDLER)
+    with Server(folder, APPLICATION, SAGEMAKER_USE_NGINX="false") as server:
+        server.wait_ready()
+        wait_until(lambda: server.request("GET", "/metrics").status == 200, timeout=60)
+        yield server
+
+
+@pytest.mark.parametrize("path", TAKES)
+def test_path_takes_its_methods_alone(server: Server, path: str) -> None:
+    """What a path does not take is 405, and Allow names what it does take."""
+    for method in METHODS:
+        answer = server.request(method, path, b"[1]" if method == "POST" else None)
+        if method in TAKES[path]:
+            assert answer.status == 200, method
+        else:
+            assert answer.status == 405, method
+            assert set(answer.headers["Allow"].split(", ")) == TAKES[path], method
+            assert method == "HEAD" or answer.error["code"] == "method_not_allowed"
+
+
+@pytest.mark.parametrize("path", [path for path in TAKES if "HEAD" in TAKES[path]])
+def test_head_is_what_get_has_above_its_body(server: Server, path: str) -> None:
+    """HEAD answers with the status and the headers of GET, and without a body."""
+    head, get = server.request("HEAD", path), server.request("GET", path)
+    assert (head.status, head.body) == (get.status, b"")
+    assert head.headers["Content-Type"] == get.headers["Content-Type"]
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "OPTIONS"])
+def test_other_paths_are_not_there_for_any_method(server: Server, method: str) -> None:
+    """A path that is not served is 404, whatever is asked of it."""
+    assert server.request(method, "/nothing").status == 404
