@@ -23,12 +23,12 @@ TAKES = {
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(front: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Run a handler that returns what it is sent."""
     folder = tmp_path_factory.mktemp("methods")
     (folder / "ml/model/code").mkdir(parents=True)
     (folder / "ml/model/code/inference.py").write_text(HANDLER)
-    with Server(folder, APPLICATION, SAGEMAKER_USE_NGINX="false") as server:
+    with Server(folder, APPLICATION, SAGEMAKER_USE_NGINX=front) as server:
         server.wait_ready()
         wait_until(lambda: server.request("GET", "/metrics").status == 200, timeout=60)
         yield server

@@ -37,8 +37,6 @@ def test_server_keeps_to_its_document(server: Server, tmp_path: Path) -> None:
     examples = "300" if LONG else "3"
     argv = [sys.executable, "-m", "schemathesis.cli", "run", f"http://127.0.0.1:{server.port}/openapi.json"]
     argv += ["--no-color", "--seed", str(SEED), "--max-examples", examples, "--exclude-checks", UNASKED]
-    # To every method but OPTIONS `/` is a path that is not ours: 404, where 405 is looked for.
-    argv += ["--exclude-path", "/"]
     # A busy machine is no fault of the server.
     argv += ["--request-timeout", "120", "--max-response-time", "120", "--suppress-health-check", "all"]
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, timeout=1800, check=False)
