@@ -120,9 +120,9 @@ def check_own_conf(argv: Sequence[str], run: RunDirectory, settings: Settings) -
     if settings.nginx_conf is None:
         return
     test = [*argv, "-t"]
-    done = subprocess.run(
-        test, cwd=run.path, capture_output=True, text=True, check=False, timeout=_CHECK_SECONDS
-    )
+    done = subprocess.run(test, cwd=run.path, capture_output=True, check=False, timeout=_CHECK_SECONDS)
     if done.returncode:
-        found = " ".join(done.stderr.replace(str(run.nginx_conf), str(settings.nginx_conf)).split())
+        # It repeats what it has read, in whatever encoding.
+        said = done.stderr.decode(errors="backslashreplace")
+        found = " ".join(said.replace(str(run.nginx_conf), str(settings.nginx_conf)).split())
         raise ContractError(Fault(variables.NGINX_CONF.name, found, "a file that passes `nginx -t`"))

@@ -202,14 +202,15 @@ def test_own_file_that_is_missing(tmp_path: Path) -> None:
         lay_out(RunDirectory(tmp_path), settings(SAGEMAKER_NGINX_CONF="/nowhere"), as_root=False)
 
 
-def test_own_file_that_nginx_refuses(tmp_path: Path) -> None:
-    """What nginx says of it, with its line, is the error's text."""
+@pytest.mark.parametrize("word", [b"nonsense", b"n\xffnsense"])
+def test_own_file_that_nginx_refuses(tmp_path: Path, word: bytes) -> None:
+    """What nginx says of it, with its line, is the error's text, whatever bytes it repeats."""
     require_nginx()
     own = tmp_path / "own.conf"
-    own.write_text("events {}\nnonsense;\n")
+    own.write_bytes(b"events {}\n" + word + b";\n")
     run = RunDirectory(tmp_path / "run")
     run.path.mkdir()
     chosen = settings(SAGEMAKER_NGINX_CONF=str(own))
     lay_out(run, chosen, as_root=False)
-    with pytest.raises(ContractError, match=r'unknown directive "nonsense" in .*own.conf:2'):
+    with pytest.raises(ContractError, match=r'unknown directive "n.*nsense" in .*own.conf:2'):
         check_own_conf(nginx_argv("nginx", run), run, chosen)
