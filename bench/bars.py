@@ -66,6 +66,17 @@ def _of(server: str, case: str, other: str, *, other_case: str = "") -> Find:
     return lambda results: rate(results, server, case) / rate(results, other, other_case or case)
 
 
+def _of_fastest(server: str, case: str) -> Find:
+    """Compare with the limit, or with our own code without a server where that is faster."""
+
+    def find(results: Results) -> float:
+        no_server = results["servers"].get(ours.NO_SERVER, {"cases": {}})["cases"].get(case, {})
+        fastest: float = max(rate(results, LIMIT, case), no_server.get("per_cpu_second", 0.0))
+        return rate(results, server, case) / fastest
+
+    return find
+
+
 def _unbatched(case: str, other: str) -> Find:
     """Compare with batching off, or with the defaults where there is no batching."""
 
@@ -145,7 +156,12 @@ BARS: list[Bar] = [
         for peer, rows in _ROWS.items()
         for case, bar in rows
     ),
-    Bar("1000 rows CSV, of the limit", 0.8, _of(ours.NAME, data.THOUSAND_CSV, LIMIT), quick=True),
+    Bar(
+        "1000 rows CSV, of the fastest without a server",
+        0.8,
+        _of_fastest(ours.NAME, data.THOUSAND_CSV),
+        quick=True,
+    ),
     Bar("5 MB npy, of the limit", 0.2, _of(ours.NAME, data.FIVE_MB, LIMIT), quick=True),
     Bar(
         "p99 over p50 at half load, the best of the runs",

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench import data
+from bench import data, ours
 from bench.installation import MissingError, interpreter, versions
+from bench.limit import HANDLER
 from bench.load import ask, drive, drive_at
 from bench.processes import cpu_seconds, pss_bytes
 from bench.server import ONE_THREAD, Place, Running, Server, free_ports, running
@@ -122,6 +123,7 @@ class Comparison:
                         with self._leaving_out(run.server, runs):
                             self.add(run.server.name, case.name, measure(run, case, self.seconds))
                 for name, found in limits(self.model, self.seconds, list(self.cases)).items():
+                    self.add(ours.NO_SERVER, name, {"per_cpu_second": found.pop(HANDLER)})
                     self.add("the limit", name, {"per_cpu_second": max(found.values()), **found})
             for number in range(self.rounds if latency else 0):
                 say(f"latency, round {number + 1} of {self.rounds}")

@@ -12,6 +12,8 @@ from bench.server import HOST, INVOCATIONS, Command, Place, Server
 from mlberth_serve import variables
 
 NAME, UNBATCHED, NOTHING = "mlberth", "mlberth, batching off", "mlberth, a handler that does nothing"
+NO_SERVER = "mlberth, no server"
+"""What a request takes in one process, with the handler that it gets where its user writes no code."""
 BATCH_SIZE = "SAGEMAKER_BATCH_MAX_SIZE"
 HANDLERS = Path(__file__).parent / "handlers"
 

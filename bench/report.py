@@ -21,7 +21,7 @@ PLOTS = DOCS / "plots"
 BEGIN = "<!-- Made by `make bench` from bench/results/serving.json. Measure again, do not edit. -->"
 END = "<!-- The end of what is made. -->"
 CASES = (data.ONE_CSV, data.ONE_JSON, data.THOUSAND_CSV, data.FIVE_MB)
-_OVERHEAD = (ours.NOTHING, front.PAIR.name)
+_OVERHEAD = (ours.NOTHING, ours.NO_SERVER, front.PAIR.name)
 Results = Mapping[str, Any]
 
 
