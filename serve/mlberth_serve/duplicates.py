@@ -8,6 +8,7 @@ sends what waited to another worker.
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 
 MOST = 32
@@ -35,7 +36,8 @@ class Duplicates:
         return True
 
     def take(self) -> None:
-        """Take, in the master, what the worker has given."""
+        """Take, in the master, what the worker has given, and give up what has ended."""
+        self._close_ended()
         with contextlib.suppress(BlockingIOError):
             while True:
                 places, descriptors, *_ = socket.recv_fds(self._master, 1, 1)
@@ -47,6 +49,14 @@ class Duplicates:
                     self._held[places[0]] = socket.socket(
                         socket.AF_UNIX, socket.SOCK_STREAM, fileno=descriptor
                     )
+
+    def _close_ended(self) -> None:
+        poll = select.poll()
+        for connection in self._held.values():
+            poll.register(connection, 0)  # that both sides have ended is always reported
+        ended = {descriptor for descriptor, _ in poll.poll(0)}
+        for place in [place for place, held in self._held.items() if held.fileno() in ended]:
+            self._held.pop(place).close()
 
     def shut(self, working: int = 0) -> None:
         """Shut all connections down but those in `working`, which has a bit for each place."""

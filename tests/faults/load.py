@@ -22,6 +22,8 @@ from tests.support import is_alive, wait_until
 LONG = os.environ.get("MLBERTH_LONG") == "1"
 FAULTY = "faulty:application"
 PATIENCE = 30.0
+KEPT_FILES = 3
+"""A kept connection's descriptors, in nginx, the worker and its master; there may be one for each client."""
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from tests.faults.load import (
     FAULTY,
+    KEPT_FILES,
     LONG,
     PATIENCE,
     Load,
@@ -154,7 +155,7 @@ RUDE = (vanish_in_head, vanish_in_body, vanish_in_answer, vanish_in_prediction, 
 
 def test_35_clients_that_vanish_leave_nothing(tmp_path: Path) -> None:
     """Resets at every moment of a request: no traceback, no descriptor is left, the others notice nothing."""
-    rounds = 200 if LONG else 10
+    rounds = 200 if LONG else 30
     with Server(tmp_path, FAULTY) as server:
         server.wait_ready()
         wait_until(lambda: len(workers(server)) == 2, timeout=PATIENCE)
@@ -163,8 +164,7 @@ def test_35_clients_that_vanish_leave_nothing(tmp_path: Path) -> None:
         everybody = processes(server)
         with Load(server) as load:
             wait_for_answers(load, 50)
-        # Each worker keeps a connection with nginx or does not, as the last requests came: two descriptors.
-        most = quiet_files(everybody) + 2 * len(workers(server))
+        most = quiet_files(everybody) + KEPT_FILES * (load.clients + 1)
         with Pings(server) as pings, Load(server) as load:
             for _ in range(rounds):
                 for be_rude in RUDE:

@@ -61,6 +61,22 @@ def test_place_is_its_latest_connections(duplicates: Duplicates) -> None:
         each.close()
 
 
+def test_what_has_ended_is_given_up(duplicates: Duplicates) -> None:
+    """Whichever side has ended it; no descriptor is kept for it."""
+    before = len(list(DESCRIPTORS.iterdir()))
+    by_worker, by_nginx, kept = (give(duplicates, place) for place in range(3))
+    duplicates.take()
+    by_worker[1].shutdown(socket.SHUT_RDWR)
+    by_nginx[0].close()
+    for each in (*by_worker, by_nginx[1]):
+        each.close()
+    duplicates.take()
+    assert len(list(DESCRIPTORS.iterdir())) == before + 3
+    assert not has_ended(kept[0])
+    for each in kept:
+        each.close()
+
+
 def test_worker_that_dies_leaves_nothing_open() -> None:
     """What it had given, whether the master had taken it or not, is shut down; descriptors come back."""
     before = len(list(DESCRIPTORS.iterdir()))
