@@ -77,7 +77,9 @@ def _read_fields(data: bytes) -> dict[str, str] | None:
     return environ
 
 
-_read_kept_fields = lru_cache(_KEPT_HEADS)(_read_fields)
+@lru_cache(_KEPT_HEADS)
+def _read_kept_fields(data: bytes) -> dict[str, str] | None:
+    return _read_fields(data)
 
 
 @lru_cache(_KEPT_NAMES)
