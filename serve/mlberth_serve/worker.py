@@ -127,7 +127,8 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def _accept(self, listener: Any, ready: list[Connection]) -> None:
         """Take the next connections of the queue: one, or what may be predicted together."""
-        most = self._batch_size.allowed if self._behind_nginx else 1
+        # One in any case: kept connections that are never idle would leave the queue waiting.
+        most = max(self._batch_size.allowed if self._behind_nginx else 1, len(ready) + 1)
         while len(ready) < most and (connection := self._accept_one(listener, ready)):
             if self._behind_nginx:
                 connection.receive(wait=True)  # nginx has the whole request before it connects

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.faults.load import FAULTY, LONG, report
+from tests.faults.load import FAULTY, LONG, Load, report, wait_for_answers
 from tests.serve.running import PROJECTS, Server
 from tests.support import wait_until
 
@@ -29,6 +29,15 @@ def test_held_worker_holds_up_nobody(tmp_path: Path) -> None:
         assert [server.invoke("1").status for _ in range(20)] == [200] * 20
         gate.touch()
         held.join(20)
+
+
+def test_kept_connections_leave_the_queue_its_turn(tmp_path: Path) -> None:
+    """One worker, whose kept connections always have a request: what waits for it elsewhere is taken too."""
+    with Server(tmp_path, FAULTY, SAGEMAKER_MODEL_SERVER_WORKERS="1") as server:
+        with Load(server.wait_ready(), clients=16, command="sleep 0.004") as load:
+            wait_for_answers(load, 800)
+        assert load.failures == []
+        assert max(load.times) < 2
 
 
 @pytest.mark.skipif(not LONG, reason="latencies mean something on a quiet machine alone")
