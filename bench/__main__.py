@@ -52,10 +52,11 @@ def full(comparison: Comparison, servers: list[Server], starts: int) -> dict[str
     """Measure everything; returns the results."""
     overhead = [ours.make(ours.NOTHING, handler="nothing.py", answers_rows=False), front.PAIR]
     good = comparison.alone(comparison.install(servers), starts)
+    framework = framework_ms(comparison.model, 5)  # under what the starts were measured under
     comparison.together([*good, *comparison.install(overhead)])
     return results.collect(
         comparison,
-        framework_ms=framework_ms(comparison.model, 5),
+        framework_ms=framework,
         growth=attempt(growth.take, comparison),
         batching=attempt(batching.take, comparison),
         ping=attempt(ping.measure, comparison),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -40,7 +41,9 @@ class Outcome:
     def share(self) -> float:
         """How much of the bar was reached; 1 and more is all of it."""
         assert self.value is not None
-        return self.bar.bar / self.value if self.bar.at_most else self.value / self.bar.bar
+        if not self.bar.at_most:
+            return self.value / self.bar.bar
+        return self.bar.bar / self.value if self.value > 0 else math.inf
 
     @property
     def verdict(self) -> str:
