@@ -109,6 +109,8 @@ class Transformer:
         Rows that are alike are predicted in one call, whose `context` that of no request is. Where it
         fails, or returns something other than one prediction for each row, each request is run alone.
         """
+        if not requests:  # all that came together were refused before
+            return []
         results: dict[int, tuple[bytes, str] | RequestError] = {}
         groups: dict[object, list[tuple[int, Decoded]]] = {}
         for place, decoded in enumerate(self._decode_all(requests)):

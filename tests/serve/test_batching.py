@@ -85,6 +85,13 @@ def test_answers_are_those_of_each_request_alone(load_project: LoadProject, mode
     assert check(application, requests) == [200] * 15 + [400] * 6 + [415, 200]
 
 
+def test_batch_in_which_all_are_refused(load_project: LoadProject) -> None:
+    """Each is told why, as it would be alone, where none is left to predict."""
+    application = load_project("batched")
+    requests = [environ(*csv((1, 2)), accept="audio/mp3", name=f"r{number}") for number in range(3)]
+    assert [answer.status for answer in application.respond_batch(requests)] == [406] * 3
+
+
 def test_xgboost_in_batches(load_project: LoadProject, model_dir: Path) -> None:
     """The same floats, to the last digit, with several classes too."""
     labels = np.digitize(ROWS[:, 0], [-0.5, 0.5])
