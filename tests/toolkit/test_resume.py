@@ -65,7 +65,13 @@ class Attempts:
 @contextmanager
 def attempts(framework: str, layout: Layout) -> Iterator[Attempts]:
     """Start attempts.py for the program of one framework."""
-    settings = {"SAGEMAKER_BASE_DIR": str(layout.base), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    settings = {
+        "SAGEMAKER_BASE_DIR": str(layout.base),
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        # A line is one write, which a kill comes before or after: unbuffered, print makes several.
+        "PYTHONUNBUFFERED": "",
+    }
     program = PROJECT / f"train_{framework}.py"
     with subprocess.Popen(
         [sys.executable, PROJECT / "attempts.py", program, FRAMEWORKS[framework]],
