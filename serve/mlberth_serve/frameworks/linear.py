@@ -13,16 +13,18 @@ import numpy as np
 
 from mlberth_serve.codecs.codec import Array
 
-LinearPredict = Callable[[Any, Array], Array]
+LinearPredict = Callable[[Any, Array], Array | None]
 
 _TRIAL_ROWS = 7
+_MANY_CELLS = 4096
+"""From here on to look at every cell takes longer than the product does."""
 
 
 def find_linear(model: Any) -> LinearPredict | None:
     """Return a predict(model, rows) for rows that `fits` takes; None for a model that is not linear.
 
     It is one for a class that leaves predict() to scikit-learn's own base, and that gives to the bit what
-    predict() gives for a few rows.
+    predict() gives for a few rows. Its answer is None for rows that are not finite: predict() refuses them.
     """
     predict = next((predict for predict, methods in _METHODS.items() if _are_own(model, methods)), None)
     if predict is None:
@@ -36,20 +38,29 @@ def find_linear(model: Any) -> LinearPredict | None:
 
 
 def fits(rows: Any) -> bool:
-    """Tell an array that predict() would take as it is; it checks the values of every other."""
-    return type(rows) is np.ndarray and rows.dtype == np.float64 and bool(np.isfinite(rows).all())
+    """Tell an array that predict() would take as it is, where all of its numbers are finite."""
+    return type(rows) is np.ndarray and rows.dtype == np.float64
 
 
-def _classify(model: Any, rows: Array) -> Array:
-    scores = rows @ model.coef_.T + model.intercept_
+def _score(model: Any, rows: Array) -> Array | None:
+    """Return the scores of finite rows; None where a cell is not finite, or a sum is beyond float64."""
+    coefficients = model.coef_
+    if rows.size < _MANY_CELLS or type(coefficients) is not np.ndarray or not coefficients.all():
+        return rows @ coefficients.T + model.intercept_ if np.isfinite(rows).all() else None
+    # What is not finite makes every score of its row so, and there are fewer scores than cells. (A zero
+    # would too, but for a BLAS that leaves zeros out.)
+    with np.errstate(all="ignore"):
+        scores: Array = rows @ coefficients.T + model.intercept_
+    return scores if np.isfinite(scores).all() else None
+
+
+def _classify(model: Any, rows: Array) -> Array | None:
+    scores = _score(model, rows)
+    if scores is None:
+        return None
     chosen = (scores.reshape(-1) > 0).astype(np.intp) if scores.shape[1] == 1 else scores.argmax(axis=1)
     labels: Array = model.classes_.take(chosen, axis=0)
     return labels
-
-
-def _regress(model: Any, rows: Array) -> Array:
-    values: Array = rows @ model.coef_.T + model.intercept_
-    return values
 
 
 def _are_own(model: Any, methods: Mapping[str, Collection[str]]) -> bool:
@@ -80,6 +91,6 @@ _REGRESSORS = (
 )
 _METHODS: dict[LinearPredict, Mapping[str, Collection[str]]] = {
     _classify: {"predict": [_CLASSIFIER], "decision_function": [_CLASSIFIER]},
-    _regress: {"predict": _REGRESSORS, "_decision_function": [_REGRESSOR]},
+    _score: {"predict": _REGRESSORS, "_decision_function": [_REGRESSOR]},
 }
 """What each takes the place of, and the bases that have it."""

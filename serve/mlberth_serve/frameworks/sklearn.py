@@ -77,9 +77,8 @@ def _make_plain_predict(columns: int | None, linear: LinearPredict | None) -> Fu
     def predict(data: Any, model: Any, context: Context) -> Any:
         rows = to_rows(data, columns)
         try:
-            if linear and fits(rows):
-                return linear(model, rows)
-            return model.predict(rows)
+            found = linear(model, rows) if linear and fits(rows) else None
+            return model.predict(rows) if found is None else found
         except (ValueError, TypeError) as error:
             log.warning("request %s: the model refused the rows: %s", context.request_id, error)
             raise explain_refusal(rows) from error
