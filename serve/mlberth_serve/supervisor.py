@@ -14,7 +14,7 @@ from mlberth import logs
 from mlberth.children import Child, reap
 from mlberth.descendants import end_descendants
 from mlberth.errors import DependencyError, Fault, MlberthError
-from mlberth.linux import adopt_orphans
+from mlberth.linux import adopt_orphans, finish_turns
 from mlberth.signals import STOP, SignalQueue
 from mlberth_serve import failure, nginx_log, variables
 from mlberth_serve.exporter import Exporter
@@ -64,6 +64,7 @@ def serve(
     # SIGQUIT is a stop like the others: whoever sends it wants an end, not a core file.
     with SignalQueue((*STOP, signal.SIGQUIT, signal.SIGHUP)) as signals:
         adopt_orphans()
+        finish_turns()
         run = RunDirectory.create()
         try:
             supervisor = Supervisor(settings, run, signals, environ, application, began=began, clock=clock)

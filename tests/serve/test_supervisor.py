@@ -26,6 +26,7 @@ def test_answers_and_stops(tmp_path: Path, front: str) -> None:
         answer = server.invoke("1,2")
         assert (answer.status, answer.body) == (200, b"1,2")
         pids = tree(server.process.pid)
+        assert {os.sched_getscheduler(pid) for pid in pids} == {os.SCHED_BATCH}
         assert server.stop() == 0
         assert not any(is_alive(pid) for pid in pids)
         assert not server.is_open()
