@@ -30,6 +30,6 @@ class Answering(Protocol):
         """Return what becomes the context's `accept`; raises NotAcceptableError."""
 
     def transform(
-        self, body: bytes | bytearray, media_type: MediaType, context: Context
+        self, body: bytes | memoryview, media_type: MediaType, context: Context
     ) -> tuple[bytes, str]:
         """Return the answer's body and media type; raises RequestError."""

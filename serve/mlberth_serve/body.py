@@ -12,7 +12,7 @@ from mlberth_serve.content_encoding import decode_content
 from mlberth_serve.errors import BadRequestError, PayloadTooLargeError
 
 
-def read_body(environ: Mapping[str, Any], limit: int | None) -> bytes | bytearray:
+def read_body(environ: Mapping[str, Any], limit: int | None) -> bytes | memoryview:
     """Return the whole body, decompressed; `limit` is in bytes, None for no limit.
 
     A Content-Length over the limit is refused before anything is read, a chunked or compressed body
@@ -41,7 +41,7 @@ def hold_to_limit(environ: dict[str, Any], limit: int | None) -> None:
         del environ["HTTP_TRANSFER_ENCODING"]
 
 
-def _read(environ: Mapping[str, Any], limit: int | None) -> bytes | bytearray:
+def _read(environ: Mapping[str, Any], limit: int | None) -> bytes | memoryview:
     length = environ.get("CONTENT_LENGTH")
     try:
         if length:
@@ -63,10 +63,10 @@ def _to_size(length: str) -> int:
         raise PayloadTooLargeError from None
 
 
-def _read_exactly(environ: Mapping[str, Any], size: int, limit: int | None) -> bytes | bytearray:
+def _read_exactly(environ: Mapping[str, Any], size: int, limit: int | None) -> bytes | memoryview:
     if limit is not None and size > limit:
         raise PayloadTooLargeError
-    body: bytes | bytearray = environ["wsgi.input"].read(size)
+    body: bytes | memoryview = environ["wsgi.input"].read(size)
     if len(body) != size:
         raise BadRequestError(f"The body has {len(body)} bytes; Content-Length says {size}.")
     return body

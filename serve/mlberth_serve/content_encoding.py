@@ -16,7 +16,7 @@ MOST_MEMBERS = 1024
 """How many gzip files one after the other a body may be; tiny ones cost far more than their bytes."""
 
 
-def decode_content(body: bytes | bytearray, header: str, limit: int | None) -> bytes | bytearray:
+def decode_content(body: bytes | memoryview, header: str, limit: int | None) -> bytes | memoryview:
     """Undo a Content-Encoding; `limit` is in bytes of the result, None for no limit.
 
     Raises UnsupportedTypeError for any coding but gzip, BadRequestError for bytes that are not gzip,
@@ -31,7 +31,7 @@ def decode_content(body: bytes | bytearray, header: str, limit: int | None) -> b
     return _gunzip(body, limit)
 
 
-def _gunzip(body: bytes | bytearray, limit: int | None) -> bytes:
+def _gunzip(body: bytes | memoryview, limit: int | None) -> bytes:
     parts = []
     position = size = members = 0
     inflater = None

@@ -37,7 +37,7 @@ class LeanEnviron:
             "SCRIPT_NAME": "",
         }
 
-    def make(self, connection: Connection, head: Head, body: bytes | bytearray) -> WSGIEnvironment:
+    def make(self, connection: Connection, head: Head, body: bytes | memoryview) -> WSGIEnvironment:
         """Return the environment of one request."""
         environ: WSGIEnvironment = self._base | head.environ
         environ["wsgi.input"] = WholeBody(body) if self._whole else io.BytesIO(body)
@@ -57,10 +57,10 @@ class WholeBody:
 
     __slots__ = ("_body",)
 
-    def __init__(self, body: bytes | bytearray) -> None:
+    def __init__(self, body: bytes | memoryview) -> None:
         self._body = body
 
-    def read(self, size: int = -1) -> bytes | bytearray:  # noqa: ARG002 - nobody asks for less than all
+    def read(self, size: int = -1) -> bytes | memoryview:  # noqa: ARG002 - nobody asks for less than all
         """Return all of it."""
         return self._body
 

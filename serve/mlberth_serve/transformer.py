@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 class Request(NamedTuple):
     """What `transform` takes."""
 
-    body: bytes | bytearray
+    body: bytes | memoryview
     media_type: MediaType
     context: Context
 
@@ -89,7 +89,7 @@ class Transformer:
         return negotiate(header, self._offered)
 
     def transform(
-        self, body: bytes | bytearray, media_type: MediaType, context: Context
+        self, body: bytes | memoryview, media_type: MediaType, context: Context
     ) -> tuple[bytes, str]:
         """Return the answer's body and media type.
 
@@ -202,7 +202,7 @@ class Transformer:
             return error
 
     def _transform_at_once(
-        self, body: bytes | bytearray, media_type: MediaType, context: Context
+        self, body: bytes | memoryview, media_type: MediaType, context: Context
     ) -> tuple[bytes, str]:
         handler = self._handler
         assert handler.transform_fn is not None
@@ -213,7 +213,7 @@ class Transformer:
             context.finish_step(PREDICT)
             return finish(result, context)
 
-    def _decode(self, body: bytes | bytearray, media_type: MediaType, context: Context) -> Decoded:
+    def _decode(self, body: bytes | memoryview, media_type: MediaType, context: Context) -> Decoded:
         _check_body(body)
         input_fn = self._handler.input_fn
         if not input_fn and media_type.name not in READERS:
@@ -265,10 +265,10 @@ class _explained:  # noqa: N801 - used like a function; a generator would cost a
             raise explain(error, self._function) from error
 
 
-def _check_body(body: bytes | bytearray) -> None:
+def _check_body(body: bytes | memoryview) -> None:
     if not body:
         raise BadRequestError("The body is empty.")
 
 
-def _payload(body: bytes | bytearray, media_type: MediaType) -> str | bytes:
+def _payload(body: bytes | memoryview, media_type: MediaType) -> str | bytes:
     return decode_text(bytes(body), media_type) if media_type.name in _TEXT_TYPES else bytes(body)

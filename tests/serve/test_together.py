@@ -56,7 +56,7 @@ def test_bodies_in_one_go_are_what_each_is_alone(bodies: list[bytes]) -> None:
 
 def test_plain_bodies_of_one_width_are_read_in_one_go() -> None:
     """With any number of rows each, gaps, and blank space around them."""
-    together = read_all([b"1,2", bytearray(b"3,4\n5,nan\n"), b" 6,\n"], PLAIN)
+    together = read_all([b"1,2", memoryview(b"3,4\n5,nan\n"), b" 6,\n"], PLAIN)
     assert together is not None
     found = [decoded.array.tolist() for decoded in together]
     assert repr(found) == "[[[1.0, 2.0]], [[3.0, 4.0], [5.0, nan]], [[6.0, nan]]]"

@@ -34,7 +34,7 @@ _USUAL_HEADER = re.compile(
 """What numpy.save writes; any other form is left to numpy's own reader, which parses it as Python."""
 
 
-def decode(body: bytes | bytearray | memoryview, media_type: MediaType) -> Decoded:  # noqa: ARG001 - a codec's
+def decode(body: bytes | memoryview, media_type: MediaType) -> Decoded:  # noqa: ARG001 - a codec's
     """Return the array in a body, in its own type and the machine's byte order; it may be written to.
 
     It lies in the body itself where that may be written to, and in a copy of it otherwise.
@@ -68,7 +68,7 @@ def plain(array: Array) -> Array:
     return array.astype(str)
 
 
-def _read_header(body: bytes | bytearray | memoryview) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+def _read_header(body: bytes | memoryview) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
     """Return shape, Fortran order, type, and where the data begin."""
     usual = _USUAL_HEADER.match(body)
     if usual and usual.end() == 10 + int.from_bytes(usual[1], "little"):

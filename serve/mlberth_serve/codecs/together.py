@@ -15,7 +15,7 @@ from mlberth_serve.codecs.plain_rows import read_plain_texts, write_plain_rows
 from mlberth_serve.media_types import CSV, JSON, MediaType
 
 
-def read_all(bodies: Sequence[bytes | bytearray], media_type: MediaType) -> list[Decoded] | None:
+def read_all(bodies: Sequence[bytes | memoryview], media_type: MediaType) -> list[Decoded] | None:
     """Return what each body holds: CSV of plain numbers, all of one width, without parameters."""
     # JSON is not joined: what lacks a bracket in one body could find it in the next.
     if media_type.name != CSV or media_type.parameters:

@@ -55,7 +55,7 @@ class AlgorithmMode:
         return header or ""
 
     def transform(
-        self, body: bytes | bytearray, media_type: MediaType, context: Context
+        self, body: bytes | memoryview, media_type: MediaType, context: Context
     ) -> tuple[bytes, str]:
         """Return the answer and its type; an error is an answer too, under its status."""
         if not body:
