@@ -1,7 +1,8 @@
 """The connections of a worker that wait for their next request, and how many there may be behind nginx.
 
 What arrives on one waits until this worker has answered what has arrived on the others, even where
-another worker is idle. So there are as many as are answered in a moment. Each has a duplicate in
+another worker is idle. So there are as many as are answered in a moment, and one where a moment is not
+enough for one call of the model, however many requests share it. Each has a duplicate in
 gunicorn's master, which ends it where the moment is a long one.
 """
 
@@ -34,7 +35,7 @@ class Held:
         self._places = list(range(MOST))
         self._clock = clock
         self._connections: dict[int, Connection] = {}
-        self._seconds = _MOMENT_SECONDS
+        self._request = self._call = _MOMENT_SECONDS
         self.most = 1
         """How many there may be: at least 1, and no more than nginx keeps for a worker."""
 
@@ -50,10 +51,12 @@ class Held:
         """Tell whether a connection is one of them."""
         return connection.socket.fileno() in self._connections
 
-    def note(self, seconds: float) -> None:
-        """Learn from how long a request has taken."""
-        mean = self._seconds = self._seconds + _WEIGHT * (seconds - self._seconds)
-        self.most = 1 if mean > _MOMENT_SECONDS else min(MOST, int(_MOMENT_SECONDS / mean))
+    def note(self, seconds: float, requests: int = 1) -> None:
+        """Learn from how long a call has taken, and how many requests shared it."""
+        self._call += _WEIGHT * (seconds - self._call)
+        self._request += _WEIGHT * (seconds / requests - self._request)
+        is_quick = self._call <= _MOMENT_SECONDS
+        self.most = max(1, min(MOST, int(_MOMENT_SECONDS / self._request))) if is_quick else 1
 
     def get(self, number: int) -> Connection | None:
         """Return the one whose socket has a number."""

@@ -289,7 +289,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
 
     @property
     def _most_kept(self) -> int:
-        return min(MOST, max(self._held.most, self._batch_size.allowed))
+        return min(MOST, max(most, self._batch_size.allowed)) if (most := self._held.most) > 1 else 1
 
     def _serve_one(self, connection: Connection) -> bool:
         """Answer one request; returns whether the connection is good for another."""
@@ -327,7 +327,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
     def _end_work(self) -> float:
         """Return the seconds since the requests were begun that have been in work."""
         seconds = self.heartbeat.end_request()
-        self._held.note(seconds / len(self._working))
+        self._held.note(seconds, len(self._working))
         self._working = ()
         return seconds
 

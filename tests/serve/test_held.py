@@ -23,6 +23,16 @@ def test_as_many_as_are_answered_in_a_moment(seconds: float, most: int) -> None:
         assert held.most == most
 
 
+@pytest.mark.parametrize(("seconds", "most"), [(0.1, 1), (0.008, MOST)])
+def test_requests_that_share_a_call_wait_for_all_of_it(seconds: float, most: int) -> None:
+    """What comes while the model predicts for 32 others waits until it has."""
+    with select.epoll() as poll:
+        held = Held(poll, None)
+        for _ in range(100):
+            held.note(seconds, 32)
+        assert held.most == most
+
+
 def test_slow_first_request_does_not_count_for_long() -> None:
     """Libraries start up in it."""
     with select.epoll() as poll:
