@@ -137,7 +137,8 @@ def _costs(results: Results) -> list[str]:
             f"{row['cold_start_ms'] / 1000:.2f}" if "cold_start_ms" in row else bars.NONE,
         ]
 
-    rows = [cells(name, row) for name, row in results["servers"].items() if "cold_start_ms" in row]
+    measured = {"cold_start_ms", "half_load"}
+    rows = [cells(name, row) for name, row in results["servers"].items() if measured & row.keys()]
     return [
         *table(("", "p50 ms", "p99 ms", "memory, MB", "start, s"), rows),
         "",
@@ -157,7 +158,8 @@ def _growth(results: Results) -> list[str]:
 
     head = ("rows", "numbers", "bytes", "workers", "requests/s", "CPU µs", "predicted", "error")
     return [
-        f"The CPU time of a CSV request is {growth['fixed_us']:.0f} µs and",
+        f"The CPU time of a CSV request is {growth['fixed_us']:.0f} µs,",
+        f"{growth['per_worker_us']:.1f} µs a worker,",
         f"{growth['per_byte_us'] * 1000:.2f} ns a byte and {growth['per_row_us']:.2f} µs a row.",
         f"What this was not fitted to it predicts within {growth['worst_error']:.0%}; the median",
         f"error is {growth['median_error']:.0%}.",

@@ -1,8 +1,10 @@
 """What a request costs as it grows, and as there are more workers; a model of the cost, and its error.
 
-The model is `fixed + per byte + per row`, in CPU time of the whole tree. It is fitted to the smallest and
-the largest requests, in two widths of numbers, with two workers; everything else is predicted. Batching
-is off: with it the fixed part is shared by as many requests as happen to be there.
+The model is `fixed + per worker + per byte + per row`, in CPU time of the whole tree: of more workers than
+CPUs each finds less to do in a turn. It is fitted to the smallest and the largest requests, in two widths of
+numbers with two workers, and in one with the most; everything else is predicted. Batching is off: with it
+the fixed part is shared by as many requests as happen to be there. The number of clients is the same for all,
+since the more there are, the less a request costs.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ ROWS = (1, 10, 100, 1000)
 COUNTS = (1, 2, 4, 8)
 LONG, SHORT = "long", "short"
 _FITTED_ROWS = (ROWS[0], ROWS[-1])
+_FITTED_COUNTS = (WORKERS, COUNTS[-1])
+_CLIENTS = 16
 _SECONDS = 0.7
 
 
@@ -41,7 +45,7 @@ class Point:
     @property
     def is_fitted(self) -> bool:
         """Whether the model is fitted to it; every other point is predicted."""
-        return self.rows in _FITTED_ROWS and self.workers == WORKERS
+        return self.rows in _FITTED_ROWS and self.workers in _FITTED_COUNTS
 
 
 def requests(base: Any) -> list[tuple[int, str, data.Case]]:
@@ -50,8 +54,7 @@ def requests(base: Any) -> list[tuple[int, str, data.Case]]:
     for rows in ROWS:
         taken = np.tile(base, (2, 1))[:rows]
         for width, numbers in ((LONG, taken / 3), (SHORT, np.round(taken))):
-            clients = 32 if rows <= 10 else 8
-            found.append((rows, width, data.Case(f"{rows} rows, {width}", data.CSV, numbers, clients)))
+            found.append((rows, width, data.Case(f"{rows} rows, {width}", data.CSV, numbers, _CLIENTS)))
     return found
 
 
@@ -84,36 +87,38 @@ def take(comparison: Comparison) -> dict[str, Any]:
 
 def describe(points: list[Point]) -> dict[str, Any]:
     """Return the points with what the fitted model says of them."""
-    fixed, per_byte, per_row = fit([point for point in points if point.is_fitted])
-    described: list[dict[str, Any]] = []
-    for point in points:
-        predicted = fixed + per_byte * point.size + per_row * point.rows
-        described.append(
-            {
-                "rows": point.rows,
-                "width": point.width,
-                "bytes": point.size,
-                "workers": point.workers,
-                "us": point.us,
-                "per_second": point.per_second,
-                "predicted_us": predicted,
-                "fitted": point.is_fitted,
-            }
-        )
+    terms = fit([point for point in points if point.is_fitted])
+    described: list[dict[str, Any]] = [
+        {
+            "rows": point.rows,
+            "width": point.width,
+            "bytes": point.size,
+            "workers": point.workers,
+            "us": point.us,
+            "per_second": point.per_second,
+            "predicted_us": float(np.dot(factors(point), list(terms.values()))),
+            "fitted": point.is_fitted,
+        }
+        for point in points
+    ]
     errors = [abs(one["predicted_us"] / one["us"] - 1) for one in described if not one["fitted"]]
     return {
-        "fixed_us": fixed,
-        "per_byte_us": per_byte,
-        "per_row_us": per_row,
+        **terms,
         "points": described,
         "median_error": statistics.median(errors),
         "worst_error": max(errors),
     }
 
 
-def fit(points: list[Point]) -> tuple[float, float, float]:
-    """Return the fixed cost and those of a byte and of a row, in microseconds, of the best fit."""
-    matrix = np.array([[1, point.size, point.rows] for point in points], float)
+def factors(point: Point) -> list[float]:
+    """Return what the terms of the model are multiplied with."""
+    return [1, point.workers, point.size, point.rows]
+
+
+def fit(points: list[Point]) -> dict[str, float]:
+    """Return the terms of the best fit in microseconds: fixed, and for each worker, byte and row."""
+    matrix = np.array([factors(point) for point in points], float)
     scale = np.array([point.us for point in points])
-    fixed, per_byte, per_row = nnls(matrix / scale[:, None], np.ones(len(points)))[0]
-    return float(fixed), float(per_byte), float(per_row)
+    terms = nnls(matrix / scale[:, None], np.ones(len(points)))[0]
+    names = ("fixed_us", "per_worker_us", "per_byte_us", "per_row_us")
+    return dict(zip(names, map(float, terms), strict=True))
