@@ -48,7 +48,12 @@ TARGETS = [
     ("… that must not be repeated", "1", f"{_POISON}, not to be repeated", "{runs}"),
     ("A soak: requests", "0 failed", _SOAK, "{lost} in {minutes} minutes"),
     ("… memory after the warm-up, under kills and reloads", "≤ 1 %", _SOAK, "{growth_under_faults}"),
-    ("… memory after the warm-up, under load alone", "≤ 1 %", _SOAK, "{growth_under_load}"),
+    (
+        "… memory after the warm-up, under load alone",
+        "≤ 1 %",
+        _SOAK,
+        "{growth_under_load} in {calm} requests",
+    ),
     ("… descriptors, processes and files that leak", "0", _SOAK, "{leaks}"),
 ]
 ROWS = {str(row) for row in range(1, 40)} - {"16"} | {"23b"}
@@ -58,7 +63,11 @@ _COMMON = {"row", "id", "passed", "seconds", "fault", "n", "failed", "recovery_m
 
 def words(figures: Figures) -> dict[str, str]:
     """Return the figures as text, by the names that TARGETS uses."""
-    said = {name: f"{value:g}" for name, value in figures.items() if name not in _COMMON}
+    said = {
+        name: f"{value:,}" if isinstance(value, int) else f"{value:g}"
+        for name, value in figures.items()
+        if name not in _COMMON
+    }
     said |= {name[:-2]: seconds(1000 * figures[name]) for name in figures if name.endswith("_s")}
     said |= {name[:-3]: seconds(figures[name]) for name in ("recovery_ms", "ping_max_ms") if name in figures}
     said |= {name: f"{figures[name]:.2%}" for name in figures if name.startswith("growth_")}

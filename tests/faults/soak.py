@@ -132,7 +132,6 @@ def main() -> int:
         began = time.monotonic()
         stormy, loads = storm(server, began + minutes * 40)
         still, more = calm(server, began + minutes * 60)
-        loads += more
         last = at_rest(server)
         code = server.stop()
         left = len(belonging(server)) + len(list(server.temporary.iterdir()))
@@ -140,12 +139,13 @@ def main() -> int:
     figures = {
         "fault": "soak",
         "minutes": minutes,
-        "n": sum(load.count for load in loads),
-        "failed": sum(len(load.failures) for load in loads),
+        "n": sum(load.count for load in loads + more),
+        "failed": sum(len(load.failures) for load in loads + more),
         "rounds": len(stormy),
         "memory_mb": round(last.memory / (1 << 20), 1),
         "growth_under_faults": round(growth(stormy), 4),
         "growth_under_load": round(growth(still), 4),
+        "calm": sum(load.count for load in more),
         # What is kept open is another after each round.
         "descriptors_leaked": max(
             0, stormy[-1].descriptors - first.descriptors - KEPT_FILES * loads[0].clients
