@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,10 @@ from hypothesis import strategies as st
 from mlberth_serve.codecs import CODECS
 from mlberth_serve.codecs.together import read_all, write_all
 from mlberth_serve.errors import RequestError
-from mlberth_serve.media_types import parse_content_type
+from mlberth_serve.media_types import MediaType, parse_content_type
 
-CSV, JSON = "text/csv", "application/json"
-PLAIN = parse_content_type(CSV)
+CSV, JSON, NPY = "text/csv", "application/json", "application/x-npy"
+PLAIN, ARRAYS = parse_content_type(CSV), parse_content_type(NPY)
 NUMBERS = st.one_of(
     st.floats(allow_nan=False).map(repr), st.sampled_from(["0", "-0", "-0.0", "1e400", "007"])
 )
@@ -31,10 +32,10 @@ BODIES = st.lists(
 )
 
 
-def read_alone(body: bytes) -> Any:
+def read_alone(body: bytes, media_type: MediaType = PLAIN) -> Any:
     """Return what the codec makes of one body, or the kind of error."""
     try:
-        return CODECS[CSV].decode(body, PLAIN).array
+        return CODECS[media_type.name].decode(body, media_type).array
     except RequestError as error:
         return type(error)
 
@@ -75,7 +76,57 @@ def test_other_types_are_read_alone(content_type: str) -> None:
     assert read_all([b"1,2", b"3,4"], parse_content_type(content_type)) is None
 
 
-@pytest.mark.parametrize("media_type", [CSV, JSON])
+def saved(array: Any) -> bytes:
+    """Return an array as numpy.save writes it."""
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i4", "u1", "?"])
+@pytest.mark.parametrize("shape", [(3,), (1, 3), (2, 3), (2, 3, 4)], ids=str)
+def test_arrays_in_one_go_are_what_each_is_alone(dtype: str, shape: tuple[int, ...]) -> None:
+    """Each its own array, that may be written to."""
+    rng = np.random.default_rng(0)
+    bodies = [saved((rng.random(shape) * 99).astype(dtype)) for _ in range(3)]
+    together = read_all([bodies[0], memoryview(bodies[1]), bodies[2]], ARRAYS)
+    assert together is not None
+    for decoded, body in zip(together, bodies, strict=True):
+        alone = read_alone(body, ARRAYS)
+        assert (decoded.array.dtype, decoded.array.shape) == (alone.dtype, alone.shape)
+        assert decoded.array.tolist() == alone.tolist()
+        decoded.array[:] = 0
+    assert not together[0].array.any()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        saved(np.ones((2, 2))),
+        saved(np.ones((1, 2), "f4")),
+        saved(np.ones((1, 2), ">f8")),
+        saved(np.asfortranarray(np.ones((2, 2)))),
+        saved(np.array(["a"])),
+        saved(np.ones(())),
+        saved(np.ones((0, 2))),
+        saved(np.ones((1, 2)))[:-1],
+        saved(np.ones((1, 2))) + b"x",
+        b"",
+        b"\x93NUMPY",
+    ],
+    ids=["rows", "type", "byte order", "order", "text", "scalar", "empty", "short", "long", "none", "broken"],
+)
+def test_one_odd_array_leaves_all_to_be_read_alone(odd: bytes) -> None:
+    """Also where all are odd in the same way, but for what is alike and right."""
+    usual = saved(np.ones((1, 2)))
+    assert read_all([usual, odd], ARRAYS) is None
+    assert read_all([odd, usual], ARRAYS) is None
+    together = read_all([odd, odd], ARRAYS)
+    if together is not None:
+        assert [one.array.tolist() for one in together] == [read_alone(odd, ARRAYS).tolist()] * 2
+
+
+@pytest.mark.parametrize("media_type", [CSV, JSON, NPY])
 @pytest.mark.parametrize("dtype", ["f4", "f8", "i4", "i8", "u8"])
 @pytest.mark.parametrize("shape", [(6,), (6, 1), (6, 3)], ids=str)
 def test_answers_in_one_go_are_what_each_is_alone(
@@ -85,7 +136,10 @@ def test_answers_in_one_go_are_what_each_is_alone(
     prediction = (np.random.default_rng(0).random(shape) * 1e9).astype(dtype)
     for array in (prediction, np.asfortranarray(prediction), prediction[::-1]):
         parts = [array[:1], array[1:4], array[4:6]]
-        assert write_all(array, [1, 3, 2], media_type) == [CODECS[media_type].encode(part) for part in parts]
+        together = write_all(array, [1, 3, 2], media_type)
+        assert together is not None or media_type == NPY
+        assert together in (None, [CODECS[media_type].encode(part) for part in parts])
+    assert write_all(prediction, [1, 3, 2], media_type) is not None
 
 
 @pytest.mark.parametrize(
@@ -108,6 +162,15 @@ def test_what_the_types_write_in_ways_of_their_own_is_written_alone(prediction: 
     assert write_all(prediction, [1, 1], JSON) is None
 
 
-def test_types_of_bytes_are_written_alone() -> None:
-    """An .npy holds more than its rows."""
-    assert write_all(np.array([1.0]), [1], "application/x-npy") is None
+@pytest.mark.parametrize(
+    "prediction",
+    [np.array(["a", "b"]), np.array([1, 2], dtype=object), np.zeros((2, 0)), [1.0], np.array(1.0)],
+)
+def test_arrays_of_other_things_are_written_alone(prediction: Any) -> None:
+    """Of text, objects or nothing; and what is no array of rows."""
+    assert write_all(prediction, [1, 1], NPY) is None
+
+
+def test_other_types_are_written_alone() -> None:
+    """There is no rule by which they could be joined."""
+    assert write_all(np.array([1.0]), [1], "application/x-npz") is None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import math
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +23,7 @@ from mlberth_serve.media_types import MediaType
 
 _READERS = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
 _KINDS = "biufSU"
+_NUMBERS = "biuf"
 _LONGEST_HEADER = 16384
 """More than any that numpy reads: it refuses 10 000 characters."""
 _SIZE = rb"(?:0|[1-9][0-9]{0,17})"
@@ -57,6 +59,35 @@ def encode(value: Any) -> bytes:
     fortran_order = array.flags.fnc
     header = _make_header(array.dtype.str, fortran_order, array.shape)
     return b"".join((header, (array.T if fortran_order else np.asarray(array, order="C")).data))
+
+
+def decode_alike(bodies: Sequence[bytes | memoryview]) -> list[Array] | None:
+    """Return the arrays of bodies with one and the same header; None where `decode` must look at each."""
+    try:
+        shape, fortran_order, dtype, start = _read_header(bodies[0])
+    except BadRequestError:
+        return None
+    if fortran_order or not dtype.isnative or dtype.kind not in _NUMBERS or 0 in (*shape[:1], len(shape)):
+        return None
+    head, length = bytes(bodies[0][:start]), start + math.prod(shape) * dtype.itemsize
+    if any(len(body) != length or body[:start] != head for body in bodies):
+        return None
+    data = bytearray().join([body[start:] for body in bodies])  # it may be written to
+    return list(np.frombuffer(data, dtype).reshape(len(bodies), *shape))
+
+
+def encode_rows(array: Array, sizes: Sequence[int]) -> list[bytes] | None:
+    """Return what `encode` makes of each of so many rows of an array; None where it must look at each."""
+    if not array.flags.c_contiguous or array.dtype.kind not in _NUMBERS or not array.size:
+        return None
+    data, width = array.tobytes(), array.nbytes // len(array)
+    bodies, start = [], 0
+    for size in sizes:
+        end = start + size * width
+        header = _make_header(array.dtype.str, False, (size, *array.shape[1:]))
+        bodies.append(header + data[start:end])
+        start = end
+    return bodies
 
 
 def plain(array: Array) -> Array:

@@ -10,27 +10,32 @@ from typing import Any
 
 import numpy as np
 
+from mlberth_serve.codecs import npy
 from mlberth_serve.codecs.codec import Array, Decoded
 from mlberth_serve.codecs.plain_rows import read_plain_texts, write_plain_rows
-from mlberth_serve.media_types import CSV, JSON, MediaType
+from mlberth_serve.media_types import CSV, JSON, NPY, MediaType
 
 
 def read_all(bodies: Sequence[bytes | memoryview], media_type: MediaType) -> list[Decoded] | None:
-    """Return what each body holds: CSV of plain numbers, all of one width, without parameters."""
+    """Return what each body holds: .npy of one header, or CSV of plain numbers, all of one width."""
     # JSON is not joined: what lacks a bracket in one body could find it in the next.
-    if media_type.name != CSV or media_type.parameters:
-        return None
-    arrays = read_plain_texts([bytes(body) for body in bodies])
+    arrays: Sequence[Array] | None = None
+    if media_type.name == NPY:
+        arrays = npy.decode_alike(bodies)
+    elif media_type.name == CSV and not media_type.parameters:
+        arrays = read_plain_texts([bytes(body) for body in bodies])
     return None if arrays is None else [Decoded(array) for array in arrays]
 
 
 def write_all(prediction: Any, sizes: Sequence[int], media_type: str) -> list[bytes] | None:
-    """Return the answer for each of so many rows of an array of numbers, in CSV or bare JSON."""
-    join = _JOINS.get(media_type)
-    if join is None or type(prediction) is not np.ndarray or not 1 <= prediction.ndim <= 2:
+    """Return the answer for each of so many rows of an array of numbers, in CSV, bare JSON or .npy."""
+    if type(prediction) is not np.ndarray or not prediction.ndim:
         return None
-    rows = write_plain_rows(prediction)
-    if rows is None:
+    if media_type == NPY:
+        return npy.encode_rows(prediction, sizes)
+    join = _JOINS.get(media_type)
+    rows = write_plain_rows(prediction) if join and prediction.ndim <= 2 else None
+    if join is None or rows is None:
         return None
     answers, start = [], 0
     for size in sizes:
