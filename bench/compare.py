@@ -119,7 +119,7 @@ class Comparison:
             for number in range(self.rounds):
                 say(f"round {number + 1} of {self.rounds}")
                 for case in self.cases.values():
-                    for run in [run for run in runs if self._wanted(run, case)]:
+                    for run in turned([run for run in runs if self._wanted(run, case)], number):
                         with self._leaving_out(run.server, runs):
                             self.add(run.server.name, case.name, measure(run, case, self.seconds))
                 for name, found in limits(self.model, self.seconds, list(self.cases)).items():
@@ -127,7 +127,7 @@ class Comparison:
                     self.add("the limit", name, {"per_cpu_second": max(found.values()), **found})
             for number in range(self.rounds if latency else 0):
                 say(f"latency, round {number + 1} of {self.rounds}")
-                for run in [*runs]:  # one that fails is taken out
+                for run in turned(runs, number):
                     with self._leaving_out(run.server, runs):
                         self._half_load(run)
 
@@ -160,6 +160,12 @@ class Comparison:
         found = row.setdefault("half_load", {"p50_ms": [], "p99_ms": [], "ratio": []})
         for name, value in {"p50_ms": p50, "p99_ms": p99, "ratio": p99 / p50}.items():
             found[name].append(value)
+
+
+def turned(runs: Sequence[Running], number: int) -> list[Running]:
+    """Return servers in the order of one round: no place in it is like the others, so each gets each."""
+    first = number % len(runs) if runs else 0
+    return [*runs[first:], *runs[:first]]
 
 
 def measure(run: Running, case: data.Case, seconds: float, *, clients: int | None = None) -> dict[str, float]:

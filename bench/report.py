@@ -132,7 +132,7 @@ def _costs(results: Results) -> list[str]:
         half = row.get("half_load", {})
         return [
             name,
-            *(f"{half[one]:.2f}" if one in half else bars.NONE for one in ("p50_ms", "p99_ms")),
+            *(f"{half[one]:.2f}" if one in half else bars.NONE for one in ("p50_ms", "p99_ms", "ratio")),
             f"{row['pss_mb']:.0f}" if "pss_mb" in row else bars.NONE,
             f"{row['cold_start_ms'] / 1000:.2f}" if "cold_start_ms" in row else bars.NONE,
         ]
@@ -140,7 +140,7 @@ def _costs(results: Results) -> list[str]:
     measured = {"cold_start_ms", "half_load"}
     rows = [cells(name, row) for name, row in results["servers"].items() if measured & row.keys()]
     return [
-        *table(("", "p50 ms", "p99 ms", "memory, MB", "start, s"), rows),
+        *table(("", "p50 ms", "p99 ms", "p99 / p50, best run", "memory, MB", "start, s"), rows),
         "",
         f"Importing the framework and loading the model take {results['framework_ms'] / 1000:.2f} s of it.",
     ]

@@ -26,7 +26,7 @@ LONG, SHORT = "long", "short"
 _FITTED_ROWS = (ROWS[0], ROWS[-1])
 _FITTED_COUNTS = (WORKERS, COUNTS[-1])
 _CLIENTS = 16
-_SECONDS = 0.7
+_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
