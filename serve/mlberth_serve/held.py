@@ -38,6 +38,8 @@ class Held:
         self._request = self._call = _MOMENT_SECONDS
         self.most = 1
         """How many there may be: at least 1, and no more than nginx keeps for a worker."""
+        self.is_quick = True
+        """Whether a call of the model takes no longer than a moment; where it does there may be one."""
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -55,8 +57,8 @@ class Held:
         """Learn from how long a call has taken, and how many requests shared it."""
         self._call += _WEIGHT * (seconds - self._call)
         self._request += _WEIGHT * (seconds / requests - self._request)
-        is_quick = self._call <= _MOMENT_SECONDS
-        self.most = max(1, min(MOST, int(_MOMENT_SECONDS / self._request))) if is_quick else 1
+        self.is_quick = self._call <= _MOMENT_SECONDS
+        self.most = max(1, min(MOST, int(_MOMENT_SECONDS / self._request))) if self.is_quick else 1
 
     def get(self, number: int) -> Connection | None:
         """Return the one whose socket has a number."""
@@ -67,16 +69,21 @@ class Held:
         if self._duplicates is None:
             connection.socket.settimeout(0)
             connection.idle()
+        if not self.entrust(connection):
+            connection.close()
+
+    def entrust(self, connection: Connection) -> bool:
+        """Count one among the held, which the master can end; returns whether there was room for it."""
         number = connection.socket.fileno()
         if number in self._connections:
-            return
+            return True
         if self._duplicates:
             if not self._places or not self._duplicates.give(self._places[-1], connection.socket):
-                connection.close()
-                return
+                return False
             connection.bit = 1 << self._places.pop()
         self._connections[number] = connection
         self._poll.register(number, select.EPOLLIN)
+        return True
 
     def drop(self, connection: Connection) -> None:
         """Close a connection, held or not."""

@@ -121,9 +121,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def _turn_order(self, events: list[tuple[int, int]]) -> list[tuple[int, int]]:
         """Return open connections before new ones: to take a new one may close an old one."""
-        return (
-            events if len(events) == 1 else sorted(events, key=lambda event: self._held.get(event[0]) is None)
-        )
+        return events if len(events) == 1 else sorted(events, key=lambda one: self._held.get(one[0]) is None)
 
     def _accept(self, listener: Any, ready: list[Connection]) -> None:
         """Take the next connections of the queue: one, or what may be predicted together."""
@@ -170,6 +168,9 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
     def _serve_ready(self, ready: Sequence[Connection]) -> None:
         """Answer what has arrived on connections: together what may be, everything else by itself."""
         together = []
+        if len(ready) > 1 and self._keeps:
+            for connection in ready:  # new ones too must not wait for one of the others that hangs
+                self._held.entrust(connection)
         if len(ready) > 1 and self._batch_size.allowed > 1:
             together = [connection for connection in ready if connection.may_batch()]
             if len(together) == 1:
@@ -282,14 +283,13 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         if not self._behind_nginx:
             return True
         others = len(self._held) - (connection in self._held)
-        most = self._most_kept
-        if most == 1:
+        if (most := self._most_kept) == 1:
             return not others and not self._is_waited_for()
         return others < most and self.nr % _MOVE_EVERY > 0
 
     @property
     def _most_kept(self) -> int:
-        return min(MOST, max(most, self._batch_size.allowed)) if (most := self._held.most) > 1 else 1
+        return min(MOST, max(self._held.most, self._batch_size.allowed)) if self._held.is_quick else 1
 
     def _serve_one(self, connection: Connection) -> bool:
         """Answer one request; returns whether the connection is good for another."""

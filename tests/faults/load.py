@@ -208,7 +208,7 @@ def unnoticed(
     """Print a fault's figures as `report` does; every request must have been answered, and every ping 200."""
     failed = len(load.failures)
     report(fault, n=load.count, failed=failed, recovery=recovery, pings=pings, **figures)
-    assert load.failures == []
+    assert load.failures == [], load.failures[:3]
     assert pings is None or pings.statuses == {200}
 
 

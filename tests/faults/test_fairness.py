@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from tests.faults.load import FAULTY, LONG, Load, report, wait_for_answers
+from tests.faults.load import FAULTY, LONG, Load, report, wait_for_answers, workers
 from tests.serve.running import PROJECTS, Server
 from tests.support import wait_until
 
@@ -29,6 +33,36 @@ def test_held_worker_holds_up_nobody(tmp_path: Path) -> None:
         assert [server.invoke("1").status for _ in range(20)] == [200] * 20
         gate.touch()
         held.join(20)
+
+
+def test_request_that_is_taken_beside_one_that_hangs_is_let_go(tmp_path: Path) -> None:
+    """A worker takes a new connection in the turn in which a prediction hangs: nginx is to ask another."""
+    gate, runs = tmp_path / "gate", tmp_path / "runs"
+    with Server(tmp_path, FAULTY, SAGEMAKER_MODEL_SERVER_WORKERS="1") as server, ExitStack() as stack:
+        server.wait_ready()
+        (worker,) = workers(server)
+        (path,) = server.temporary.glob("*/gunicorn.sock")
+
+        def send(connection: socket.socket, body: str) -> None:
+            head = f"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+            connection.sendall((head + body).encode())
+
+        def connect() -> socket.socket:
+            connection = stack.enter_context(socket.socket(socket.AF_UNIX))
+            connection.settimeout(20)
+            connection.connect(str(path))
+            return connection
+
+        send(kept := connect(), "1")
+        assert kept.recv(4096).startswith(b"HTTP/1.1 200")
+        os.kill(worker, signal.SIGSTOP)  # until both are there
+        send(kept, f"record {runs} wait {gate}")
+        send(new := connect(), "1")
+        os.kill(worker, signal.SIGCONT)
+        assert new.recv(4096) == b""
+        assert runs.exists()
+        gate.touch()
+        assert kept.recv(4096).startswith(b"HTTP/1.1 200")
 
 
 def test_kept_connections_leave_the_queue_its_turn(tmp_path: Path) -> None:

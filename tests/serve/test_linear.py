@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import (
     BayesianRidge,
@@ -24,7 +25,7 @@ from mlberth_serve.codecs.codec import Table
 from mlberth_serve.context import Context
 from mlberth_serve.errors import BadRequestError
 from mlberth_serve.frameworks import sklearn
-from mlberth_serve.frameworks.linear import find_linear, fits
+from mlberth_serve.frameworks.linear import find_linear, fits, scores_tell
 
 ROWS = np.random.default_rng(3).normal(size=(60, 5))
 BINARY = (ROWS.sum(axis=1) > 0).astype(int)
@@ -115,6 +116,27 @@ def test_rows_that_want_a_check_or_a_conversion_go_to_the_model(rows: Any) -> No
     assert fits(ROWS)
 
 
+@pytest.mark.parametrize(
+    ("coefficients", "count", "expected"),
+    [
+        (np.ones((1, 5)), 4000, True),
+        (np.ones(5), 4000, True),
+        (np.ones((3, 5)), 4000, True),
+        (np.ones((4, 5)), 1000, False),
+        (np.ones((1, 5)), 100, False),
+        (np.array([[1.0, 1, 0, 1, 1]]), 4000, False),
+        (np.ones((1, 5), int), 4000, False),
+        (csr_matrix(np.ones((1, 5))), 4000, False),
+    ],
+    ids=["two classes", "one output", "three", "many", "few rows", "a zero", "integers", "sparse"],
+)
+def test_scores_are_looked_at_where_they_tell_all_and_are_far_fewer(
+    coefficients: Any, count: int, expected: bool
+) -> None:
+    """Otherwise each cell is."""
+    assert scores_tell(np.ones((count, 5)), coefficients) is expected
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("count", [1, 2, 4000])
 @pytest.mark.parametrize("fault", [np.nan, np.inf, -np.inf, 1e308])
@@ -124,7 +146,7 @@ def test_rows_that_want_a_check_or_a_conversion_go_to_the_model(rows: Any) -> No
     [
         LogisticRegression().fit(ROWS, BINARY),
         LogisticRegression().fit(ROWS, CLASSES),
-        LogisticRegression(l1_ratio=1, solver="liblinear", C=0.01).fit(ROWS, BINARY),
+        LogisticRegression(l1_ratio=1, solver="liblinear", C=0.1).fit(ROWS, CLASSES > 1),
         LinearRegression().fit(ROWS * 1e-9, np.stack([VALUES, -VALUES], axis=1)),
         SGDClassifier(penalty="l1", alpha=0.1, random_state=0).fit(ROWS, BINARY).sparsify(),
     ],

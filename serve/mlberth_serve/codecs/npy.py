@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -47,8 +47,7 @@ def decode(body: bytes | memoryview, media_type: MediaType) -> Decoded:  # noqa:
     count = math.prod(shape)
     if min(shape, default=0) < 0 or count * dtype.itemsize != len(body) - start:
         raise BadRequestError("The .npy header does not fit the length of the body.")
-    array: Array = np.frombuffer(body, dtype, count, start)
-    array = array.reshape(shape, order="F" if fortran_order else "C")
+    array = _lay_out(np.frombuffer(body, dtype, count, start), shape, "F" if fortran_order else "C")
     native = dtype.isnative and array.flags.writeable and array.flags.aligned
     return Decoded(array if native else array.astype(dtype.newbyteorder("=")))
 
@@ -62,22 +61,26 @@ def encode(value: Any) -> bytes:
 
 
 def decode_alike(bodies: Sequence[bytes | memoryview]) -> list[Array] | None:
-    """Return the arrays of bodies with one and the same header; None where `decode` must look at each."""
+    """Return the arrays of bodies with one and the same header.
+
+    None where that is not so, or where it is of anything but numbers of this machine's, in C's order: then
+    `decode` is to look at each.
+    """
     try:
         shape, fortran_order, dtype, start = _read_header(bodies[0])
+        if fortran_order or not dtype.isnative or dtype.kind not in _NUMBERS or min(shape, default=0) < 1:
+            return None
+        head, length = bytes(bodies[0][:start]), start + math.prod(shape) * dtype.itemsize
+        if any(len(body) != length or body[:start] != head for body in bodies):
+            return None
+        data = bytearray().join([body[start:] for body in bodies])  # it may be written to
+        return list(_lay_out(np.frombuffer(data, dtype), (len(bodies), *shape), "C"))
     except BadRequestError:
         return None
-    if fortran_order or not dtype.isnative or dtype.kind not in _NUMBERS or 0 in (*shape[:1], len(shape)):
-        return None
-    head, length = bytes(bodies[0][:start]), start + math.prod(shape) * dtype.itemsize
-    if any(len(body) != length or body[:start] != head for body in bodies):
-        return None
-    data = bytearray().join([body[start:] for body in bodies])  # it may be written to
-    return list(np.frombuffer(data, dtype).reshape(len(bodies), *shape))
 
 
 def encode_rows(array: Array, sizes: Sequence[int]) -> list[bytes] | None:
-    """Return what `encode` makes of each of so many rows of an array; None where it must look at each."""
+    """Return what `encode` makes of so many rows each of an array of numbers in C order; None of another."""
     if not array.flags.c_contiguous or array.dtype.kind not in _NUMBERS or not array.size:
         return None
     data, width = array.tobytes(), array.nbytes // len(array)
@@ -88,6 +91,13 @@ def encode_rows(array: Array, sizes: Sequence[int]) -> list[bytes] | None:
         bodies.append(header + data[start:end])
         start = end
     return bodies
+
+
+def _lay_out(array: Array, shape: tuple[int, ...], order: Literal["C", "F"]) -> Array:
+    try:
+        return array.reshape(shape, order=order)
+    except (ValueError, TypeError, OverflowError):  # more dimensions than numpy has, or what are no sizes
+        raise BadRequestError("The .npy header has a shape that no array has.") from None
 
 
 def plain(array: Array) -> Array:

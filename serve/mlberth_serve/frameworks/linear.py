@@ -16,8 +16,8 @@ from mlberth_serve.codecs.codec import Array
 LinearPredict = Callable[[Any, Array], Array | None]
 
 _TRIAL_ROWS = 7
-_MANY_CELLS = 4096
-"""From here on to look at every cell takes longer than the product does."""
+_MANY = 4096
+"""So many fewer numbers to look at are worth the other way."""
 
 
 def find_linear(model: Any) -> LinearPredict | None:
@@ -38,20 +38,30 @@ def find_linear(model: Any) -> LinearPredict | None:
 
 
 def fits(rows: Any) -> bool:
-    """Tell an array that predict() would take as it is, where all of its numbers are finite."""
+    """Tell an array of float64, which predict() takes as it is where all of it is finite."""
     return type(rows) is np.ndarray and rows.dtype == np.float64
 
 
+def scores_tell(rows: Array, coefficients: Any) -> bool:
+    """Tell whether the scores of rows show that a cell is not finite, and are far fewer than the cells.
+
+    Such a cell makes every score of its row so, but for a BLAS that leaves zero coefficients out.
+    """
+    if type(coefficients) is not np.ndarray or coefficients.dtype.kind != "f" or not rows.size:
+        return False
+    outputs = coefficients.size // rows.shape[1]
+    spared = rows.size - coefficients.size - len(rows) * outputs
+    return spared >= _MANY and bool(coefficients.all())
+
+
 def _score(model: Any, rows: Array) -> Array | None:
-    """Return the scores of finite rows; None where a cell is not finite, or a sum is beyond float64."""
+    """Return the scores of rows; None where a cell is not finite, or where `predict` had better see to it."""
     coefficients = model.coef_
-    if rows.size < _MANY_CELLS or type(coefficients) is not np.ndarray or not coefficients.all():
+    if not scores_tell(rows, coefficients):
         return rows @ coefficients.T + model.intercept_ if np.isfinite(rows).all() else None
-    # What is not finite makes every score of its row so, and there are fewer scores than cells. (A zero
-    # would too, but for a BLAS that leaves zeros out.)
     with np.errstate(all="ignore"):
         scores: Array = rows @ coefficients.T + model.intercept_
-    return scores if np.isfinite(scores).all() else None
+    return scores if np.isfinite(scores).all() else None  # finite cells too may add up to what is not
 
 
 def _classify(model: Any, rows: Array) -> Array | None:
