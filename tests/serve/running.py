@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -152,8 +153,9 @@ class Server:
         """Return the process ids of nginx's and gunicorn's masters, by name."""
         named = {}
         for pid in children_of(self.process.pid):
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
-            named["nginx" if b"nginx" in command.split(b"\0")[0] else "gunicorn"] = pid
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+                command = Path(f"/proc/{pid}/cmdline").read_bytes()
+                named["nginx" if b"nginx" in command.split(b"\0")[0] else "gunicorn"] = pid
         return named
 
 
