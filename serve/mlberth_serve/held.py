@@ -38,8 +38,6 @@ class Held:
         self._request = self._call = _MOMENT_SECONDS
         self.most = 1
         """How many there may be: at least 1, and no more than nginx keeps for a worker."""
-        self.is_quick = True
-        """Whether a call of the model takes no longer than a moment; where it does there may be one."""
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -57,8 +55,12 @@ class Held:
         """Learn from how long a call has taken, and how many requests shared it."""
         self._call += _WEIGHT * (seconds - self._call)
         self._request += _WEIGHT * (seconds / requests - self._request)
-        self.is_quick = self._call <= _MOMENT_SECONDS
-        self.most = max(1, min(MOST, int(_MOMENT_SECONDS / self._request))) if self.is_quick else 1
+        self.most = min(MOST, int(_MOMENT_SECONDS / self._request)) if self.is_quick else 1
+
+    @property
+    def is_quick(self) -> bool:
+        """Tell whether a call of the model takes no longer than a moment; where it does there may be one."""
+        return self._call <= _MOMENT_SECONDS
 
     def get(self, number: int) -> Connection | None:
         """Return the one whose socket has a number."""

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import accumulate, pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -84,13 +85,12 @@ def encode_rows(array: Array, sizes: Sequence[int]) -> list[bytes] | None:
     if not array.flags.c_contiguous or array.dtype.kind not in _NUMBERS or not array.size:
         return None
     data, width = array.tobytes(), array.nbytes // len(array)
-    bodies, start = [], 0
-    for size in sizes:
-        end = start + size * width
-        header = _make_header(array.dtype.str, False, (size, *array.shape[1:]))
-        bodies.append(header + data[start:end])
-        start = end
-    return bodies
+    bounds = pairwise(accumulate(sizes, initial=0))
+    return [
+        _make_header(array.dtype.str, False, (end - start, *array.shape[1:]))
+        + data[start * width : end * width]
+        for start, end in bounds
+    ]
 
 
 def _lay_out(array: Array, shape: tuple[int, ...], order: Literal["C", "F"]) -> Array:

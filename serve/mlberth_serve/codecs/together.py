@@ -34,8 +34,10 @@ def write_all(prediction: Any, sizes: Sequence[int], media_type: str) -> list[by
     if media_type == NPY:
         return npy.encode_rows(prediction, sizes)
     join = _JOINS.get(media_type)
-    rows = write_plain_rows(prediction) if join and prediction.ndim <= 2 else None
-    if join is None or rows is None:
+    if join is None or prediction.ndim > 2:
+        return None
+    rows = write_plain_rows(prediction)
+    if rows is None:
         return None
     answers, start = [], 0
     for size in sizes:
