@@ -7,6 +7,7 @@ A list costs it a few bytes an answer, written once a second.
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -17,8 +18,9 @@ FRONT_SNIPPETS = {
 }
 """The files that make nginx write the list, by their path below the private folder."""
 _CUT_BYTES = 1 << 20
-_NOTHING = b"0-, :"
-"""What is said of the bytes of no worker, or of several."""
+_PIECE_BYTES = 1 << 16
+_OF_NO_WORKER = re.compile(rb"^(\d+) [-0, :]*$", re.MULTILINE)
+"""The answers for which no worker, or none of several, has sent a byte."""
 
 
 class FrontAnswers:
@@ -35,16 +37,18 @@ class FrontAnswers:
         try:
             with self._path.open("rb") as file:
                 file.seek(self._read)
-                content = file.read()
+                while piece := file.read(_PIECE_BYTES):
+                    self._count(piece)
         except FileNotFoundError:  # without nginx
             return
-        self._read += len(content)
-        *lines, self._rest = (self._rest + content).split(b"\n")
-        for line in lines:
-            status, _, received = line.partition(b" ")
-            if not received.strip(_NOTHING):
-                self.counts[int(status)] += 1
         if self._read > _CUT_BYTES:
             # nginx appends, wherever the end is. What it writes between our two calls is not counted.
             os.truncate(self._path, 0)
             self._read = 0
+
+    def _count(self, piece: bytes) -> None:
+        self._read += len(piece)
+        text = self._rest + piece
+        end = text.rfind(b"\n") + 1
+        self._rest = text[end:]
+        self.counts.update(map(int, _OF_NO_WORKER.findall(text, 0, end)))

@@ -19,14 +19,17 @@ LoadProject = Callable[..., Application]
 
 
 @pytest.fixture(autouse=True)
-def _same_interpreter(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _same_interpreter(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
     """Put sys.path and the modules of user code back."""
+    temporary = str(tmp_path_factory.getbasetemp())
     monkeypatch.setattr(sys, "path", list(sys.path))
     before = set(sys.modules)
     yield
     for name in set(sys.modules) - before:
         file = getattr(sys.modules[name], "__file__", None) or ""
-        if "site-packages" not in file and "/pytest-" in file:
+        if file.startswith(temporary):
             del sys.modules[name]
 
 

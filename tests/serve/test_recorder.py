@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -170,6 +171,18 @@ def test_list_of_answers_is_cut_off(tmp_path: Path) -> None:
         nginx.write(b"503 -\n")
         front.refresh()
     assert front.counts == {503: 2, 504: 1, 502: 1, 413: 1}
+
+
+def test_long_list_of_answers_takes_little_memory(tmp_path: Path) -> None:
+    """What the supervisor needs to read it does not grow with the requests of a second."""
+    (tmp_path / LIST).write_bytes(b"200 312\n" * 100_000 + b"503 -\n")
+    front = FrontAnswers(tmp_path)
+    tracemalloc.start()
+    front.refresh()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert front.counts == {503: 1}
+    assert peak < 400_000
 
 
 @pytest.mark.parametrize(
