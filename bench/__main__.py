@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import bars, data, front, ours, report, results
-from bench.compare import FAILURES, Comparison, framework_ms, say
+from bench.compare import FAILURES, Comparison, say
 from bench.peers import PEERS
 from bench.scenarios import batching, fairness, growth, ping
 from bench.server import Server
@@ -52,11 +52,9 @@ def full(comparison: Comparison, servers: list[Server], starts: int) -> dict[str
     """Measure everything; returns the results."""
     overhead = [ours.make(ours.NOTHING, handler="nothing.py", answers_rows=False), front.PAIR]
     good = comparison.alone(comparison.install(servers), starts)
-    framework = framework_ms(comparison.model, 5)  # under what the starts were measured under
     comparison.together([*good, *comparison.install(overhead)])
     return results.collect(
         comparison,
-        framework_ms=framework,
         growth=attempt(growth.take, comparison),
         batching=attempt(batching.take, comparison),
         ping=attempt(ping.measure, comparison),

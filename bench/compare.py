@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import sub
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ class Comparison:
     cases: dict[str, data.Case] = field(default_factory=data.cases)
     skipped: dict[str, str] = field(default_factory=dict)
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """By server: versions, cold_start_ms, pss_mb, cases, half_load."""
+    """By server: versions, framework_ms, cold_start_ms, beyond_framework_ms, pss_mb, cases, half_load."""
 
     @property
     def model(self) -> Path:
@@ -73,22 +74,26 @@ class Comparison:
         print(f"{server.name}: skipped, {self.skipped[server.name]}", flush=True)
 
     def alone(self, servers: Sequence[Server], starts: int) -> list[Server]:
-        """Start each server by itself, `starts` times; take its memory once, when it has answered a while.
+        """Start each server by itself, `starts` times, each after a bare program that loads the model.
 
+        Takes its memory once, when it has answered a while.
         Returns the servers that came up and answered right.
         """
         good = []
         for server in servers:
             say(f"{server.name}: {starts} starts")
             try:
-                times = []
+                row, bare, whole = self.rows[server.name], [], []
                 for number in range(starts):
+                    bare.append(framework_ms(self.model))
                     with running(server, self.place(server)) as run:
-                        times.append(run.cold_start * 1000)
+                        whole.append(run.cold_start * 1000)
                         if number == 0:
                             self.check(run)
-                            self.rows[server.name]["pss_mb"] = round(pss_bytes(run.pid) / 1e6, 1)
-                self.rows[server.name]["cold_start_ms"] = round(statistics.median(times))
+                            row["pss_mb"] = round(pss_bytes(run.pid) / 1e6, 1)
+                row["framework_ms"] = round(statistics.median(bare))
+                row["cold_start_ms"] = round(statistics.median(whole))
+                row["beyond_framework_ms"] = round(statistics.median(map(sub, whole, bare)))
                 good.append(server)
             except FAILURES as error:
                 self.skip(server, error)
@@ -203,14 +208,12 @@ def limits(model: Path, seconds: float, names: Sequence[str]) -> dict[str, dict[
     return found
 
 
-def framework_ms(model: Path, times: int) -> float:
+def framework_ms(model: Path) -> float:
     """Return how long a bare program takes to import the framework and load the model, in ms."""
     program = "import sys, numpy, joblib; joblib.load(sys.argv[1])"
     argv = [sys.executable, "-c", program, str(model / data.MODEL_FILE)]
     environ = {**os.environ, **ONE_THREAD}  # as the servers have it
-    return statistics.median(
-        timed(lambda: subprocess.run(argv, check=True, timeout=60, env=environ)) for _ in range(times)
-    )
+    return timed(lambda: subprocess.run(argv, check=True, timeout=60, env=environ))
 
 
 def timed(work: Callable[[], object]) -> float:
