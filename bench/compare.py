@@ -210,7 +210,7 @@ def limits(model: Path, seconds: float, names: Sequence[str]) -> dict[str, dict[
 
 def framework_ms(model: Path) -> float:
     """Return how long a bare program takes to import the framework and load the model, in ms."""
-    program = "import sys, numpy, joblib; joblib.load(sys.argv[1])"
+    program = "import os, sys, numpy, joblib; joblib.load(sys.argv[1]); os._exit(0)"  # a server goes on then
     argv = [sys.executable, "-c", program, str(model / data.MODEL_FILE)]
     environ = {**os.environ, **ONE_THREAD}  # as the servers have it
     return timed(lambda: subprocess.run(argv, check=True, timeout=60, env=environ))

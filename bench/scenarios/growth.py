@@ -2,9 +2,9 @@
 
 The model is `fixed + per worker + per byte + per row`, in CPU time of the whole tree: of more workers than
 CPUs each finds less to do in a turn. It is fitted to the smallest and the largest requests, in two widths of
-numbers with two workers, and in one with the most; everything else is predicted. Batching is off: with it
-the fixed part is shared by as many requests as happen to be there. The number of clients is the same for all,
-since the more there are, the less a request costs.
+numbers with two workers, and in one with the fewest and the most; everything else is predicted. Batching is
+off: with it the fixed part is shared by as many requests as happen to be there. The number of clients is the
+same for all, since the more there are, the less a request costs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ROWS = (1, 10, 100, 1000)
 COUNTS = (1, 2, 4, 8)
 LONG, SHORT = "long", "short"
 _FITTED_ROWS = (ROWS[0], ROWS[-1])
-_FITTED_COUNTS = (WORKERS, COUNTS[-1])
+_FITTED_COUNTS = (COUNTS[0], WORKERS, COUNTS[-1])
 _CLIENTS = 16
 _SECONDS = 1.0
 
