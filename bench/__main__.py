@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import bars, data, front, ours, report, results
+from bench import bars, cold_start, data, front, ours, report, results
 from bench.compare import FAILURES, Comparison, say
 from bench.peers import PEERS
 from bench.scenarios import batching, fairness, growth, ping
@@ -55,6 +55,7 @@ def full(comparison: Comparison, servers: list[Server], starts: int) -> dict[str
     comparison.together([*good, *comparison.install(overhead)])
     return results.collect(
         comparison,
+        start=attempt(cold_start.take, comparison),
         growth=attempt(growth.take, comparison),
         batching=attempt(batching.take, comparison),
         ping=attempt(ping.measure, comparison),

@@ -3,8 +3,8 @@
     python -m bench.cold_start [--rounds 10]
 
 The bare start is a Python that imports the framework and loads the same model. Both are interleaved;
-the least time of each says what the machine can do when nobody else disturbs it. Writes
-bench/results/cold_start.json.
+the least time of each says what the machine can do when nobody else disturbs it. `make bench` measures it
+too; by itself it writes bench/results/cold_start.json.
 """
 
 from __future__ import annotations
@@ -22,20 +22,19 @@ import tempfile
 import time
 from pathlib import Path
 
-import joblib
+from bench import data
+from bench.compare import Comparison
 from bench.processes import cpu_seconds
-from sklearn.datasets import load_breast_cancer
-from sklearn.linear_model import LogisticRegression
 
 from mlberth_serve.gunicorn_command import gunicorn_environment
 
 HERE = Path(__file__).resolve().parent
-_BARE = "import sys, joblib; joblib.load(sys.argv[1])"
+_BARE = "import os, sys, joblib; joblib.load(sys.argv[1]); os._exit(0)"  # a server goes on then
 _LONGEST = 120.0
 
 
 def bare_seconds(model: Path) -> tuple[float, float]:
-    """Return how long a Python takes to load the model and to end, and the CPU seconds of it."""
+    """Return how long a Python takes to load the model, and the CPU seconds of it."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
     subprocess.run(
@@ -76,17 +75,16 @@ def is_ready(port: int) -> bool:
         return False
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=10)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        model = Path(folder) / "model/model.joblib"
-        model.parent.mkdir()
-        joblib.dump(LogisticRegression(max_iter=5000).fit(*load_breast_cancer(return_X_y=True)), model)
-        rounds = [(*bare_seconds(model), *serve_seconds(Path(folder))) for _ in range(arguments.rounds)]
-    columns = [[1000 * value for value in column] for column in zip(*rounds, strict=True)]
+def take(comparison: Comparison) -> dict[str, dict[str, float]]:
+    """Measure with the model of a comparison, as often as it measures everything."""
+    return measure(comparison.folder, comparison.rounds)
+
+
+def measure(base: Path, rounds: int) -> dict[str, dict[str, float]]:
+    """Return wall and CPU time of both starts of the model in base/model, and what `serve` takes beyond."""
+    model = base / "model" / data.MODEL_FILE
+    found = [(*bare_seconds(model), *serve_seconds(base)) for _ in range(rounds)]
+    columns = [[1000 * value for value in column] for column in zip(*found, strict=True)]
     figures = {
         name: {"least_ms": min(column), "median_ms": statistics.median(column)}
         for name, column in zip(("bare", "bare_cpu", "serve", "serve_cpu"), columns, strict=True)
@@ -94,6 +92,17 @@ def main() -> None:
     for kind in ("", "_cpu"):
         bare, serve = figures["bare" + kind], figures["serve" + kind]
         figures["beyond" + kind] = {name: serve[name] - bare[name] for name in bare}
+    return figures
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=10)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        data.train(Path(folder) / "model")
+        figures = measure(Path(folder), arguments.rounds)
     print(f"{'':12}{'least ms':>10}{'median ms':>11}")
     for name, row in figures.items():
         print(f"{name:12}{row['least_ms']:10.0f}{row['median_ms']:11.0f}")

@@ -9,9 +9,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from operator import sub
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,7 @@ class Comparison:
     cases: dict[str, data.Case] = field(default_factory=data.cases)
     skipped: dict[str, str] = field(default_factory=dict)
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """By server: versions, framework_ms, cold_start_ms, beyond_framework_ms, pss_mb, cases, half_load."""
+    """By server: versions, cold_start_ms, pss_mb, cases, half_load."""
 
     @property
     def model(self) -> Path:
@@ -74,26 +73,22 @@ class Comparison:
         print(f"{server.name}: skipped, {self.skipped[server.name]}", flush=True)
 
     def alone(self, servers: Sequence[Server], starts: int) -> list[Server]:
-        """Start each server by itself, `starts` times, each after a bare program that loads the model.
+        """Start each server by itself, `starts` times; take its memory once, when it has answered a while.
 
-        Takes its memory once, when it has answered a while.
         Returns the servers that came up and answered right.
         """
         good = []
         for server in servers:
             say(f"{server.name}: {starts} starts")
             try:
-                row, bare, whole = self.rows[server.name], [], []
+                times = []
                 for number in range(starts):
-                    bare.append(framework_ms(self.model))
                     with running(server, self.place(server)) as run:
-                        whole.append(run.cold_start * 1000)
+                        times.append(run.cold_start * 1000)
                         if number == 0:
                             self.check(run)
-                            row["pss_mb"] = round(pss_bytes(run.pid) / 1e6, 1)
-                row["framework_ms"] = round(statistics.median(bare))
-                row["cold_start_ms"] = round(statistics.median(whole))
-                row["beyond_framework_ms"] = round(statistics.median(map(sub, whole, bare)))
+                            self.rows[server.name]["pss_mb"] = round(pss_bytes(run.pid) / 1e6, 1)
+                self.rows[server.name]["cold_start_ms"] = round(statistics.median(times))
                 good.append(server)
             except FAILURES as error:
                 self.skip(server, error)
@@ -206,21 +201,6 @@ def limits(model: Path, seconds: float, names: Sequence[str]) -> dict[str, dict[
     )
     found: dict[str, dict[str, float]] = json.loads(done.stdout)
     return found
-
-
-def framework_ms(model: Path) -> float:
-    """Return how long a bare program takes to import the framework and load the model, in ms."""
-    program = "import os, sys, numpy, joblib; joblib.load(sys.argv[1]); os._exit(0)"  # a server goes on then
-    argv = [sys.executable, "-c", program, str(model / data.MODEL_FILE)]
-    environ = {**os.environ, **ONE_THREAD}  # as the servers have it
-    return timed(lambda: subprocess.run(argv, check=True, timeout=60, env=environ))
-
-
-def timed(work: Callable[[], object]) -> float:
-    """Return how long something takes, in ms."""
-    began = time.perf_counter()
-    work()
-    return (time.perf_counter() - began) * 1000
 
 
 def say(what: str) -> None:

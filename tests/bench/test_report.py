@@ -37,6 +37,14 @@ def test_bars_show_what_was_missed() -> None:
     assert found["p99 of /ping, idle"].share == 0.5
 
 
+def test_start_that_was_not_measured_is_said() -> None:
+    """The rest of the page is there, and the bar says so too."""
+    failed = FIXTURE | {"start": "no answer for 60 s"}
+    assert "was not measured: no answer for 60 s." in report.with_tables(PAGE, failed)
+    found = {outcome.bar.what: outcome for outcome in bars.outcomes(failed)}
+    assert found["start to the first 200, beyond the framework and the model"].verdict == "not measured"
+
+
 def test_without_batching_its_bars_are_not_measured() -> None:
     """The defaults are no figure for batching where nothing is batched."""
     find = {bar.what: bar for bar in bars.BARS}["1 row CSV, batched, 32 clients, of the unbatched limit"]
