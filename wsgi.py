@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import os
 
-from mlberth_serve.loading import load_application
+from mlberth_serve.app.factory import load_application
 
 application = load_application(os.environ)

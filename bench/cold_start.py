@@ -26,7 +26,7 @@ from bench import data
 from bench.compare import Comparison
 from bench.processes import cpu_seconds
 
-from mlberth_serve.gunicorn_command import gunicorn_environment
+from mlberth_serve.control.commands import gunicorn_environment
 
 HERE = Path(__file__).resolve().parent
 _BARE = "import os, sys, joblib; joblib.load(sys.argv[1]); os._exit(0)"  # a server goes on then

@@ -24,7 +24,7 @@ from bench.data import CSV, JSON, MODEL_FILE, NPY, Case, cases
 
 from mlberth_serve import frameworks
 from mlberth_serve.codecs import CODECS
-from mlberth_serve.context import Context
+from mlberth_serve.handler.context import Context
 from mlberth_serve.media_types import parse_content_type
 
 Step = Callable[[Any], Any]

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from mlberth import errors
-from mlberth.exports import sm_variables
-from mlberth.training_environment import Environment
-from mlberth.variables import Variable
+from mlberth.contract.environment import Environment
+from mlberth.contract.sm_variables import sm_variables
+from mlberth.envvars import Variable
 from mlberth_serve import variables as serve_variables
 from mlberth_train import variables as train_variables
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from mlberth.resources import cpu_count
+from mlberth.contract.resources import cpu_count
 
 PAGE = Path(__file__).resolve().parent.parent / "docs/reliability.md"
 Figures = dict[str, Any]

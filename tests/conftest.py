@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mlberth.layout import Layout
+from mlberth.contract.layout import Layout
 
 WriteConfig = Callable[..., Layout]
 

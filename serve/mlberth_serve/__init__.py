@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from mlberth_serve.batched import batched
+from mlberth_serve.handler.batched import batched
 
 __all__ = ["batched"]

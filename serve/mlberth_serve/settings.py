@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlberth.dependencies import Installs
+from mlberth.code.install import Installs
+from mlberth.contract.layout import Layout
+from mlberth.contract.resources import cpu_count, gpu_count
+from mlberth.envvars import Reader
 from mlberth.errors import Fault
-from mlberth.layout import Layout
-from mlberth.resources import cpu_count, gpu_count
-from mlberth.variables import Reader
 from mlberth_serve import variables
+from mlberth_serve.control.nginx.tls import TlsFiles
+from mlberth_serve.handler.placement import count_visible
 from mlberth_serve.media_types import CSV, JSON
-from mlberth_serve.place import count_visible
-from mlberth_serve.tls import TlsFiles
 
 MB = 1024 * 1024
 DEFAULT_PAYLOAD_MB = 25

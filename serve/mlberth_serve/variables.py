@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from mlberth.dependencies import ALLOWED, CODEARTIFACT, CONSTRAINTS, SAFE
-from mlberth.variables import (
+from mlberth.code.install import ALLOWED, CODEARTIFACT, CONSTRAINTS, SAFE
+from mlberth.envvars import (
     BOOLEAN,
     LOG_LEVEL,
     OPTIONAL_TEXT,

@@ -10,9 +10,9 @@ from tests.serve.running import Server
 from tests.train.running import Tree
 
 from mlberth_serve import variables as serve_variables
-from mlberth_serve.gunicorn_command import gunicorn_argv
-from mlberth_serve.nginx import nginx_argv
-from mlberth_serve.run_directory import RunDirectory
+from mlberth_serve.control.commands import gunicorn_argv
+from mlberth_serve.control.nginx.config import nginx_argv
+from mlberth_serve.shared.run_directory import RunDirectory
 from mlberth_train import variables as train_variables
 
 # What a shell, a list of arguments and a file of directives would each trip over.

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.serve.running import require_nginx
 
-from mlberth_serve.application import Application
+from mlberth_serve.app.application import Application
 from mlberth_serve.settings import Settings
 
 PROJECTS = Path(__file__).parent.parent / "projects"

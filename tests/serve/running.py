@@ -23,7 +23,7 @@ from tests.support import wait_until
 PROJECTS = Path(__file__).parent.parent / "projects"
 STANDIN = "standin:application"
 _BOOT = (
-    "import sys; sys.path.remove(''); import os; from mlberth_serve.supervisor import serve; "
+    "import sys; sys.path.remove(''); import os; from mlberth_serve.control.supervisor import serve; "
     "sys.exit(serve(os.environ, application={!r}))"
 )
 

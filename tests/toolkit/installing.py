@@ -15,10 +15,10 @@ from typing import Any
 INSTALLER = """
 import json, os, sys
 from pathlib import Path
-from mlberth.dependencies import Installs, install
-from mlberth.variables import Reader
+from mlberth.code.install import Installs, install
+from mlberth.envvars import Reader
 from mlberth.errors import MlberthError
-from mlberth.signals import SignalQueue
+from mlberth.process.signals import SignalQueue
 with SignalQueue() as signals:
     try:
         installs = Installs.read(Reader(os.environ))

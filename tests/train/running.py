@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlberth.layout import Layout
+from mlberth.contract.layout import Layout
 
 ROOT = Path(__file__).parent.parent.parent
 PROJECTS = ROOT / "tests/projects/train"

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mlberth.typed import TYPE_CHECKING
+from mlberth._typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mlberth.training_environment import Environment
+    from mlberth.contract.environment import Environment
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "environment"]
@@ -29,6 +29,6 @@ def environment(environ: Mapping[str, str] | None = None) -> Environment:
     """
     import os  # noqa: PLC0415 - imports here, so that `import mlberth` costs nothing
 
-    from mlberth.training_environment import Environment as Job  # noqa: PLC0415
+    from mlberth.contract.environment import Environment as Job  # noqa: PLC0415
 
     return Job.from_environ(os.environ if environ is None else environ)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from mlberth import __version__
-from mlberth.signals import end_on_stop
+from mlberth.process.signals import end_on_stop
 
 GROUP = "mlberth.commands"
 _USAGE_ERROR = 2
@@ -81,7 +81,7 @@ def _load(target: str) -> Callable[[], int | None]:
 
 def run() -> int:
     """Run a command with the duties of PID 1: `train`, `serve`, `process`, or any other program."""
-    from mlberth.run import CommandError, find, run_program  # noqa: PLC0415
+    from mlberth.process.pid1 import CommandError, find, run_program  # noqa: PLC0415
 
     arguments = sys.argv[1:]
     if not arguments:

@@ -13,7 +13,7 @@ The numbers are those of BSD's sysexits.h, and 98 is Linux's EADDRINUSE.
 
 from __future__ import annotations
 
-from mlberth.typed import NamedTuple
+from mlberth._typing import NamedTuple
 
 
 class Fault(NamedTuple):

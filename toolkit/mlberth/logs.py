@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import IO
 
-from mlberth.escapes import indented
+from mlberth.log_escapes import indented
 
 TEXT = "text"
 JSON = "json"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from mlberth.typed import Any
+from mlberth._typing import Any
 
 MASK = "***"
 

@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 
-from mlberth.typed import NoReturn
+from mlberth._typing import NoReturn
 
 TRAIN_USAGE = """\
 usage: train [--explain]
@@ -42,7 +42,7 @@ _USAGE_ERROR = 2
 
 def main() -> int:
     """Run the training job below /opt/ml; ends with the exit code."""
-    from mlberth.signals import SignalQueue  # noqa: PLC0415 - a stop must be seen before anything else loads
+    from mlberth.process.signals import SignalQueue  # noqa: PLC0415 - a stop must be seen before anything else loads
 
     gc.disable()  # little is made here that needs it, and a sixth of a short job's time would go into it
     with SignalQueue() as signals:
@@ -55,7 +55,7 @@ def main() -> int:
         if arguments:
             print(f"train: found {' '.join(arguments)!r}; expected --explain, or nothing.", file=sys.stderr)
             return _USAGE_ERROR
-        from mlberth_train.training import train  # noqa: PLC0415
+        from mlberth_train.jobs.training import train  # noqa: PLC0415
 
         code = train(os.environ, signals, sys.executable)
     return _leave(code)
@@ -63,7 +63,7 @@ def main() -> int:
 
 def process() -> int:
     """Run the processing job below /opt/ml/processing; ends with the exit code."""
-    from mlberth.signals import SignalQueue  # noqa: PLC0415 - as in `main`
+    from mlberth.process.signals import SignalQueue  # noqa: PLC0415 - as in `main`
 
     gc.disable()
     with SignalQueue() as signals:
@@ -71,7 +71,7 @@ def process() -> int:
         if arguments in _HELP:
             print(PROCESS_USAGE)
             return 0
-        from mlberth_train.processing import process as run  # noqa: PLC0415
+        from mlberth_train.jobs.processing import process as run  # noqa: PLC0415
 
         code = run(arguments, os.environ, signals, sys.executable)
     return _leave(code)
@@ -87,10 +87,10 @@ def validate() -> int:
     """Check the tree of a training job against the contract; returns the exit code."""
     from pathlib import Path  # noqa: PLC0415 - as the rest
 
+    from mlberth.contract.layout import Layout  # noqa: PLC0415
     from mlberth.errors import ContractError  # noqa: PLC0415
-    from mlberth.escapes import encodable, one_line  # noqa: PLC0415
-    from mlberth.layout import Layout  # noqa: PLC0415
-    from mlberth_train.validation import faults_of  # noqa: PLC0415
+    from mlberth.log_escapes import encodable, one_line  # noqa: PLC0415
+    from mlberth_train.jobs.validation import faults_of  # noqa: PLC0415
 
     arguments = sys.argv[1:]
     if arguments in _HELP or len(arguments) > 1:
@@ -108,8 +108,8 @@ def validate() -> int:
 
 def _explain() -> int:
     from mlberth.errors import MlberthError  # noqa: PLC0415
-    from mlberth.escapes import encodable, indented  # noqa: PLC0415
-    from mlberth_train.explanation import explain  # noqa: PLC0415
+    from mlberth.log_escapes import encodable, indented  # noqa: PLC0415
+    from mlberth_train.jobs.explain import explain  # noqa: PLC0415
 
     try:
         text = explain(os.environ, sys.executable)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mlberth.dependencies import Installs
-from mlberth.typed import NamedTuple
-from mlberth.variables import Reader
+from mlberth._typing import NamedTuple
+from mlberth.code.install import Installs
+from mlberth.envvars import Reader
 from mlberth_train import variables
-from mlberth_train.journal import Journal
+from mlberth_train.log import Journal
 
 
 class Settings(NamedTuple):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from mlberth.arguments import PROTOCOLS
-from mlberth.dependencies import ALLOWED, CODEARTIFACT, CONSTRAINTS, SAFE
-from mlberth.layout import BASE_DIR, DEFAULT_BASE
-from mlberth.s3 import ENDPOINT, REGION
-from mlberth.training_environment import JOB_NAME, LOG_LEVEL_VARIABLE, PROGRAM, TRAINING_MODULE
-from mlberth.typed import Any
-from mlberth.variables import BOOLEAN, OPTIONAL_TEXT, TEXT, Variable, one_of, seconds
+from mlberth._typing import Any
+from mlberth.code.install import ALLOWED, CODEARTIFACT, CONSTRAINTS, SAFE
+from mlberth.code.s3 import ENDPOINT, REGION
+from mlberth.contract.arguments import PROTOCOLS
+from mlberth.contract.environment import JOB_NAME, LOG_LEVEL_VARIABLE, PROGRAM, TRAINING_MODULE
+from mlberth.contract.layout import BASE_DIR, DEFAULT_BASE
+from mlberth.envvars import BOOLEAN, OPTIONAL_TEXT, TEXT, Variable, one_of, seconds
 
 BASE = Variable(BASE_DIR, TEXT, DEFAULT_BASE, "The folder that holds the whole tree of a job.")
 SUBMIT_DIRECTORY = Variable(

@@ -25,8 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from mlberth_serve.codecs.codec import Array, Decoded, Table, as_array
-from mlberth_serve.codecs.plain_rows import read_plain, write_plain
+from mlberth_serve.codecs.base import Array, Decoded, Table, as_array
+from mlberth_serve.codecs.numeric_rows import read_plain, write_plain
 from mlberth_serve.codecs.text import decode_text
 from mlberth_serve.errors import BadRequestError, UnsupportedTypeError
 from mlberth_serve.media_types import MediaType

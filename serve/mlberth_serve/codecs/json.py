@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import orjson
 
-from mlberth_serve.codecs.codec import Decoded, as_array
-from mlberth_serve.codecs.plain_rows import pack
+from mlberth_serve.codecs.base import Decoded, as_array
+from mlberth_serve.codecs.numeric_rows import pack
 from mlberth_serve.codecs.sparse import Row, to_csr
 from mlberth_serve.codecs.text import decode_text
 from mlberth_serve.errors import BadRequestError

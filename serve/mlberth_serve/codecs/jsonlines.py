@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlberth_serve.codecs.codec import Decoded, as_array
+from mlberth_serve.codecs.base import Decoded, as_array
 from mlberth_serve.codecs.json import encode as encode_json
 from mlberth_serve.codecs.json import features, parse, to_array
 from mlberth_serve.codecs.text import decode_text

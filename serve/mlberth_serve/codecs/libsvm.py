@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlberth_serve.codecs.codec import Decoded
+from mlberth_serve.codecs.base import Decoded
 from mlberth_serve.codecs.sparse import Row, to_csr
 from mlberth_serve.codecs.text import decode_text
 from mlberth_serve.errors import BadRequestError

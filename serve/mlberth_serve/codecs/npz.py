@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mlberth_serve.codecs.codec import Array, Decoded, as_array, check_size
+from mlberth_serve.codecs.base import Array, Decoded, as_array, check_size
 from mlberth_serve.codecs.npy import decode as decode_npy
 from mlberth_serve.codecs.npy import plain
 from mlberth_serve.codecs.sparse import import_sparse

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mlberth_serve.codecs.codec import Array, Decoded, Table, as_array, check_size
+from mlberth_serve.codecs.base import Array, Decoded, Table, as_array, check_size
 from mlberth_serve.errors import BadRequestError, NotAcceptableError, RequestError, UnsupportedTypeError
 from mlberth_serve.media_types import MediaType
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mlberth_serve.codecs.codec import Array
+from mlberth_serve.codecs.base import Array
 from mlberth_serve.errors import BadRequestError
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5

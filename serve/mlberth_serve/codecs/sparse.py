@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mlberth_serve.codecs.codec import Array
+from mlberth_serve.codecs.base import Array
 from mlberth_serve.errors import BadRequestError, UnsupportedTypeError
 
 WIDEST = 2**31 - 1

@@ -11,7 +11,7 @@ from typing import Any
 
 from mlberth.errors import Fault, ModelLoadError
 from mlberth_serve.frameworks import onnx, safetensors, sklearn, torch, xgboost
-from mlberth_serve.frameworks.framework import Framework
+from mlberth_serve.frameworks.base import Framework
 
 FRAMEWORKS: dict[str, Framework] = {
     # A model of xgboost's scikit-learn interface is an estimator too; xgboost comes first to get it.

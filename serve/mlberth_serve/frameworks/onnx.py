@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from mlberth_serve.binding import Function
-from mlberth_serve.codecs.codec import Array
-from mlberth_serve.context import Context
+from mlberth_serve.codecs.base import Array
 from mlberth_serve.errors import BadRequestError
-from mlberth_serve.frameworks.framework import has_base, refuse_missing, refuse_model
-from mlberth_serve.frameworks.named import by_name
+from mlberth_serve.frameworks.base import has_base, refuse_missing, refuse_model
+from mlberth_serve.frameworks.columns import by_name
 from mlberth_serve.frameworks.rows import to_dense, to_numbers, to_rows
+from mlberth_serve.handler.context import Context
+from mlberth_serve.usercode.signatures import Function
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mlberth_serve.codecs.codec import Array, check_size
+from mlberth_serve.codecs.base import Array, check_size
 from mlberth_serve.errors import BadRequestError
 
 

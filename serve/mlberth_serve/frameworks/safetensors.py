@@ -14,8 +14,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from mlberth_serve.codecs.codec import Array
-from mlberth_serve.frameworks.framework import refuse_model
+from mlberth_serve.codecs.base import Array
+from mlberth_serve.frameworks.base import refuse_model
 
 SUFFIX = ".safetensors"
 _LENGTH = 8

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from mlberth.errors import Fault, ModelLoadError
-from mlberth_serve.batched import batched
-from mlberth_serve.binding import Function
-from mlberth_serve.context import Context
-from mlberth_serve.frameworks.framework import has_base, refuse_missing, refuse_model, refuse_unsafe
-from mlberth_serve.frameworks.linear import LinearPredict, find_linear, fits
-from mlberth_serve.frameworks.named import by_name, to_frame
+from mlberth_serve.frameworks.base import has_base, refuse_missing, refuse_model, refuse_unsafe
+from mlberth_serve.frameworks.columns import by_name, to_frame
 from mlberth_serve.frameworks.rows import explain_refusal, to_rows
+from mlberth_serve.frameworks.sklearn_fast import LinearPredict, find_linear, fits
+from mlberth_serve.handler.batched import batched
+from mlberth_serve.handler.context import Context
+from mlberth_serve.usercode.signatures import Function
 
 log = logging.getLogger(__name__)
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from mlberth_serve.binding import Function
-from mlberth_serve.context import Context
 from mlberth_serve.errors import BadRequestError
-from mlberth_serve.frameworks.framework import has_base, refuse_missing, refuse_model
+from mlberth_serve.frameworks.base import has_base, refuse_missing, refuse_model
 from mlberth_serve.frameworks.rows import to_dense, to_numbers
+from mlberth_serve.handler.context import Context
 from mlberth_serve.media_types import NPY
+from mlberth_serve.usercode.signatures import Function
 
 FILES = "*.pt or *.pth of torch.jit.save, *.pt2 of torch.export.save"
 _EXPORTED = ".pt2"

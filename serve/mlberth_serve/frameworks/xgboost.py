@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from mlberth.envvars import whole
 from mlberth.errors import Fault, ModelLoadError
-from mlberth.variables import whole
-from mlberth_serve.batched import batched
-from mlberth_serve.binding import Function
-from mlberth_serve.context import Context
-from mlberth_serve.frameworks.dense import DensePredict
-from mlberth_serve.frameworks.framework import has_base, refuse_missing, refuse_model, refuse_unsafe
-from mlberth_serve.frameworks.named import by_name
+from mlberth_serve.frameworks.base import has_base, refuse_missing, refuse_model, refuse_unsafe
+from mlberth_serve.frameworks.columns import by_name
 from mlberth_serve.frameworks.rows import to_numbers, to_rows
+from mlberth_serve.frameworks.xgboost_fast import DensePredict
+from mlberth_serve.handler.batched import batched
+from mlberth_serve.handler.context import Context
+from mlberth_serve.usercode.signatures import Function
 
 log = logging.getLogger(__name__)
 

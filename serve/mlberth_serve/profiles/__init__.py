@@ -6,7 +6,7 @@ To add one, write a module with a PROFILE and give it a line in PROFILES and in 
 from __future__ import annotations
 
 from mlberth_serve.profiles import pytorch, sklearn, xgboost
-from mlberth_serve.profiles.profile import Profile
+from mlberth_serve.profiles.base import Profile
 
 PROFILES: dict[str, Profile] = {
     "none": Profile(),

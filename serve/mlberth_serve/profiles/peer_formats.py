@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mlberth_serve.codecs import npy
-from mlberth_serve.codecs.codec import Array
+from mlberth_serve.codecs.base import Array
 from mlberth_serve.errors import BadRequestError, NotAcceptableError, UnsupportedTypeError
 from mlberth_serve.media_types import CSV, JSON, NPY, MediaType
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from mlberth_serve.codecs import npy
-from mlberth_serve.context import Context
 from mlberth_serve.errors import BadRequestError, NotAcceptableError
+from mlberth_serve.handler.context import Context
 from mlberth_serve.media_types import CSV, JSON, NPY
+from mlberth_serve.profiles.base import Profile
 from mlberth_serve.profiles.peer_formats import (
     read_json,
     read_npy,
@@ -18,7 +19,6 @@ from mlberth_serve.profiles.peer_formats import (
     write_json,
     write_sit_csv,
 )
-from mlberth_serve.profiles.profile import Profile
 
 _WRITERS = {JSON: write_json, CSV: write_sit_csv, NPY: npy.encode}
 

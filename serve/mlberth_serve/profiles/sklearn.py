@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from mlberth_serve.context import Context
 from mlberth_serve.errors import BadRequestError
 from mlberth_serve.frameworks.rows import explain_refusal
+from mlberth_serve.handler.context import Context
 from mlberth_serve.media_types import CSV, JSON, NPY
+from mlberth_serve.profiles.base import Profile
 from mlberth_serve.profiles.peer_formats import read_json, read_npy, read_smc_csv, unsupported, write_smc
-from mlberth_serve.profiles.profile import Profile
 
 log = logging.getLogger(__name__)
 

@@ -7,16 +7,16 @@ from typing import Any
 
 from mlberth.errors import ContractError, Fault
 from mlberth_serve import variables
-from mlberth_serve.context import Context
 from mlberth_serve.errors import UnsupportedTypeError
+from mlberth_serve.handler.context import Context
 from mlberth_serve.media_types import CSV, DEFAULT_CONTENT_TYPE, MediaType, parse_content_type
-from mlberth_serve.metrics import DECODE, ENCODE, PREDICT
+from mlberth_serve.profiles.base import Profile
 from mlberth_serve.profiles.peer_formats import CSV_WITH_CHARSET, write_smc
-from mlberth_serve.profiles.profile import Profile
 from mlberth_serve.profiles.xgboost_ensemble import Ensemble, EvaluationError, load_ensemble
 from mlberth_serve.profiles.xgboost_input import READS, InputError, kind_of, read_matrix
 from mlberth_serve.profiles.xgboost_output import ACCEPTS, VALID_KEYS, select, write_scores, write_selected
 from mlberth_serve.settings import Settings
+from mlberth_serve.shared.metrics_recorder import DECODE, ENCODE, PREDICT
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from mlberth.errors import Fault, ModelLoadError
 from mlberth_serve.frameworks import list_visible
 from mlberth_serve.frameworks.xgboost import is_pickle, load_booster
 from mlberth_serve.profiles.xgboost_input import LIBSVM_KIND
-from mlberth_serve.sample_payload import is_sample
+from mlberth_serve.usercode.sample_payloads import is_sample
 
 _VOTED = {"multi:softmax", "binary:hinge"}
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from tests.security.fuzz.fuzzing import mutated
 
-from mlberth.layout import BASE_DIR
+from mlberth.contract.layout import BASE_DIR
 from mlberth_serve import variables as serve_variables
 from mlberth_train import variables as train_variables
 

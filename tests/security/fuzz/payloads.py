@@ -12,7 +12,7 @@ import numpy as np
 from tests.security.fuzz.fuzzing import mutated
 
 from mlberth_serve.codecs import CODECS, READERS
-from mlberth_serve.codecs.codec import Array
+from mlberth_serve.codecs.base import Array
 
 IMAGES = [name for name in CODECS if name.startswith("image/")]
 _TEXT_WORDS = [

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from tests.security.fuzz.kills import NotAllowedError, kill_at
 
-from mlberth.archives import extract
 from mlberth.checkpoints.stores import IGNORED, Store
-from mlberth_serve.run_directory import replace_private
+from mlberth.code.archives import extract
+from mlberth_serve.shared.run_directory import replace_private
 
 OLD, NEW = "old" * 1000, "new" * 50_000
 

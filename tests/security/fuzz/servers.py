@@ -16,9 +16,9 @@ from pathlib import Path
 from tests.serve.running import Server, children_of, free_port
 from tests.support import wait_until
 
-from mlberth_serve.nginx import lay_out, nginx_argv
-from mlberth_serve.run_directory import RunDirectory
+from mlberth_serve.control.nginx.config import lay_out, nginx_argv
 from mlberth_serve.settings import Settings
+from mlberth_serve.shared.run_directory import RunDirectory
 
 Connect = Callable[[], socket.socket]
 ECHO = """\

@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.security.fuzz.archives import make_archive
 from tests.security.fuzz.fuzzing import Fuzzer
 
-from mlberth.archives import ArchiveError, Limits, extract
+from mlberth.code.archives import ArchiveError, Limits, extract
 
 SLOWEST = 5.0
 LONGEST_MESSAGE = 1000

@@ -16,15 +16,15 @@ import pytest
 from tests.security.fuzz.fuzzing import Fuzzer
 from tests.security.fuzz.jobs import make_environ, make_files, odd_jobs, right_files
 
+from mlberth.contract.layout import BASE_DIR, Layout
 from mlberth.errors import MlberthError
-from mlberth.layout import BASE_DIR, Layout
-from mlberth_serve.explanation import explain as explain_serve
-from mlberth_serve.nginx import snippets
+from mlberth_serve.control.explain import explain as explain_serve
+from mlberth_serve.control.nginx.config import snippets
 from mlberth_serve.settings import Settings
-from mlberth_train.explanation import explain as explain_train
-from mlberth_train.processing import make_job
+from mlberth_train.jobs.explain import explain as explain_train
+from mlberth_train.jobs.processing import make_job
+from mlberth_train.jobs.validation import faults_of
 from mlberth_train.settings import open_journal
-from mlberth_train.validation import faults_of
 
 SLOWEST = 5.0
 _SNIPPET = re.compile(r"[\w./$:;{}\[\]=\s-]*")

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from tests.security.fuzz.fuzzing import Fuzzer, mutated
 
-from mlberth.supervise import Outcome
-from mlberth_train.details import failure_details
-from mlberth_train.failure import LARGEST, failure_text, find_cause
-from mlberth_train.place import Place
-from mlberth_train.shortages import Shortages
+from mlberth.process.supervise import Outcome
+from mlberth_train.report.cause import LARGEST, failure_text, find_cause
+from mlberth_train.report.details import failure_details
+from mlberth_train.report.exhaustion import Shortages
+from mlberth_train.report.identity import Place
 
 SLOWEST = 2.0
 SECRET = "canary-word"

@@ -15,9 +15,9 @@ from tests.security.fuzz.fuzzing import Fuzzer, mutated
 from tests.security.fuzz.payloads import make_body, pickles
 from werkzeug.test import Client
 
-from mlberth_serve.application import Application
+from mlberth_serve.app.application import Application
+from mlberth_serve.app.content_encoding import decode_content
 from mlberth_serve.codecs import READERS
-from mlberth_serve.content_encoding import decode_content
 from mlberth_serve.errors import RequestError
 from mlberth_serve.media_types import parse_content_type
 from mlberth_serve.settings import Settings

@@ -25,7 +25,7 @@ from pathlib import Path
 from mlberth.checkpoints.ranks import read_rank
 from mlberth.checkpoints.stop_request import StopRequest
 from mlberth.checkpoints.stores import Checkpoint, Store
-from mlberth.training_environment import Environment
+from mlberth.contract.environment import Environment
 
 __all__ = ["Checkpoint", "StopRequest", "Store", "store"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mlberth.hosts import Hosts
-from mlberth.variables import Reader, Variable, optional, whole_number
+from mlberth.contract.hosts import Hosts
+from mlberth.envvars import Reader, Variable, optional, whole_number
 
 _COUNT = optional(whole_number(0, 2**31))
 # What the launchers tell each process: torchrun, and Open MPI.

@@ -12,8 +12,8 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from mlberth.contract.json_files import read_object
 from mlberth.errors import ContractError
-from mlberth.jsonfile import read_object
 
 RECORD = "mlberth-checkpoint.json"
 UPLOADING = ".sagemaker-uploading"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import mlberth
-from mlberth.arguments import to_argparse
 from mlberth.compat.values import Values
-from mlberth.exports import sm_variables, training_env
+from mlberth.contract.arguments import to_argparse
+from mlberth.contract.sm_variables import sm_variables, training_env
 
 
 class JobEnvironment(Values):

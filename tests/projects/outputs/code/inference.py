@@ -5,7 +5,7 @@ import itertools
 import flask
 import numpy as np
 
-from mlberth_serve.output import Response
+from mlberth_serve.handler.response import Response
 
 
 class Rendered:

@@ -1,0 +1,233 @@
+"""The WSGI application of one worker."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from mlberth.errors import ContractError, Fault
+from mlberth_serve import variables
+from mlberth_serve.app.body import read_body
+from mlberth_serve.app.http_response import Response, make_error_response, make_response
+from mlberth_serve.app.openapi import describe
+from mlberth_serve.errors import HandlerError, InternalError, NotLoadedError, RequestError
+from mlberth_serve.handler.context import Context, check_custom_attributes
+from mlberth_serve.handler.metrics import NoSink, Sink
+from mlberth_serve.handler.placement import here
+from mlberth_serve.handler.predictor import Answering
+from mlberth_serve.handler.response import finish
+from mlberth_serve.inference.handler_errors import explain
+from mlberth_serve.inference.load_handler import Handler, load_handler
+from mlberth_serve.inference.pipeline import Request, Transformer
+from mlberth_serve.inference.warm_up import warm_up
+from mlberth_serve.media_types import JSON, parse_content_type
+from mlberth_serve.profiles import PROFILES
+from mlberth_serve.settings import Settings
+from mlberth_serve.shared.metrics_recorder import ENVIRON_RECORDER, forget
+from mlberth_serve.shared.request_ids import ENVIRON_REQUEST_ID, request_id
+from mlberth_serve.usercode.user_code import failures_logged, find_program
+
+if TYPE_CHECKING:
+    import flask
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+log = logging.getLogger(__name__)
+
+_NO_SINK = NoSink()
+
+
+class Application:
+    """A WSGI callable: POST /invocations goes straight to the transformer, all else to Flask."""
+
+    def __init__(
+        self, settings: Settings, clock: Callable[[], float] = time.monotonic, sink: Sink = _NO_SINK
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._sink = sink
+        self._limit = settings.max_payload_bytes
+        self._handler: Handler | None = None
+        self._transformer: Answering | None = None
+        self._place = here(str(settings.layout.model), settings.gpus)
+        self.load_seconds = 0.0
+        """How long the latest load took."""
+
+    @property
+    def loaded(self) -> bool:
+        """Whether requests can be answered."""
+        return self._transformer is not None
+
+    def load(self) -> None:
+        """Load the user's code and the model, afresh on every call.
+
+        It runs in gunicorn's master, and again in a worker that needs a model of its own. When it
+        fails, with ModelLoadError or ContractError, what was loaded before stays.
+        """
+        start = self._clock()
+        with failures_logged():
+            self._handler, self._transformer = self._load()
+        self.load_seconds = self._clock() - start
+
+    def warm_up(self) -> None:
+        """Make ready to predict in this process, after the load and before the first request.
+
+        It runs in every worker. Raises ModelLoadError.
+        """
+        self._place = here(self._place.model_dir, self._settings.gpus)
+        assert self._handler is not None
+        assert self._transformer is not None
+        self._transformer.place(self._place.device)
+        with failures_logged():
+            warm_up(self._handler, self._transformer, self._settings.layout.model, self._make_context)
+
+    def documents(self) -> dict[str, bytes]:
+        """Return by path what no request changes, once the model is loaded: nginx answers it.
+
+        Execution parameters that are more than a body of JSON are left out; a worker answers them.
+        """
+        documents = {"/openapi.json": orjson.dumps(self._describe())}
+        with contextlib.suppress(RequestError):  # what the handler raises is told to who asks
+            body, status, headers = self._execution_parameters()
+            if status == 200 and headers == {"Content-Type": JSON}:
+                documents["/execution-parameters"] = body
+        return documents
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        if environ["PATH_INFO"] == "/invocations" and environ["REQUEST_METHOD"] == "POST":
+            response = self.respond(environ)
+            start_response(response.status_line, response.headers)
+            return [response.body]
+        environ[ENVIRON_REQUEST_ID] = request_id(environ)
+        return self._routes(environ, start_response)
+
+    def respond(self, environ: WSGIEnvironment) -> Response:
+        """Answer one prediction."""
+        name = environ[ENVIRON_REQUEST_ID] = request_id(environ)
+        try:
+            transformer, asked = self._ask(environ, name)
+            return _make_answer(transformer.transform(*asked), asked.context)
+        except Exception as error:  # noqa: BLE001 - every one is an answer
+            return _make_error(error, name)
+
+    @property
+    def most_batched(self) -> int:
+        """How many requests `respond_batch` may be given."""
+        return self._transformer.most_batched if self._transformer else 1
+
+    def respond_batch(self, environs: Sequence[WSGIEnvironment]) -> list[Response]:
+        """Answer several predictions, with one call of the model where that can be."""
+        assert isinstance(self._transformer, Transformer)
+        answers: dict[int, Response] = {}
+        asked: dict[int, Request] = {}
+        for place, environ in enumerate(environs):
+            name = environ[ENVIRON_REQUEST_ID] = request_id(environ)
+            try:
+                _, asked[place] = self._ask(environ, name)
+            except Exception as error:  # noqa: BLE001 - every one is an answer
+                answers[place] = _make_error(error, name)
+        results = self._transformer.transform_batch(list(asked.values()), self._make_context("", ""))
+        for (place, request), result in zip(asked.items(), results, strict=True):
+            if isinstance(result, RequestError):
+                answers[place] = _make_error(result, request.context.request_id)
+            else:
+                answers[place] = _make_answer(result, request.context)
+        return [answers[place] for place in range(len(environs))]
+
+    def _ask(self, environ: Mapping[str, Any], name: str) -> tuple[Answering, Request]:
+        """Return what answers a request, and what it is to be asked; raises RequestError."""
+        transformer = self._transformer
+        if not transformer:
+            raise NotLoadedError
+        deadline = self._clock() + self._settings.timeout
+        check_custom_attributes(environ)
+        body = read_body(environ, self._limit)
+        media_type = parse_content_type(environ.get("CONTENT_TYPE"))
+        accept = transformer.choose_accept(environ.get("HTTP_ACCEPT"))
+        context = self._make_context(media_type.name, accept, environ, name, deadline)
+        return transformer, Request(body, media_type, context)
+
+    @cached_property
+    def _routes(self) -> flask.Flask:
+        from mlberth_serve.app.routes import make_routes  # noqa: PLC0415 - Flask, which few workers ever need
+
+        return make_routes(lambda: self.loaded, self._execution_parameters, self._describe)
+
+    def _load(self) -> tuple[Handler, Answering]:
+        without_code = PROFILES[self._settings.profile].without_code
+        if without_code and not find_program(self._settings):
+            return Handler(model=None), without_code(self._settings)
+        accept = _default_accept(self._settings)
+        handler = load_handler(self._settings, self._make_context("", ""))
+        return handler, Transformer(handler, accept, self._settings.batch_max_size)
+
+    def _make_context(
+        self,
+        content_type: str,
+        accept: str,
+        environ: Mapping[str, Any] | None = None,
+        name: str = "",
+        deadline: float = math.inf,
+    ) -> Context:
+        recorder = environ.get(ENVIRON_RECORDER) if environ else None
+        return Context(
+            environ,
+            name,
+            content_type,
+            accept,
+            place=self._place,
+            sink=recorder or self._sink,
+            observe=recorder.observe if recorder else forget,
+            deadline=deadline,
+            clock=self._clock,
+        )
+
+    def _describe(self) -> Mapping[str, object]:
+        if not self._transformer:
+            raise NotLoadedError
+        return describe(self._transformer.reads, self._transformer.writes)
+
+    def _execution_parameters(self) -> tuple[bytes, int, dict[str, str]]:
+        """Return body, status and headers: the handler's own, or what the settings say."""
+        function = self._handler.execution_parameters_fn if self._handler else None
+        if not function:
+            return orjson.dumps(self._settings.execution_parameters), 200, {"Content-Type": JSON}
+        context = self._make_context("", JSON)
+        try:
+            body, content_type = finish(function(context), context)
+        except RequestError:
+            raise
+        except Exception as error:
+            raise explain(error, "execution_parameters_fn") from error
+        return body, context.response_status, context.response_headers | {"Content-Type": content_type}
+
+
+def _make_answer(answer: tuple[bytes, str], context: Context) -> Response:
+    return make_response(*answer, context.request_id, context.response_status, context.response_headers)
+
+
+def _make_error(error: Exception, name: str) -> Response:
+    """Return the answer to a request that failed, and log what only the log may tell."""
+    if isinstance(error, HandlerError):
+        log.error("request %s: %s failed", name, error.function, exc_info=error.__cause__)
+    elif not isinstance(error, RequestError):
+        log.error("request %s failed", name, exc_info=error)
+        error = InternalError()
+    return make_error_response(error, name)
+
+
+def _default_accept(settings: Settings) -> str:
+    try:
+        return parse_content_type(settings.default_accept).name
+    except RequestError:
+        found = repr(settings.default_accept)
+        raise ContractError(
+            Fault(variables.DEFAULT_ACCEPT.name, found, "a media type such as text/csv")
+        ) from None

@@ -1,0 +1,38 @@
+"""The application that a worker serves, with its model loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from mlberth_serve.settings import Settings
+
+if TYPE_CHECKING:
+    from mlberth_serve.app.application import Application
+    from mlberth_serve.app.wsgi_passthrough import Guest
+
+
+def load_application(environ: Mapping[str, str]) -> Application | Guest:
+    """Read the settings and return the user's application, or ours around their handler, loaded.
+
+    Raises ContractError for faulty settings, ModelLoadError for a model that cannot be loaded.
+    """
+    settings = Settings.from_environ(environ)
+    application = _make_guest(settings) if settings.serving_module else _make_application(settings)
+    application.load()
+    return application
+
+
+# Neither is imported where the other serves: that would take longer than all else before the model.
+
+
+def _make_application(settings: Settings) -> Application:
+    from mlberth_serve.app.application import Application  # noqa: PLC0415
+
+    return Application(settings)
+
+
+def _make_guest(settings: Settings) -> Guest:
+    from mlberth_serve.app.wsgi_passthrough import Guest  # noqa: PLC0415
+
+    return Guest(settings)

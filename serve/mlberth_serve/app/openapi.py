@@ -1,0 +1,130 @@
+"""What is served, as an OpenAPI 3.1 document: routes, bodies and errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import mlberth
+from mlberth_serve.app.http_response import JSON, REQUEST_ID
+from mlberth_serve.handler.context import CUSTOM_ATTRIBUTES, INFERENCE_ID, LONGEST_CUSTOM_ATTRIBUTES
+
+Document = dict[str, Any]
+
+STATUSES = {
+    400: "The body or a header cannot be read.",
+    404: "There is nothing at this path.",
+    405: "Allow names the methods that this path takes.",
+    406: "Nothing that Accept asks for can be written.",
+    413: "The body is larger than SAGEMAKER_MAX_PAYLOAD_IN_MB allows.",
+    415: "The Content-Type cannot be read.",
+    500: "The handler, or the server, failed.",
+    502: "The worker died with this request.",
+    503: "No model is ready.",
+    504: "There was no answer within SAGEMAKER_MODEL_SERVER_TIMEOUT seconds.",
+    507: "The handler ran out of memory, or the server of room to keep the request.",
+}
+"""What each error says; a handler may answer with others."""
+_EVERYWHERE = (500, 502, 503, 504)
+_ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message", "request_id"],
+            "properties": {name: {"type": "string"} for name in ("code", "message", "request_id")},
+        }
+    },
+}
+_EXECUTION_PARAMETERS = {
+    "type": "object",
+    "properties": {
+        "MaxConcurrentTransforms": {"type": "integer", "minimum": 1},
+        "BatchStrategy": {"enum": ["MULTI_RECORD", "SINGLE_RECORD"]},
+        "MaxPayloadInMB": {"type": "integer", "minimum": 0},
+    },
+}
+
+
+def describe(reads: Iterable[str], writes: Iterable[str]) -> Document:
+    """Return the document of a server that reads and writes bodies of some media types."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "A model, served by mlberth", "version": mlberth.__version__},
+        "paths": {
+            "/ping": {"get": _ping()},
+            "/invocations": {"post": _invocations(reads, writes)},
+            "/execution-parameters": {
+                "get": _get(
+                    "What a batch transform should know.", "executionParameters", _EXECUTION_PARAMETERS
+                )
+            },
+            "/openapi.json": {"get": _get("This document.", "openapi", {"type": "object"})},
+            "/": {"options": _get("The same, as model servers have it.", "description", {"type": "object"})},
+        },
+        "components": {
+            "schemas": {"Error": _ERROR},
+            "headers": {
+                "RequestId": {
+                    "description": "The request's id, also in the log.",
+                    "schema": {"type": "string"},
+                }
+            },
+            "responses": {f"Error{status}": _error(text) for status, text in STATUSES.items()},
+        },
+    }
+
+
+def _ping() -> Document:
+    return {
+        "operationId": "ping",
+        "summary": "Whether the model is ready.",
+        "responses": {
+            "200": {"description": "A worker has loaded the model."},
+            "405": _reference(405),
+            "503": _reference(503),
+        },
+    }
+
+
+def _invocations(reads: Iterable[str], writes: Iterable[str]) -> Document:
+    return {
+        "operationId": "invocations",
+        "summary": "Predict.",
+        "parameters": [_header(CUSTOM_ATTRIBUTES, LONGEST_CUSTOM_ATTRIBUTES), _header(INFERENCE_ID, 64)],
+        "requestBody": {"required": True, "content": {name: {} for name in reads}},
+        "responses": {
+            "200": {
+                "description": "The prediction, as Accept asks for it.",
+                "headers": {REQUEST_ID: {"$ref": "#/components/headers/RequestId"}},
+                "content": {name: {} for name in writes},
+            }
+        }
+        | _errors(400, 406, 413, 415, 507),
+    }
+
+
+def _get(summary: str, name: str, schema: Document) -> Document:
+    answer = {"description": summary, "content": {JSON: {"schema": schema}}}
+    return {"operationId": name, "summary": summary, "responses": {"200": answer} | _errors()}
+
+
+def _header(name: str, most: int) -> Document:
+    return {"name": name, "in": "header", "schema": {"type": "string", "maxLength": most}}
+
+
+def _errors(*statuses: int) -> Document:
+    return {str(status): _reference(status) for status in sorted({*statuses, 405, *_EVERYWHERE})}
+
+
+def _reference(status: int) -> Document:
+    return {"$ref": f"#/components/responses/Error{status}"}
+
+
+def _error(text: str) -> Document:
+    return {
+        "description": text,
+        "headers": {REQUEST_ID: {"$ref": "#/components/headers/RequestId"}},
+        "content": {JSON: {"schema": {"$ref": "#/components/schemas/Error"}}},
+    }

@@ -1,0 +1,107 @@
+"""How gunicorn is started: its command, its settings and its environment."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mlberth_serve.control.nginx.config import wants_access_log
+from mlberth_serve.control.port import listen_address
+from mlberth_serve.control.python_command import python_command
+from mlberth_serve.settings import Settings
+from mlberth_serve.shared.run_directory import GenerationDirectory, write_private
+
+APPLICATION = "mlberth_serve.wsgi:application"
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+# gunicorn would read these; its settings are ours alone.
+IGNORED = ("GUNICORN_CMD_ARGS", "GUNICORN_PID", "GUNICORN_FD", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS")
+# glibc gives what is freed back to the kernel at once, which clears each page anew for the next large body.
+_KEPT_BYTES = 32 * 1024 * 1024
+_ALLOCATOR = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a folder in memory; gunicorn makes files of its own name there
+
+
+def gunicorn_argv(folder: GenerationDirectory) -> list[str]:
+    """Return the command that runs gunicorn's master."""
+    return python_command("mlberth_serve.worker.master", "main", str(folder.path))
+
+
+def gunicorn_settings(
+    settings: Settings,
+    folder: GenerationDirectory,
+    *,
+    behind_nginx: bool,
+    may_write: Callable[[str, int], bool] = os.access,
+) -> dict[str, Any]:
+    """Return gunicorn's settings by its own names."""
+    return {
+        "bind": f"unix:{folder.socket}" if behind_nginx else listen_address(settings),
+        "umask": 0o077,
+        "workers": settings.workers,
+        "worker_class": "mlberth_serve.worker.worker.Worker",
+        # Whether connections are kept; the worker knows how long. Behind nginx one that is kept may have to
+        # be closed just when nginx uses it again.
+        "keepalive": 0 if behind_nginx and not settings.retry else 1,
+        "max_requests": settings.max_requests or 0,
+        "max_requests_jitter": (settings.max_requests or 0) // 10,
+        # nginx answers 504 after the timeout; a second later gunicorn replaces the worker that hangs.
+        "timeout": math.ceil(settings.timeout) + 1,
+        # For a reload, whose requests may take all their time; in a stop the supervisor is stricter.
+        "graceful_timeout": math.ceil(max(settings.stop_grace, settings.timeout + 1)),
+        # The heartbeat of a worker is a file's time stamp, which must not wait for a disk.
+        "worker_tmp_dir": _SHARED_MEMORY if may_write(_SHARED_MEMORY, os.W_OK) else str(folder.path),
+        "logger_class": "mlberth_serve.worker.gunicorn_logger.GunicornLog",
+        "limit_request_line": 8190,
+        "limit_request_fields": 100,
+        "limit_request_field_size": 8190,
+        # The C parser is chosen silently where an old one is installed, and lets through what this refuses.
+        "http_parser": "python",
+        "control_socket_disable": True,
+        # Over a unix socket gunicorn trusts every peer: let no header change the request's environment.
+        "secure_scheme_headers": {},
+        "forwarder_headers": "",
+        "forwarded_allow_ips": "",
+    }
+
+
+def write_command(
+    settings: Settings,
+    folder: GenerationDirectory,
+    *,
+    behind_nginx: bool,
+    heartbeats: int,
+    metrics: int | None,
+    application: str = APPLICATION,
+) -> None:
+    """Write down for gunicorn's master what it is to serve, and how.
+
+    `heartbeats` and `metrics` are the descriptors of the memory that it shares with the supervisor.
+    """
+    command = {
+        "application": application,
+        "behind_nginx": behind_nginx,
+        "heartbeats": heartbeats,
+        "metrics": metrics,
+        "log_level": settings.log_level,
+        "log_format": settings.log_format,
+        "access_log": wants_access_log(settings),
+        "most_memory": settings.max_memory_bytes,
+        "settings": gunicorn_settings(settings, folder, behind_nginx=behind_nginx),
+    }
+    write_private(folder.gunicorn, json.dumps(command, indent=2) + "\n")
+
+
+def gunicorn_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of gunicorn and its workers.
+
+    One thread for each numeric library, unless a variable says otherwise: a model that is loaded with
+    a started thread pool deadlocks in a forked worker, and there is a worker for each CPU. ONNX Runtime
+    starts a thread when it is imported, and reports to its makers, unless it is told not to. Each
+    process may keep 32 MB of memory that large bodies have left behind.
+    """
+    defaults = dict.fromkeys(_THREADS, "1") | dict.fromkeys(_ALLOCATOR, str(_KEPT_BYTES))
+    defaults |= {"PYTHONUNBUFFERED": "1", "ORT_DISABLE_TELEMETRY": "1"}
+    return defaults | {name: value for name, value in environ.items() if name not in IGNORED}

@@ -1,0 +1,124 @@
+"""One gunicorn with its model and its workers: started in stages, watched, and told to end."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mlberth.errors import Fault, PlatformError
+from mlberth.process.children import Child, exit_code, signal_group, start
+from mlberth_serve.control.commands import gunicorn_argv, gunicorn_environment, write_command
+from mlberth_serve.control.install_code import preparation_argv, prepared_environment
+from mlberth_serve.settings import Settings
+from mlberth_serve.shared import failure_report
+from mlberth_serve.shared.heartbeat import Heartbeats
+from mlberth_serve.shared.metrics_memory import MetricsBoard
+from mlberth_serve.shared.run_directory import GenerationDirectory
+
+GUNICORN = "gunicorn"
+_LATE_SECONDS = 2.0
+"""How long after its timeout a request's worker still counts as alive: it is being replaced."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A child that is started when the one before it has ended well; the last is to live on."""
+
+    name: str
+    argv: Sequence[str]
+    env: Mapping[str, str]
+
+
+class Generation:
+    """The stages of one gunicorn; `child` is the one that runs, or the one that has ended badly."""
+
+    def __init__(
+        self,
+        folder: GenerationDirectory,
+        settings: Settings,
+        environ: Mapping[str, str],
+        *,
+        preparing: bool,
+        behind_nginx: bool,
+        application: str,
+        board: MetricsBoard | None,
+    ) -> None:
+        self.folder = folder
+        self._settings = settings
+        self._heartbeats = Heartbeats.create(settings.workers)
+        self._shared = [self._heartbeats.descriptor, *([board.descriptor] if board else [])]
+        folder.path.mkdir(mode=0o700)
+        write_command(
+            settings,
+            folder,
+            behind_nginx=behind_nginx,
+            heartbeats=self._heartbeats.descriptor,
+            metrics=board.descriptor if board else None,
+            application=application,
+        )
+        prepared = prepared_environment(environ, settings, folder)
+        self._stages = [Stage(GUNICORN, gunicorn_argv(folder), gunicorn_environment(prepared))]
+        if preparing:
+            self._stages.insert(0, Stage("preparation", preparation_argv(folder), environ))
+        self._name, self.child = self._start_stage()
+
+    def advance(self) -> None:
+        """Start the next stage where the one before has ended well."""
+        if self._stages and self.child.returncode == 0:
+            self._name, self.child = self._start_stage()
+
+    def _start_stage(self) -> tuple[str, Child]:
+        stage = self._stages.pop(0)
+        log.debug("starting %s: %s", stage.name, stage.argv)
+        child = start(stage.argv, env=stage.env, pass_fds=[] if self._stages else self._shared)
+        if not self._stages:
+            self._heartbeats.close()
+        return stage.name, child
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it has ended, or is about to."""
+        return self.child.returncode is not None or failure_report.read(self.folder.failure) is not None
+
+    def cause(self) -> failure_report.Failure:
+        """Return why it has failed."""
+        return failure_report.read(self.folder.failure) or why_gone(self._name, self.child.returncode)
+
+    def living_workers(self, now: float) -> int:
+        """Return how many workers have loaded the model and have given a sign of life in time."""
+        limit = self._settings.timeout + _LATE_SECONDS
+        return sum(pulse.is_alive(now, limit) for pulse in self._heartbeats.pulses())
+
+    def is_complete(self) -> bool:
+        """Tell whether every worker has loaded the model."""
+        return all(pulse.loaded for pulse in self._heartbeats.pulses())
+
+    def end(self) -> None:
+        """Let its workers answer what they have, and end."""
+        self._begin_no_stage()
+        if self.child.returncode is None:
+            self.child.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it at once, whatever it is at."""
+        self._begin_no_stage()
+        signal_group(self.child, signal.SIGKILL)
+
+    def _begin_no_stage(self) -> None:
+        if self._stages:
+            self._stages.clear()
+            self._heartbeats.close()
+
+
+def why_gone(name: str, returncode: int) -> failure_report.Failure:
+    """Explain the end of a child that nobody asked to end."""
+    code = exit_code(returncode)
+    found = f"killed by {signal.Signals(-returncode).name}" if returncode < 0 else f"exit code {code}"
+    fault = Fault(name, found, "a process that lives as long as the server", "Its last words are above.")
+    return failure_report.Failure(
+        failure_report.describe(PlatformError(fault)).line, code or PlatformError.exit_code
+    )

@@ -1,0 +1,70 @@
+"""`mlberth health`: what an image's HEALTHCHECK runs."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlberth.envvars import Reader
+from mlberth_serve import variables
+
+_FIRST_PROCESS = Path("/proc/1/cmdline")
+_SECONDS = 4.0
+_LONGEST_ANSWER = 64 * 1024
+
+
+def health(environ: Mapping[str, str], first_process: Path = _FIRST_PROCESS) -> tuple[bool, str]:
+    """Ask the server of this container whether it is ready; returns that, and what it said.
+
+    A container that does something else than serve, such as training, is healthy as long as it runs.
+    """
+    words = first_process.read_bytes().split(b"\0")
+    if b"serve" not in [word.rpartition(b"/")[2] for word in words]:
+        return True, "not serving"
+    reader = Reader(environ)
+    host, port = reader.get(variables.HOST), reader.get(variables.PORT)
+    tls = bool(reader.get(variables.TLS_CERT))
+    reader.check()
+    return ping(_reachable(host), port, tls=tls)
+
+
+def ping(host: str, port: int, timeout: float = _SECONDS, *, tls: bool = False) -> tuple[bool, str]:
+    """Send GET /ping; returns whether the answer is 200 within `timeout` seconds, and its body."""
+    try:
+        with _connect(host, port, timeout, tls=tls) as connection:
+            connection.sendall(b"GET /ping HTTP/1.0\r\n\r\n")
+            answer = bytearray()
+            while (part := connection.recv(4096)) and len(answer) < _LONGEST_ANSWER:
+                answer += part
+    except OSError as error:
+        return False, f"no answer at {host}:{port}: {error}"
+    head, _, body = bytes(answer).partition(b"\r\n\r\n")
+    status = head.partition(b"\r\n")[0]
+    text = body.strip() or status or b"no answer"
+    return status.split()[1:2] == [b"200"], text.decode(errors="replace")
+
+
+def _connect(host: str, port: int, timeout: float, *, tls: bool) -> socket.socket:
+    connection = socket.create_connection((host, port), timeout)
+    if not tls:
+        return connection
+    import ssl  # noqa: PLC0415 - most servers need none of it
+
+    # Our own server, at our own address: for what names its certificate is good is the clients' concern.
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        return context.wrap_socket(connection)
+    except OSError:
+        connection.close()
+        raise
+
+
+def _reachable(host: str) -> str:
+    """Return an address of this container for the one it listens on, which may be all of them."""
+    if not ipaddress.ip_address(host).is_unspecified:
+        return host
+    return "::1" if ":" in host else "127.0.0.1"

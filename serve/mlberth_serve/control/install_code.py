@@ -1,0 +1,87 @@
+"""The user's code, fetched and its requirements installed before any worker starts.
+
+This runs in a process of its own, below the supervisor: /ping is answered and a stop is obeyed while a
+download or pip takes its time, and pip never runs in a worker.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlberth import logs
+from mlberth.code.install import REQUIREMENTS, install, install_command
+from mlberth.code.sources import S3, fetch_code
+from mlberth.paths import is_file
+from mlberth.process.children import exit_code
+from mlberth.process.signals import SignalQueue
+from mlberth_serve import variables
+from mlberth_serve.control.python_command import python_command
+from mlberth_serve.settings import Settings
+from mlberth_serve.shared import failure_report
+from mlberth_serve.shared.run_directory import GenerationDirectory
+from mlberth_serve.usercode.serving_module import find_code
+
+
+def preparation_argv(folder: GenerationDirectory) -> list[str]:
+    """Return the command that prepares the user's code."""
+    return python_command("mlberth_serve.__main__", "prepare", str(folder.path))
+
+
+def needs_preparation(settings: Settings) -> bool:
+    """Tell whether code is to be fetched or a package installed.
+
+    Raises ContractError where the code, or the program in it, is not where a variable says.
+    """
+    if must_fetch(settings):
+        return True
+    folder = find_requirements(settings)
+    return folder is not None and install_command(sys.executable, folder, settings.installs) is not None
+
+
+def find_requirements(settings: Settings) -> Path | None:
+    """Return the folder of the code, whose requirements are installed; None where there is none.
+
+    A model without a handler may bring requirements too, in its `code/`. Raises ContractError.
+    """
+    if program := find_code(settings):
+        return program.folder
+    folder = settings.layout.model / "code"
+    return folder if not settings.safe_models_only and is_file(folder / REQUIREMENTS) else None
+
+
+def must_fetch(settings: Settings) -> bool:
+    """Tell whether the code has to be downloaded or unpacked; a folder is used where it is."""
+    source = settings.submit_directory
+    return source is not None and (source.startswith(S3) or is_file(Path(source)))
+
+
+def prepared_environment(
+    environ: Mapping[str, str], settings: Settings, folder: GenerationDirectory
+) -> dict[str, str]:
+    """Return the environment for what runs the code: it names the folder that the code was put into."""
+    fetched = {variables.SUBMIT_DIRECTORY.name: str(folder.code)} if must_fetch(settings) else {}
+    return {**environ, **fetched}
+
+
+def prepare(environ: Mapping[str, str], folder: GenerationDirectory) -> int:
+    """Fetch and install; returns the exit code, and leaves the cause of a failure for the supervisor."""
+    try:
+        settings = Settings.from_environ(environ)
+        logs.configure(settings.log_level, form=settings.log_format)
+        if must_fetch(settings):
+            assert settings.submit_directory is not None
+            where = variables.SUBMIT_DIRECTORY.name
+            fetch_code(settings.submit_directory, folder.code, environ, where=where)
+        environ = prepared_environment(environ, settings, folder)
+        folder_of_code = find_requirements(Settings.from_environ(environ))
+        if folder_of_code is None:
+            return 0
+        with SignalQueue() as signals:
+            stopped_by = install(
+                folder_of_code, settings.installs, python=sys.executable, environ=environ, signals=signals
+            )
+        return exit_code(-stopped_by) if stopped_by else 0
+    except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor must hear of it
+        return failure_report.record(folder.failure, error).exit_code

@@ -1,0 +1,82 @@
+"""The file that GET /metrics is answered from: written by the supervisor once a second, replaced by rename.
+
+So a scrape waits for no worker, and costs none of them anything.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from mlberth_serve.control.metrics.process_memory import Memory, read_proportional, read_resident
+from mlberth_serve.control.nginx.direct_responses import FrontAnswers
+from mlberth_serve.shared import metrics_memory
+from mlberth_serve.shared.metrics_memory import MetricsBoard
+from mlberth_serve.shared.run_directory import RunDirectory, replace_private
+
+_EVERY_SECONDS = 1.0
+_MEMORY_SECONDS = 15.0
+"""How often the PSS is worked out, which takes the worker's time."""
+
+log = logging.getLogger(__name__)
+
+
+class Exporter:
+    """Keeps the file fresh; call `refresh` often."""
+
+    def __init__(
+        self,
+        run: RunDirectory,
+        board: MetricsBoard,
+        workers: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._run = run
+        self._board = board
+        self._workers = workers
+        self._clock = clock
+        self._started = time.time()
+        self._front = FrontAnswers(run.path)
+        self._proportional: dict[int, int | None] = {}
+        self._next = self._next_memory = clock()
+        self._failed = False
+
+    def refresh(self, loaded: int) -> None:
+        """Write the file anew if it is a second old; a fault is logged once and ends nothing.
+
+        `loaded` is how many workers have loaded the model.
+        """
+        now = self._clock()
+        if now < self._next:
+            return
+        self._next = now + _EVERY_SECONDS
+        try:
+            self._write(now, loaded)
+        except Exception:
+            if not self._failed:
+                log.exception("/metrics is not kept up to date")
+            self._failed = True
+
+    def _write(self, now: float, loaded: int) -> None:
+        # The library is imported when the server is ready, so that no start waits for it.
+        from mlberth_serve.control.metrics.prometheus import Server, render  # noqa: PLC0415
+
+        self._front.refresh()
+        pages = self._board.read()
+        pids = [int(page.number(metrics_memory.PID)) for page in pages]
+        server = Server(
+            started=self._started,
+            workers=self._workers,
+            loaded=loaded,
+            front=self._front.counts,
+            memory=self._measure(pids, now),
+        )
+        replace_private(self._run.metrics, render(pages, server))
+
+    def _measure(self, pids: list[int], now: float) -> dict[int, Memory]:
+        resident = {pid: size for pid in pids if (size := read_resident(pid))}
+        if now >= self._next_memory or not resident.keys() <= self._proportional.keys():
+            self._next_memory = now + _MEMORY_SECONDS
+            self._proportional = {pid: read_proportional(pid, size) for pid, size in resident.items()}
+        return {pid: Memory(size, self._proportional[pid]) for pid, size in resident.items()}

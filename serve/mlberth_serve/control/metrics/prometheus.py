@@ -1,0 +1,161 @@
+"""The page of GET /metrics: what all workers counted, added up, in Prometheus' text form.
+
+Every label is one of a few words of ours; the handler's own labels are bounded by the room in a page.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from itertools import accumulate
+from operator import add
+
+from prometheus_client import generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+
+from mlberth import __version__
+from mlberth_serve.control.metrics.process_memory import Memory
+from mlberth_serve.shared import metrics_memory
+from mlberth_serve.shared.metrics_memory import BUCKETS, CLASSES, DURATIONS, ROUTES, SIZES, Histogram, Page
+
+_DURATIONS = {
+    "request": "Predictions, from a worker's first look at the request to its whole answer.",
+    "queue": "Predictions, from the front's whole request to a worker's first look at it.",
+    "decode": "input_fn, or the codec in its place.",
+    "predict": "predict_fn or transform_fn.",
+    "encode": "output_fn, or the codec in its place.",
+}
+_SUFFIXES = {"counter": "", "error": "_errors", "time": "_seconds", "size": "_bytes", "percent": "_percent"}
+_COUNTERS = ("counter", "error")
+
+
+@dataclass(frozen=True)
+class Server:
+    """What the supervisor knows that no worker counts."""
+
+    started: float
+    """Seconds since the epoch."""
+    workers: int
+    """How many there are to be."""
+    loaded: int
+    """How many have loaded the model."""
+    front: Mapping[int, int] = field(default_factory=dict)
+    """How many requests nginx answered without a worker, by status."""
+    memory: Mapping[int, Memory] = field(default_factory=dict)
+    """What each living worker uses, by its process id."""
+
+
+def render(pages: Sequence[Page], server: Server) -> str:
+    """Return the text of every metric."""
+    return generate_latest(_Families([*_server(pages, server), *_requests(pages), *_handler(pages)])).decode()
+
+
+@dataclass(frozen=True)
+class _Families:
+    families: Iterable[Metric]
+
+    def collect(self) -> Iterable[Metric]:
+        """Return what prometheus_client writes."""
+        return self.families
+
+
+def _server(pages: Sequence[Page], server: Server) -> Iterator[Metric]:
+    build = GaugeMetricFamily("mlberth_build_info", "Always 1.", labels=("version", "python"))
+    build.add_metric((__version__, platform.python_version()), 1)
+    yield build
+    yield GaugeMetricFamily("mlberth_start_time_seconds", "When the server was started.", server.started)
+    yield GaugeMetricFamily("mlberth_workers", "Workers that have loaded the model.", server.loaded)
+    starts = _sum(pages, metrics_memory.STARTS)
+    text = "Workers started beyond the first ones."
+    yield CounterMetricFamily("mlberth_worker_restarts", text, max(0, starts - server.workers))
+    slowest = max((page.number(metrics_memory.LOAD_SECONDS) for page in pages), default=0)
+    yield GaugeMetricFamily("mlberth_model_load_seconds", "How long the model took to load.", slowest)
+    resident = GaugeMetricFamily("mlberth_worker_resident_bytes", "RSS of a worker.", labels=("worker",))
+    proportional = GaugeMetricFamily(
+        "mlberth_worker_proportional_bytes",
+        "PSS of a worker: what it shares is divided among the sharers.",
+        labels=("worker",),
+    )
+    for number, page in enumerate(pages):
+        memory = server.memory.get(int(page.number(metrics_memory.PID)))
+        if memory:
+            resident.add_metric((str(number),), memory.resident)
+            if memory.proportional is not None:
+                proportional.add_metric((str(number),), memory.proportional)
+    yield from (resident, proportional)
+    text = "Answers without a worker's: refused, too late, or of a worker that died."
+    front = CounterMetricFamily("mlberth_front_answers", text, labels=("status",))
+    for status, count in sorted(server.front.items()):
+        front.add_metric((str(status),), count)
+    yield front
+    busy = sum(
+        page.number(metrics_memory.BUSY) for page in pages if page.number(metrics_memory.PID) in server.memory
+    )
+    yield GaugeMetricFamily("mlberth_requests_in_flight", "Requests that workers are working on.", busy)
+
+
+def _requests(pages: Sequence[Page]) -> Iterator[Metric]:
+    requests = CounterMetricFamily(
+        "mlberth_requests", "Requests that workers have answered.", labels=("route", "status")
+    )
+    for route, path in enumerate(ROUTES):
+        for status, name in enumerate(CLASSES):
+            requests.add_metric((path, name), sum(page.requests(route, status) for page in pages))
+    yield requests
+    cut_off = _sum(pages, metrics_memory.CUT_OFF)
+    yield CounterMetricFamily("mlberth_requests_cut_off", "Requests whose worker died.", cut_off)
+    if not pages:
+        return
+    for number, name in enumerate(DURATIONS):
+        total = _add(page.histogram(number) for page in pages)
+        yield _family(f"mlberth_{name}_seconds", _DURATIONS[name], BUCKETS, total)
+    text = "Requests that were predicted in one call, where several may be."
+    yield _family("mlberth_batch_size", text, SIZES, _add(page.batches() for page in pages))
+
+
+def _add(histograms: Iterable[Histogram]) -> Histogram:
+    return reduce(add, histograms)
+
+
+def _family(name: str, text: str, bounds: Iterable[float], total: Histogram) -> Metric:
+    names = [*(f"{bound:g}" for bound in bounds), "+Inf"]
+    buckets = list(zip(names, accumulate(total.counts), strict=True))
+    return HistogramMetricFamily(name, text, buckets=buckets, sum_value=total.total)
+
+
+def _handler(pages: Sequence[Page]) -> Iterator[Metric]:
+    """Yield what `context.metrics` was given: counts as counters, all else as sum and count."""
+    text = "Values of context.metrics beyond what a worker keeps."
+    dropped = _sum(pages, metrics_memory.DROPPED)
+    yield CounterMetricFamily("mlberth_handler_metrics_dropped", text, dropped)
+    totals: dict[metrics_memory.Series, tuple[float, float]] = {}
+    for page in pages:
+        for series, total, count in page.entries():
+            before = totals.get(series, (0.0, 0.0))
+            totals[series] = before[0] + total, before[1] + count
+    families: dict[str, tuple[bool, Metric]] = {}
+    for series, (total, count) in totals.items():
+        name = "handler_" + series.name.removesuffix("_total") + _SUFFIXES.get(series.kind, "")
+        is_counter = series.kind in _COUNTERS
+        new = Metric(name, "From the handler.", "counter" if is_counter else "summary")
+        of_counters, family = families.setdefault(name, (is_counter, new))
+        if of_counters != is_counter:  # one name for two kinds: the first has it
+            continue
+        labels = dict(series.labels)
+        if is_counter:
+            family.add_sample(name + "_total", labels, total)
+        else:
+            family.add_sample(name + "_sum", labels, total)
+            family.add_sample(name + "_count", labels, count)
+    yield from (family for _, family in families.values())
+
+
+def _sum(pages: Sequence[Page], cell: int) -> float:
+    return sum(page.number(cell) for page in pages)

@@ -1,0 +1,128 @@
+"""nginx: what differs from run to run, rendered from the settings; the rest is the static nginx.conf.
+
+What is rendered is made of numbers, and of an address that was parsed, so that no variable can bring
+a directive of its own. The socket is named relative to the private folder, in which nginx is started.
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mlberth.contract.resources import memory_limit
+from mlberth.errors import ContractError, Fault
+from mlberth.paths import is_file
+from mlberth_serve import variables
+from mlberth_serve.control.nginx.direct_responses import FRONT_SNIPPETS
+from mlberth_serve.control.nginx.tls import TLS_SNIPPET
+from mlberth_serve.control.port import listen_address
+from mlberth_serve.settings import Settings
+from mlberth_serve.shared.access_log import access_snippets
+from mlberth_serve.shared.run_directory import RunDirectory, write_private
+from mlberth_serve.worker.revocation import MOST
+
+STATIC_CONF = Path(__file__).parents[2] / "nginx.conf"
+_CHECK_SECONDS = 30
+_LEAST_BUFFER = 128 * 1024
+_BUFFERS_SHARE = 8
+"""A full house of requests in flight, each with its body in memory, takes one part in so many of it."""
+
+
+def wants_access_log(settings: Settings) -> bool:
+    """Tell whether a line is logged for each request."""
+    return settings.access_log or settings.log_level <= logging.DEBUG
+
+
+def nginx_argv(executable: str, run: RunDirectory) -> list[str]:
+    """Return the command that runs nginx in the private folder."""
+    # -e: until it has read its configuration, nginx would log to a file that only root can write.
+    return [executable, "-e", "stderr", "-p", f"{run.path}/", "-c", str(run.nginx_conf)]
+
+
+def body_buffer(settings: Settings, memory: int) -> int:
+    """Return up to how many bytes of a body nginx keeps in memory; the rest of it goes through a file.
+
+    It allocates no more than a body's Content-Length. A file costs it more than twice the CPU.
+    """
+    slots = settings.max_in_flight or settings.max_concurrent_transforms or settings.workers
+    affordable = max(_LEAST_BUFFER, memory // _BUFFERS_SHARE // slots)
+    return min(affordable, settings.max_payload_bytes or affordable)
+
+
+def snippets(
+    settings: Settings, *, as_root: bool, memory: Callable[[], int] = memory_limit
+) -> dict[str, str]:
+    """Return what goes into main.d, http.d and server.d, by its path below the private folder."""
+    milliseconds = round(settings.timeout * 1000)
+    server = [
+        f"listen {listen_address(settings)}{' ssl' if settings.tls else ''};",
+        f"client_max_body_size {settings.max_payload_bytes or 0};",
+        f"client_body_buffer_size {body_buffer(settings, memory())};",
+        f"proxy_read_timeout {milliseconds}ms;",
+    ]
+    if settings.serving_module:
+        server.append("set $others app;")
+    if settings.retry:
+        server.append("set $retry on;")
+    files = {
+        "http.d/upstream.conf": upstreams(settings),
+        "server.d/server.conf": "\n".join(server) + "\n",
+    }
+    if settings.tls:
+        files["server.d/tls.conf"] = TLS_SNIPPET
+    if wants_access_log(settings):
+        files |= access_snippets(settings.log_format)
+    if settings.metrics:
+        files |= FRONT_SNIPPETS
+    if as_root:
+        # One owner for nginx, gunicorn and the private folder, and no capability needed to change it.
+        files["main.d/user.conf"] = "user root;\n"
+    return files
+
+
+def upstreams(settings: Settings) -> str:
+    """Return the one socket under two names: `app` has the limit of requests in flight, `again` has none.
+
+    A zone makes the limit that of all of nginx's processes together.
+    """
+    limit = f" max_conns={settings.max_in_flight}" if settings.max_in_flight else ""
+    # A connection that is kept may be closed just when it is to be used, and needs the retry for that.
+    keep = (
+        f"    keepalive {settings.workers * MOST};\n    keepalive_requests 100000;\n"
+        if settings.retry
+        else ""
+    )
+    server = "    server unix:gunicorn.sock max_fails=0"
+    return (
+        f"upstream app {{\n    zone app 64k;\n{server}{limit};\n{keep}}}\n"
+        f"upstream again {{\n    zone again 64k;\n{server};\n}}\n"
+    )
+
+
+def lay_out(run: RunDirectory, settings: Settings, *, as_root: bool) -> None:
+    """Make the private folder what nginx is to find there; raises ContractError for a missing nginx.conf."""
+    conf = settings.nginx_conf or STATIC_CONF
+    if not is_file(conf):
+        raise ContractError(Fault(variables.NGINX_CONF.name, repr(str(conf)), "a file that exists"))
+    run.nginx_conf.symlink_to(conf.resolve())
+    if settings.tls:
+        settings.tls.link(run.path)
+    for name, text in snippets(settings, as_root=as_root).items():
+        path = run.path / name
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        write_private(path, text)
+
+
+def check_own_conf(argv: Sequence[str], run: RunDirectory, settings: Settings) -> None:
+    """Raise ContractError with nginx's own words where it refuses the user's nginx.conf."""
+    if settings.nginx_conf is None:
+        return
+    test = [*argv, "-t"]
+    done = subprocess.run(test, cwd=run.path, capture_output=True, check=False, timeout=_CHECK_SECONDS)
+    if done.returncode:
+        # It repeats what it has read, in whatever encoding.
+        said = done.stderr.decode(errors="backslashreplace")
+        found = " ".join(said.replace(str(run.nginx_conf), str(settings.nginx_conf)).split())
+        raise ContractError(Fault(variables.NGINX_CONF.name, found, "a file that passes `nginx -t`"))

@@ -1,0 +1,271 @@
+"""The supervisor: starts nginx and gunicorn, watches both, and stops them in order."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from shutil import which
+
+from mlberth import logs
+from mlberth.errors import DependencyError, Fault, MlberthError
+from mlberth.process.children import Child, reap
+from mlberth.process.descendants import end_descendants
+from mlberth.process.kernel import adopt_orphans, finish_turns
+from mlberth.process.signals import STOP, SignalQueue
+from mlberth_serve import variables
+from mlberth_serve.control.commands import APPLICATION, IGNORED
+from mlberth_serve.control.generation import Generation, why_gone
+from mlberth_serve.control.install_code import needs_preparation
+from mlberth_serve.control.metrics.exporter import Exporter
+from mlberth_serve.control.nginx import error_log
+from mlberth_serve.control.nginx.process import Front
+from mlberth_serve.control.nginx.tls import Certificate
+from mlberth_serve.control.port import check_port, listen_address
+from mlberth_serve.control.readiness import LOADING, READY, STOPPING, Readiness, assess
+from mlberth_serve.control.reload import Succession
+from mlberth_serve.settings import Settings
+from mlberth_serve.shared import failure_report
+from mlberth_serve.shared.metrics_memory import MetricsBoard
+from mlberth_serve.shared.run_directory import RunDirectory
+
+NGINX = "nginx"
+_LOADING_POLL = 0.02
+_POLL = 0.5
+_GUNICORN_STOP_SECONDS = 2.0
+"""What gunicorn needs of the grace when nginx has drained: no request is left then."""
+_POLITE_SECONDS = 1.0
+_WITHOUT_NGINX = (
+    "%s: gunicorn answers alone. That costs: no port before the model is loaded, /ping waits behind "
+    "predictions, and the model cannot be reloaded"
+)
+
+log = logging.getLogger(__name__)
+
+
+def serve(
+    environ: Mapping[str, str], *, application: str = APPLICATION, clock: Callable[[], float] = time.monotonic
+) -> int:
+    """Serve until a stop signal comes or a child ends unasked; returns the exit code.
+
+    Raises MlberthError for what is wrong before anything has started.
+    """
+    began = clock()
+    settings = Settings.from_environ(environ)
+    logs.configure(settings.log_level, form=settings.log_format, more=(error_log.LOGGER,), droppable=True)
+    check_installed(settings)
+    check_port(settings)
+    needs_preparation(settings)  # for what it raises
+    certificate = Certificate(settings.tls) if settings.tls else None
+    nginx = find_nginx(settings, environ)
+    if ignored := [name for name in IGNORED if name in environ]:
+        log.warning("%s: ignored; gunicorn's settings are made from SAGEMAKER_* alone", ", ".join(ignored))
+    # SIGQUIT is a stop like the others: whoever sends it wants an end, not a core file.
+    with SignalQueue((*STOP, signal.SIGQUIT, signal.SIGHUP)) as signals:
+        adopt_orphans()
+        finish_turns()
+        run = RunDirectory.create()
+        try:
+            supervisor = Supervisor(settings, run, signals, environ, application, began=began, clock=clock)
+            if nginx:
+                supervisor.start_nginx(nginx, certificate)
+            return supervisor.watch()
+        finally:
+            end_descendants([], signals, polite_seconds=0)  # none are left, unless a bug brought us here
+            run.remove()
+
+
+def find_nginx(settings: Settings, environ: Mapping[str, str]) -> str | None:
+    """Return nginx's path; None, with a line in the log, where gunicorn is to answer by itself.
+
+    Raises DependencyError where it is missing, and TLS is asked for, which gunicorn alone must not ignore.
+    """
+    if not settings.use_nginx:
+        log.info(_WITHOUT_NGINX, f"{variables.USE_NGINX.name} is false")
+        return None
+    nginx = which("nginx", path=environ.get("PATH"))
+    if nginx is None:
+        if settings.tls:
+            raise DependencyError(Fault("nginx", "not on PATH", f"nginx, for {variables.TLS_CERT.name}"))
+        log.warning(_WITHOUT_NGINX, "nginx is not on PATH")
+    return nginx
+
+
+def check_installed(settings: Settings) -> None:
+    """Raise DependencyError where the packages that serve are not there."""
+    needed = ["flask", "gunicorn", "numpy", "orjson", *(["prometheus_client"] if settings.metrics else [])]
+    missing = [name for name in needed if find_spec(name) is None]
+    if missing:
+        found = f"no {', no '.join(missing)} for {sys.executable}"
+        action = 'Install them with: pip install "mlberth[serve]"'
+        raise DependencyError(Fault("serve", found, "the packages of the extra `serve`", action))
+
+
+class Supervisor:
+    """nginx and the gunicorn behind it; every child is ended before `watch` returns."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        run: RunDirectory,
+        signals: SignalQueue,
+        environ: Mapping[str, str],
+        application: str,
+        *,
+        began: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._run = run
+        self._signals = signals
+        self._environ = environ
+        self._application = application
+        self._began = began
+        self._clock = clock
+        self._front: Front | None = None
+        self._readiness = Readiness(run.state)
+        self._readiness.change(LOADING)
+        self._board = MetricsBoard.create() if settings.metrics else None
+        self._exporter = Exporter(run, self._board, settings.workers, clock) if self._board else None
+
+    def start_nginx(self, executable: str, certificate: Certificate | None) -> None:
+        """Start nginx in its private folder; raises ContractError for a nginx.conf that does not do.
+
+        A certificate that changes later is given to nginx without an interruption.
+        """
+        self._front = Front(executable, self._run, self._settings, self._environ, certificate)
+
+    def watch(self) -> int:
+        """Keep /ping true until there is a reason to end; end everything and return the exit code."""
+        limit = self._settings.reload_timeout
+        self._gunicorns = Succession(self._run, self._begin, limit, self._clock)
+        while True:
+            steady = self._readiness.state == READY and not self._gunicorns.is_changing
+            arrived = self._signals.wait(_POLL if steady else _LOADING_POLL)
+            self._reap()
+            if asks_to_stop(arrived):
+                return self._stop()
+            if signal.SIGHUP in arrived:
+                self._ask_for_reload()
+            self._gunicorns.advance(ready=self._readiness.state != LOADING)
+            if self._gunicorns.serving.has_failed or self._nginx_has_ended:
+                return self._fail()
+            if self._front:
+                self._front.look_after()
+            self._refresh()
+            if self._front and self._readiness.state != LOADING:
+                self._front.renew_certificate()
+
+    def _begin(self, number: int) -> Generation:
+        return Generation(
+            self._run.generation(number),
+            self._settings,
+            self._environ,
+            preparing=needs_preparation(self._settings),
+            behind_nginx=self._front is not None,
+            application=self._application,
+            board=self._board,
+        )
+
+    def _ask_for_reload(self) -> None:
+        if self._front:
+            self._gunicorns.ask_for_reload()
+        else:
+            log.warning("SIGHUP: nothing is reloaded; only nginx can pass requests on to another gunicorn")
+
+    def _refresh(self) -> None:
+        living = self._gunicorns.serving.living_workers(self._clock())
+        changed = self._readiness.change(assess(living, self._readiness.state))
+        if self._exporter and self._readiness.state != LOADING:
+            self._exporter.refresh(living)
+        if not changed:
+            return
+        if self._readiness.state == READY:
+            address, seconds = listen_address(self._settings), self._clock() - self._began
+            log.info("ready on %s, %.2f s after the start", address, seconds)
+        else:
+            log.error("%s: no worker that has loaded the model gives a sign of life", self._readiness.state)
+
+    def _stop(self) -> int:
+        """End in the order that loses no request: not ready, nginx, gunicorn, what is left."""
+        asked = self._clock()
+        deadline = asked + self._settings.stop_grace
+        self._readiness.change(STOPPING)
+        log.info("stopping")
+        self._serve_on_until(asked + self._settings.stop_delay)
+        if self._front:
+            nginx = self._front.child
+            reserve = min(_GUNICORN_STOP_SECONDS, self._settings.stop_grace / 2)
+            self._end(nginx, signal.SIGQUIT, deadline - reserve)
+            if nginx.returncode is None:
+                log.warning("requests were still in work when the grace was over; they are cut off")
+                self._end(nginx, signal.SIGTERM, self._clock() + reserve / 2)
+        for child in self._gunicorns.children:
+            self._end(child, signal.SIGTERM, deadline)
+        if killed := end_descendants(self._children, self._signals, polite_seconds=0):
+            log.warning("killed %d processes that had not ended within the grace", killed)
+        log.info("stopped after %.2f s", self._clock() - asked)
+        return 0
+
+    def _serve_on_until(self, deadline: float) -> None:
+        """Go on serving; a second stop signal, or a child's end, shortens it."""
+        while (left := deadline - self._clock()) > 0:
+            arrived = self._signals.wait(left)
+            self._reap()
+            if asks_to_stop(arrived) or any(child.returncode is not None for child in self._children):
+                return
+
+    def _end(self, child: Child, number: signal.Signals, deadline: float) -> None:
+        """Signal a child, not its group: nginx and gunicorn tell their workers, each in its own way."""
+        if child.returncode is None:
+            child.send_signal(number)
+
+        def ended() -> bool:
+            self._reap()
+            return child.returncode is not None
+
+        self._signals.wait_for(ended, deadline - self._clock())
+
+    def _fail(self) -> int:
+        """End what is left, at once, and tell why in one line of JSON; returns the exit code."""
+        nginx_ended = self._nginx_has_ended
+        self._readiness.change(STOPPING)
+        end_descendants(self._children, self._signals, polite_seconds=_POLITE_SECONDS)
+        cause = self._why_failed(nginx_ended=nginx_ended)
+        if not logs.would_block(sys.stderr):
+            sys.stderr.write(cause.line + "\n")
+            sys.stderr.flush()
+        return cause.exit_code
+
+    def _why_failed(self, *, nginx_ended: bool) -> failure_report.Failure:
+        told = failure_report.read(self._gunicorns.serving.folder.failure)
+        if told:
+            return told
+        try:  # somebody may have taken the port between our look at it and the child's
+            check_port(self._settings)
+        except MlberthError as error:
+            return failure_report.describe(error)
+        if self._front and nginx_ended:
+            return why_gone(NGINX, self._front.child.returncode)
+        return self._gunicorns.serving.cause()
+
+    @property
+    def _nginx_has_ended(self) -> bool:
+        return self._front is not None and self._front.has_ended
+
+    @property
+    def _children(self) -> list[Child]:
+        return [*([self._front.child] if self._front else []), *self._gunicorns.children]
+
+    def _reap(self) -> None:
+        reap(self._children)
+        if self._front:
+            self._front.forward_log()
+
+
+def asks_to_stop(arrived: Sequence[signal.Signals]) -> bool:
+    """Tell whether a signal among those that have arrived asks for a stop."""
+    return any(number not in (signal.SIGCHLD, signal.SIGHUP) for number in arrived)

@@ -1,0 +1,53 @@
+"""Rows for a model that was trained on a data frame, and so knows its columns by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mlberth_serve.codecs.base import Array, Table
+from mlberth_serve.errors import BadRequestError
+
+
+def by_name(data: Any, names: Sequence[str]) -> Any:
+    """Return named cells (a Table, or records) in the order of `names`; other data as it is.
+
+    Columns that the model does not know are left out. Raises BadRequestError for one that is missing.
+    """
+    if not len(names):
+        return data
+    if isinstance(data, Table) and data.columns:
+        places = {name: place for place, name in enumerate(data.columns)}
+        _check_names(places, names)
+        return np.asarray(data)[:, [places[name] for name in names]]
+    if isinstance(data, np.ndarray) and data.ndim == 1 and data.dtype == object and len(data):
+        records = data.tolist()
+        return _from_records(records, names) if all(isinstance(item, dict) for item in records) else data
+    return data
+
+
+def to_frame(rows: Any, names: Sequence[str]) -> Any:
+    """Return rows as the data frame that they were trained as: each column of a type of its own."""
+    import pandas as pd  # noqa: PLC0415 - heavy, and only some models need it
+
+    return pd.DataFrame(rows, columns=list(names)).infer_objects()
+
+
+def _from_records(records: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Array:
+    for record in records:
+        _check_names(record, names)
+    cells = [[np.nan if record[name] is None else record[name] for name in names] for record in records]
+    array = np.empty((len(cells), len(names)), dtype=object)
+    array[:] = cells
+    is_text = any(not isinstance(cell, int | float) for row in cells for cell in row)
+    return array if is_text else array.astype(float)
+
+
+def _check_names(given: Mapping[str, Any], names: Sequence[str]) -> None:
+    missing = [name for name in names if name not in given]
+    if missing:
+        raise BadRequestError(
+            f"The body lacks {len(missing)} of the model's columns: {', '.join(missing[:5])}."
+        )

@@ -1,0 +1,230 @@
+"""What a handler's function may ask about its request, and add to the answer."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import time
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from typing import Any, overload
+
+from mlberth_serve.errors import BadRequestError
+from mlberth_serve.handler.headers import Headers
+from mlberth_serve.handler.metrics import HandlerMetrics, NoSink, Sink
+from mlberth_serve.handler.mms_context import ModelServerContext
+from mlberth_serve.handler.placement import Place
+from mlberth_serve.shared.metrics_recorder import forget
+from mlberth_serve.shared.request_ids import trace_id
+
+CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
+TARGET_MODEL = "X-Amzn-SageMaker-Target-Model"
+LONGEST_CUSTOM_ATTRIBUTES = 1024
+HANDLER_LOGGER = "handler"
+
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\t\x20-\x7e]*")
+# The server's own: written twice or wrongly they would break the framing of the answer.
+RESERVED_HEADERS = frozenset(
+    {
+        "connection",
+        "content-length",
+        "content-type",
+        "date",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "server",
+        "te",
+        "trailer",
+        "trailers",
+        "transfer-encoding",
+        "upgrade",
+        "x-request-id",
+    }
+)
+_CUSTOM_ATTRIBUTES_KEY = "HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES"
+_NOWHERE = Place()
+_NO_SINK = NoSink()
+
+
+class Context(ModelServerContext):
+    """One request, or the load of the model, where there are no headers yet."""
+
+    __slots__ = (
+        "_clock",
+        "_environ",
+        "_observe",
+        "_sink",
+        "_step_began",
+        "accept",
+        "content_type",
+        "deadline",
+        "place",
+        "request_id",
+        "response_content_type",
+        "response_headers",
+        "response_status",
+    )
+
+    def __init__(
+        self,
+        environ: Mapping[str, object] | None = None,
+        request_id: str = "",
+        content_type: str = "",
+        accept: str = "",
+        *,
+        place: Place = _NOWHERE,
+        sink: Sink = _NO_SINK,
+        deadline: float = math.inf,
+        clock: Callable[[], float] = time.monotonic,
+        observe: Callable[[int, float, int], None] = forget,
+    ) -> None:
+        self._environ = environ or {}
+        self._sink = sink
+        self._clock = clock
+        self._observe = observe
+        self._step_began = clock()
+        self.request_id = request_id
+        """Also in the answer's X-Request-Id and in the log."""
+        self.content_type = content_type
+        """The body's media type without its parameters, in lower case."""
+        self.accept = accept
+        """The media type chosen for the answer."""
+        self.place = place
+        self.deadline = deadline
+        """The timeout after the worker took the request, on `time.monotonic`."""
+        self.response_status = 200
+        self.response_content_type = ""
+        self.response_headers: dict[str, str] = {}
+
+    @property
+    def headers(self) -> Headers:
+        """The request's headers, as they were sent."""
+        return Headers(self._environ)
+
+    @property
+    def custom_attributes(self) -> str:
+        """The request's X-Amzn-SageMaker-Custom-Attributes, "" where there are none."""
+        return self.headers.get(CUSTOM_ATTRIBUTES, "")
+
+    @property
+    def inference_id(self) -> str:
+        """The request's X-Amzn-SageMaker-Inference-Id, "" where there is none."""
+        return self.headers.get(INFERENCE_ID, "")
+
+    @property
+    def trace_id(self) -> str:
+        """The id of the request's W3C trace, of 32 hexadecimal digits: the client's, or a new one."""
+        return trace_id(self._environ, self.request_id)
+
+    @property
+    def target_model(self) -> str:
+        """The request's X-Amzn-SageMaker-Target-Model, "" where there is none."""
+        return self.headers.get(TARGET_MODEL, "")
+
+    @property
+    def seconds_left(self) -> float:
+        """How long the answer may still take, at least 0; infinite while the model is loaded."""
+        return max(0.0, self.deadline - self._clock())
+
+    @property
+    def device(self) -> str:
+        """What this worker should predict on: "cpu" or "cuda:N"."""
+        return self.place.device
+
+    @property
+    def worker(self) -> int:
+        """Which of the workers this is, from 0."""
+        return self.place.worker
+
+    def finish_step(self, step: int, requests: int = 1) -> None:
+        """Note how long DECODE, PREDICT or ENCODE took: the time since the step before.
+
+        Where it was done for several requests at once it took each of them as long.
+        """
+        now = self._clock()
+        self._observe(step, now - self._step_began, requests)
+        self._step_began = now
+
+    def begin_step(self) -> None:
+        """Begin to count the time of the next step now."""
+        self._step_began = self._clock()
+
+    def begin_batch(self, contexts: Sequence[Context]) -> None:
+        """Become the context of a call for several requests: what they have in common."""
+        self.request_id = f"batch of {len(contexts)}"
+        self.content_type, self.accept = contexts[0].content_type, contexts[0].accept
+        self.deadline = min(context.deadline for context in contexts)
+        contexts[0].begin_step()
+
+    @property
+    def metrics(self) -> HandlerMetrics:
+        """The handler's own counters and measurements."""
+        return HandlerMetrics(self._sink)
+
+    @property
+    def logger(self) -> logging.LoggerAdapter[logging.Logger]:
+        """A logger whose lines begin with the request's id."""
+        return _RequestLogger(logging.getLogger(HANDLER_LOGGER), {"request_id": self.request_id})
+
+    def set_custom_attributes(self, value: str) -> None:
+        """Answer with X-Amzn-SageMaker-Custom-Attributes: at most 1024 printable ASCII characters."""
+        if len(value) > LONGEST_CUSTOM_ATTRIBUTES:
+            raise ValueError(f"custom attributes have at most {LONGEST_CUSTOM_ATTRIBUTES} characters")
+        self.set_response_header(CUSTOM_ATTRIBUTES, value)
+
+    @overload
+    def set_response_header(self, name: str, value: str, /) -> None: ...
+    @overload
+    def set_response_header(self, idx: int, key: str, value: str, /) -> None: ...
+    def set_response_header(self, *arguments: object) -> None:
+        """Add a header to the answer; raises ValueError for what would break it.
+
+        The Content-Type is the second item of what `output_fn` or `transform_fn` returns. With a
+        number before the name this is the multi-model-server's method.
+        """
+        name, value = arguments[1:] if len(arguments) == 3 else arguments
+        if not isinstance(name, str) or not _NAME.fullmatch(name) or name.lower() in RESERVED_HEADERS:
+            raise ValueError(f"a handler cannot set the header {name!r}")
+        if not isinstance(value, str) or not _VALUE.fullmatch(value):
+            raise ValueError(f"the value of the header {name} is no text, or more than printable ASCII")
+        self.response_headers[name] = value
+
+    def set_response_status(self, code: int = 200, phrase: str = "", idx: int = 0) -> None:  # noqa: ARG002 - the peers' signature
+        """Answer with another status than 200: from 200 to 599; the phrase is the standard's own."""
+        if not isinstance(code, int) or not 200 <= code <= 599:
+            raise ValueError(f"status {code!r} is not a whole number from 200 to 599")
+        self.response_status = code
+
+    def set_response_content_type(self, idx: int, value: str) -> None:  # noqa: ARG002 - the peers' signature
+        """Set the media type of an answer that names none itself; raises ValueError for what is none."""
+        self.response_content_type = check_content_type(value)
+
+
+class _RequestLogger(logging.LoggerAdapter):  # type: ignore[type-arg]  # it takes a type from 3.11 on
+    def process(
+        self, message: Any, options: MutableMapping[str, Any]
+    ) -> tuple[Any, MutableMapping[str, Any]]:
+        """Put the request's id in front."""
+        name = (self.extra or {}).get("request_id")
+        return (f"request {name}: {message}" if name else message), options
+
+
+def check_content_type(value: object) -> str:
+    """Return a handler's content type; raises ValueError for what cannot be one.
+
+    It becomes a header: a line end in it would let the body's author write headers.
+    """
+    if not (isinstance(value, str) and value.isascii() and value.isprintable() and "/" in value):
+        raise ValueError(f"{value!r} as content type")
+    return value
+
+
+def check_custom_attributes(environ: Mapping[str, object]) -> None:
+    """Raise BadRequestError for custom attributes that the platform would not have passed on."""
+    value = environ.get(_CUSTOM_ATTRIBUTES_KEY)
+    if value and (len(str(value)) > LONGEST_CUSTOM_ATTRIBUTES or not _VALUE.fullmatch(str(value))):
+        allowed = f"at most {LONGEST_CUSTOM_ATTRIBUTES} printable ASCII characters"
+        raise BadRequestError(f"{CUSTOM_ATTRIBUTES} holds more than {allowed}.")

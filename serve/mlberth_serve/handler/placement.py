@@ -1,0 +1,55 @@
+"""Where a handler runs: which worker, on which device."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from mlberth.envvars import whole
+
+worker_index: ContextVar[int] = ContextVar("worker_index", default=0)
+"""Which of the workers this process is, from 0; a worker that replaces another has its number.
+
+The master sets it in the process that it has forked, before anything of the user's runs there.
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A worker and its share of the machine."""
+
+    worker: int = 0
+    device: str = "cpu"
+    """"cpu", or "cuda:N": workers take the GPUs in turn."""
+    model_dir: str = ""
+
+    @property
+    def gpu(self) -> int | None:
+        """The number of the GPU, None on the CPU."""
+        _, _, number = self.device.partition(":")
+        return int(number) if number else None
+
+
+def count_visible(selection: str | None, gpus: int) -> int:
+    """Return how many of a machine's GPUs CUDA shows for CUDA_VISIBLE_DEVICES: those before an unknown one.
+
+    Inside the process they are numbered from 0, whichever they are.
+    """
+    if selection is None:
+        return gpus
+    names = [name.strip() for name in selection.split(",")]
+    known = [name.startswith(("GPU-", "MIG-")) or _is_number_below(gpus, name) for name in names]
+    return min(gpus, [*known, False].index(False))
+
+
+def _is_number_below(limit: int, text: str) -> bool:
+    try:
+        return text.isdecimal() and whole(text) < limit
+    except ValueError:
+        return False
+
+
+def here(model_dir: str, gpus: int) -> Place:
+    """Return the place of this process on a machine with some GPUs."""
+    index = worker_index.get()
+    return Place(index, f"cuda:{index % gpus}" if gpus else "cpu", model_dir)

@@ -1,0 +1,35 @@
+"""What turns a request into an answer."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from mlberth_serve.handler.context import Context
+from mlberth_serve.media_types import MediaType
+
+
+class Answering(Protocol):
+    """What turns a request into an answer: a Transformer, or a profile in its place."""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The media types of bodies that can be read."""
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """The media types that answers can have, the default first."""
+
+    @property
+    def most_batched(self) -> int:
+        """How many requests `transform_batch` takes; with 1 it is never called, and need not be there."""
+
+    def place(self, device: str) -> None:
+        """Move the model to a worker's device, "cpu" or "cuda:N"."""
+
+    def choose_accept(self, header: str | None) -> str:
+        """Return what becomes the context's `accept`; raises NotAcceptableError."""
+
+    def transform(
+        self, body: bytes | memoryview, media_type: MediaType, context: Context
+    ) -> tuple[bytes, str]:
+        """Return the answer's body and media type; raises RequestError."""

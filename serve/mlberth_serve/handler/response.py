@@ -1,0 +1,80 @@
+"""What `output_fn` and `transform_fn` may return, and what it is on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlberth_serve.codecs import CODECS
+from mlberth_serve.errors import NotAcceptableError
+from mlberth_serve.handler.context import RESERVED_HEADERS, Context, check_content_type
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer that says its own status and headers, for a handler to return."""
+
+    body: Any = b""
+    """Bytes, text, or what the codec of the content type can write."""
+    status: int = 200
+    content_type: str = ""
+    """"" for the media type that was chosen for the answer."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def finish(result: Any, context: Context) -> tuple[bytes, str]:
+    """Return body and media type of a handler's output; its status and headers go to the context.
+
+    `(body, content_type)` names its own type, and a Response, ours or a web framework's, its status
+    and headers too. Bytes and text are the body; arrays, lists, maps and numbers are written by the
+    codec of the type. Raises TypeError or ValueError for what cannot be sent.
+    """
+    content_type = context.response_content_type or context.accept
+    if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], str):
+        result, content_type = result[0], check_content_type(result[1])
+    response = result if isinstance(result, Response) else _from_web(result)
+    if response:
+        context.set_response_status(response.status)
+        for name, value in response.headers.items():
+            context.set_response_header(name, value)
+        result = response.body
+        content_type = check_content_type(response.content_type or content_type)
+    return _to_bytes(result, content_type), content_type
+
+
+def refuse_iterators(result: object) -> None:
+    """Raise TypeError for a generator: an answer is sent whole."""
+    if isinstance(result, Iterator):
+        raise TypeError(
+            f"returned a {type(result).__name__}; expected the whole answer: answers are not streamed"
+        )
+
+
+def _from_web(result: Any) -> Response | None:
+    """Return what has the shape of a Flask or Starlette response as ours, None for everything else."""
+    if not (hasattr(result, "status_code") and hasattr(result, "headers")):
+        return None
+    if getattr(result, "is_streamed", False):
+        raise TypeError("returned a streamed response; expected the whole answer: answers are not streamed")
+    body = result.get_data() if hasattr(result, "get_data") else result.body
+    headers = {name.lower(): value for name, value in result.headers.items()}
+    content_type = headers.get("content-type") or ""
+    own = {name: value for name, value in result.headers.items() if name.lower() not in RESERVED_HEADERS}
+    return Response(body, result.status_code, content_type, own)
+
+
+def _to_bytes(result: Any, content_type: str) -> bytes:
+    if isinstance(result, str):
+        return result.encode()
+    if isinstance(result, bytes | bytearray | memoryview):
+        return bytes(result)
+    if result is None:
+        raise TypeError(
+            "returned None; expected bytes, str, (body, content_type), a Response, an array or a list"
+        )
+    refuse_iterators(result)
+    codec = CODECS.get(content_type)
+    if not codec:
+        raise NotAcceptableError(f"The handler's answer cannot be written as {content_type}.")
+    return codec.encode(result)

@@ -1,0 +1,93 @@
+"""A model server's custom service, in the place of a handler's functions.
+
+Source: the custom services of multi-model-server and TorchServe. A module has `handle(data, context)`,
+called once with no data to load the model, or one class with `initialize(context)` and `handle(data,
+context)`. `data` is a batch of requests, each a map with the body; the answer is a list of as many. Here a
+batch has one.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+import orjson
+
+from mlberth.errors import Fault, ModelLoadError
+from mlberth_serve.codecs import CODECS
+from mlberth_serve.errors import BadRequestError
+from mlberth_serve.frameworks.base import has_base
+from mlberth_serve.handler.context import Context
+from mlberth_serve.media_types import JSON
+from mlberth_serve.usercode.signatures import Function
+
+_ENTRY = "handle"
+# It decodes bodies itself, and asks its model server to leave them alone.
+_DECODES = "sagemaker_inference.default_handler_service.DefaultHandlerService"
+
+
+def find_service(module: ModuleType) -> Mapping[str, Function]:
+    """Return `model_fn` and `transform_fn` around a module's service; nothing where there is none.
+
+    Raises ModelLoadError where several classes could be meant.
+    """
+    entry = getattr(module, _ENTRY, None)
+    if callable(entry):
+        return {"model_fn": _load_entry(entry), "transform_fn": _transform}
+    classes = [
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value) and value.__module__ == module.__name__ and hasattr(value, _ENTRY)
+    ]
+    if len(classes) > 1:
+        names = ", ".join(each.__name__ for each in classes)
+        expected = f"one such class, or a function {_ENTRY}(data, context)"
+        raise ModelLoadError(Fault(module.__name__, f"several classes with {_ENTRY}: {names}", expected))
+    return {"model_fn": _load_class(classes[0]), "transform_fn": _transform} if classes else {}
+
+
+def _load_entry(entry: Function) -> Function:
+    def model_fn(_: str, context: Context) -> Any:
+        entry(None, context)
+        return entry
+
+    return model_fn
+
+
+def _load_class(kind: type[Any]) -> Function:
+    def model_fn(_: str, context: Context) -> Any:
+        service = kind()
+        if initialize := getattr(service, "initialize", None):
+            initialize(*([context] if inspect.signature(initialize).parameters else []))
+        return service.handle
+
+    return model_fn
+
+
+def _transform(model: Any, data: str | bytes, content_type: str, accept: str, context: Context) -> Any:
+    """Answer one request with the service's `handle`."""
+    answers = model([{"body": _decode(model, data, content_type)}], context)
+    if not isinstance(answers, list | tuple) or len(answers) != 1:
+        found = f"{len(answers)} answers" if isinstance(answers, list | tuple) else type(answers).__name__
+        raise TypeError(f"{_ENTRY} returned {found}; expected a list of one answer, for a batch of one")
+    (answer,) = answers
+    content_type = context.response_content_type
+    if isinstance(answer, str | bytes | bytearray):
+        return answer, content_type or accept
+    return CODECS[JSON].encode(answer), content_type or JSON
+
+
+def _decode(model: Any, data: str | bytes, content_type: str) -> Any:
+    """Return a body as those servers do: what JSON holds, text as str, and all else as bytes."""
+    if has_base(getattr(model, "__self__", None), _DECODES):
+        return data.encode() if isinstance(data, str) else data
+    if content_type == JSON:
+        try:
+            return orjson.loads(data)
+        except orjson.JSONDecodeError as error:
+            raise BadRequestError("The body is not JSON.") from error
+    if content_type.startswith("text/") and isinstance(data, bytes):
+        return data.decode(errors="replace")
+    return data

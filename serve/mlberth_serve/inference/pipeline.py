@@ -1,0 +1,274 @@
+"""The one way from a request's body to an answer's: decode, predict, encode."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from mlberth.errors import ContractError, Fault
+from mlberth_serve import frameworks, variables
+from mlberth_serve.codecs import CODECS, READERS, first_names, npy
+from mlberth_serve.codecs.base import Decoded
+from mlberth_serve.codecs.bulk import read_all, write_all
+from mlberth_serve.codecs.text import decode_text
+from mlberth_serve.errors import (
+    BadRequestError,
+    RequestError,
+    UnsupportedTypeError,
+)
+from mlberth_serve.handler.batched import DEFAULT_MOST, is_batched
+from mlberth_serve.handler.context import Context
+from mlberth_serve.handler.response import finish, refuse_iterators
+from mlberth_serve.inference.batching import group_key, join, split
+from mlberth_serve.inference.handler_errors import explain
+from mlberth_serve.inference.load_handler import Handler
+from mlberth_serve.media_types import CSV, JSON, NPY, MediaType, concrete, negotiate
+from mlberth_serve.shared.metrics_recorder import DECODE, ENCODE, PREDICT
+
+_TEXT_TYPES = frozenset({CSV, JSON})
+"""What `input_fn` and `transform_fn` get as str; every other body is bytes (sagemaker-inference-toolkit)."""
+
+
+log = logging.getLogger(__name__)
+
+
+class Request(NamedTuple):
+    """What `transform` takes."""
+
+    body: bytes | memoryview
+    media_type: MediaType
+    context: Context
+
+
+class Transformer:
+    """One loaded model and its handler, ready for requests."""
+
+    def __init__(self, handler: Handler, default_accept: str, most_batched: int | None = None) -> None:
+        self._handler = handler
+        self._most_batched = most_batched
+        self._refuses_batches = False
+        self._own_output = bool(handler.output_fn or handler.transform_fn)
+        self._own_input = bool(handler.input_fn or handler.transform_fn)
+        if default_accept not in CODECS and not self._own_output:
+            name = variables.DEFAULT_ACCEPT.name
+            raise ContractError(
+                Fault(name, repr(default_accept), f"one of {first_names(CODECS)}, or an output_fn")
+            )
+        self._offered = tuple(dict.fromkeys((default_accept, *CODECS)))
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The media types of bodies that can be read."""
+        return ("*/*",) if self._own_input else tuple(READERS)
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """The media types that answers can have, the default first."""
+        return (*self._offered, "*/*") if self._own_output else self._offered
+
+    @property
+    def most_batched(self) -> int:
+        """How many requests may be predicted in one call; 1 is each by itself."""
+        if self._handler.transform_fn or self._refuses_batches:
+            return 1
+        return self._most_batched or (DEFAULT_MOST if is_batched(self._handler.predict_fn) else 1)
+
+    def place(self, device: str) -> None:
+        """Move the model to a worker's device, "cpu" or "cuda:N": for the worker alone, after the fork."""
+        if self._handler.may_be_placed:
+            frameworks.place(self._handler.model, device)
+
+    def choose_accept(self, header: str | None) -> str:
+        """Return the media type of the answer; raises RequestError before anything is predicted.
+
+        A handler that writes answers itself can write any type that the header names.
+        """
+        if self._own_output:
+            return negotiate(header, (self._offered[0], *concrete(header), *self._offered[1:]))
+        return negotiate(header, self._offered)
+
+    def transform(
+        self, body: bytes | memoryview, media_type: MediaType, context: Context
+    ) -> tuple[bytes, str]:
+        """Return the answer's body and media type.
+
+        Raises RequestError: what the handler raised of that kind, or what `handler_fault` makes of
+        anything else, with the cause.
+        """
+        if self._handler.transform_fn:
+            return self._transform_at_once(body, media_type, context)
+        data, envelope = self._decode(body, media_type, context)
+        return self._encode(self._predict(data, context), envelope, context)
+
+    def transform_batch(
+        self, requests: Sequence[Request], context: Context
+    ) -> list[tuple[bytes, str] | RequestError]:
+        """Return what `transform` would for each request, or what it would raise.
+
+        Rows that are alike are predicted in one call, whose `context` that of no request is. Where it
+        fails, or returns something other than one prediction for each row, each request is run alone.
+        """
+        if not requests:  # all that came together were refused before
+            return []
+        results: dict[int, tuple[bytes, str] | RequestError] = {}
+        groups: dict[object, list[tuple[int, Decoded]]] = {}
+        for place, decoded in enumerate(self._decode_all(requests)):
+            if isinstance(decoded, RequestError):
+                results[place] = decoded
+                continue
+            key = group_key(decoded.array)
+            name = requests[place].media_type.name
+            groups.setdefault(place if key is None else (name, *key), []).append((place, decoded))
+        for members in groups.values():
+            own = [requests[place].context for place, _ in members]
+            answers = self._answer_all([decoded for _, decoded in members], context, own)
+            results.update(zip([place for place, _ in members], answers, strict=True))
+        return [results[place] for place in range(len(requests))]
+
+    def _decode_all(self, requests: Sequence[Request]) -> list[Decoded | RequestError]:
+        media_type, first = requests[0].media_type, requests[0].context
+        if not self._handler.input_fn and all(request.media_type is media_type for request in requests):
+            first.begin_step()
+            if decoded := read_all([request.body for request in requests], media_type):
+                first.finish_step(DECODE, len(requests))
+                return [*decoded]
+        return [self._decode_one(request) for request in requests]
+
+    def _decode_one(self, request: Request) -> Decoded | RequestError:
+        request.context.begin_step()
+        try:
+            return self._decode(*request)
+        except RequestError as error:
+            return error
+
+    def _answer_all(
+        self, group: Sequence[Decoded], context: Context, own: Sequence[Context]
+    ) -> Sequence[tuple[bytes, str] | RequestError]:
+        """Return the answer to each request of a group whose rows can be joined."""
+        predicted = self._predict_joined([decoded.array for decoded in group], context, own)
+        if predicted is None:
+            return [self._finish(*one, None) for one in zip(group, own, strict=True)]
+        prediction, parts = predicted
+        own[0].finish_step(PREDICT, len(own))
+        return self._encode_all(prediction, group, own) or [
+            self._finish(*one) for one in zip(group, own, parts, strict=True)
+        ]
+
+    def _predict_joined(
+        self, arrays: list[Any], context: Context, own: Sequence[Context]
+    ) -> tuple[Any, list[Any]] | None:
+        """Return the prediction for all arrays, and each one's part; None where each is to be run alone."""
+        if len(arrays) == 1 or self._refuses_batches:
+            return None
+        context.begin_batch(own)
+        assert self._handler.predict_fn is not None
+        try:
+            prediction = self._handler.predict_fn(join(arrays), self._handler.model, context)
+            parts = split(prediction, arrays)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - one of them is at fault, and will be told so
+            log.debug("a batch of %d failed, each is run alone: %r", len(arrays), error)
+            return None
+        if parts is None:
+            self._refuses_batches = True
+            log.warning("predict_fn does not return a prediction for each row: no more batches")
+            return None
+        return prediction, parts
+
+    def _encode_all(
+        self, prediction: Any, group: Sequence[Decoded], own: Sequence[Context]
+    ) -> list[tuple[bytes, str]] | None:
+        accept = own[0].accept
+        if self._handler.output_fn or any(context.accept != accept for context in own):
+            return None
+        if any(decoded.envelope for decoded in group):
+            return None
+        own[0].begin_step()
+        bodies = write_all(prediction, [len(decoded.array) for decoded in group], accept)
+        if bodies is None:
+            return None
+        own[0].finish_step(ENCODE, len(own))
+        return [(body, accept) for body in bodies]
+
+    def _finish(
+        self, decoded: Decoded, context: Context, prediction: Any | None
+    ) -> tuple[bytes, str] | RequestError:
+        context.begin_step()
+        try:
+            if prediction is None:
+                prediction = self._predict(decoded.array, context)
+            return self._encode(prediction, decoded.envelope, context)
+        except RequestError as error:
+            return error
+
+    def _transform_at_once(
+        self, body: bytes | memoryview, media_type: MediaType, context: Context
+    ) -> tuple[bytes, str]:
+        handler = self._handler
+        assert handler.transform_fn is not None
+        _check_body(body)
+        with _explained("transform_fn"):
+            data = _payload(body, media_type)
+            result = handler.transform_fn(handler.model, data, media_type.name, context.accept, context)
+            context.finish_step(PREDICT)
+            return finish(result, context)
+
+    def _decode(self, body: bytes | memoryview, media_type: MediaType, context: Context) -> Decoded:
+        _check_body(body)
+        input_fn = self._handler.input_fn
+        if not input_fn and media_type.name not in READERS:
+            raise UnsupportedTypeError(f"Content-Type is none of {first_names(READERS)}.")
+        with _explained("input_fn"):
+            if input_fn:
+                decoded = Decoded(input_fn(_payload(body, media_type), media_type.name, context))
+            elif media_type.name == NPY:
+                decoded = npy.decode(body, media_type)  # where it lies, without a copy
+            else:
+                decoded = READERS[media_type.name].decode(bytes(body), media_type)
+            context.finish_step(DECODE)
+            return decoded
+
+    def _predict(self, data: Any, context: Context) -> Any:
+        assert self._handler.predict_fn is not None
+        with _explained("predict_fn"):
+            prediction = self._handler.predict_fn(data, self._handler.model, context)
+            context.finish_step(PREDICT)
+            return prediction
+
+    def _encode(self, prediction: Any, envelope: str, context: Context) -> tuple[bytes, str]:
+        output_fn, accept = self._handler.output_fn, context.accept
+        with _explained("output_fn" if output_fn else "predict_fn"):
+            if output_fn:
+                answer = finish(output_fn(prediction, accept, context), context)
+            else:
+                refuse_iterators(prediction)
+                if envelope and accept == JSON:
+                    prediction = {envelope: prediction}
+                answer = CODECS[accept].encode(prediction), accept
+            context.finish_step(ENCODE)
+            return answer
+
+
+class _explained:  # noqa: N801 - used like a function; a generator would cost a microsecond more
+    """Turns what a function of the handler raises into a RequestError."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: str) -> None:
+        self._function = function
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, Exception | SystemExit) and not isinstance(error, RequestError):
+            raise explain(error, self._function) from error
+
+
+def _check_body(body: bytes | memoryview) -> None:
+    if not body:
+        raise BadRequestError("The body is empty.")
+
+
+def _payload(body: bytes | memoryview, media_type: MediaType) -> str | bytes:
+    return decode_text(bytes(body), media_type) if media_type.name in _TEXT_TYPES else bytes(body)

@@ -1,0 +1,21 @@
+"""What a profile is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mlberth_serve.handler.predictor import Answering
+from mlberth_serve.settings import Settings
+from mlberth_serve.usercode.signatures import Function
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The functions that stand in for those a handler lacks; None leaves the framework's or a codec's."""
+
+    input_fn: Function | None = None
+    predict_fn: Function | None = None
+    output_fn: Function | None = None
+    without_code: Callable[[Settings], Answering] | None = None
+    """What answers where there is no handler at all, in the place of handler and model."""

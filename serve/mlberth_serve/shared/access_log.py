@@ -1,0 +1,89 @@
+"""The access log: a line for each request. nginx writes it; where there is no nginx, the worker does.
+
+Only the path is written, not what follows the question mark, where clients put secrets.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from typing import IO, Any
+
+from mlberth import logs
+from mlberth.log_escapes import one_line
+from mlberth_serve.shared.request_ids import request_ids
+
+TRACE_HEADER = "X-Mlberth-Trace"
+"""What a worker tells nginx of the trace, for this log; nginx does not pass it on."""
+
+_JSON_FORMAT = (
+    '{"time":"$time_iso8601","level":"INFO","logger":"access","method":"$request_method","path":"$log_path",'
+    '"status":"$status","seconds":$request_time,"bytes":$body_bytes_sent,"request_id":"$request_id",'
+    '"inference_id":"$log_inference","trace_id":"$upstream_http_x_mlberth_trace"}'
+)
+_TEXT_FORMAT = (
+    '$time_iso8601 INFO access: $request_method "$log_path" $status $request_time s $body_bytes_sent bytes '
+    'request "$request_id" inference "$log_inference" trace "$upstream_http_x_mlberth_trace"'
+)
+# $uri becomes that of the error page that a request is sent to, and $request_uri has the question mark.
+# Neither way of escaping makes valid JSON of bytes beyond ASCII, which the platform does not pass on.
+_SERVER = f"""\
+uninitialized_variable_warn off;
+if ($log_path = "") {{
+    set $log_path $uri;
+}}
+if ($log_path ~ "[^ -~]") {{
+    set $log_path "unprintable";
+}}
+set $log_inference $http_x_amzn_sagemaker_inference_id;
+if ($log_inference ~ "[^ -~]") {{
+    set $log_inference "unprintable";
+}}
+proxy_hide_header {TRACE_HEADER};
+access_log /dev/stdout mlberth;
+"""
+
+
+def access_snippets(form: str) -> dict[str, str]:
+    """Return the files that make nginx write the access log, by their path below the private folder."""
+    escape, line = ("json", _JSON_FORMAT) if form == logs.JSON else ("default", _TEXT_FORMAT)
+    http = f"log_format mlberth escape={escape} '{line}';\n"
+    return {"http.d/access.conf": http, "server.d/access.conf": _SERVER}
+
+
+class AccessLog:
+    """Writes the lines that nginx would, to standard output unless told otherwise."""
+
+    def __init__(self, form: str, stream: IO[str] | None = None) -> None:
+        self._form = form
+        self._stream = stream or sys.stdout
+
+    def write(self, environ: Mapping[str, Any], status: str, seconds: float, size: int) -> None:
+        """Write the line of one answered request."""
+        entry: dict[str, object] = {
+            "time": logs.utc_time(time.time()),
+            "level": "INFO",
+            "logger": "access",
+            "method": environ["REQUEST_METHOD"],
+            "path": environ["PATH_INFO"],
+            "status": status[:3],
+            "seconds": round(seconds, 6),
+            "bytes": size,
+            **request_ids(environ),
+        }
+        if self._form == logs.JSON:
+            line = json.dumps(entry)
+        else:
+            text = (
+                '{time} INFO access: {method} "{path}" {status} {seconds} s {bytes} bytes '
+                'request "{request_id}" inference "{inference_id}" trace "{trace_id}"'
+            )
+            line = text.format(**{name: _quoted(value) for name, value in entry.items()})
+        self._stream.write(line + "\n")
+        self._stream.flush()
+
+
+def _quoted(value: object) -> object:
+    return one_line(value).replace('"', "\\x22") if isinstance(value, str) else value

@@ -1,0 +1,57 @@
+"""Why nothing can be served: told by the process that knows to the supervisor, which logs it and ends."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mlberth.errors import MlberthError, PlatformError
+from mlberth.masking import masked_text
+from mlberth_serve.shared.run_directory import write_private
+from mlberth_serve.usercode.user_code import UserCodeError
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One cause: the line for the log and the exit code."""
+
+    line: str
+    """A JSON object on one line, without secrets."""
+    exit_code: int
+
+
+def record(path: Path, error: BaseException) -> Failure:
+    """Write the cause down for the supervisor, unless another process has; returns it."""
+    failure = describe(error)
+    with contextlib.suppress(FileExistsError):
+        write_private(path, failure.line)
+    return failure
+
+
+def read(path: Path) -> Failure | None:
+    """Return the cause that was written down, if one was, whole."""
+    try:
+        line = path.read_text()
+        return Failure(line, int(json.loads(line)["exit_code"]))
+    except (FileNotFoundError, ValueError):  # not there, or still being written
+        return None
+
+
+def describe(error: BaseException) -> Failure:
+    """Put an error into words; what is none of ours counts as the platform's fault."""
+    exit_code = error.exit_code if isinstance(error, MlberthError) else PlatformError.exit_code
+    fields: dict[str, object] = {
+        "event": "serve_failed",
+        "error": type(error).__name__,
+        "exit_code": exit_code,
+        "message": str(error),
+    }
+    if isinstance(error, MlberthError):
+        fields["faults"] = [fault._asdict() for fault in error.faults]
+    if isinstance(error, UserCodeError):
+        cause = asdict(error.cause)
+        del cause["traceback"]  # the log has it already, in lines of its own
+        fields["cause"] = cause
+    return Failure(masked_text(json.dumps(fields)), exit_code)

@@ -1,0 +1,151 @@
+"""What a worker counts, in a page of memory that the supervisor reads at any time.
+
+A number is added to in a fraction of a microsecond, without a lock or a system call: a worker has one
+request at a time. The numbers outlive the worker: whoever takes its place goes on with its page.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import re
+import threading
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mlberth_serve.shared import metrics_memory
+from mlberth_serve.shared.metrics_memory import (
+    BATCH,
+    BUCKETS,
+    CLASSES,
+    DURATIONS,
+    ENTRIES,
+    ENTRY,
+    HISTOGRAM_CELLS,
+    HISTOGRAMS,
+    MOST_ENTRIES,
+    NAME_BYTES,
+    REQUESTS,
+    ROUTES,
+    SIZES,
+    Page,
+    Series,
+    make_series,
+)
+
+_ROUTES = {path: REQUESTS + number * len(CLASSES) for number, path in enumerate(ROUTES)}
+_OTHER = _ROUTES["other"]
+_CLASSES = {name[0]: number for number, name in enumerate(CLASSES)}
+_FAILED = _CLASSES["5"]
+_FIRST = {name: HISTOGRAMS + number * HISTOGRAM_CELLS for number, name in enumerate(DURATIONS)}
+REQUEST, QUEUE, DECODE, PREDICT, ENCODE = (_FIRST[name] for name in DURATIONS)
+"""What `observe` takes."""
+
+_NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_]+")
+_LONGEST = 64
+_MOST_LABELS = 5
+
+ENVIRON_RECORDER = "mlberth.recorder"
+"""Where the WSGI environment holds the recorder."""
+
+log = logging.getLogger(__name__)
+
+
+def forget(duration: int, seconds: float, requests: int = 1) -> None:
+    """Observe nothing: where no recorder stands in the environment."""
+
+
+class Recorder:
+    """One worker's page, as the worker writes it; also the sink of `context.metrics`."""
+
+    def __init__(self, memory: Any) -> None:
+        """Go on with the numbers in a writable buffer of PAGE_BYTES; zeros are a fresh page."""
+        self._memory = memoryview(memory)
+        self._cells = self._memory.cast("d")
+        self._lock = threading.Lock()  # the handler's metrics alone may come from its threads
+        self._entries: dict[Series, int] = {}
+        for series, _, _ in Page(bytes(self._memory)).entries():
+            self._entries[series] = ENTRIES + len(self._entries) * ENTRY.size
+        self._dropped = False
+
+    def begin_worker(self, load_seconds: float) -> None:
+        """Say that a worker goes on with this page; a request that its predecessor died with is counted."""
+        cells = self._cells
+        cells[metrics_memory.CUT_OFF] += cells[metrics_memory.BUSY]
+        cells[metrics_memory.BUSY] = 0.0
+        cells[metrics_memory.STARTS] += 1
+        cells[metrics_memory.LOAD_SECONDS] = load_seconds
+        cells[metrics_memory.PID] = os.getpid()
+
+    def begin_request(self, count: int = 1) -> None:
+        """Say that a request, or several at once, is being worked on."""
+        self._cells[metrics_memory.BUSY] = count
+
+    def observe_batch(self, count: int) -> None:
+        """Count the requests that are predicted in one call."""
+        cells = self._cells
+        cells[BATCH] += count
+        cells[BATCH + 1 + bisect_left(SIZES, count)] += 1
+
+    def end_request(self, path: str, status: str, seconds: float) -> None:
+        """Count a request by its path and status line; the latency is that of predictions alone."""
+        cells = self._cells
+        cells[_ROUTES.get(path, _OTHER) + _CLASSES.get(status[:1], _FAILED)] += 1
+        if path == "/invocations":
+            self.observe(REQUEST, seconds)
+        cells[metrics_memory.BUSY] = 0.0
+
+    def observe(self, duration: int, seconds: float, requests: int = 1) -> None:
+        """Add what one request, or each of several, took: REQUEST, QUEUE, DECODE, PREDICT or ENCODE."""
+        cells = self._cells
+        cells[duration] += seconds * requests
+        cells[duration + 1 + bisect_left(BUCKETS, seconds)] += requests
+
+    def record(
+        self,
+        kind: str,
+        name: str,
+        value: float,
+        unit: str,
+        dimensions: Mapping[str, str],
+        *,
+        warn: Callable[[str, object], None] = log.warning,
+    ) -> None:
+        """Add a value to one of the handler's metrics; what is beyond the limits is dropped and counted."""
+        labels = {_name(key): text[:_LONGEST] for key, text in list(dimensions.items())[:_MOST_LABELS]}
+        series = make_series(kind, _name(name), labels)
+        amount = float(value) * _SCALES.get(unit, 1.0)
+        with self._lock:
+            position = self._entries.get(series) or self._add_entry(series)
+            if position and math.isfinite(amount):
+                total = (position + NAME_BYTES) // 8
+                self._cells[total] += amount
+                self._cells[total + 1] += 1
+                return
+            self._cells[metrics_memory.DROPPED] += 1
+            if not self._dropped:
+                self._dropped = True
+                warn("context.metrics: dropped a value of %s: too many names, a long one, or no number", name)
+
+    def _add_entry(self, series: Series) -> int | None:
+        encoded = series.encode()
+        if encoded is None or len(self._entries) == MOST_ENTRIES:
+            return None
+        position = ENTRIES + len(self._entries) * ENTRY.size
+        # The first byte comes last: until then there is no entry here for the reader.
+        self._memory[position + 1 : position + len(encoded)] = encoded[1:]
+        self._memory[position] = encoded[0]
+        self._entries[series] = position
+        return position
+
+
+_SCALES = {"ms": 1e-3, "kB": 1e3, "MB": 1e6, "GB": 1e9}
+"""To the base units of the page: seconds and bytes."""
+
+
+def _name(text: str) -> str:
+    """Return a name that Prometheus takes, made of what is left of a text."""
+    name = _NOT_IN_NAMES.sub("_", text)[:_LONGEST].strip("_") or "unnamed"
+    return f"_{name}" if name[0].isdigit() else name

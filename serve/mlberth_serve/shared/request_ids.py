@@ -1,0 +1,72 @@
+"""The name of one request, in the answer, the log and the handler's context."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any
+
+ENVIRON_REQUEST_ID = "mlberth.request_id"
+"""Where the WSGI environment holds the request's id."""
+
+_SANE = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+def request_id(environ: Mapping[str, Any]) -> str:
+    """Return the client's X-Request-Id where it is a sane token, otherwise a random one."""
+    given = environ.get("HTTP_X_REQUEST_ID")
+    if given and _SANE.fullmatch(given):
+        return str(given)
+    return os.urandom(16).hex()
+
+
+# --- W3C trace context: which trace a request belongs to.
+#
+# The request's own `traceparent` counts where it is valid (https://www.w3.org/TR/trace-context/, §3.2);
+# what is not is ignored, as the standard has it, and a new trace begins. Nothing is added to the answer:
+# the standard knows no header for that. The headers reach the handler as they were sent.
+# Version 00 ends with the flags; a later one may go on after a dash; ff is no version, and zeros are no ids.
+_TRACEPARENT = re.compile(
+    r"^(?!ff)(?!00.{54})[0-9a-f]{2}-(?!0{32})(?P<trace>[0-9a-f]{32})"
+    r"-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?\Z"
+)
+_TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
+_ENVIRON = "mlberth.trace_id"
+
+
+def trace_id(environ: Mapping[str, Any], request_id: str = "") -> str:
+    """Return the id of a request's trace: 32 hexadecimal digits, the same on every call.
+
+    A new trace has the request's id where that can be one, as nginx's always can.
+    """
+    known = environ.get(_ENVIRON)
+    if known:
+        return str(known)
+    found = _TRACEPARENT.match(environ.get("HTTP_TRACEPARENT", ""))
+    if found:
+        trace = found["trace"]
+    else:
+        trace = request_id if _TRACE_ID.fullmatch(request_id) else os.urandom(16).hex()
+    if isinstance(environ, dict):
+        environ[_ENVIRON] = trace
+    return trace
+
+
+# --- The request that this worker is working on: what lines of the log say of it.
+current_request: ContextVar[Mapping[str, Any] | None] = ContextVar("current_request", default=None)
+"""Its WSGI environment; None between requests."""
+
+
+def describe_request() -> Mapping[str, str]:
+    """Return the ids of the current request, nothing between requests."""
+    environ = current_request.get()
+    return request_ids(environ) if environ is not None else {}
+
+
+def request_ids(environ: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a request is found by: our id, the client's inference id, the trace."""
+    name = environ.get(ENVIRON_REQUEST_ID, "")
+    inference = environ.get("HTTP_X_AMZN_SAGEMAKER_INFERENCE_ID", "")
+    return {"request_id": name, "inference_id": inference, "trace_id": trace_id(environ, name)}

@@ -1,0 +1,61 @@
+"""GET /ping where nginx is not there to answer it: from the same files, by a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlberth_serve.app.http_response import make_error_response
+from mlberth_serve.errors import RequestError
+from mlberth_serve.shared.request_ids import request_id
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+Wsgi = Callable[["WSGIEnvironment", "StartResponse"], Iterable[bytes]]
+
+
+def answer_ping(application: Wsgi, state: Path) -> Wsgi:
+    """Return the application with GET and HEAD of /ping answered from the supervisor's files."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        method = environ["REQUEST_METHOD"]
+        if environ["PATH_INFO"] != "/ping" or method not in ("GET", "HEAD"):
+            return application(environ, start_response)
+        if (state / "ready").exists():
+            start_response("200 OK", [("Content-Length", "0"), ("Cache-Control", "no-store")])
+            return []
+        body = (state / "not_ready.json").read_bytes()
+        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+        start_response("503 Service Unavailable", [*headers, ("Cache-Control", "no-store")])
+        return [body] if method == "GET" else []
+
+    return answer
+
+
+# --- GET /metrics where nginx is not there to answer it: from the same file, by a worker.
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_WRONG_METHOD = RequestError(405, "method_not_allowed", "Use GET here.")
+
+
+def answer_scrape(application: WSGIApplication, page: Path) -> WSGIApplication:
+    """Return the application with /metrics answered from the supervisor's file, if that is there."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != "/metrics" or not page.exists():
+            return application(environ, start_response)
+        method = environ["REQUEST_METHOD"]
+        if method not in ("GET", "HEAD"):
+            refusal = make_error_response(_WRONG_METHOD, request_id(environ))
+            start_response(refusal.status_line, [*refusal.headers, ("Allow", "GET, HEAD")])
+            return [refusal.body]
+        body = page.read_bytes()
+        length = str(len(body))
+        start_response(
+            "200 OK",
+            [("Content-Type", CONTENT_TYPE), ("Content-Length", length), ("Cache-Control", "no-store")],
+        )
+        return [body] if method == "GET" else []
+
+    return answer

@@ -1,0 +1,135 @@
+"""How an answer gets onto the wire: by gunicorn's framing or ours, head and body's start in one piece."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable
+from functools import lru_cache
+from time import time
+from typing import Any
+
+from gunicorn import SERVER, util
+from gunicorn.http.wsgi import Response
+
+from mlberth_serve.app import http_response as own
+from mlberth_serve.app.http_response import make_error_response
+from mlberth_serve.errors import InternalError, RequestError
+from mlberth_serve.shared.request_ids import request_id
+
+_JOINED = 65536
+"""A first piece that is larger is sent after the head, rather than copied behind it."""
+
+
+class GoneError(Exception):
+    """The client is gone, or takes nothing any more."""
+
+
+class Reply(Response):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's response, which leaves in as few system calls as it can.
+
+    A small answer leaves in one, so that a worker that is killed has sent all of it or nothing.
+    `headers_sent` is true from when something is on the wire.
+    """
+
+    def __init__(
+        self, request: Any, client: socket.socket, settings: Any, may_keep: Callable[[], bool]
+    ) -> None:
+        super().__init__(request, client, settings)
+        self._may_keep = may_keep  # asked late, when the head is made
+        self._head = b""
+
+    def send_headers(self) -> None:
+        """Make the head; it leaves with the first piece of the body."""
+        if self._head or self.headers_sent:
+            return
+        if not self._may_keep():
+            self.force_close()
+        _, *defaults = self.default_headers()  # the first repeats whatever version the client has named
+        lines = [*defaults, *(f"{name}: {value}\r\n" for name, value in self.headers)]
+        self._head = f"HTTP/1.1 {self.status}\r\n{''.join(lines)}\r\n".encode("latin-1")
+
+    def close(self) -> None:
+        """Send what is left; a body that is shorter than it was said to be closes the connection."""
+        self.send_headers()
+        self._send(b"0\r\n\r\n" if self.chunked else b"")
+        if not self._omits_body and self.sent < (self.response_length or 0):
+            self.force_close()
+
+    def _emit_body(self, data: bytes) -> None:
+        self._send(b"%X\r\n%b\r\n" % (len(data), data) if self.chunked else data)
+
+    def _send(self, data: bytes) -> None:
+        head, self._head = self._head, b""
+        if not (head or data):
+            return
+        self.headers_sent = True
+        send(self.sock, head, data)
+
+
+def send_response(client: socket.socket, response: own.Response, *, keep: bool) -> None:
+    """Send an answer of ours, whose headers were checked when they were made; raises GoneError."""
+    lines = "".join([f"{name}: {value}\r\n" for name, value in response.headers])
+    connection = "keep-alive" if keep else "close"
+    head = (
+        f"HTTP/1.1 {response.status_line}\r\n{_date_line(int(time()))}Connection: {connection}\r\n{lines}\r\n"
+    )
+    send(client, head.encode("latin-1"), response.body)
+
+
+def send(client: socket.socket, head: bytes, data: bytes) -> None:
+    """Send a head and what follows it, in one system call where the copy is cheaper; raises GoneError."""
+    try:
+        if len(data) <= _JOINED:
+            client.sendall(head + data)
+        else:
+            client.sendall(head)
+            client.sendall(data)
+    except OSError as error:
+        raise GoneError from error
+
+
+@lru_cache(1)
+def _date_line(now: int) -> str:
+    return f"Server: {SERVER}\r\nDate: {util.http_date(now)}\r\n"
+
+
+# --- The answer to a request that never reached the application, or that made it fail.
+_CODES = {414: "uri_too_long", 417: "expectation_failed", 431: "headers_too_large", 501: "not_implemented"}
+
+
+def refusal(error: RequestError) -> bytes:
+    """Return an error as the bytes of an answer that closes its connection."""
+    response = make_error_response(error, request_id({}))
+    headers = "".join(f"{name}: {value}\r\n" for name, value in response.headers)
+    return f"HTTP/1.1 {response.status_line}\r\n{headers}Connection: close\r\n\r\n".encode() + response.body
+
+
+def send_refusal(client: socket.socket, write_page: Callable[[Page], None]) -> None:
+    """Send the error page that `write_page` writes in the form of all our errors."""
+    page = Page()
+    write_page(page)
+    status, _, phrase = page.status.partition(" ")
+    number = int(status or 500)
+    error = (
+        InternalError()
+        if number == 500
+        else RequestError(number, _CODES.get(number, "bad_request"), f"{phrase}.")
+    )
+    with contextlib.suppress(OSError):
+        client.sendall(refusal(error))
+
+
+class Page:
+    """Takes gunicorn's error page, in a socket's place, for its status."""
+
+    def __init__(self) -> None:
+        self.status = ""
+
+    def gettimeout(self) -> float:
+        """Say that nothing here ever waits."""
+        return 0.0
+
+    def sendall(self, data: bytes) -> None:
+        """Read the status line."""
+        self.status = data.split(b"\r\n", 1)[0].decode("latin-1").partition(" ")[2]

@@ -1,0 +1,153 @@
+"""A WSGI application whose every request is counted, timed and, where asked for, logged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlberth_serve.app.http_response import Response
+from mlberth_serve.shared.access_log import TRACE_HEADER, AccessLog
+from mlberth_serve.shared.metrics_recorder import ENVIRON_RECORDER, QUEUE, Recorder
+from mlberth_serve.shared.request_ids import current_request, request_ids
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+ENVIRON_QUEUED = "HTTP_X_REQUEST_START"
+"""When nginx had read the request: `t=` and seconds since the epoch."""
+_LONGEST_QUEUE = 86400.0
+"""The longest time that a request may take, in seconds."""
+
+
+class Observed:
+    """Calls an application of any make; the recorder stands in the environment of each request."""
+
+    def __init__(
+        self,
+        application: Any,
+        recorder: Recorder,
+        *,
+        behind_nginx: bool,
+        access_log: AccessLog | None = None,
+        tell_trace: bool = False,
+        clock: Callable[[], float] = time.perf_counter,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._application = application
+        self._recorder = recorder
+        self._behind_nginx = behind_nginx
+        self._access_log = access_log
+        self._tell_trace = tell_trace
+        self._clock = clock
+        self._wall_clock = wall_clock
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        began = self._begin(environ)
+        status = "500"
+
+        def start(
+            line: str, headers: list[tuple[str, str]], exc_info: Any = None
+        ) -> Callable[[bytes], object]:
+            nonlocal status
+            status = line
+            if self._tell_trace:
+                headers = [*headers, (TRACE_HEADER, request_ids(environ)["trace_id"])]
+            return start_response(line, headers, exc_info)
+
+        try:
+            body = self._application(environ, start)
+        except Exception:  # what ends the process is found by the worker's successor
+            self._end(environ, "500", began, ())
+            raise
+        if isinstance(body, list):
+            self._end(environ, status, began, map(len, body))
+            return body
+        # `status` is read at the end: an application may not call `start` before its body is asked for.
+        return _Stream(body, lambda size: self._end(environ, status, began, (size,)))
+
+    def respond(self, environ: WSGIEnvironment) -> Response:
+        """Answer one prediction, by the shorter way that the application has for it."""
+        began = self._begin(environ)
+        try:
+            response: Response = self._application.respond(environ)
+        except Exception:
+            self._end(environ, "500", began, ())
+            raise
+        if self._tell_trace:
+            response.headers.append((TRACE_HEADER, request_ids(environ)["trace_id"]))
+        self._end(environ, response.status_line, began, (len(response.body),))
+        return response
+
+    def respond_batch(self, environs: Sequence[WSGIEnvironment]) -> list[Response]:
+        """Answer several predictions together."""
+        began = self._clock()
+        for environ in environs:
+            self._enter(environ)
+        self._recorder.begin_request(len(environs))
+        self._recorder.observe_batch(len(environs))
+        try:
+            responses: list[Response] = self._application.respond_batch(environs)
+        except Exception:
+            for environ in environs:
+                self._count(environ, "500", self._clock() - began, ())
+            raise
+        seconds = self._clock() - began
+        for environ, response in zip(environs, responses, strict=True):
+            if self._tell_trace:
+                response.headers.append((TRACE_HEADER, request_ids(environ)["trace_id"]))
+            self._count(environ, response.status_line, seconds, (len(response.body),))
+        return responses
+
+    def _begin(self, environ: WSGIEnvironment) -> float:
+        began = self._clock()
+        self._recorder.begin_request()
+        current_request.set(environ)
+        self._enter(environ)
+        return began
+
+    def _enter(self, environ: WSGIEnvironment) -> None:
+        environ[ENVIRON_RECORDER] = self._recorder
+        if self._behind_nginx and environ["PATH_INFO"] == "/invocations":
+            self._observe_queue(environ)
+
+    def _end(self, environ: WSGIEnvironment, status: str, began: float, sizes: Iterable[int]) -> None:
+        self._count(environ, status, self._clock() - began, sizes)
+        current_request.set(None)
+
+    def _count(self, environ: WSGIEnvironment, status: str, seconds: float, sizes: Iterable[int]) -> None:
+        self._recorder.end_request(environ["PATH_INFO"], status, seconds)
+        if self._access_log:
+            self._access_log.write(environ, status, seconds, sum(sizes))
+
+    def _observe_queue(self, environ: WSGIEnvironment) -> None:
+        try:
+            began = float(environ[ENVIRON_QUEUED][2:])
+        except (KeyError, ValueError):  # the user's own nginx.conf may not send it
+            return
+        seconds = self._wall_clock() - began
+        if seconds < _LONGEST_QUEUE:  # or it passes on a client's, and that may be any number
+            self._recorder.observe(QUEUE, max(0.0, seconds))
+
+
+class _Stream:
+    """A body that is made while it is sent: the request ends with it, or where the server closes it."""
+
+    def __init__(self, body: Iterable[bytes], end: Callable[[int], None]) -> None:
+        self._body = body
+        self._end = end
+        self._size = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._body:
+            self._size += len(piece)
+            yield piece
+
+    def close(self) -> None:
+        """Count the request, as WSGI servers call this exactly once."""
+        try:
+            if close := getattr(self._body, "close", None):
+                close()
+        finally:
+            self._end(self._size)

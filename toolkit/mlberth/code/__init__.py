@@ -1,0 +1,4 @@
+"""The user's code on its way in: sources fetched, archives unpacked, requirements installed.
+
+Runs in the commands. Standard library; may import the root, `contract` and `process`.
+"""

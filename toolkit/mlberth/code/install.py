@@ -1,0 +1,185 @@
+"""What the user's code needs, installed before it runs.
+
+| the code folder holds                       | installed by                          |
+| ------------------------------------------- | ------------------------------------- |
+| requirements.txt that names anything        | pip                                   |
+| setup.py, or pyproject.toml with a build    | pip, in one command with requirements |
+| uv.lock and no requirements.txt             | uv sync                               |
+
+A folder `wheelhouse` beside them is where pip looks then, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from mlberth._typing import NamedTuple
+from mlberth.envvars import BOOLEAN, OPTIONAL_TEXT, Reader, Variable
+from mlberth.errors import DependencyError, Fault, PlatformError
+from mlberth.masking import masked_text, secret_values
+from mlberth.paths import is_file, is_folder
+from mlberth.process.signals import SignalQueue
+from mlberth.process.supervise import supervise
+
+ALLOWED = Variable(
+    "SAGEMAKER_ALLOW_INSTALL",
+    BOOLEAN,
+    True,
+    "Whether a job may install anything; with false a job that asks for it fails.",
+)
+SAFE = Variable(
+    "SAGEMAKER_SAFE_REQUIREMENTS",
+    BOOLEAN,
+    False,
+    "Accept in requirements.txt names, versions and hashes alone: no URL, path, repository or index.",
+)
+CONSTRAINTS = Variable(
+    "SAGEMAKER_PIP_CONSTRAINTS",
+    OPTIONAL_TEXT,
+    None,
+    "A constraints file that no install may break, such as one that protects the image's framework; "
+    "empty for none.",
+    default_text="constraints.txt in the root of Python's environment, where the images put theirs",
+)
+CODEARTIFACT = Variable(
+    "CA_REPOSITORY_ARN",
+    OPTIONAL_TEXT,
+    None,
+    "The AWS CodeArtifact repository that pip installs from (extra `aws`).",
+    default_text="pip's own index",
+)
+
+REQUIREMENTS = "requirements.txt"
+WHEELHOUSE = "wheelhouse"
+LOCK = "uv.lock"
+_BUILD_SYSTEM = r"(?m)^[ \t]*\[[ \t]*build-system[ \t]*\]"  # text, which `re` compiles when it is needed
+_GRACE_SECONDS = 3.0
+_LAST_LINES = 8
+# pip says nothing that concerns a job with these; the user's own settings win.
+_QUIET = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PIP_ROOT_USER_ACTION": "ignore"}
+
+
+class Installs(NamedTuple):
+    """What a job may install, and from where."""
+
+    allowed: bool
+    safe: bool
+    constraints: Path | None
+    codeartifact: str | None
+    """The ARN of a repository."""
+
+    @classmethod
+    def read(cls, reader: Reader) -> Installs:
+        """Read the settings; their faults are the reader's to raise."""
+        named = reader.get(CONSTRAINTS)
+        default = Path(sys.prefix, "constraints.txt")
+        return cls(
+            allowed=reader.get(ALLOWED),
+            safe=reader.get(SAFE),
+            constraints=Path(named) if named else default if named is None and is_file(default) else None,
+            codeartifact=reader.get(CODEARTIFACT) or None,
+        )
+
+
+def install(
+    code: Path, installs: Installs, *, python: str, environ: Mapping[str, str], signals: SignalQueue
+) -> signal.Signals | None:
+    """Install what the code in a folder asks for; quietly nothing where it asks for nothing.
+
+    Returns the stop signal that arrived meanwhile, if one did: the caller then ends. The installer's output
+    is streamed to standard error. Call it before any other child is started: it ends with nothing left below
+    this process. Raises DependencyError with the installer's last lines.
+    """
+    argv = install_command(python, code, installs)
+    if not argv:
+        return None
+    _check(code, installs, argv, environ)
+    env = _QUIET | {"UV_PROJECT_ENVIRONMENT": sys.prefix} | dict(environ) | _index(installs)
+    try:
+        outcome = supervise(argv, env=env, cwd=code, signals=signals, grace=_GRACE_SECONDS, merge=True)
+    except OSError as error:
+        raise PlatformError(Fault(argv[0], error.strerror or str(error), "a program that starts")) from error
+    if outcome.stopped_by is None and outcome.returncode != 0:
+        said = _last_lines(outcome.stderr, secret_values(environ)) or "it said nothing"
+        action = f"Mend what it names; it ran in {code}."
+        raise DependencyError(Fault(_shown(argv), f"exit code {outcome.exit_code} ({said})", "0", action))
+    return outcome.stopped_by
+
+
+def install_command(python: str, code: Path, installs: Installs) -> list[str] | None:
+    """Return the command that installs what a folder asks for; None where it asks for nothing."""
+    requirements = ["-r", REQUIREMENTS] if _asks_for_something(code / REQUIREMENTS) else []
+    if not requirements and is_file(code / LOCK):
+        # Inexact: what the image brought stays.
+        return ["uv", "sync", "--locked", "--inexact", "--no-dev"]
+    package = ["."] if is_package(code) else []
+    if not package and not requirements:
+        return None
+    wheelhouse = is_folder(code / WHEELHOUSE)
+    options = ["--no-index", "--find-links", WHEELHOUSE] if wheelhouse else []
+    options += ["-c", str(installs.constraints)] if installs.constraints else []
+    return [python, "-m", "pip", "install", *options, *package, *requirements]
+
+
+def is_package(code: Path) -> bool:
+    """Tell whether a folder can be installed: by its setup.py, or a pyproject.toml with a build system."""
+    if is_file(code / "setup.py"):
+        return True
+    project = _text(code / "pyproject.toml")
+    return "build-system" in project and bool(re.search(_BUILD_SYSTEM, project))
+
+
+def _check(code: Path, installs: Installs, argv: list[str], environ: Mapping[str, str]) -> None:
+    """Raise DependencyError for an install that may not, or cannot, be tried."""
+    if not installs.allowed:
+        action = f"Install it in the image and take it out of {code}, or unset {ALLOWED.name}."
+        raise DependencyError(Fault(ALLOWED.name, f"false, and {_shown(argv)} to run", "no install", action))
+    if installs.safe:
+        from mlberth.code.safe_requirements import check_requirements  # noqa: PLC0415 - few jobs ask for it
+
+        check_requirements(code / REQUIREMENTS, code)
+    if argv[0] == "uv":
+        from mlberth.process.pid1 import find  # noqa: PLC0415 - as above
+
+        if not find("uv", os.get_exec_path(environ)):
+            action = f"Install uv in the image, or bring {REQUIREMENTS}: uv export -o {REQUIREMENTS}"
+            raise DependencyError(Fault(LOCK, "no uv in this image", "uv on PATH", action))
+
+
+def _index(installs: Installs) -> dict[str, str]:
+    """Return the variables that make pip use the job's CodeArtifact repository."""
+    if not installs.codeartifact:
+        return {}
+    from mlberth.code.codeartifact import index_url  # noqa: PLC0415 - needs botocore
+
+    # A variable, because other processes can read an argument.
+    return {"PIP_INDEX_URL": index_url(installs.codeartifact, where=CODEARTIFACT.name)}
+
+
+def _shown(argv: list[str]) -> str:
+    return " ".join(argv if argv[0] == "uv" else argv[1:])
+
+
+def _asks_for_something(requirements: Path) -> bool:
+    lines = _text(requirements).splitlines()
+    return any(line.strip() and not line.strip().startswith("#") for line in lines)
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8-sig", errors="replace") if is_file(path) else ""
+
+
+def _is_conflict(line: str) -> bool:
+    return line.startswith("The user requested ") or " depends on " in line
+
+
+def _last_lines(stderr: bytes, secrets: Iterable[str]) -> str:
+    lines = [line.strip() for line in stderr.decode(errors="replace").splitlines() if line.strip()]
+    # pip says on standard output which requirements are in conflict.
+    errors = [line for line in lines if line.lower().startswith("error:") or _is_conflict(line)] or lines
+    return masked_text(" / ".join(errors[-_LAST_LINES:]), secrets)

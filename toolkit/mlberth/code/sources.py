@@ -1,0 +1,102 @@
+"""The user's code, fetched from where a job says it is.
+
+A source is a folder, a .tar.gz, a single file, or `s3://bucket/key` of one of the latter two.
+
+The rule where the destination already holds code: the source that a job names wins over what its
+image brought, since it is the more specific of the two. The destination is then exactly the source,
+never a mixture; what was there is renamed to `code.replaced-1` beside it, and a warning says so.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NoReturn
+
+from mlberth.code.archives import extract, is_archive
+from mlberth.code.staging import holds_files, set_aside, staged
+from mlberth.errors import ContractError, Fault, PlatformError
+from mlberth.masking import masked_text
+from mlberth.paths import exists, is_file, is_folder, real
+
+SETTING = "sagemaker_submit_directory"
+S3 = "s3://"
+_EXPECTED = "a folder, a .tar.gz, a file, or s3://bucket/key"
+
+log = logging.getLogger(__name__)
+
+
+def fetch_code(source: str, destination: Path, environ: Mapping[str, str], *, where: str = SETTING) -> None:
+    """Put the code that `source` names into `destination`, all of it or nothing.
+
+    `where` is the setting that errors name. Raises ContractError where there is no such source,
+    ArchiveError where it cannot be unpacked, DependencyError where `s3://` needs the extra `aws`,
+    PlatformError where the disk fails.
+    """
+    if source.startswith(S3):
+        from mlberth.code.s3 import download  # noqa: PLC0415 - needs botocore, and few jobs do
+
+        with tempfile.TemporaryDirectory(prefix="mlberth-source-") as folder:
+            _put(download(source, Path(folder), environ, where=where), source, destination, where)
+    elif "://" in source:
+        _refuse(where, repr(masked_text(source)))
+    else:
+        _put(Path(source), source, destination, where)
+
+
+def _put(path: Path, source: str, destination: Path, where: str) -> None:
+    if not exists(path):
+        _refuse(where, f"{source!r}, which is not there")
+    if real(path) == real(destination):
+        return
+    if real(destination).is_relative_to(real(path)):
+        _refuse(where, f"{source!r}, a folder that holds {destination} itself")
+    try:
+        with staged(destination) as folder:
+            _fill(folder, path, source, where)
+            if holds_files(destination, besides=folder):
+                _make_room(destination, source, where)
+    except OSError as error:
+        reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror
+        found = f"{source!r}, which cannot be copied ({reason})"
+        raise PlatformError(Fault(where, found, f"code that fits into {destination}")) from error
+
+
+def _fill(folder: Path, path: Path, source: str, where: str) -> None:
+    if is_folder(path):
+        # Links are followed, so that the copy is whole also where they lead out of the folder.
+        shutil.copytree(path, folder, dirs_exist_ok=True, ignore=_dangling)
+    elif not is_file(path):
+        _refuse(where, f"{source!r}, which is neither a folder nor a file")
+    elif is_archive(path):
+        extract(path, folder)
+    else:
+        shutil.copy(path, folder)
+
+
+def _dangling(folder: str, names: list[str]) -> list[str]:
+    # copytree's own ignore_dangling_symlinks looks for relative targets in the working directory.
+    return [name for name in names if not os.path.exists(os.path.join(folder, name))]  # noqa: PTH110, PTH118
+
+
+def _make_room(destination: Path, source: str, where: str) -> None:
+    try:
+        aside = set_aside(destination)
+    except OSError as error:
+        found = f"{source!r}, while {destination} holds other code that cannot be moved ({error.strerror})"
+        action = f"Unset {where} to run what is in {destination}, or mount nothing there."
+        raise ContractError(Fault(where, found, "one source of code", action)) from error
+    log.warning(
+        "%s held code already. The job's own source, %s, takes its place; what was there is in %s.",
+        destination,
+        masked_text(source),
+        aside,
+    )
+
+
+def _refuse(where: str, found: str) -> NoReturn:
+    raise ContractError(Fault(where, found, _EXPECTED))

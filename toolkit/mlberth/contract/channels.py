@@ -1,0 +1,72 @@
+"""inputdataconfig.json: the job's input channels.
+
+Source: the training contract. A channel is a folder `input/data/NAME`; in Pipe mode it is a series
+of FIFOs `input/data/NAME_0`, `NAME_1`, … that appear one after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlberth._typing import Any, NamedTuple
+from mlberth.contract.json_files import read_object
+from mlberth.contract.layout import Layout
+from mlberth.errors import ContractError, Fault
+from mlberth.paths import is_folder
+
+
+class Channel(NamedTuple):
+    """One input of the job."""
+
+    name: str
+    path: Path
+    """The channel's folder; in Pipe mode nothing is there (see `mode`)."""
+    mode: str = "File"
+    """File (also FastFile, which looks the same) or Pipe."""
+    content_type: str | None = None
+
+
+def read_channels(layout: Layout) -> tuple[dict[str, Channel], dict[str, Any]]:
+    """Return the channels by name, and inputdataconfig.json as it is.
+
+    Without the file, each folder in input/data is a channel: that is what a user who mounts a tree
+    by hand means. Raises ContractError that lists every faulty channel.
+    """
+    path = layout.input_data_config
+    config = read_object(path, default=_channels_on_disk(layout.data))
+    faults = [fault for name, entry in config.items() for fault in _faults(layout, str(path), name, entry)]
+    if faults:
+        raise ContractError(*faults)
+    return {name: _channel(layout, name, entry) for name, entry in config.items()}, config
+
+
+def _channels_on_disk(data: Path) -> dict[str, Any]:
+    try:
+        names = sorted(
+            entry.name for entry in data.iterdir() if entry.is_dir() and not entry.name.startswith(".")
+        )
+    except OSError:
+        return {}
+    return {name: {"TrainingInputMode": "File"} for name in names}
+
+
+def _channel(layout: Layout, name: str, entry: Mapping[str, Any]) -> Channel:
+    return Channel(
+        name, layout.channel(name), entry.get("TrainingInputMode", "File"), entry.get("ContentType")
+    )
+
+
+def _faults(layout: Layout, path: str, name: str, entry: object) -> list[Fault]:
+    where = f"{path}, channel {name!r}"
+    if not name or "/" in name or name in (".", "..") or "\0" in name:
+        return [Fault(where, "a name that leads elsewhere", "letters, digits, '-', '_' or '.'")]
+    if not isinstance(entry, dict):
+        return [Fault(where, repr(entry), 'an object such as {"TrainingInputMode": "File"}')]
+    mode = entry.get("TrainingInputMode", "File")
+    if mode not in ("File", "FastFile", "Pipe"):
+        return [Fault(f"{where}, TrainingInputMode", repr(mode), "File, FastFile or Pipe")]
+    if mode != "Pipe" and not is_folder(layout.channel(name)):
+        action = "Mount or copy the channel's data there, or take the channel out of the file."
+        return [Fault(where, "no data", f"a folder {layout.channel(name)}", action)]
+    return []

@@ -1,0 +1,101 @@
+"""resourceconfig.json: which hosts take part, and which one this is.
+
+Source: the training contract, and sagemaker-training-toolkit's reading of it: the order of the file
+is the order of the ranks, and the first host is the leader.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlberth._typing import Any, NamedTuple, TypeGuard
+from mlberth.contract.json_files import read_object
+from mlberth.errors import ContractError, Fault
+
+DEFAULT_GROUP = "homogeneousCluster"
+
+
+class Hosts(NamedTuple):
+    """The cluster as seen from one of its hosts."""
+
+    current: str
+    names: list[str]
+    network_interface: str
+    instance_type: str
+    group: str
+    groups: dict[str, dict[str, Any]]
+    """Instance groups by name, each with `instance_group_name`, `instance_type` and `hosts`."""
+    topology: Any
+    """The platform's network topology, where it gives one."""
+    raw: dict[str, Any]
+    """The file as it is."""
+
+    @property
+    def rank(self) -> int:
+        """This host's place in `names`, from 0."""
+        return self.names.index(self.current)
+
+    @property
+    def group_hosts(self) -> list[str]:
+        """The hosts of this host's instance group."""
+        return list(self.groups[self.group]["hosts"]) if self.group in self.groups else []
+
+
+def read_hosts(path: Path) -> Hosts:
+    """Read resourceconfig.json; without the file this machine is the only host.
+
+    Raises ContractError that lists every faulty field.
+    """
+    raw = read_object(path, default={})
+    if not raw:
+        name = os.uname().nodename
+        raw = {"current_host": name, "hosts": [name]}
+    faults = list(_faults(str(path), raw))
+    if faults:
+        raise ContractError(*faults)
+    return Hosts(
+        current=raw["current_host"],
+        names=list(raw["hosts"]),
+        network_interface=raw.get("network_interface_name", "eth0"),
+        instance_type=raw.get("current_instance_type", "local"),
+        group=raw.get("current_group_name", DEFAULT_GROUP),
+        groups={group["instance_group_name"]: group for group in raw.get("instance_groups") or []},
+        topology=raw.get("topology"),
+        raw=raw,
+    )
+
+
+def _faults(path: str, raw: Mapping[str, Any]) -> list[Fault]:
+    faults = []
+    hosts = raw.get("hosts")
+    current = raw.get("current_host")
+    if not _is_list_of_names(hosts):
+        faults.append(Fault(f"{path}, hosts", repr(hosts), "a list of host names, at least one"))
+    elif len(set(hosts)) != len(hosts):
+        faults.append(Fault(f"{path}, hosts", repr(hosts), "each host name once"))
+    elif current not in hosts:
+        faults.append(Fault(f"{path}, current_host", repr(current), f"one of {', '.join(hosts)}"))
+    faults += [
+        Fault(f"{path}, {name}", repr(raw[name]), "text")
+        for name in ("network_interface_name", "current_instance_type", "current_group_name")
+        if not isinstance(raw.get(name, ""), str)
+    ]
+    groups = raw.get("instance_groups") or []
+    if not isinstance(groups, list) or not all(_is_group(group) for group in groups):
+        expected = "a list of objects with instance_group_name, instance_type and hosts"
+        faults.append(Fault(f"{path}, instance_groups", repr(groups), expected))
+    return faults
+
+
+def _is_list_of_names(value: object) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and bool(value) and all(isinstance(name, str) and name for name in value)
+
+
+def _is_group(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("instance_group_name"), str)
+        and _is_list_of_names(value.get("hosts"))
+    )

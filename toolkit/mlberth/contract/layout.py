@@ -1,0 +1,135 @@
+"""The /opt/ml tree: where everything is, inside the container and on the host that prepares it.
+
+Source: the platform's training, hosting and processing contracts (docs/contract.md). Nothing here
+touches the disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlberth._typing import NamedTuple
+
+BASE_DIR = "SAGEMAKER_BASE_DIR"
+DEFAULT_BASE = "/opt/ml"
+
+
+class Layout(NamedTuple):
+    """Paths below one base directory, `/opt/ml` unless SAGEMAKER_BASE_DIR says otherwise."""
+
+    base: Path
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Layout:
+        """Return the layout that SAGEMAKER_BASE_DIR names."""
+        return cls(Path(environ.get(BASE_DIR) or DEFAULT_BASE))
+
+    @property
+    def code(self) -> Path:
+        """The user's program."""
+        return self.base / "code"
+
+    @property
+    def model(self) -> Path:
+        """Where training leaves its model, and serving finds it (read-only there)."""
+        return self.base / "model"
+
+    @property
+    def models(self) -> Path:
+        """Where a multi-model server finds its models."""
+        return self.base / "models"
+
+    @property
+    def input(self) -> Path:
+        """Everything that training is given."""
+        return self.base / "input"
+
+    @property
+    def config(self) -> Path:
+        """The job's configuration files."""
+        return self.input / "config"
+
+    @property
+    def data(self) -> Path:
+        """One folder a channel."""
+        return self.input / "data"
+
+    def channel(self, name: str) -> Path:
+        """Return the folder of one channel."""
+        return self.data / name
+
+    @property
+    def hyperparameters(self) -> Path:
+        """The hyperparameters, a flat map of text to text."""
+        return self.config / "hyperparameters.json"
+
+    @property
+    def input_data_config(self) -> Path:
+        """What each channel is."""
+        return self.config / "inputdataconfig.json"
+
+    @property
+    def resource_config(self) -> Path:
+        """Which hosts take part."""
+        return self.config / "resourceconfig.json"
+
+    @property
+    def checkpoint_config(self) -> Path:
+        """Where checkpoints go, if not to `checkpoints`."""
+        return self.config / "checkpointconfig.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        """What the platform copies out while the job runs, and back before it resumes."""
+        return self.base / "checkpoints"
+
+    @property
+    def output(self) -> Path:
+        """Everything that training leaves beside its model."""
+        return self.base / "output"
+
+    @property
+    def output_data(self) -> Path:
+        """Files for the user: the platform packs them as output.tar.gz."""
+        return self.output / "data"
+
+    @property
+    def output_intermediate(self) -> Path:
+        """Files that the platform copies out while the job runs."""
+        return self.output / "intermediate"
+
+    @property
+    def failure(self) -> Path:
+        """Why the job failed; the platform shows the first 1024 bytes."""
+        return self.output / "failure"
+
+    @property
+    def success(self) -> Path:
+        """An empty file: the job ended well."""
+        return self.output / "success"
+
+    @property
+    def processing(self) -> Path:
+        """Inputs and outputs of a processing job."""
+        return self.base / "processing"
+
+    @property
+    def processing_code(self) -> Path:
+        """Where the SDK's script processors put the program."""
+        return self.processing / "input" / "code"
+
+    @property
+    def processing_job_config(self) -> Path:
+        """The request that started the processing job."""
+        return self.base / "config" / "processingjobconfig.json"
+
+    @property
+    def processing_resource_config(self) -> Path:
+        """Which hosts take part in the processing job."""
+        return self.base / "config" / "resourceconfig.json"
+
+    @property
+    def message(self) -> Path:
+        """A processing job's last word; the platform shows the first 1 KB, valid UTF-8 only."""
+        return self.output / "message"

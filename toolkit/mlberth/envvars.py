@@ -1,0 +1,171 @@
+"""Environment variables: declared in tables, read with types, all faults reported at once.
+
+A table of `Variable` is the one source of what a command reads: its values, its error messages
+and the documentation are made from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from mlberth._typing import Generic, TypeVar
+from mlberth.errors import ContractError, Fault
+from mlberth.masking import masked
+
+T = TypeVar("T")
+Number = TypeVar("Number", int, float)
+
+LOG_LEVELS = {"CRITICAL": 50, "FATAL": 50, "ERROR": 40, "WARNING": 30, "WARN": 30, "INFO": 20, "DEBUG": 10}
+SWITCH = {
+    "true": True,
+    "1": True,
+    "yes": True,
+    "on": True,
+    "false": False,
+    "0": False,
+    "no": False,
+    "off": False,
+}
+
+
+class Kind(Generic[T]):
+    """How a value is parsed, and the words for what is accepted.
+
+    `parse` takes the text without surrounding white space; it raises ValueError when that does not fit.
+    """
+
+    def __init__(self, parse: Callable[[str], T], expected: str) -> None:
+        self.parse = parse
+        self.expected = expected
+
+
+class Variable(Generic[T]):
+    """One variable of the public surface.
+
+    `help` is one sentence for the documentation; `aliases` are other names, read in this order when
+    `name` is absent; `default_text` are the words for a default that is worked out later, such as
+    "usable CPUs".
+    """
+
+    def __init__(
+        self,
+        name: str,
+        kind: Kind[T],
+        default: T,
+        help: str,  # noqa: A002 - as argparse calls it
+        *,
+        aliases: tuple[str, ...] = (),
+        default_text: str = "",
+    ) -> None:
+        self.name = name
+        self.kind = kind
+        self.default = default
+        self.help = help
+        self.aliases = aliases
+        self.default_text = default_text
+
+
+def whole_number(least: int, most: int) -> Kind[int]:
+    """Accept a whole number in a closed range."""
+    return Kind(_in_range(whole, least, most), f"a whole number from {least} to {most}")
+
+
+def seconds(least: float, most: float) -> Kind[float]:
+    """Accept a duration in seconds, without a unit, in a closed range."""
+    expected = f"seconds, a number from {least:g} to {most:g} without a unit"
+    return Kind(_in_range(lambda text: float(_plain(text)), least, most), expected)
+
+
+def one_of(*choices: str) -> Kind[str]:
+    """Accept one of a few words, in any case."""
+
+    def parse(text: str) -> str:
+        if text.lower() not in choices:
+            raise ValueError(text)
+        return text.lower()
+
+    return Kind(parse, "one of " + ", ".join(choices))
+
+
+def optional(kind: Kind[T]) -> Kind[T | None]:
+    """Accept what `kind` does; the type of a variable whose default is None."""
+    return Kind(kind.parse, kind.expected)
+
+
+def whole(text: str) -> int:
+    """Return a whole number written in ASCII digits; raises ValueError, as for one too long to read."""
+    return int(_plain(text))
+
+
+def _plain(text: str) -> str:
+    """Refuse what Python alone takes for part of a number: other scripts' digits, and `1_000`."""
+    if not text.isascii() or "_" in text:
+        raise ValueError(text)
+    return text
+
+
+def _in_range(convert: Callable[[str], Number], least: float, most: float) -> Callable[[str], Number]:
+    def parse(text: str) -> Number:
+        number = convert(text)
+        if not least <= number <= most:  # not so for nan either
+            raise ValueError(text)
+        return number
+
+    return parse
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in SWITCH:
+        raise ValueError(text)
+    return SWITCH[text.lower()]
+
+
+def _log_level(text: str) -> int:
+    if text.upper() in LOG_LEVELS:
+        return LOG_LEVELS[text.upper()]
+    # sagemaker's SDKs pass the number, some of them in quotation marks.
+    number = whole(text.strip('"'))
+    if not 0 <= number <= 100:
+        raise ValueError(text)
+    return number
+
+
+TEXT: Kind[str] = Kind(str, "text")
+OPTIONAL_TEXT: Kind[str | None] = Kind(str, "text")
+BOOLEAN: Kind[bool] = Kind(_switch, "true or false")
+LOG_LEVEL: Kind[int] = Kind(
+    _log_level, "a level by name (DEBUG, INFO, WARNING, ERROR, CRITICAL) or number (0 to 100)"
+)
+
+
+class Reader:
+    """Reads declared variables out of a mapping and keeps every fault for `check`."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._faults: list[Fault] = []
+
+    def get(self, variable: Variable[T]) -> T:
+        """Return the typed value, or the default where the variable is absent or faulty."""
+        for name in (variable.name, *variable.aliases):
+            if name in self._environ:
+                return self._parse(variable, name, self._environ[name])
+        return variable.default
+
+    def add(self, fault: Fault) -> None:
+        """Keep a fault that concerns several variables."""
+        self._faults.append(fault)
+
+    def check(self) -> None:
+        """Raise ContractError with every fault kept so far."""
+        if self._faults:
+            raise ContractError(*self._faults)
+
+    def _parse(self, variable: Variable[T], name: str, value: str) -> T:
+        try:
+            return variable.kind.parse(value.strip())
+        except ValueError:
+            default = variable.default_text or f"the default ({variable.default})"
+            action = f"Mend it, or unset it for {default}."
+            self._faults.append(Fault(name, repr(masked(name, value)), variable.kind.expected, action))
+            return variable.default

@@ -1,0 +1,90 @@
+"""Everything below this process, found in /proc and ended.
+
+A process group is not enough: a grandchild that called setsid has left it. Whoever lost its parent
+hangs below us, since we adopt orphans.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+
+from mlberth.process.children import Child, reap
+from mlberth.process.signals import SignalQueue
+
+_PROC = Path("/proc")
+_POLITE_SECONDS = 2.0
+_KILL_SECONDS = 5.0
+
+
+def descendants(of: int | None = None, proc: Path = _PROC) -> list[int]:
+    """Return the living processes below a process, this one by default."""
+    if of is None and not _has_children():
+        return []
+    children: dict[int, list[int]] = {}
+    for entry in os.listdir(proc):  # noqa: PTH208 - names alone, thousands of them
+        if entry.isdigit():
+            parent, state = _parent_and_state(proc / entry / "stat")
+            if state not in ("Z", "X"):
+                children.setdefault(parent, []).append(int(entry))
+    found = []
+    level = [of or os.getpid()]
+    while level:
+        level = [child for parent in level for child in children.get(parent, [])]
+        found += level
+    return found
+
+
+def end_descendants(
+    own: Iterable[Child],
+    signals: SignalQueue,
+    polite_seconds: float = _POLITE_SECONDS,
+) -> int:
+    """End everything below this process, TERM first and KILL where that was not enough.
+
+    Returns how many had to be killed. `own` are the children whose exit codes somebody still wants.
+    """
+    own = list(own)
+
+    def gone() -> bool:
+        reap(own)
+        return not descendants()
+
+    if not gone() and polite_seconds > 0:
+        _signal_all(descendants(), signal.SIGTERM)
+        signals.wait_for(gone, polite_seconds)
+    killed = descendants()
+    for _ in range(10):  # a process may have forked between the look and the kill
+        if gone():
+            break
+        _signal_all(descendants(), signal.SIGKILL)
+        signals.wait_for(gone, _KILL_SECONDS / 10)
+    return len(killed)
+
+
+def _has_children() -> bool:
+    """Tell with one system call what is usual at the end of a job: that nothing is below this process."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _signal_all(pids: Iterable[int], number: int) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except (ProcessLookupError, PermissionError):
+            continue
+
+
+def _parent_and_state(stat: Path) -> tuple[int, str]:
+    try:
+        # "PID (COMMAND) STATE PPID …": the command may hold blanks and brackets, so cut at the last one.
+        fields = stat.read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return 0, "X"
+    return int(fields[1]), fields[0].decode()

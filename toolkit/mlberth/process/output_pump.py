@@ -1,0 +1,75 @@
+"""Bytes from a child's pipe to our own output, as they come, with the last of them kept."""
+
+from __future__ import annotations
+
+import _thread
+import os
+
+from mlberth._typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlberth.process.progress_bars import ProgressBars
+
+_CHUNK = 65536
+_TAIL = 65536
+_HEAD = 16384
+_LANDMARK = b"Traceback (most recent call last):"
+
+
+class Pump:
+    """Copies a pipe to another file descriptor in a thread, byte for byte but for `bars`; keeps the tail.
+
+    A thread, so that a reader who does not read our output never delays a signal. Where a Python
+    traceback ends in a line too long for the tail, its beginning is kept as well: who wants to know
+    why a program failed needs both.
+    """
+
+    def __init__(
+        self, source: int, sink: int, keep: int = _TAIL, *, bars: ProgressBars | None = None
+    ) -> None:
+        self._source = source
+        self._sink = sink
+        self._keep = keep
+        self._bars = bars
+        self._kept = bytearray()
+        self._head = b""
+        # What `threading` is made of: it would be the slowest import of all.
+        self._running = _thread.allocate_lock()
+        self._running.acquire()
+        _thread.start_new_thread(self._run, ())
+
+    def finish(self, timeout: float) -> bytes:
+        """Wait until the pipe's writers are gone, at most `timeout` seconds; return the tail."""
+        if self._running.acquire(timeout=timeout):
+            os.close(self._source)
+        return bytes(self._head + self._kept)
+
+    def _run(self) -> None:
+        try:
+            while chunk := os.read(self._source, _CHUNK):
+                self._kept += chunk
+                self._drop(len(self._kept) - self._keep)
+                self._write(self._bars.feed(chunk) if self._bars else chunk)
+            if self._bars:
+                self._write(self._bars.finish())
+        finally:
+            self._running.release()
+
+    def _drop(self, surplus: int) -> None:
+        if surplus <= 0:
+            return
+        start = self._kept.rfind(_LANDMARK, 0, surplus + len(_LANDMARK))
+        if start >= 0:
+            self._head = bytes(self._kept[start : start + _HEAD])
+            surplus = start + _HEAD
+        elif b"\n" in self._kept[:surplus]:
+            self._head = b""  # that line has ended, and something else was written since
+        del self._kept[:surplus]
+
+    def _write(self, chunk: bytes) -> None:
+        view = memoryview(chunk)
+        while view:
+            try:
+                view = view[os.write(self._sink, view) :]
+            except OSError:
+                return  # nobody reads our output any more; the child must be able to go on

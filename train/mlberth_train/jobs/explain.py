@@ -1,0 +1,56 @@
+"""What `train` would do, in words."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlberth.code.install import install_command
+from mlberth.contract.environment import Environment
+from mlberth.contract.hyperparameters import Hyperparameters
+from mlberth.contract.sm_variables import sm_variables
+from mlberth.log_escapes import one_line
+from mlberth.masking import masked_mapping, masked_text
+from mlberth.paths import real
+from mlberth_train.jobs.training import Training, make_job, resolved
+
+
+def explain(environ: Mapping[str, str], python: str) -> str:
+    """Return what `train` would run here, secrets masked; nothing is run or changed.
+
+    Raises ContractError where it could run nothing.
+    """
+    training = Training.from_environ(environ)
+    environment = training.environment
+    code = environment.layout.code
+    hosts = environment.hosts
+    lines = {
+        "host": f"{hosts.current}, rank {hosts.rank} of {len(hosts.names)}",
+        "channels": ", ".join(f"{name} ({path})" for name, path in environment.channel_dirs.items())
+        or "none",
+        "folder": str(code),
+    }
+    if training.source and real(Path(training.source[0])) != real(code):
+        source, where = training.source
+        lines["code"] = f"fetched from {masked_text(source)} ({where})"
+        lines["install"] = lines["command"] = "known once the code is there"
+    else:
+        job = make_job(training, environ, python)
+        environment = resolved(training)
+        lines["install"] = (
+            shlex.join(install_command(python, code, training.settings.installs) or []) or "nothing"
+        )
+        lines["command"] = job.place.mask(shlex.join(job.shown))
+    if len(hosts.names) > 1 and (limit := training.settings.host_wait):
+        lines["wait"] = f"at most {limit:g} s, until {', '.join(hosts.names)} have an address"
+    lines["stop"] = f"SIGTERM is passed on; SIGKILL after {training.settings.grace:g} s"
+    text = [f"{name + ':':<10}{value}" for name, value in lines.items()]
+    return "\n".join(map(one_line, [*text, "environment:", *_variables(environment)]))
+
+
+def _variables(environment: Environment) -> list[str]:
+    parameters = environment.parameters
+    masked = Hyperparameters(*map(masked_mapping, parameters))
+    variables = sm_variables(environment._replace(parameters=masked))
+    return [f"  {name}={shlex.quote(value)}" for name, value in masked_mapping(variables).items()]

@@ -1,0 +1,199 @@
+"""One job from its code to its exit code: install, run, report. `train` and `process` share it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from signal import Signals
+
+from mlberth._typing import TYPE_CHECKING, NamedTuple
+from mlberth.code.install import install
+from mlberth.errors import ContractError, Fault, MlberthError, PlatformError
+from mlberth.masking import secret_values
+from mlberth.process.signals import SignalQueue
+from mlberth.process.supervise import Outcome, supervise
+from mlberth_train.log import DEBUG, ERROR, INFO, WARNING, Journal
+from mlberth_train.report import files
+from mlberth_train.report.identity import Place
+from mlberth_train.settings import Settings
+
+if TYPE_CHECKING:
+    from mlberth_train.jobs.intermediate_output import Copies
+
+_SIGNAL_BASE = 128
+_STDERR = 2
+_LAST_COPIES_SECONDS = 600.0
+_LAST_SECONDS = 5.0
+"""What a job that is stopped has for them: the platform kills it soon."""
+
+
+class Job(NamedTuple):
+    """What to run, and where."""
+
+    code: Path
+    argv: list[str]
+    shown: list[str]
+    """`argv` as it may be printed."""
+    environ: Mapping[str, str]
+    """The program's whole environment."""
+    settings: Settings
+    place: Place
+    inputs: list[str]
+    """The names of its data."""
+    hosts: Sequence[str] = ()
+    """The names that must have an address before it runs."""
+    left_out: Sequence[str] = ()
+    """Variables that are too large for a program."""
+    copies: Copies | None = None
+    """What copies its intermediate output."""
+
+
+class Reports(NamedTuple):
+    """Where the end of a job is reported."""
+
+    failure: Path
+    success: Path | None = None
+    details: Path | None = None
+    folders: tuple[Path, ...] = ()
+    """Folders of the job that must have room."""
+
+
+class Runner:
+    """Runs one job and reports how it ended."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        reports: Reports,
+        environ: Mapping[str, str],
+        signals: SignalQueue,
+        python: str,
+    ) -> None:
+        self._journal = journal
+        self._reports = reports
+        self._environ = environ
+        self._signals = signals
+        self._python = python
+        self._job: Job | None = None
+        self._oom_kills_before: int | None = None
+
+    def run(self, prepare: Callable[[], Job]) -> int:
+        """Run the job that `prepare` returns; return the exit code.
+
+        The program's own exit code passes through; a job that cannot be run has the code of its error.
+        """
+        reports = self._reports
+        files.clear(self._journal, *(path for path in reports[:3] if path))
+        problem: MlberthError | Outcome | Signals
+        try:
+            self._job = job = prepare()
+            problem = self._install(job) or self._wait_for_hosts(job) or self._supervise(job)
+        except MlberthError as error:
+            problem = error
+        except Exception as error:  # noqa: BLE001 - what nobody foresaw is ours, and ends in a report too
+            import traceback  # noqa: PLC0415 - never needed, we hope
+
+            self._journal.write(DEBUG, "".join(traceback.format_exception(error)))
+            found = f"{type(error).__name__}: {error}"
+            problem = PlatformError(Fault("mlberth", found, "no such error", "Please report it."))
+        succeeded = isinstance(problem, Outcome) and problem.exit_code == 0
+        code = self._succeed() if succeeded else self._fail(problem)
+        if self._job and self._job.copies:
+            stopped = isinstance(problem, Signals) or (isinstance(problem, Outcome) and problem.stopped_by)
+            self._job.copies.finish(_LAST_SECONDS if stopped else _LAST_COPIES_SECONDS, self._signals)
+        return code
+
+    def _install(self, job: Job) -> Signals | None:
+        return install(
+            job.code,
+            job.settings.installs,
+            python=self._python,
+            environ=self._environ,
+            signals=self._signals,
+        )
+
+    def _wait_for_hosts(self, job: Job) -> Signals | None:
+        if len(job.hosts) < 2 or not job.settings.host_wait:
+            return None
+        from mlberth_train.launch.host_discovery import wait_for_names  # noqa: PLC0415 - most jobs have one host
+
+        return wait_for_names(job.hosts, job.settings.host_wait, signals=self._signals, journal=self._journal)
+
+    def _succeed(self) -> int:
+        files.clear(self._journal, self._reports.failure)
+        if self._reports.success:
+            files.write(self._journal, self._reports.success, "")
+        self._journal.write(INFO, "The program succeeded")
+        return 0
+
+    def _fail(self, problem: MlberthError | Outcome | Signals) -> int:
+        # A job that succeeds need not wait for these.
+        from mlberth_train.report.cause import failure_text, find_cause  # noqa: PLC0415
+        from mlberth_train.report.details import failure_details  # noqa: PLC0415
+        from mlberth_train.report.exhaustion import Shortages  # noqa: PLC0415
+
+        job, reports = self._job, self._reports
+        # Before the job is known, this machine and the secrets of the environment are.
+        place = (
+            job.place if job else Place(os.uname().nodename, Path(), frozenset(secret_values(self._environ)))
+        )
+        cause = find_cause(problem, place, job.settings.grace if job else 0)
+        shortages = Shortages.since(self._oom_kills_before, reports.folders)
+        text = failure_text(cause, place, shortages.hints)
+        files.write(self._journal, reports.failure, text)
+        if reports.details:
+            shown = job.shown if job else []
+            details = failure_details(cause, problem, place, shortages, shown)
+            files.write(self._journal, reports.details, details)
+        self._journal.write(ERROR, f"The job failed. {text.rstrip()}")
+        return cause.exit_code
+
+    def _announce(self, job: Job) -> None:
+        """Say what runs. The program starts up meanwhile, on another CPU."""
+        import shlex  # noqa: PLC0415 - the program is not kept waiting for it
+
+        from mlberth.process.exhaustion import oom_kills  # noqa: PLC0415
+
+        self._oom_kills_before = oom_kills()
+        command, inputs = job.place.mask(shlex.join(job.shown)), ", ".join(job.inputs) or "none"
+        self._journal.write(INFO, f"Running {command} on {job.place.host}; inputs: {inputs}")
+        if job.left_out:
+            text = f"Left out of its environment, as too large for Linux: {', '.join(job.left_out)}"
+            where = "input/config/hyperparameters.json, or mlberth.environment(), has the values"
+            self._journal.write(WARNING, f"{text}; {where}")
+        if job.copies:
+            job.copies.start()
+
+    def _supervise(self, job: Job) -> Outcome:
+        try:
+            return supervise(
+                job.argv,
+                env=job.environ,
+                cwd=job.code,
+                signals=self._signals,
+                grace=job.settings.grace,
+                collapse=job.settings.collapse and not os.isatty(_STDERR),
+                on_start=lambda: self._announce(job),
+            )
+        except OSError as error:
+            raise _not_started(error, " ".join(job.shown[:2])) from error
+        except ValueError as error:
+            found = f"a command or a variable that no process can be given ({error})"
+            raise ContractError(Fault("the program", found, "text without NUL characters")) from error
+
+
+def _not_started(error: OSError, where: str) -> MlberthError:
+    """Return whose fault it is that a program cannot be started."""
+    reason = error.strerror or str(error)
+    if error.errno in (errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR):
+        action = "Look at its #! line and whether that program is in the image."
+        return ContractError(Fault(where, reason, "a program that can be started", action))
+    if error.errno == errno.E2BIG:
+        action = "Pass large values as files of a channel."
+        return ContractError(Fault("hyperparameters", reason, "what fits a command", action))
+    if error.errno == errno.EAGAIN:
+        action = "Raise the limit of processes (docker run --pids-limit, ulimit -u)."
+        return PlatformError(Fault(where, reason, "room for one more process", action))
+    return PlatformError(Fault(where, reason, "a process that can be started"))

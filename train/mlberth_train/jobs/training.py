@@ -1,0 +1,159 @@
+"""A training job: what the contract says of it, made into something to run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import partial
+
+from mlberth._typing import NamedTuple
+from mlberth.contract.arguments import PROTOCOLS
+from mlberth.contract.environment import PROGRAM, TRAINING_MODULE, Environment
+from mlberth.contract.layout import Layout
+from mlberth.contract.sm_variables import child_environ, too_large, unfit
+from mlberth.envvars import Reader
+from mlberth.errors import ContractError, Fault
+from mlberth.masking import masked_mapping, secret_values
+from mlberth.paths import exists
+from mlberth.process.signals import SignalQueue
+from mlberth_train import variables
+from mlberth_train.jobs.runner import Job, Reports, Runner
+from mlberth_train.launch.entry_point import find_program, hook_command, program_command
+from mlberth_train.log import WARNING, Journal
+from mlberth_train.report.identity import Place
+from mlberth_train.settings import Settings, open_journal
+
+SOURCE = "sagemaker_submit_directory"
+DEFAULT_PROGRAM = "train.py"
+
+
+class Training(NamedTuple):
+    """One training job, read and checked, before anything is done."""
+
+    environment: Environment
+    protocol: str
+    settings: Settings
+    submit_directory: str | None
+    s3_output: str | None
+    specification: str | None
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Training:
+        """Read the job; raises ContractError for everything that is wrong with it."""
+        reader = Reader(environ)
+        environment = Environment.from_environ(environ)
+        training = cls(
+            environment,
+            protocol=reader.get(variables.ARGS_PROTOCOL),
+            settings=Settings.read(reader),
+            submit_directory=reader.get(variables.SUBMIT_DIRECTORY) or None,
+            specification=reader.get(variables.SPECIFICATION) or None,
+            s3_output=reader.get(variables.S3_OUTPUT)
+            or environment.parameters.platform.get(variables.S3_OUTPUT.name.lower()),
+        )
+        reader.check()
+        return training
+
+    @property
+    def source(self) -> tuple[str, str] | None:
+        """Where the code comes from, and the setting that says so; None is what the image has."""
+        asked = self.environment.parameters.platform.get(SOURCE)
+        if asked:
+            return str(asked), f"the hyperparameter {SOURCE}"
+        if self.submit_directory:
+            return self.submit_directory, variables.SUBMIT_DIRECTORY.name
+        return None
+
+
+def train(environ: Mapping[str, str], signals: SignalQueue, python: str) -> int:
+    """Run the training job and report how it ended; returns the exit code."""
+    layout = Layout.from_environ(environ)
+    journal = open_journal(environ)
+    folders = (layout.model, layout.output_data, layout.checkpoints)
+    reports = Reports(layout.failure, layout.success, layout.output_data / "failure.json", folders)
+    return Runner(journal, reports, environ, signals, python).run(lambda: _prepare(environ, python, journal))
+
+
+def _prepare(environ: Mapping[str, str], python: str, journal: Journal) -> Job:
+    training = Training.from_environ(environ)
+    journal.level = training.environment.log_level
+    if region := training.environment.parameters.platform.get("sagemaker_region"):
+        environ = {"SAGEMAKER_REGION": str(region), **environ}
+    _fetch(training, environ, journal)
+    job = make_job(training, environ, python)
+    if not training.s3_output:
+        return job
+    from mlberth_train.jobs.intermediate_output import copies_of  # noqa: PLC0415 - few jobs ask for it
+
+    return job._replace(copies=copies_of(training.environment, str(training.s3_output), environ, journal))
+
+
+def _fetch(training: Training, environ: Mapping[str, str], journal: Journal) -> None:
+    """Make the folders that a program may count on, and bring the code of a job that names its source."""
+    layout = training.environment.layout
+    for folder in (layout.code, layout.model, layout.output_data):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            journal.write(WARNING, f"{folder} cannot be made: {error.strerror}")
+    # Told now, not by the program's last line after hours of training.
+    if not os.access(layout.model, os.W_OK | os.X_OK):
+        problem = "cannot write to it" if exists(layout.model) else "cannot make it"
+        action = "Give it to this user, or run as its owner (docker run --user)."
+        raise ContractError(
+            Fault(str(layout.model), f"that user {os.geteuid()} {problem}", "a folder for the model", action)
+        )
+    if training.source:
+        from mlberth.code.sources import fetch_code  # noqa: PLC0415 - unpacking is a heavy import
+
+        journal.take_over_logging()
+        source, where = training.source
+        fetch_code(source, layout.code, environ, where=where)
+
+
+def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job:
+    """Return what to run, from the code that is there; changes nothing."""
+    environment = resolved(training)
+    code = environment.layout.code
+    if environment.module:
+        argv = shown = hook_command(environment.module, python=python, where=TRAINING_MODULE.name)
+    else:
+        assert environment.program
+        to_arguments = PROTOCOLS[training.protocol]
+        masked = masked_mapping(environment.hyperparameters)
+        where = PROGRAM.name if environ.get(PROGRAM.name) else f"the hyperparameter {PROGRAM.name.lower()}"
+        command = partial(program_command, code, environment.program, python=python, where=where)
+        argv, shown = command(to_arguments(environment.hyperparameters)), command(to_arguments(masked))
+    variables_of_program = child_environ(environ, environment)
+    if reason := next(filter(None, map(unfit, argv)), ""):  # values have been looked at, as variables
+        raise ContractError(Fault("the name of a hyperparameter", reason, "what an argument can hold"))
+    left_out = too_large(variables_of_program)
+    secrets = secret_values(environ) | secret_values(environment.hyperparameters)
+    return Job(
+        code=code,
+        argv=argv,
+        shown=shown,
+        environ={name: text for name, text in variables_of_program.items() if name not in left_out},
+        left_out=left_out,
+        settings=training.settings,
+        place=Place.on(environment.hosts, code, frozenset(secrets)),
+        inputs=sorted(environment.channels),
+        hosts=environment.hosts.names,
+    )
+
+
+def resolved(training: Training) -> Environment:
+    """Return the environment with the program that is run where the job names none, and with defaults.
+
+    Raises ContractError for what the program's specification does not allow.
+    """
+    environment = training.environment
+    if training.specification:
+        from mlberth_train.jobs.algorithm_spec import specification_file, specified  # noqa: PLC0415 - few jobs have one
+
+        environment = specified(environment, specification_file(environment, training.specification))
+    if environment.module:
+        return environment
+    how = f"Set {PROGRAM.name} or the hyperparameter {PROGRAM.name.lower()}."
+    program = find_program(environment.layout.code, environment.program, how=how, default=DEFAULT_PROGRAM)
+    return environment._replace(program=program)

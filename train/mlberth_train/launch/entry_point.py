@@ -1,0 +1,122 @@
+"""The user's program: what kind it is, and the command that runs it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path, PurePosixPath
+
+from mlberth.code.install import is_package
+from mlberth.contract.environment import PROGRAM
+from mlberth.errors import ContractError, Fault
+from mlberth.paths import exists, is_file
+
+_EXPECTED = "a program in {code}, such as train.py"
+# Text, which `re` compiles when it is needed: few jobs do.
+_DOTTED = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
+_HOOK = r"[A-Za-z_][\w.]*:[A-Za-z_]\w*"
+_SHELL = "/bin/sh"
+_LISTED = 20
+
+
+def program_command(
+    code: Path, program: str, arguments: Sequence[str], *, python: str, where: str
+) -> list[str]:
+    """Return the argv that runs a program from within the code folder.
+
+    `x.py` runs as a script, or as a module where the folder is a package; a file with a `#!` line by
+    that; any other `.sh` by /bin/sh; anything executable as it is. `where` is the setting that errors
+    name. Raises ContractError for what is not a program in the folder.
+    """
+    if is_package(code) and re.fullmatch(_DOTTED, program) and not exists(code / program):
+        return [python, "-m", program, *arguments]
+    return [*_launch(code, _checked(code, program, where), python, where), *arguments]
+
+
+def hook_command(spec: str, *, python: str, where: str) -> list[str]:
+    """Return the argv that calls a framework's hook, `package.module:function`, in a child."""
+    if not re.fullmatch(_HOOK, spec):
+        raise ContractError(Fault(where, repr(spec), "package.module:function"))
+    return [python, "-m", "mlberth_train.launch.module_hook", spec]
+
+
+def find_program(code: Path, program: str | None, *, how: str, default: str | None = None) -> str:
+    """Return the program that a job names, or the default where it names none and the folder has that.
+
+    `how` says in an error what to set.
+    """
+    if program:
+        return program
+    if default and is_file(code / default):
+        return default
+    found = Fault(PROGRAM.name, "nothing", _EXPECTED.format(code=code), f"{how} {_listing(code)}")
+    raise ContractError(found)
+
+
+def _launch(code: Path, path: PurePosixPath, python: str, where: str) -> list[str]:
+    if path.suffix == ".py":
+        module = _module(code, path) if is_package(code) else None
+        return [python, "-m", module] if module else [python, str(path)]
+    file = f"./{path}"
+    if interpreter := _interpreter(code / path):
+        return [*interpreter, file]
+    if path.suffix == ".sh":
+        return [_SHELL, file]
+    if not os.access(code / path, os.X_OK):
+        expected = "a .py or .sh file, a file with a #! line, or an executable"
+        raise ContractError(Fault(where, repr(str(path)), expected, f"Run: chmod +x {path.name}"))
+    return [file]
+
+
+def _module(code: Path, path: PurePosixPath) -> str | None:
+    """Return `pkg.train` for `pkg/train.py` and `src/pkg/train.py`; None for a file in no package."""
+    names = [path.stem]
+    for folder in path.parents:
+        if not is_file(code / folder / "__init__.py") or folder == PurePosixPath():
+            break
+        names.insert(0, folder.name)
+    return ".".join(names) if len(names) > 1 or len(path.parts) == 1 else None
+
+
+def _interpreter(file: Path) -> list[str]:
+    """Return the words of a `#!` line as the kernel reads them: a program and at most one argument."""
+    with file.open("rb") as opened:
+        line = opened.readline(4096)
+    if not line.startswith(b"#!"):
+        return []
+    return os.fsdecode(line[2:]).strip().split(maxsplit=1)
+
+
+def _checked(code: Path, program: str, where: str) -> PurePosixPath:
+    """Return the program's path below the code folder; raise ContractError for anything else."""
+    path = PurePosixPath(program)
+    if path.is_absolute() and path.is_relative_to(code):
+        path = path.relative_to(code)
+    problem = _problem(code, path, program)
+    if problem:
+        found = f"{program!r}, {problem}"
+        raise ContractError(Fault(where, found, _EXPECTED.format(code=code), _listing(code)))
+    return path
+
+
+def _problem(code: Path, path: PurePosixPath, program: str) -> str:
+    if not program.isprintable() or program.startswith("-"):
+        return "which is no file name"
+    if path.is_absolute() or ".." in path.parts:
+        return "which is outside"
+    file = code / path
+    if not is_file(file):
+        return "which is not a file" if exists(file) else "which is not there"
+    return "" if os.access(file, os.R_OK) else "which cannot be read"
+
+
+def _listing(code: Path) -> str:
+    try:
+        entries = sorted(islice(code.iterdir(), 1000))
+    except OSError as error:
+        return f"{code} cannot be listed: {error.strerror}."
+    names = [f"{entry.name}/" if entry.is_dir() else entry.name for entry in entries]
+    more = ", …" if len(names) > _LISTED else ""
+    return f"{code} holds: {', '.join(names[:_LISTED])}{more}." if names else f"{code} is empty."

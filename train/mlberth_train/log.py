@@ -1,0 +1,78 @@
+"""What `train` and `process` say of themselves, line by line, on standard error.
+
+Not with `logging`, which takes as long to import as everything of ours together, for a handful of
+lines. What the toolkit's modules log on rare paths is taken over.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+
+from mlberth.log_escapes import indented
+
+DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40
+_NAMES = {DEBUG: "DEBUG", INFO: "INFO", WARNING: "WARNING", ERROR: "ERROR"}
+_STDERR = 2
+
+
+class Journal:
+    """Writes lines from a level on, as text or as JSON objects."""
+
+    def __init__(
+        self,
+        level: int = INFO,
+        *,
+        as_json: bool = False,
+        sink: int = _STDERR,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.level = level
+        self.as_json = as_json
+        self._sink = sink
+        self._clock = clock
+
+    def write(self, level: int, text: str, name: str = "mlberth_train") -> None:
+        """Write one line; the further ones of a text are indented, and no control character is written."""
+        if level < self.level:
+            return
+        line = (self._json if self.as_json else self._text)(_NAMES.get(level, str(level)), text, name)
+        data = f"{line}\n".encode(errors="backslashreplace")
+        try:
+            while data:
+                data = data[os.write(self._sink, data) :]
+        except OSError:
+            pass  # nobody reads our output any more, or its disk is full; the job goes on
+
+    def take_over_logging(self) -> None:
+        """Write what the toolkit's modules give to `logging` as well."""
+        import logging  # noqa: PLC0415 - see above
+
+        journal = self
+
+        class Handler(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                journal.write(record.levelno, record.getMessage(), record.name)
+
+        logger = logging.getLogger("mlberth")
+        logger.handlers = [Handler()]
+        logger.setLevel(self.level)
+        logger.propagate = False
+
+    def _text(self, level: str, text: str, name: str) -> str:
+        now = self._clock()
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
+        return f"{stamp},{int(now % 1 * 1000):03} {level} {name}: {indented(text)}"
+
+    def _json(self, level: str, text: str, name: str) -> str:
+        now = self._clock()
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+        entry = {
+            "time": f"{stamp}.{int(now % 1 * 1000):03}Z",
+            "level": level,
+            "logger": name,
+            "message": text,
+        }
+        return json.dumps(entry)

@@ -1,0 +1,60 @@
+"""`output/data/failure.json`: what there is to know of a failure, for a program that reads it.
+
+`output/failure` has room for 1024 bytes; docs/training.md describes the fields.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+
+from mlberth._typing import Any
+from mlberth.errors import MlberthError
+from mlberth.process.supervise import Outcome
+from mlberth_train.report.cause import Cause, clean
+from mlberth_train.report.exhaustion import Shortages
+from mlberth_train.report.identity import Place
+
+VERSION = 1
+_LAST_LINES = 200
+
+
+def failure_details(
+    cause: Cause, problem: object, place: Place, shortages: Shortages, command: Sequence[str]
+) -> str:
+    """Return the JSON of a failure, secrets masked."""
+    details: dict[str, Any] = {
+        "version": VERSION,
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "kind": cause.kind,
+        "message": cause.headline,
+        "exit_code": cause.exit_code,
+        "signal": cause.signal,
+        "stopped_by": cause.after or None,
+        "host": place.name,
+        "rank": place.rank,
+        "hosts": place.hosts,
+        "command": list(command),
+        "frames": [frame._asdict() for frame in cause.frames],
+        "oom_kills": shortages.oom_kills,
+        "memory_limit": shortages.memory_limit,
+        "full_disks": [str(folder) for folder in shortages.full],
+    }
+    if isinstance(problem, MlberthError):
+        details["faults"] = [fault._asdict() for fault in problem.faults]
+    if isinstance(problem, Outcome):
+        details["seconds"] = round(problem.seconds, 3)
+        lines = problem.stderr.decode(errors="replace").splitlines()
+        details["stderr"] = lines[-_LAST_LINES:]
+    return json.dumps(_masked(details, place), indent=2) + "\n"
+
+
+def _masked(value: Any, place: Place) -> Any:
+    if isinstance(value, str):
+        return place.mask(clean(value))
+    if isinstance(value, list):
+        return [_masked(item, place) for item in value]
+    if isinstance(value, dict):
+        return {name: _masked(item, place) for name, item in value.items()}
+    return value

@@ -1,0 +1,36 @@
+"""Where a job runs, for what is said of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlberth._typing import NamedTuple
+from mlberth.contract.hosts import Hosts
+from mlberth.masking import masked_text
+
+
+class Place(NamedTuple):
+    """What every report says of its job, and what none may say."""
+
+    name: str
+    """The host's name."""
+    code: Path
+    secrets: frozenset[str] = frozenset()
+    """Values that no report may hold."""
+    rank: int | None = None
+    hosts: int | None = None
+    """How many hosts there are; None, like the rank, as long as nobody knows."""
+
+    @classmethod
+    def on(cls, hosts: Hosts, code: Path, secrets: frozenset[str]) -> Place:
+        """Return the place of one host of a cluster."""
+        return cls(hosts.current, code, secrets, hosts.rank, len(hosts.names))
+
+    @property
+    def host(self) -> str:
+        """The host, and its rank where that is known."""
+        return self.name if self.rank is None else f"{self.name} (rank {self.rank} of {self.hosts})"
+
+    def mask(self, text: str) -> str:
+        """Hide the job's secrets in a text."""
+        return masked_text(text, self.secrets)
