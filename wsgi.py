@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import os
 
-from mlberth_serve.app.factory import load_application
+from mlberth_serve.app.factory import create_app
 
-application = load_application(os.environ)
+application = create_app(os.environ)

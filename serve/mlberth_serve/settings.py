@@ -42,7 +42,7 @@ class Settings:
     gpus: int
     """How many GPUs the workers take in turn."""
     timeout: float
-    most_in_flight: int | None
+    in_flight_limit: int | None
     job_queue_size: int | None
     retry: bool
     batch_max_size: int | None
@@ -87,7 +87,7 @@ class Settings:
             workers=reader.get(variables.WORKERS) or cpu_count(),
             gpus=count_visible(reader.get(variables.VISIBLE_DEVICES), gpu_count()),
             timeout=reader.get(variables.TIMEOUT),
-            most_in_flight=reader.get(variables.MAX_IN_FLIGHT),
+            in_flight_limit=reader.get(variables.MAX_IN_FLIGHT),
             job_queue_size=reader.get(variables.JOB_QUEUE_SIZE),
             retry=reader.get(variables.RETRY),
             batch_max_size=reader.get(variables.BATCH_MAX_SIZE),
@@ -145,9 +145,9 @@ class Settings:
         """How many requests may be served or wait; None is no limit, as a batch transform needs."""
         if self.batch:
             return None
-        if self.most_in_flight is None and self.job_queue_size is not None:
+        if self.in_flight_limit is None and self.job_queue_size is not None:
             return self.workers + self.job_queue_size
-        return self.most_in_flight or max(DEFAULT_IN_FLIGHT, 2 * self.workers)
+        return self.in_flight_limit or max(DEFAULT_IN_FLIGHT, 2 * self.workers)
 
     @property
     def execution_parameters(self) -> dict[str, object]:

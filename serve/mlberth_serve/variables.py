@@ -20,7 +20,7 @@ from mlberth.envvars import (
 )
 
 _LAST_PORT = 65535
-_MOST_BYTES = 2048 * 1024 * 1024
+_MAX_BYTES = 2048 * 1024 * 1024
 
 
 def _address(text: str) -> str:
@@ -178,7 +178,7 @@ MAX_PAYLOAD_IN_MB = Variable(
 )
 MAX_CONTENT_LENGTH = Variable(
     "MAX_CONTENT_LENGTH",
-    optional(whole_number(1, _MOST_BYTES)),
+    optional(whole_number(1, _MAX_BYTES)),
     None,
     "The largest request body in bytes, where the limit in MB is not set.",
     aliases=("SAGEMAKER_MAX_REQUEST_SIZE", "MMS_MAX_REQUEST_SIZE", "TS_MAX_REQUEST_SIZE"),

@@ -29,7 +29,7 @@ from mlberth_serve.control.metrics.process_memory import read_proportional, read
 PATIENCE = 60.0
 KILLS = 5
 """In each round."""
-MOST_GROWTH = 0.01
+MAX_GROWTH = 0.01
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def main() -> int:
         "exit_code": code,
     }
     sys.stdout.write(json.dumps(figures) + "\n")
-    bars = dict.fromkeys(("growth_under_faults", "growth_under_load"), MOST_GROWTH)
+    bars = dict.fromkeys(("growth_under_faults", "growth_under_load"), MAX_GROWTH)
     missed = [name for name in figures if name in bars and float(str(figures[name])) > bars[name]]
     missed += [name for name in ("failed", "left_after_the_stop", "exit_code") if figures[name]]
     missed += [name for name in figures if name.endswith("_leaked") and int(str(figures[name])) > 0]

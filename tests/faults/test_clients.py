@@ -164,14 +164,14 @@ def test_35_clients_that_vanish_leave_nothing(tmp_path: Path) -> None:
         everybody = processes(server)
         with Load(server) as load:
             wait_for_answers(load, 50)
-        most = quiet_files(everybody) + KEPT_FILES * (load.clients + 1)
+        maximum = quiet_files(everybody) + KEPT_FILES * (load.clients + 1)
         with Pings(server) as pings, Load(server) as load:
             for _ in range(rounds):
                 for be_rude in RUDE:
                     be_rude(server)
             wait_for_answers(load, 50)
-        wait_until(lambda: open_files(everybody) <= most, timeout=PATIENCE, message="descriptors are left")
-        left = max(0, open_files(everybody) - most)
+        wait_until(lambda: open_files(everybody) <= maximum, timeout=PATIENCE, message="descriptors are left")
+        left = max(0, open_files(everybody) - maximum)
         assert processes(server) == everybody
         assert "Traceback" not in server.text
     unnoticed(f"{rounds * len(RUDE)} clients that vanish", load, pings, files_left=left)

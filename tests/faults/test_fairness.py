@@ -76,10 +76,10 @@ def test_kept_connections_leave_the_queue_its_turn(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not LONG, reason="latencies mean something on a quiet machine alone")
 @pytest.mark.parametrize("most", ["1", "32"], ids=["alone", "batched"])
-def test_two_clients_after_a_burst(tmp_path: Path, most: str) -> None:
+def test_two_clients_after_a_burst(tmp_path: Path, maximum: str) -> None:
     """Predictions of 100 ms, two workers: after a burst of 32 the p99 of two clients is at most 130 ms."""
     shutil.copytree(PROJECTS / "batched", tmp_path / "ml/model")
-    with Server(tmp_path, "mlberth_serve.wsgi:application", SAGEMAKER_BATCH_MAX_SIZE=most) as server:
+    with Server(tmp_path, "mlberth_serve.wsgi:application", SAGEMAKER_BATCH_MAX_SIZE=maximum) as server:
         server.wait_ready()
 
         def client(count: int) -> list[float]:
@@ -98,6 +98,6 @@ def test_two_clients_after_a_burst(tmp_path: Path, most: str) -> None:
             best = min(best, latencies[int(len(latencies) * 0.99)])
             if best <= 0.13:
                 break
-        how = "one by one" if most == "1" else "batched"
+        how = "one by one" if maximum == "1" else "batched"
         report(f"two clients after a burst, {how}: the p99", n=200, failed=0, recovery=best)
         assert best <= 0.13

@@ -104,7 +104,7 @@ def test_19_mark_of_a_repeated_request_cannot_be_forged(tmp_path: Path) -> None:
     """Only nginx says that a request is repeated."""
     runs = tmp_path / "runs"
     with Server(tmp_path, FAULTY) as server:
-        server.wait_ready().invoke(f"record {runs}", **{"X-Mlberth-Repeated": "1"})
+        server.wait_ready().invoke(f"record {runs}", **{"X-Mlberth-Retry": "1"})
     assert runs.read_text().split(" ")[1] == "\n"
 
 

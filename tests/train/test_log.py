@@ -7,7 +7,7 @@ import logging
 import os
 from pathlib import Path
 
-from mlberth_train.log import ERROR, INFO, WARNING, Journal
+from mlberth_train.log import ERROR, INFO, WARNING, Log
 
 NOON = 1_700_049_600.25
 
@@ -15,9 +15,9 @@ NOON = 1_700_049_600.25
 def written(tmp_path: Path, *lines: tuple[int, str], level: int = INFO, as_json: bool = False) -> list[str]:
     """Return what a journal writes."""
     with (tmp_path / "log").open("w+b") as file:
-        journal = Journal(level, as_json=as_json, sink=file.fileno(), clock=lambda: NOON)
+        log = Log(level, as_json=as_json, sink=file.fileno(), clock=lambda: NOON)
         for line in lines:
-            journal.write(*line)
+            log.write(*line)
     return (tmp_path / "log").read_text().splitlines()
 
 
@@ -38,7 +38,7 @@ def test_closed_output_does_no_harm() -> None:
     """A reader who has gone takes our lines with him, and not the job."""
     reader, writer = os.pipe()
     os.close(reader)
-    Journal(sink=writer).write(ERROR, "nobody hears this")
+    Log(sink=writer).write(ERROR, "nobody hears this")
     os.close(writer)
 
 
@@ -48,7 +48,7 @@ def test_what_the_toolkit_logs_is_taken_over(tmp_path: Path) -> None:
     before = ours.handlers, ours.level, ours.propagate
     try:
         with (tmp_path / "log").open("w+b") as file:
-            Journal(sink=file.fileno()).take_over_logging()
+            Log(sink=file.fileno()).take_over_logging()
             logging.getLogger("mlberth.code.sources").warning("moved %s", "code")
     finally:
         ours.handlers, ours.level, ours.propagate = before

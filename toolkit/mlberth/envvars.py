@@ -65,15 +65,15 @@ class Variable(Generic[T]):
         self.default_text = default_text
 
 
-def whole_number(least: int, most: int) -> Kind[int]:
+def whole_number(minimum: int, maximum: int) -> Kind[int]:
     """Accept a whole number in a closed range."""
-    return Kind(_in_range(whole, least, most), f"a whole number from {least} to {most}")
+    return Kind(_in_range(whole, minimum, maximum), f"a whole number from {minimum} to {maximum}")
 
 
-def seconds(least: float, most: float) -> Kind[float]:
+def seconds(minimum: float, maximum: float) -> Kind[float]:
     """Accept a duration in seconds, without a unit, in a closed range."""
-    expected = f"seconds, a number from {least:g} to {most:g} without a unit"
-    return Kind(_in_range(lambda text: float(_plain(text)), least, most), expected)
+    expected = f"seconds, a number from {minimum:g} to {maximum:g} without a unit"
+    return Kind(_in_range(lambda text: float(_plain(text)), minimum, maximum), expected)
 
 
 def one_of(*choices: str) -> Kind[str]:
@@ -104,10 +104,10 @@ def _plain(text: str) -> str:
     return text
 
 
-def _in_range(convert: Callable[[str], Number], least: float, most: float) -> Callable[[str], Number]:
+def _in_range(convert: Callable[[str], Number], minimum: float, maximum: float) -> Callable[[str], Number]:
     def parse(text: str) -> Number:
         number = convert(text)
-        if not least <= number <= most:  # not so for nan either
+        if not minimum <= number <= maximum:  # not so for nan either
             raise ValueError(text)
         return number
 

@@ -18,7 +18,7 @@ _NAMES = {DEBUG: "DEBUG", INFO: "INFO", WARNING: "WARNING", ERROR: "ERROR"}
 _STDERR = 2
 
 
-class Journal:
+class Log:
     """Writes lines from a level on, as text or as JSON objects."""
 
     def __init__(
@@ -50,11 +50,11 @@ class Journal:
         """Write what the toolkit's modules give to `logging` as well."""
         import logging  # noqa: PLC0415 - see above
 
-        journal = self
+        log = self
 
         class Handler(logging.Handler):
             def emit(self, record: logging.LogRecord) -> None:
-                journal.write(record.levelno, record.getMessage(), record.name)
+                log.write(record.levelno, record.getMessage(), record.name)
 
         logger = logging.getLogger("mlberth")
         logger.handlers = [Handler()]

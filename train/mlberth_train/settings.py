@@ -8,7 +8,7 @@ from mlberth._typing import NamedTuple
 from mlberth.code.install import Installs
 from mlberth.envvars import Reader
 from mlberth_train import variables
-from mlberth_train.log import Journal
+from mlberth_train.log import Log
 
 
 class Settings(NamedTuple):
@@ -36,9 +36,9 @@ class Settings(NamedTuple):
         )
 
 
-def open_journal(environ: Mapping[str, str]) -> Journal:
+def open_log(environ: Mapping[str, str]) -> Log:
     """Return the journal that the environment asks for, text where it asks for what does not exist.
 
     That it does is reported later, with every other fault of the job.
     """
-    return Journal(as_json=Reader(environ).get(variables.LOG_FORMAT) == "json")
+    return Log(as_json=Reader(environ).get(variables.LOG_FORMAT) == "json")

@@ -15,17 +15,17 @@ import orjson
 from mlberth.errors import ContractError, Fault
 from mlberth_serve import variables
 from mlberth_serve.app.body import read_body
-from mlberth_serve.app.http_response import Response, make_error_response, make_response
+from mlberth_serve.app.http_response import HTTPResponse, make_error_response, make_response
 from mlberth_serve.app.openapi import describe
 from mlberth_serve.errors import HandlerError, InternalError, NotLoadedError, RequestError
 from mlberth_serve.handler.context import Context, check_custom_attributes
 from mlberth_serve.handler.metrics import NoSink, Sink
-from mlberth_serve.handler.placement import here
-from mlberth_serve.handler.predictor import Answering
-from mlberth_serve.handler.response import finish
-from mlberth_serve.inference.handler_errors import explain
+from mlberth_serve.handler.placement import current_placement
+from mlberth_serve.handler.predictor import Predictor
+from mlberth_serve.handler.response import to_body
+from mlberth_serve.inference.handler_errors import to_http_error
 from mlberth_serve.inference.load_handler import Handler, load_handler
-from mlberth_serve.inference.pipeline import Request, Transformer
+from mlberth_serve.inference.pipeline import Pipeline, Request
 from mlberth_serve.inference.warm_up import warm_up
 from mlberth_serve.media_types import JSON, parse_content_type
 from mlberth_serve.profiles import PROFILES
@@ -54,8 +54,8 @@ class Application:
         self._sink = sink
         self._limit = settings.max_payload_bytes
         self._handler: Handler | None = None
-        self._transformer: Answering | None = None
-        self._place = here(str(settings.layout.model), settings.gpus)
+        self._transformer: Predictor | None = None
+        self._place = current_placement(str(settings.layout.model), settings.gpus)
         self.load_seconds = 0.0
         """How long the latest load took."""
 
@@ -80,7 +80,7 @@ class Application:
 
         It runs in every worker. Raises ModelLoadError.
         """
-        self._place = here(self._place.model_dir, self._settings.gpus)
+        self._place = current_placement(self._place.model_dir, self._settings.gpus)
         assert self._handler is not None
         assert self._transformer is not None
         self._transformer.place(self._place.device)
@@ -108,7 +108,7 @@ class Application:
         environ[ENVIRON_REQUEST_ID] = request_id(environ)
         return self._routes(environ, start_response)
 
-    def respond(self, environ: WSGIEnvironment) -> Response:
+    def respond(self, environ: WSGIEnvironment) -> HTTPResponse:
         """Answer one prediction."""
         name = environ[ENVIRON_REQUEST_ID] = request_id(environ)
         try:
@@ -118,14 +118,14 @@ class Application:
             return _make_error(error, name)
 
     @property
-    def most_batched(self) -> int:
+    def max_batch_size(self) -> int:
         """How many requests `respond_batch` may be given."""
-        return self._transformer.most_batched if self._transformer else 1
+        return self._transformer.max_batch_size if self._transformer else 1
 
-    def respond_batch(self, environs: Sequence[WSGIEnvironment]) -> list[Response]:
+    def respond_batch(self, environs: Sequence[WSGIEnvironment]) -> list[HTTPResponse]:
         """Answer several predictions, with one call of the model where that can be."""
-        assert isinstance(self._transformer, Transformer)
-        answers: dict[int, Response] = {}
+        assert isinstance(self._transformer, Pipeline)
+        answers: dict[int, HTTPResponse] = {}
         asked: dict[int, Request] = {}
         for place, environ in enumerate(environs):
             name = environ[ENVIRON_REQUEST_ID] = request_id(environ)
@@ -141,7 +141,7 @@ class Application:
                 answers[place] = _make_answer(result, request.context)
         return [answers[place] for place in range(len(environs))]
 
-    def _ask(self, environ: Mapping[str, Any], name: str) -> tuple[Answering, Request]:
+    def _ask(self, environ: Mapping[str, Any], name: str) -> tuple[Predictor, Request]:
         """Return what answers a request, and what it is to be asked; raises RequestError."""
         transformer = self._transformer
         if not transformer:
@@ -160,13 +160,13 @@ class Application:
 
         return make_routes(lambda: self.loaded, self._execution_parameters, self._describe)
 
-    def _load(self) -> tuple[Handler, Answering]:
+    def _load(self) -> tuple[Handler, Predictor]:
         without_code = PROFILES[self._settings.profile].without_code
         if without_code and not find_program(self._settings):
             return Handler(model=None), without_code(self._settings)
         accept = _default_accept(self._settings)
         handler = load_handler(self._settings, self._make_context("", ""))
-        return handler, Transformer(handler, accept, self._settings.batch_max_size)
+        return handler, Pipeline(handler, accept, self._settings.batch_max_size)
 
     def _make_context(
         self,
@@ -201,19 +201,19 @@ class Application:
             return orjson.dumps(self._settings.execution_parameters), 200, {"Content-Type": JSON}
         context = self._make_context("", JSON)
         try:
-            body, content_type = finish(function(context), context)
+            body, content_type = to_body(function(context), context)
         except RequestError:
             raise
         except Exception as error:
-            raise explain(error, "execution_parameters_fn") from error
+            raise to_http_error(error, "execution_parameters_fn") from error
         return body, context.response_status, context.response_headers | {"Content-Type": content_type}
 
 
-def _make_answer(answer: tuple[bytes, str], context: Context) -> Response:
+def _make_answer(answer: tuple[bytes, str], context: Context) -> HTTPResponse:
     return make_response(*answer, context.request_id, context.response_status, context.response_headers)
 
 
-def _make_error(error: Exception, name: str) -> Response:
+def _make_error(error: Exception, name: str) -> HTTPResponse:
     """Return the answer to a request that failed, and log what only the log may tell."""
     if isinstance(error, HandlerError):
         log.error("request %s: %s failed", name, error.function, exc_info=error.__cause__)

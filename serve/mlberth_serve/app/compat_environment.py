@@ -11,7 +11,7 @@ from mlberth_serve.settings import MB, Settings
 from mlberth_serve.usercode.user_code import Program
 
 
-def tell_stand_ins(settings: Settings, program: Program | None) -> None:
+def publish(settings: Settings, program: Program | None) -> None:
     """Tell them in this process; a handler that is imported later may ask."""
     model = settings.layout.model
     limit = settings.max_payload_bytes

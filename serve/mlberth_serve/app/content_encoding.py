@@ -12,7 +12,7 @@ from mlberth_serve.errors import BadRequestError, PayloadTooLargeError, Unsuppor
 _GZIP = {"gzip", "x-gzip"}
 _GZIP_FORMAT = 31
 _CHUNK = 64 * 1024
-MOST_MEMBERS = 1024
+MAX_MEMBERS = 1024
 """How many gzip files one after the other a body may be; tiny ones cost far more than their bytes."""
 
 
@@ -50,8 +50,8 @@ def _gunzip(body: bytes | memoryview, limit: int | None) -> bytes:
         if inflater.eof:
             inflater = None
             members += 1
-            if members == MOST_MEMBERS and position < len(body):
-                raise BadRequestError(f"The body is more than {MOST_MEMBERS} gzip files.")
+            if members == MAX_MEMBERS and position < len(body):
+                raise BadRequestError(f"The body is more than {MAX_MEMBERS} gzip files.")
     if inflater:
         raise BadRequestError("The gzip body breaks off.")
     return b"".join(parts)

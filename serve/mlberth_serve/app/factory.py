@@ -9,10 +9,10 @@ from mlberth_serve.settings import Settings
 
 if TYPE_CHECKING:
     from mlberth_serve.app.application import Application
-    from mlberth_serve.app.wsgi_passthrough import Guest
+    from mlberth_serve.app.wsgi_passthrough import WsgiPassthrough
 
 
-def load_application(environ: Mapping[str, str]) -> Application | Guest:
+def create_app(environ: Mapping[str, str]) -> Application | WsgiPassthrough:
     """Read the settings and return the user's application, or ours around their handler, loaded.
 
     Raises ContractError for faulty settings, ModelLoadError for a model that cannot be loaded.
@@ -32,7 +32,7 @@ def _make_application(settings: Settings) -> Application:
     return Application(settings)
 
 
-def _make_guest(settings: Settings) -> Guest:
-    from mlberth_serve.app.wsgi_passthrough import Guest  # noqa: PLC0415
+def _make_guest(settings: Settings) -> WsgiPassthrough:
+    from mlberth_serve.app.wsgi_passthrough import WsgiPassthrough  # noqa: PLC0415
 
-    return Guest(settings)
+    return WsgiPassthrough(settings)

@@ -15,7 +15,7 @@ _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in H
 
 
 @dataclass(frozen=True)
-class Response:
+class HTTPResponse:
     """A whole answer: its headers hold Content-Type and Content-Length already."""
 
     status: int
@@ -30,15 +30,15 @@ class Response:
 
 def make_response(
     body: bytes, content_type: str, request_id: str, status: int = 200, headers: dict[str, str] | None = None
-) -> Response:
+) -> HTTPResponse:
     """Return an answer; 204 and 304 have no body whatever was given."""
     if status in {204, 304}:
-        return Response(status, [(REQUEST_ID, request_id), *(headers or {}).items()], b"")
+        return HTTPResponse(status, [(REQUEST_ID, request_id), *(headers or {}).items()], b"")
     own = [("Content-Type", content_type), ("Content-Length", str(len(body))), (REQUEST_ID, request_id)]
-    return Response(status, [*own, *headers.items()] if headers else own, body)
+    return HTTPResponse(status, [*own, *headers.items()] if headers else own, body)
 
 
-def make_error_response(error: RequestError, request_id: str) -> Response:
+def make_error_response(error: RequestError, request_id: str) -> HTTPResponse:
     """Return `{"error": {"code", "message", "request_id"}}` under the error's status."""
     return make_response(error_body(error, request_id), JSON, request_id, error.status)
 

@@ -110,8 +110,8 @@ def _get(summary: str, name: str, schema: Document) -> Document:
     return {"operationId": name, "summary": summary, "responses": {"200": answer} | _errors()}
 
 
-def _header(name: str, most: int) -> Document:
-    return {"name": name, "in": "header", "schema": {"type": "string", "maxLength": most}}
+def _header(name: str, maximum: int) -> Document:
+    return {"name": name, "in": "header", "schema": {"type": "string", "maxLength": maximum}}
 
 
 def _errors(*statuses: int) -> Document:

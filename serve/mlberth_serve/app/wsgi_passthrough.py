@@ -17,7 +17,7 @@ from werkzeug.test import Client
 from mlberth.errors import Fault, ModelLoadError
 from mlberth_serve import variables
 from mlberth_serve.app.body import hold_to_limit
-from mlberth_serve.app.compat_environment import tell_stand_ins
+from mlberth_serve.app.compat_environment import publish
 from mlberth_serve.app.http_response import REQUEST_ID, make_error_response
 from mlberth_serve.errors import InternalError, RequestError
 from mlberth_serve.settings import Settings
@@ -35,7 +35,7 @@ _LONGEST_START = 3600.0
 _ASK_AGAIN = 1.0
 
 
-class Guest:
+class WsgiPassthrough:
     """What Application is, around a WSGI callable of the user's."""
 
     def __init__(
@@ -51,7 +51,7 @@ class Guest:
 
     def load(self) -> None:
         """Import the user's application, afresh on every call; raises ModelLoadError or ContractError."""
-        tell_stand_ins(self._settings, None)
+        publish(self._settings, None)
         with failures_logged():
             self._guest = import_attribute(self._settings)
 

@@ -13,7 +13,7 @@ from mlberth_serve.media_types import MediaType
 
 Array = npt.NDArray[Any]
 
-MOST_BYTES = 512 * 1024 * 1024
+MAX_DECODED_BYTES = 512 * 1024 * 1024
 """What a body may unpack to, where a few bytes of it can stand for many: npz, parquet, images."""
 
 
@@ -56,8 +56,8 @@ def check_size(size: int) -> None:
     """Refuse what would unpack to more than MOST_BYTES, before anything is allocated for it."""
     if size < 0:
         raise BadRequestError("The body gives a size below zero.")
-    if size > MOST_BYTES:
-        message = f"The body unpacks to more than {MOST_BYTES // 1024**2} MB."
+    if size > MAX_DECODED_BYTES:
+        message = f"The body unpacks to more than {MAX_DECODED_BYTES // 1024**2} MB."
         raise RequestError(413, "payload_too_large", message)
 
 

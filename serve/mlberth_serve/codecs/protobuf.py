@@ -14,7 +14,7 @@ from mlberth_serve.errors import BadRequestError
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 _LONGEST_VARINT = 10
-_MOST_UINT64 = 2**64 - 1
+_MAX_UINT64 = 2**64 - 1
 
 
 def read_fields(data: memoryview) -> Iterator[tuple[int, int, memoryview]]:
@@ -65,7 +65,7 @@ def write_bytes(number: int, value: bytes) -> bytes:
 
 def write_varint(value: int) -> bytes:
     """Return a whole number; a negative one as its two's complement of 64 bits."""
-    value &= _MOST_UINT64
+    value &= _MAX_UINT64
     octets = bytearray()
     while value > 0x7F:
         octets.append(value & 0x7F | 0x80)

@@ -12,7 +12,7 @@ from pathlib import Path
 from mlberth.masking import masked
 from mlberth_serve.control.commands import gunicorn_argv, gunicorn_environment, gunicorn_settings
 from mlberth_serve.control.install_code import needs_preparation, preparation_argv, prepared_environment
-from mlberth_serve.control.nginx.config import STATIC_CONF, nginx_argv, snippets
+from mlberth_serve.control.nginx.config import STATIC_CONF, nginx_argv, render
 from mlberth_serve.control.supervisor import find_nginx
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared.run_directory import RunDirectory
@@ -34,7 +34,7 @@ def explain(environ: Mapping[str, str]) -> str:
         conf = settings.nginx_conf or STATIC_CONF
         sections.append((f"nginx, in {run.path}", f"{shlex.join(nginx_argv(nginx, run))}\n"))
         sections.append((str(run.nginx_conf), f"a link to {conf}\n"))
-        rendered = snippets(settings, as_root=os.geteuid() == 0)
+        rendered = render(settings, as_root=os.geteuid() == 0)
         sections += [(str(run.path / name), text) for name, text in rendered.items()]
     if needs_preparation(settings):
         sections.append(("preparation, before gunicorn", f"{shlex.join(preparation_argv(folder))}\n"))

@@ -14,7 +14,7 @@ from mlberth_serve.control.install_code import preparation_argv, prepared_enviro
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared import failure_report
 from mlberth_serve.shared.heartbeat import Heartbeats
-from mlberth_serve.shared.metrics_memory import MetricsBoard
+from mlberth_serve.shared.metrics_memory import MetricsMemory
 from mlberth_serve.shared.run_directory import GenerationDirectory
 
 GUNICORN = "gunicorn"
@@ -45,7 +45,7 @@ class Generation:
         preparing: bool,
         behind_nginx: bool,
         application: str,
-        board: MetricsBoard | None,
+        board: MetricsMemory | None,
     ) -> None:
         self.folder = folder
         self._settings = settings
@@ -91,11 +91,11 @@ class Generation:
     def living_workers(self, now: float) -> int:
         """Return how many workers have loaded the model and have given a sign of life in time."""
         limit = self._settings.timeout + _LATE_SECONDS
-        return sum(pulse.is_alive(now, limit) for pulse in self._heartbeats.pulses())
+        return sum(status.is_alive(now, limit) for status in self._heartbeats.statuses())
 
     def is_complete(self) -> bool:
         """Tell whether every worker has loaded the model."""
-        return all(pulse.loaded for pulse in self._heartbeats.pulses())
+        return all(status.loaded for status in self._heartbeats.statuses())
 
     def end(self) -> None:
         """Let its workers answer what they have, and end."""

@@ -38,12 +38,12 @@ class Readiness:
             replace_private(self._ready, "")
         else:
             # First the cause, then the change, so that a 503 always has a cause to tell.
-            self._tell_cause(state)
+            self._write_cause(state)
             self._ready.unlink(missing_ok=True)
         self.state = state
         return True
 
-    def _tell_cause(self, state: str) -> None:
+    def _write_cause(self, state: str) -> None:
         error = {"error": {"code": state, "message": CAUSES[state]}}
         try:
             replace_private(self._not_ready, json.dumps(error) + "\n")

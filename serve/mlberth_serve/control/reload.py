@@ -15,7 +15,7 @@ from mlberth_serve.shared.run_directory import RunDirectory, replace_link
 log = logging.getLogger(__name__)
 
 
-class Succession:
+class Reloader:
     """The generation that serves, the one that is to, and those that answer their last requests.
 
     nginx finds the one that serves by links to its socket and its documents, which are replaced by
@@ -40,7 +40,7 @@ class Succession:
         self._ending: list[Generation] = []
         self._asked = False
         self.serving = begin(1)
-        self._lead_nginx_to(self.serving)
+        self._switch_upstream(self.serving)
 
     @property
     def is_changing(self) -> bool:
@@ -53,7 +53,7 @@ class Succession:
         generations = [self.serving, *([self._next] if self._next else []), *self._ending]
         return [generation.child for generation in generations]
 
-    def ask_for_reload(self) -> None:
+    def request_reload(self) -> None:
         """Load model and code anew as soon as no load is under way."""
         self._asked = True
 
@@ -84,7 +84,7 @@ class Succession:
             log.error("reload failed, what served before serves on: %s", successor.cause().line)
             self._retire(successor)
         elif successor.is_complete():
-            self._lead_nginx_to(successor)
+            self._switch_upstream(successor)
             self._retire(self.serving)
             self.serving = successor
             log.info("reloaded in %.2f s", self._clock() - self._next_began)
@@ -97,7 +97,7 @@ class Succession:
             return
         self._next = None
 
-    def _lead_nginx_to(self, generation: Generation) -> None:
+    def _switch_upstream(self, generation: Generation) -> None:
         replace_link(self._run.documents, generation.folder.documents)
         replace_link(self._run.socket, generation.folder.socket)
 

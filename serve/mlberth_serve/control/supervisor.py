@@ -14,7 +14,7 @@ from mlberth import logs
 from mlberth.errors import DependencyError, Fault, MlberthError
 from mlberth.process.children import Child, reap
 from mlberth.process.descendants import end_descendants
-from mlberth.process.kernel import adopt_orphans, finish_turns
+from mlberth.process.kernel import adopt_orphans, use_batch_scheduling
 from mlberth.process.signals import STOP, SignalQueue
 from mlberth_serve import variables
 from mlberth_serve.control.commands import APPLICATION, IGNORED
@@ -22,14 +22,14 @@ from mlberth_serve.control.generation import Generation, why_gone
 from mlberth_serve.control.install_code import needs_preparation
 from mlberth_serve.control.metrics.exporter import Exporter
 from mlberth_serve.control.nginx import error_log
-from mlberth_serve.control.nginx.process import Front
+from mlberth_serve.control.nginx.process import NginxProcess
 from mlberth_serve.control.nginx.tls import Certificate
 from mlberth_serve.control.port import check_port, listen_address
 from mlberth_serve.control.readiness import LOADING, READY, STOPPING, Readiness, assess
-from mlberth_serve.control.reload import Succession
+from mlberth_serve.control.reload import Reloader
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared import failure_report
-from mlberth_serve.shared.metrics_memory import MetricsBoard
+from mlberth_serve.shared.metrics_memory import MetricsMemory
 from mlberth_serve.shared.run_directory import RunDirectory
 
 NGINX = "nginx"
@@ -66,7 +66,7 @@ def serve(
     # SIGQUIT is a stop like the others: whoever sends it wants an end, not a core file.
     with SignalQueue((*STOP, signal.SIGQUIT, signal.SIGHUP)) as signals:
         adopt_orphans()
-        finish_turns()
+        use_batch_scheduling()
         run = RunDirectory.create()
         try:
             supervisor = Supervisor(settings, run, signals, environ, application, began=began, clock=clock)
@@ -125,10 +125,10 @@ class Supervisor:
         self._application = application
         self._began = began
         self._clock = clock
-        self._front: Front | None = None
+        self._nginx: NginxProcess | None = None
         self._readiness = Readiness(run.state)
         self._readiness.change(LOADING)
-        self._board = MetricsBoard.create() if settings.metrics else None
+        self._board = MetricsMemory.create() if settings.metrics else None
         self._exporter = Exporter(run, self._board, settings.workers, clock) if self._board else None
 
     def start_nginx(self, executable: str, certificate: Certificate | None) -> None:
@@ -136,12 +136,12 @@ class Supervisor:
 
         A certificate that changes later is given to nginx without an interruption.
         """
-        self._front = Front(executable, self._run, self._settings, self._environ, certificate)
+        self._nginx = NginxProcess(executable, self._run, self._settings, self._environ, certificate)
 
     def watch(self) -> int:
         """Keep /ping true until there is a reason to end; end everything and return the exit code."""
         limit = self._settings.reload_timeout
-        self._gunicorns = Succession(self._run, self._begin, limit, self._clock)
+        self._gunicorns = Reloader(self._run, self._begin, limit, self._clock)
         while True:
             steady = self._readiness.state == READY and not self._gunicorns.is_changing
             arrived = self._signals.wait(_POLL if steady else _LOADING_POLL)
@@ -149,15 +149,15 @@ class Supervisor:
             if asks_to_stop(arrived):
                 return self._stop()
             if signal.SIGHUP in arrived:
-                self._ask_for_reload()
+                self._request_reload()
             self._gunicorns.advance(ready=self._readiness.state != LOADING)
             if self._gunicorns.serving.has_failed or self._nginx_has_ended:
                 return self._fail()
-            if self._front:
-                self._front.look_after()
+            if self._nginx:
+                self._nginx.look_after()
             self._refresh()
-            if self._front and self._readiness.state != LOADING:
-                self._front.renew_certificate()
+            if self._nginx and self._readiness.state != LOADING:
+                self._nginx.renew_certificate()
 
     def _begin(self, number: int) -> Generation:
         return Generation(
@@ -165,14 +165,14 @@ class Supervisor:
             self._settings,
             self._environ,
             preparing=needs_preparation(self._settings),
-            behind_nginx=self._front is not None,
+            behind_nginx=self._nginx is not None,
             application=self._application,
             board=self._board,
         )
 
-    def _ask_for_reload(self) -> None:
-        if self._front:
-            self._gunicorns.ask_for_reload()
+    def _request_reload(self) -> None:
+        if self._nginx:
+            self._gunicorns.request_reload()
         else:
             log.warning("SIGHUP: nothing is reloaded; only nginx can pass requests on to another gunicorn")
 
@@ -196,8 +196,8 @@ class Supervisor:
         self._readiness.change(STOPPING)
         log.info("stopping")
         self._serve_on_until(asked + self._settings.stop_delay)
-        if self._front:
-            nginx = self._front.child
+        if self._nginx:
+            nginx = self._nginx.child
             reserve = min(_GUNICORN_STOP_SECONDS, self._settings.stop_grace / 2)
             self._end(nginx, signal.SIGQUIT, deadline - reserve)
             if nginx.returncode is None:
@@ -248,22 +248,22 @@ class Supervisor:
             check_port(self._settings)
         except MlberthError as error:
             return failure_report.describe(error)
-        if self._front and nginx_ended:
-            return why_gone(NGINX, self._front.child.returncode)
+        if self._nginx and nginx_ended:
+            return why_gone(NGINX, self._nginx.child.returncode)
         return self._gunicorns.serving.cause()
 
     @property
     def _nginx_has_ended(self) -> bool:
-        return self._front is not None and self._front.has_ended
+        return self._nginx is not None and self._nginx.has_ended
 
     @property
     def _children(self) -> list[Child]:
-        return [*([self._front.child] if self._front else []), *self._gunicorns.children]
+        return [*([self._nginx.child] if self._nginx else []), *self._gunicorns.children]
 
     def _reap(self) -> None:
         reap(self._children)
-        if self._front:
-            self._front.forward_log()
+        if self._nginx:
+            self._nginx.forward_log()
 
 
 def asks_to_stop(arrived: Sequence[signal.Signals]) -> bool:

@@ -21,7 +21,7 @@ FRAMEWORKS: dict[str, Framework] = {
     "onnx": onnx,
 }
 
-_MOST_LISTED = 20
+_MAX_LISTED = 20
 
 
 def find_model(model_dir: Path) -> tuple[Framework, Path]:
@@ -45,8 +45,8 @@ def find_model(model_dir: Path) -> tuple[Framework, Path]:
     if found:
         what = "several model files: " + ", ".join(path.name for _, path in found)
     elif paths:
-        names = [path.name for path in paths[:_MOST_LISTED]]
-        what = f"no model file among {', '.join(names)}" + (", …" if len(paths) > _MOST_LISTED else "")
+        names = [path.name for path in paths[:_MAX_LISTED]]
+        what = f"no model file among {', '.join(names)}" + (", …" if len(paths) > _MAX_LISTED else "")
     else:
         what = "nothing in it" if model_dir.is_dir() else "no such folder"
     raise _no_model(model_dir, what)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-DEFAULT_MOST = 32
+DEFAULT_MAX_BATCH = 32
 """Requests at once, where nothing says otherwise."""
 
 _MARK = "mlberth_batched"

@@ -13,7 +13,7 @@ from mlberth_serve.errors import BadRequestError
 from mlberth_serve.handler.headers import Headers
 from mlberth_serve.handler.metrics import HandlerMetrics, NoSink, Sink
 from mlberth_serve.handler.mms_context import ModelServerContext
-from mlberth_serve.handler.placement import Place
+from mlberth_serve.handler.placement import Placement
 from mlberth_serve.shared.metrics_recorder import forget
 from mlberth_serve.shared.request_ids import trace_id
 
@@ -45,7 +45,7 @@ RESERVED_HEADERS = frozenset(
     }
 )
 _CUSTOM_ATTRIBUTES_KEY = "HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES"
-_NOWHERE = Place()
+_NOWHERE = Placement()
 _NO_SINK = NoSink()
 
 
@@ -75,7 +75,7 @@ class Context(ModelServerContext):
         content_type: str = "",
         accept: str = "",
         *,
-        place: Place = _NOWHERE,
+        place: Placement = _NOWHERE,
         sink: Sink = _NO_SINK,
         deadline: float = math.inf,
         clock: Callable[[], float] = time.monotonic,

@@ -15,7 +15,7 @@ import mlberth
 from mlberth.contract.json_files import read_object
 
 if TYPE_CHECKING:
-    from mlberth_serve.handler.placement import Place
+    from mlberth_serve.handler.placement import Placement
 
 SERVER_NAME = "mlberth"
 
@@ -26,7 +26,7 @@ class ModelServerContext:
     __slots__ = ()
 
     if TYPE_CHECKING:  # what Context itself has
-        place: Place
+        place: Placement
         request_id: str
         response_content_type: str
 

@@ -15,7 +15,7 @@ The master sets it in the process that it has forked, before anything of the use
 
 
 @dataclass(frozen=True)
-class Place:
+class Placement:
     """A worker and its share of the machine."""
 
     worker: int = 0
@@ -49,7 +49,7 @@ def _is_number_below(limit: int, text: str) -> bool:
         return False
 
 
-def here(model_dir: str, gpus: int) -> Place:
+def current_placement(model_dir: str, gpus: int) -> Placement:
     """Return the place of this process on a machine with some GPUs."""
     index = worker_index.get()
-    return Place(index, f"cuda:{index % gpus}" if gpus else "cpu", model_dir)
+    return Placement(index, f"cuda:{index % gpus}" if gpus else "cpu", model_dir)

@@ -8,7 +8,7 @@ from mlberth_serve.handler.context import Context
 from mlberth_serve.media_types import MediaType
 
 
-class Answering(Protocol):
+class Predictor(Protocol):
     """What turns a request into an answer: a Transformer, or a profile in its place."""
 
     @property
@@ -20,7 +20,7 @@ class Answering(Protocol):
         """The media types that answers can have, the default first."""
 
     @property
-    def most_batched(self) -> int:
+    def max_batch_size(self) -> int:
         """How many requests `transform_batch` takes; with 1 it is never called, and need not be there."""
 
     def place(self, device: str) -> None:

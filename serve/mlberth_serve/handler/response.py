@@ -23,7 +23,7 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def finish(result: Any, context: Context) -> tuple[bytes, str]:
+def to_body(result: Any, context: Context) -> tuple[bytes, str]:
     """Return body and media type of a handler's output; its status and headers go to the context.
 
     `(body, content_type)` names its own type, and a Response, ours or a web framework's, its status

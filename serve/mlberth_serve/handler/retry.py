@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-HEADER = "X-Mlberth-Repeated"
+HEADER = "X-Mlberth-Retry"
 
 
-def is_repeated(environ: Mapping[str, Any]) -> bool:
+def is_retry(environ: Mapping[str, Any]) -> bool:
     """Tell whether a request is sent for the second time, and is to be run by itself."""
-    return environ.get("HTTP_X_MLBERTH_REPEATED") == "1"
+    return environ.get("HTTP_X_MLBERTH_RETRY") == "1"

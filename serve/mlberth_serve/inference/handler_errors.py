@@ -23,7 +23,7 @@ _NO_MEMORY = ("out of memory", "bad_alloc")
 """What libraries of C++ say, CUDA's among them, that have no class for it."""
 
 
-def explain(error: BaseException, function: str) -> RequestError:
+def to_http_error(error: BaseException, function: str) -> RequestError:
     """Return the error that answers the request."""
     names = [kind.__name__ for kind in type(error).__mro__]
     if _UNSUPPORTED in names:

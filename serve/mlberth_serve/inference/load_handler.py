@@ -10,7 +10,7 @@ from typing import Any
 
 from mlberth.errors import Fault, ModelLoadError
 from mlberth_serve import frameworks, variables
-from mlberth_serve.app.compat_environment import tell_stand_ins
+from mlberth_serve.app.compat_environment import publish
 from mlberth_serve.handler.batched import batched, is_batched
 from mlberth_serve.handler.context import Context
 from mlberth_serve.inference.custom_service import find_service
@@ -40,7 +40,7 @@ class Handler:
     transform_fn: Function | None = None
     model_warmup_fn: Function | None = None
     execution_parameters_fn: Function | None = None
-    may_be_placed: bool = False
+    can_move: bool = False
     """Whether the model may be moved to a worker's device: what asks it is ours, and looks where it is."""
 
 
@@ -52,7 +52,7 @@ def load_handler(settings: Settings, context: Context | None = None) -> Handler:
         log.warning(
             "%s names %r, which is no handler; it is not used", variables.PROGRAM.name, settings.program
         )
-    tell_stand_ins(settings, program)
+    publish(settings, program)
     functions = _bind_functions(program) if program else {}
     profile = PROFILES[settings.profile]
     model_dir = settings.layout.model
@@ -77,7 +77,7 @@ def load_handler(settings: Settings, context: Context | None = None) -> Handler:
         transform_fn=functions.get("transform_fn"),
         model_warmup_fn=functions.get("model_warmup_fn"),
         execution_parameters_fn=functions.get("execution_parameters_fn"),
-        may_be_placed=functions.keys().isdisjoint({"predict_fn", "transform_fn"}),
+        can_move=functions.keys().isdisjoint({"predict_fn", "transform_fn"}),
     )
 
 

@@ -17,11 +17,11 @@ from mlberth_serve.errors import (
     RequestError,
     UnsupportedTypeError,
 )
-from mlberth_serve.handler.batched import DEFAULT_MOST, is_batched
+from mlberth_serve.handler.batched import DEFAULT_MAX_BATCH, is_batched
 from mlberth_serve.handler.context import Context
-from mlberth_serve.handler.response import finish, refuse_iterators
+from mlberth_serve.handler.response import refuse_iterators, to_body
 from mlberth_serve.inference.batching import group_key, join, split
-from mlberth_serve.inference.handler_errors import explain
+from mlberth_serve.inference.handler_errors import to_http_error
 from mlberth_serve.inference.load_handler import Handler
 from mlberth_serve.media_types import CSV, JSON, NPY, MediaType, concrete, negotiate
 from mlberth_serve.shared.metrics_recorder import DECODE, ENCODE, PREDICT
@@ -41,12 +41,12 @@ class Request(NamedTuple):
     context: Context
 
 
-class Transformer:
+class Pipeline:
     """One loaded model and its handler, ready for requests."""
 
-    def __init__(self, handler: Handler, default_accept: str, most_batched: int | None = None) -> None:
+    def __init__(self, handler: Handler, default_accept: str, max_batch_size: int | None = None) -> None:
         self._handler = handler
-        self._most_batched = most_batched
+        self._max_batch_size = max_batch_size
         self._refuses_batches = False
         self._own_output = bool(handler.output_fn or handler.transform_fn)
         self._own_input = bool(handler.input_fn or handler.transform_fn)
@@ -68,15 +68,15 @@ class Transformer:
         return (*self._offered, "*/*") if self._own_output else self._offered
 
     @property
-    def most_batched(self) -> int:
+    def max_batch_size(self) -> int:
         """How many requests may be predicted in one call; 1 is each by itself."""
         if self._handler.transform_fn or self._refuses_batches:
             return 1
-        return self._most_batched or (DEFAULT_MOST if is_batched(self._handler.predict_fn) else 1)
+        return self._max_batch_size or (DEFAULT_MAX_BATCH if is_batched(self._handler.predict_fn) else 1)
 
     def place(self, device: str) -> None:
         """Move the model to a worker's device, "cpu" or "cuda:N": for the worker alone, after the fork."""
-        if self._handler.may_be_placed:
+        if self._handler.can_move:
             frameworks.place(self._handler.model, device)
 
     def choose_accept(self, header: str | None) -> str:
@@ -211,7 +211,7 @@ class Transformer:
             data = _payload(body, media_type)
             result = handler.transform_fn(handler.model, data, media_type.name, context.accept, context)
             context.finish_step(PREDICT)
-            return finish(result, context)
+            return to_body(result, context)
 
     def _decode(self, body: bytes | memoryview, media_type: MediaType, context: Context) -> Decoded:
         _check_body(body)
@@ -239,7 +239,7 @@ class Transformer:
         output_fn, accept = self._handler.output_fn, context.accept
         with _explained("output_fn" if output_fn else "predict_fn"):
             if output_fn:
-                answer = finish(output_fn(prediction, accept, context), context)
+                answer = to_body(output_fn(prediction, accept, context), context)
             else:
                 refuse_iterators(prediction)
                 if envelope and accept == JSON:
@@ -262,7 +262,7 @@ class _explained:  # noqa: N801 - used like a function; a generator would cost a
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, Exception | SystemExit) and not isinstance(error, RequestError):
-            raise explain(error, self._function) from error
+            raise to_http_error(error, self._function) from error
 
 
 def _check_body(body: bytes | memoryview) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from mlberth.errors import Fault, ModelLoadError
 from mlberth_serve.errors import RequestError
 from mlberth_serve.handler.context import Context
-from mlberth_serve.handler.predictor import Answering
+from mlberth_serve.handler.predictor import Predictor
 from mlberth_serve.inference.load_handler import Handler, call
 from mlberth_serve.media_types import MediaType
 from mlberth_serve.usercode.sample_payloads import SUFFIXES, find_samples
@@ -23,7 +23,7 @@ _SHOWN = 500
 
 
 def warm_up(
-    handler: Handler, transformer: Answering, model_dir: Path, make_context: Callable[[str, str], Context]
+    handler: Handler, transformer: Predictor, model_dir: Path, make_context: Callable[[str, str], Context]
 ) -> None:
     """Run `model_warmup_fn`, then predict for every sample payload.
 

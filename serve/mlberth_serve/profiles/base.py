@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mlberth_serve.handler.predictor import Answering
+from mlberth_serve.handler.predictor import Predictor
 from mlberth_serve.settings import Settings
 from mlberth_serve.usercode.signatures import Function
 
@@ -17,5 +17,5 @@ class Profile:
     input_fn: Function | None = None
     predict_fn: Function | None = None
     output_fn: Function | None = None
-    without_code: Callable[[Settings], Answering] | None = None
+    without_code: Callable[[Settings], Predictor] | None = None
     """What answers where there is no handler at all, in the place of handler and model."""

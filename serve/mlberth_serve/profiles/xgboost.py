@@ -35,7 +35,7 @@ class AlgorithmMode:
         )
         self._keys = _selected_keys(settings, self._ensemble)
 
-    most_batched = 1
+    max_batch_size = 1
 
     @property
     def reads(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ _SLOT_BYTES = _NUMBERS * 8
 
 
 @dataclass(frozen=True)
-class Pulse:
+class WorkerStatus:
     """What one slot says."""
 
     beat: float
@@ -58,11 +58,11 @@ class Heartbeats:
         """Give the descriptor back; what is mapped stays readable."""
         os.close(self.descriptor)
 
-    def pulses(self) -> list[Pulse]:
+    def statuses(self) -> list[WorkerStatus]:
         """Return what each slot says."""
         numbers = self._numbers
         return [
-            Pulse(numbers[first], numbers[first + 1], int(numbers[first + 2]))
+            WorkerStatus(numbers[first], numbers[first + 1], int(numbers[first + 2]))
             for first in range(0, len(numbers), _NUMBERS)
         ]
 

@@ -40,10 +40,10 @@ CELLS = BATCH + HISTOGRAM_CELLS
 
 ENTRIES = CELLS * 8
 """The offset of the handler's entries, in bytes."""
-MOST_ENTRIES = 100
+MAX_ENTRIES = 100
 NAME_BYTES = 240
 ENTRY = struct.Struct(f"={NAME_BYTES}sdd")
-PAGE_BYTES = -(-(ENTRIES + MOST_ENTRIES * ENTRY.size) // 4096) * 4096
+PAGE_BYTES = -(-(ENTRIES + MAX_ENTRIES * ENTRY.size) // 4096) * 4096
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Histogram:
         return Histogram(self.total + other.total, tuple(one + more for one, more in counts))
 
 
-class Page:
+class WorkerMetrics:
     """One worker's numbers as they were at one moment."""
 
     def __init__(self, content: bytes) -> None:
@@ -102,7 +102,7 @@ class Page:
 
     def entries(self) -> Iterator[tuple[Series, float, float]]:
         """Yield the handler's metrics: name, sum, and how many values were added."""
-        for position in range(MOST_ENTRIES):
+        for position in range(MAX_ENTRIES):
             name, total, count = ENTRY.unpack_from(self._content, ENTRIES + position * ENTRY.size)
             if not name[0]:
                 return
@@ -124,13 +124,13 @@ def make_series(kind: str, name: str, labels: Mapping[str, str]) -> Series:
 # that ends with it: its successor goes on with the same page, and there are never more pages than there
 # were workers at one time. Two generations of workers at once do not disturb each other.
 @dataclass(frozen=True)
-class MetricsBoard:
+class MetricsMemory:
     """Pages in anonymous memory behind a file descriptor."""
 
     descriptor: int
 
     @classmethod
-    def create(cls) -> MetricsBoard:
+    def create(cls) -> MetricsMemory:
         """Make a board without pages."""
         return cls(os.memfd_create("mlberth-metrics"))
 
@@ -146,9 +146,9 @@ class MetricsBoard:
             return mmap.mmap(self.descriptor, PAGE_BYTES, offset=start)
         raise AssertionError
 
-    def read(self) -> list[Page]:
+    def read(self) -> list[WorkerMetrics]:
         """Return every page as it is now."""
         size = os.fstat(self.descriptor).st_size
         content = os.pread(self.descriptor, size, 0)
         starts = range(0, len(content) - PAGE_BYTES + 1, PAGE_BYTES)
-        return [Page(content[start : start + PAGE_BYTES]) for start in starts]
+        return [WorkerMetrics(content[start : start + PAGE_BYTES]) for start in starts]

@@ -25,13 +25,13 @@ from mlberth_serve.shared.metrics_memory import (
     ENTRY,
     HISTOGRAM_CELLS,
     HISTOGRAMS,
-    MOST_ENTRIES,
+    MAX_ENTRIES,
     NAME_BYTES,
     REQUESTS,
     ROUTES,
     SIZES,
-    Page,
     Series,
+    WorkerMetrics,
     make_series,
 )
 
@@ -45,7 +45,7 @@ REQUEST, QUEUE, DECODE, PREDICT, ENCODE = (_FIRST[name] for name in DURATIONS)
 
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_]+")
 _LONGEST = 64
-_MOST_LABELS = 5
+_MAX_LABELS = 5
 
 ENVIRON_RECORDER = "mlberth.recorder"
 """Where the WSGI environment holds the recorder."""
@@ -66,7 +66,7 @@ class Recorder:
         self._cells = self._memory.cast("d")
         self._lock = threading.Lock()  # the handler's metrics alone may come from its threads
         self._entries: dict[Series, int] = {}
-        for series, _, _ in Page(bytes(self._memory)).entries():
+        for series, _, _ in WorkerMetrics(bytes(self._memory)).entries():
             self._entries[series] = ENTRIES + len(self._entries) * ENTRY.size
         self._dropped = False
 
@@ -114,7 +114,7 @@ class Recorder:
         warn: Callable[[str, object], None] = log.warning,
     ) -> None:
         """Add a value to one of the handler's metrics; what is beyond the limits is dropped and counted."""
-        labels = {_name(key): text[:_LONGEST] for key, text in list(dimensions.items())[:_MOST_LABELS]}
+        labels = {_name(key): text[:_LONGEST] for key, text in list(dimensions.items())[:_MAX_LABELS]}
         series = make_series(kind, _name(name), labels)
         amount = float(value) * _SCALES.get(unit, 1.0)
         with self._lock:
@@ -131,7 +131,7 @@ class Recorder:
 
     def _add_entry(self, series: Series) -> int | None:
         encoded = series.encode()
-        if encoded is None or len(self._entries) == MOST_ENTRIES:
+        if encoded is None or len(self._entries) == MAX_ENTRIES:
             return None
         position = ENTRIES + len(self._entries) * ENTRY.size
         # The first byte comes last: until then there is no entry here for the reader.

@@ -13,11 +13,11 @@ _PATIENCE = 4
 """How many times as many turns pass before the next try, where one was not worth it."""
 
 
-class BatchSize:
+class AdaptiveBatchSize:
     """An estimate of what one request takes, and of what each further one adds."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, maximum: int) -> None:
+        self._max = maximum
         self._first = 0.0
         self._further: float | None = None
         self._backlog = 0
@@ -35,12 +35,12 @@ class BatchSize:
         allowed = self._worth_it()
         if allowed == 1 and self._backlog >= self._until_try:
             allowed = 2
-        return min(allowed, self._most)
+        return min(allowed, self._max)
 
     def _worth_it(self) -> int:
         further = self._first if self._further is None else self._further
         delay = max(_DELAY_SECONDS, self._first * _SHARE)
-        return self._most if further * self._most <= delay else 1 + int(delay / further)
+        return self._max if further * self._max <= delay else 1 + int(delay / further)
 
     def note(self, count: int, seconds: float, *, waiting: bool) -> None:
         """Learn from a batch; `waiting` tells whether the queue was not empty after it was taken."""

@@ -10,7 +10,7 @@ from gunicorn.glogging import Logger
 LOGGER = "gunicorn"
 
 
-class GunicornLog(Logger):  # type: ignore[misc]  # gunicorn has no types
+class GunicornLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn's messages as records of the logger that `mlberth.logs` has set up; no access log."""
 
     def setup(self, cfg: Any) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlberth_serve.app.http_response import Response
+from mlberth_serve.app.http_response import HTTPResponse
 from mlberth_serve.shared.access_log import TRACE_HEADER, AccessLog
 from mlberth_serve.shared.metrics_recorder import ENVIRON_RECORDER, QUEUE, Recorder
 from mlberth_serve.shared.request_ids import current_request, request_ids
@@ -20,7 +20,7 @@ _LONGEST_QUEUE = 86400.0
 """The longest time that a request may take, in seconds."""
 
 
-class Observed:
+class Instrumented:
     """Calls an application of any make; the recorder stands in the environment of each request."""
 
     def __init__(
@@ -30,7 +30,7 @@ class Observed:
         *,
         behind_nginx: bool,
         access_log: AccessLog | None = None,
-        tell_trace: bool = False,
+        add_trace_header: bool = False,
         clock: Callable[[], float] = time.perf_counter,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -38,7 +38,7 @@ class Observed:
         self._recorder = recorder
         self._behind_nginx = behind_nginx
         self._access_log = access_log
-        self._tell_trace = tell_trace
+        self._add_trace_header = add_trace_header
         self._clock = clock
         self._wall_clock = wall_clock
 
@@ -52,7 +52,7 @@ class Observed:
         ) -> Callable[[bytes], object]:
             nonlocal status
             status = line
-            if self._tell_trace:
+            if self._add_trace_header:
                 headers = [*headers, (TRACE_HEADER, request_ids(environ)["trace_id"])]
             return start_response(line, headers, exc_info)
 
@@ -67,20 +67,20 @@ class Observed:
         # `status` is read at the end: an application may not call `start` before its body is asked for.
         return _Stream(body, lambda size: self._end(environ, status, began, (size,)))
 
-    def respond(self, environ: WSGIEnvironment) -> Response:
+    def respond(self, environ: WSGIEnvironment) -> HTTPResponse:
         """Answer one prediction, by the shorter way that the application has for it."""
         began = self._begin(environ)
         try:
-            response: Response = self._application.respond(environ)
+            response: HTTPResponse = self._application.respond(environ)
         except Exception:
             self._end(environ, "500", began, ())
             raise
-        if self._tell_trace:
+        if self._add_trace_header:
             response.headers.append((TRACE_HEADER, request_ids(environ)["trace_id"]))
         self._end(environ, response.status_line, began, (len(response.body),))
         return response
 
-    def respond_batch(self, environs: Sequence[WSGIEnvironment]) -> list[Response]:
+    def respond_batch(self, environs: Sequence[WSGIEnvironment]) -> list[HTTPResponse]:
         """Answer several predictions together."""
         began = self._clock()
         for environ in environs:
@@ -88,14 +88,14 @@ class Observed:
         self._recorder.begin_request(len(environs))
         self._recorder.observe_batch(len(environs))
         try:
-            responses: list[Response] = self._application.respond_batch(environs)
+            responses: list[HTTPResponse] = self._application.respond_batch(environs)
         except Exception:
             for environ in environs:
                 self._count(environ, "500", self._clock() - began, ())
             raise
         seconds = self._clock() - began
         for environ, response in zip(environs, responses, strict=True):
-            if self._tell_trace:
+            if self._add_trace_header:
                 response.headers.append((TRACE_HEADER, request_ids(environ)["trace_id"]))
             self._count(environ, response.status_line, seconds, (len(response.body),))
         return responses

@@ -13,30 +13,30 @@ import time
 from collections.abc import Callable, Iterator
 
 from mlberth_serve.worker.http.connection import Connection
-from mlberth_serve.worker.revocation import MOST, Duplicates
+from mlberth_serve.worker.revocation import MAX_KEPT_CONNECTIONS, ConnectionRevoker
 
 _MOMENT_SECONDS = 0.01
 _WEIGHT = 0.1
 """Of the latest request in the average."""
 
 
-class Held:
+class ConnectionPool:
     """Open connections by the number of their socket, each watched by the worker's poll."""
 
     def __init__(
         self,
         poll: select.epoll,
-        duplicates: Duplicates | None,
+        duplicates: ConnectionRevoker | None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin with none; there are `duplicates` behind nginx."""
         self._poll = poll
         self._duplicates = duplicates
-        self._places = list(range(MOST))
+        self._places = list(range(MAX_KEPT_CONNECTIONS))
         self._clock = clock
         self._connections: dict[int, Connection] = {}
         self._request = self._call = _MOMENT_SECONDS
-        self.most = 1
+        self.maximum = 1
         """How many there may be: at least 1, and no more than nginx keeps for a worker."""
 
     def __len__(self) -> int:
@@ -55,7 +55,7 @@ class Held:
         """Learn from how long a call has taken, and how many requests shared it."""
         self._call += _WEIGHT * (seconds - self._call)
         self._request += _WEIGHT * (seconds / requests - self._request)
-        self.most = min(MOST, int(_MOMENT_SECONDS / self._request)) if self.is_quick else 1
+        self.maximum = min(MAX_KEPT_CONNECTIONS, int(_MOMENT_SECONDS / self._request)) if self.is_quick else 1
 
     @property
     def is_quick(self) -> bool:

@@ -28,25 +28,25 @@ from mlberth import logs
 from mlberth.errors import Fault, ModelLoadError
 from mlberth.process.kernel import die_with_parent
 from mlberth_serve import variables
-from mlberth_serve.app.http_response import Response
+from mlberth_serve.app.http_response import HTTPResponse
 from mlberth_serve.handler.context import HANDLER_LOGGER
 from mlberth_serve.handler.placement import worker_index
 from mlberth_serve.shared import failure_report
 from mlberth_serve.shared.access_log import AccessLog
 from mlberth_serve.shared.heartbeat import Heartbeats
-from mlberth_serve.shared.metrics_memory import PAGE_BYTES, MetricsBoard
+from mlberth_serve.shared.metrics_memory import PAGE_BYTES, MetricsMemory
 from mlberth_serve.shared.metrics_recorder import Recorder
 from mlberth_serve.shared.request_ids import describe_request
 from mlberth_serve.shared.run_directory import GenerationDirectory, replace_private
 from mlberth_serve.worker.gunicorn_logger import LOGGER
-from mlberth_serve.worker.http.local_routes import answer_ping, answer_scrape
+from mlberth_serve.worker.http.local_routes import serve_metrics, serve_ping
 from mlberth_serve.worker.http.static_documents import write_documents
-from mlberth_serve.worker.instrumentation import Observed
-from mlberth_serve.worker.revocation import Duplicates
+from mlberth_serve.worker.instrumentation import Instrumented
+from mlberth_serve.worker.revocation import ConnectionRevoker
 from mlberth_serve.worker.worker import Worker
 
 LOAD_IN_WORKERS = "--load-in-workers"
-_MOST_FAILED_STARTS = 4
+_MAX_FAILED_STARTS = 4
 """With 1, 2 and 4 seconds between them."""
 _FORKED_WITH_CARE = frozenset({"jemalloc_bg_thd"})
 """Threads that see to forks themselves: pyarrow's allocator has one, and scikit-learn imports pyarrow."""
@@ -81,7 +81,7 @@ def main(argv: Sequence[str]) -> int:
         if reason := why_not_fork():
             log.info("%s after the model was loaded: each worker loads a model of its own", reason)
             os.execv(sys.executable, [*sys.orig_argv, LOAD_IN_WORKERS])  # noqa: S606 - ourselves, without a shell
-    Master(folder, command, application, time.monotonic() - began).run()
+    GunicornApp(folder, command, application, time.monotonic() - began).run()
     return 0
 
 
@@ -131,7 +131,7 @@ class Parent(Arbiter):  # type: ignore[misc]  # gunicorn has no types
             signals: list[int] = super().wait_for_signals(max(0.0, min(left, _LOOK_SECONDS)))
             if signals or left <= _LOOK_SECONDS:
                 return signals
-            self.app.free_waiting(self.WORKERS.values())
+            self.app.revoke_stuck(self.WORKERS.values())
 
     def spawn_workers(self) -> None:
         """Start the workers that are missing, unless it is too early."""
@@ -161,14 +161,14 @@ def let_stop_in() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
 
 
-class Master(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn with our settings alone: no file, variable or argument of its own is read."""
 
-    respond: Callable[..., Response] | None = None
+    respond: Callable[..., HTTPResponse] | None = None
     """How the application answers a prediction without WSGI around it, where it can."""
-    respond_batch: Callable[..., list[Response]] | None = None
+    respond_batch: Callable[..., list[HTTPResponse]] | None = None
     """How it answers several; asked where `most_batched` is more than 1."""
-    most_batched = 1
+    max_batch_size = 1
 
     def __init__(
         self,
@@ -192,7 +192,7 @@ class Master(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "pre_fork": self._give_slot,
             "post_fork": self._begin_worker,
             "post_worker_init": self._warm_up,
-            "child_exit": self._tell_gone,
+            "child_exit": self._on_worker_exit,
         }
         for name, value in (self._command["settings"] | hooks).items():
             self.cfg.set(name, value)
@@ -209,25 +209,25 @@ class Master(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             self._load_seconds = time.monotonic() - began
         let_stop_in()
         behind_nginx, logged = self._command["behind_nginx"], self._command["access_log"]
-        observed = Observed(
+        observed = Instrumented(
             self._application,
             self._make_recorder(),
             behind_nginx=behind_nginx,
             access_log=AccessLog(self._command["log_format"]) if logged and not behind_nginx else None,
-            tell_trace=logged and behind_nginx,
+            add_trace_header=logged and behind_nginx,
         )
         if hasattr(self._application, "respond"):
             self.respond, self.respond_batch = observed.respond, observed.respond_batch
-            self.most_batched = self._application.most_batched
+            self.max_batch_size = self._application.max_batch_size
         if behind_nginx:
             return observed
         run = self._folder.run
-        return answer_ping(answer_scrape(observed, run.metrics), run.state)
+        return serve_ping(serve_metrics(observed, run.metrics), run.state)
 
     def _make_recorder(self) -> Recorder:
         """Return this worker's recorder; where nobody reads it, it writes into memory of its own."""
         board = self._command["metrics"]
-        recorder = Recorder(bytearray(PAGE_BYTES) if board is None else MetricsBoard(board).take_page())
+        recorder = Recorder(bytearray(PAGE_BYTES) if board is None else MetricsMemory(board).take_page())
         recorder.begin_worker(self._load_seconds)
         return recorder
 
@@ -252,16 +252,16 @@ class Master(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         taken = {other.slot for other in master.WORKERS.values()}
         worker.slot = min(set(range(self.cfg.workers)) - taken)
         worker.heartbeat = self._heartbeats.heartbeat(worker.slot)
-        worker.duplicates = Duplicates()
+        worker.duplicates = ConnectionRevoker()
 
-    def free_waiting(self, workers: Iterable[Worker]) -> None:
+    def revoke_stuck(self, workers: Iterable[Worker]) -> None:
         """Free what waits behind a request that takes long: nginx asks another worker."""
-        pulses, now = self._heartbeats.pulses(), time.monotonic()
+        statuses, now = self._heartbeats.statuses(), time.monotonic()
         for worker in workers:
             worker.duplicates.take()
-            pulse = pulses[worker.slot]
-            if pulse.is_late(now, _LATE_SECONDS):
-                worker.duplicates.shut(pulse.working)
+            status = statuses[worker.slot]
+            if status.is_late(now, _LATE_SECONDS):
+                worker.duplicates.shut(status.working)
 
     def _begin_worker(self, master: Parent, worker: Worker) -> None:
         for other in master.WORKERS.values():
@@ -270,7 +270,7 @@ class Master(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         if os.getppid() != worker.ppid:
             os._exit(1)
         worker_index.set(worker.slot)
-        worker.most_memory = self._command["most_memory"]
+        worker.max_memory = self._command["most_memory"]
         with contextlib.suppress(OSError):
             _OOM_SCORE.write_text(_WORKERS_SCORE)
         # Load and warm-up may take longer than a request; the platform has a limit of its own for them.
@@ -284,12 +284,12 @@ class Master(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             made = self._run_before_requests(documents)
             write_documents(self._folder.documents, made)
 
-    def _tell_gone(self, master: Parent, worker: Worker) -> None:
+    def _on_worker_exit(self, master: Parent, worker: Worker) -> None:
         """Note that a worker has ended; gunicorn starts another, which the slot is then for."""
-        pulse = self._heartbeats.pulses()[worker.slot]
+        status = self._heartbeats.statuses()[worker.slot]
         worker.heartbeat.clear()
         worker.duplicates.end()
-        if pulse.loaded:
+        if status.loaded:
             self._has_served, self._failed_starts = True, 0
         else:
             self.start_failed(master, "died before they had loaded the model")
@@ -306,8 +306,8 @@ class Master(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         if time.monotonic() < master.hold_until:
             return  # started together with another that has failed and been counted
         self._failed_starts += 1
-        served = self._has_served or any(pulse.loaded for pulse in self._heartbeats.pulses())
-        if self._failed_starts < _MOST_FAILED_STARTS and (served or cause is None):
+        served = self._has_served or any(status.loaded for status in self._heartbeats.statuses())
+        if self._failed_starts < _MAX_FAILED_STARTS and (served or cause is None):
             delay = 2.0 ** (self._failed_starts - 1)
             master.hold_until = time.monotonic() + delay
             reason = cause.line if cause else what

@@ -11,11 +11,11 @@ import contextlib
 import select
 import socket
 
-MOST = 32
+MAX_KEPT_CONNECTIONS = 32
 """Places for the connections of one worker."""
 
 
-class Duplicates:
+class ConnectionRevoker:
     """Those of one worker. It is made before the fork: the worker gives, the master does the rest.
 
     A connection ends with its shutdown, not with its last descriptor: whoever ends one, shuts it down.

@@ -28,16 +28,16 @@ from gunicorn.http import wsgi
 from gunicorn.http.errors import NoMoreData
 from gunicorn.workers.sync import SyncWorker
 
-from mlberth_serve.app.http_response import Response
+from mlberth_serve.app.http_response import HTTPResponse
 from mlberth_serve.control.metrics.process_memory import read_resident
 from mlberth_serve.errors import RequestError
 from mlberth_serve.shared.heartbeat import Heartbeat
-from mlberth_serve.worker.batch_sizing import BatchSize
-from mlberth_serve.worker.http.connection import MOST_BATCHED_BYTES, Connection
+from mlberth_serve.worker.batch_sizing import AdaptiveBatchSize
+from mlberth_serve.worker.http.connection import MAX_BATCHED_BYTES, Connection
 from mlberth_serve.worker.http.response_writer import GoneError, Reply, refusal, send_refusal, send_response
-from mlberth_serve.worker.http.wsgi_environ import LeanEnviron, LeanRequest
-from mlberth_serve.worker.keepalive import Held
-from mlberth_serve.worker.revocation import MOST, Duplicates
+from mlberth_serve.worker.http.wsgi_environ import FastEnviron, FastRequest
+from mlberth_serve.worker.keepalive import ConnectionPool
+from mlberth_serve.worker.revocation import MAX_KEPT_CONNECTIONS, ConnectionRevoker
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -46,7 +46,7 @@ _HEARTBEAT_SECONDS = 1.0
 _NOTIFY_SECONDS = 0.25
 _READ_SECONDS = 15.0
 """How long a client that is no nginx may take between two pieces of a body."""
-_MOST_CONNECTIONS = 1000
+_MAX_CONNECTIONS = 1000
 _MOVE_EVERY = 64
 _TIMEOUT = RequestError(504, "timeout", "No answer within SAGEMAKER_MODEL_SERVER_TIMEOUT seconds.")
 
@@ -58,12 +58,12 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
     """Which of the heartbeats, and of whatever else there is one of for each worker, is this one's."""
     heartbeat: Heartbeat
     """Where the supervisor sees that this worker lives; set before it runs."""
-    duplicates: Duplicates
+    duplicates: ConnectionRevoker
     """Of its connections, for the master; set before it runs."""
-    most_memory: int | None = None
+    max_memory: int | None = None
     """In bytes; a worker that has more is replaced. Set before it runs."""
     _notified = 0.0
-    _told_to_end = False
+    _is_stopping = False
     _reply: Reply | None = None
     _working: Sequence[Connection] = ()
     """Where the answers to the requests in work belong."""
@@ -84,15 +84,15 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         """Serve until told to end; then answer what has arrived already, and leave."""
         self._names = {listener.fileno(): listener.getsockname() for listener in self.sockets}
         self._behind_nginx = all(isinstance(name, str) for name in self._names.values())
-        self._most = min(_MOST_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+        self._max = min(_MAX_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
         self._keeps = bool(self.cfg.keepalive)
         self._queue = select.poll()
-        self._environ = LeanEnviron(self.cfg, whole=self.app.respond is not None)
-        self._may_batch = self.app.most_batched > 1
-        self._batch_size = BatchSize(self.app.most_batched)
+        self._environ = FastEnviron(self.cfg, whole=self.app.respond is not None)
+        self._may_batch = self.app.max_batch_size > 1
+        self._batch_size = AdaptiveBatchSize(self.app.max_batch_size)
         listeners = {listener.fileno(): listener for listener in self.sockets}
         with select.epoll() as poll:
-            self._held = Held(poll, self.duplicates if self._behind_nginx else None)
+            self._held = ConnectionPool(poll, self.duplicates if self._behind_nginx else None)
             for listener in self.sockets:
                 listener.setblocking(False)
                 self._queue.register(listener, select.POLLIN)
@@ -125,8 +125,8 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
     def _accept(self, listener: Any, ready: list[Connection]) -> None:
         """Take the next connections of the queue: one, or what may be predicted together."""
         # One in any case: kept connections that are never idle would leave the queue waiting.
-        most = max(self._batch_size.allowed if self._behind_nginx else 1, len(ready) + 1)
-        while len(ready) < most and (connection := self._accept_one(listener, ready)):
+        maximum = max(self._batch_size.allowed if self._behind_nginx else 1, len(ready) + 1)
+        while len(ready) < maximum and (connection := self._accept_one(listener, ready)):
             if self._behind_nginx:
                 connection.receive(wait=True)  # nginx has the whole request before it connects
                 ready.append(connection)
@@ -136,7 +136,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
                 ready.append(connection)
 
     def _accept_one(self, listener: Any, ready: Collection[Connection]) -> Connection | None:
-        if not self.alive and not self._told_to_end:
+        if not self.alive and not self._is_stopping:
             return None  # max_requests: the others, or the next worker, take what waits
         try:
             client, address = listener.accept()
@@ -151,7 +151,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         if self._behind_nginx:
             self._make_room(ready)
         else:
-            if len(self._held) >= self._most:
+            if len(self._held) >= self._max:
                 self._held.drop_oldest()
             self._held.hold(connection)
             if not self.alive:
@@ -161,7 +161,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
     def _make_room(self, ready: Collection[Connection]) -> None:
         """Close kept connections, but for those with a request, until one more is not too many."""
         idle = [held for held in self._held if held not in ready]
-        for held in idle[: max(0, len(self._held) + 1 - self._most_kept)]:
+        for held in idle[: max(0, len(self._held) + 1 - self._max_kept)]:
             self._retire(held)
 
     def _serve_ready(self, ready: Sequence[Connection]) -> None:
@@ -205,10 +205,10 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         finally:
             seconds = self._end_work()
         for connection, response in zip(present, responses, strict=True):
-            self._finish_lean(connection, response)
+            self._finish_fast(connection, response)
         self._batch_size.note(len(present), seconds, waiting=True)
 
-    def _finish_lean(self, connection: Connection, response: Response) -> None:
+    def _finish_fast(self, connection: Connection, response: HTTPResponse) -> None:
         keep = self._may_keep(connection)
         try:
             send_response(connection.socket, response, keep=keep)
@@ -256,7 +256,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
             self._retire(connection)
         deadline = time.monotonic() + self.cfg.graceful_timeout
         for listener in self.sockets:
-            while self._told_to_end and time.monotonic() < deadline:
+            while self._is_stopping and time.monotonic() < deadline:
                 ready: list[Connection] = []
                 self._accept(listener, ready)
                 if not ready:
@@ -265,7 +265,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def _has_grown(self) -> bool:
         """Tell whether this process has more memory than it may: then this request is its last."""
-        return self.most_memory is not None and (read_resident(os.getpid()) or 0) > self.most_memory
+        return self.max_memory is not None and (read_resident(os.getpid()) or 0) > self.max_memory
 
     def _is_waited_for(self) -> bool:
         """Tell whether a connection waits in the queue."""
@@ -282,13 +282,17 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         if not self._behind_nginx:
             return True
         others = len(self._held) - (connection in self._held)
-        if (most := self._most_kept) == 1:
+        if (maximum := self._max_kept) == 1:
             return not others and not self._is_waited_for()
-        return others < most and self.nr % _MOVE_EVERY > 0
+        return others < maximum and self.nr % _MOVE_EVERY > 0
 
     @property
-    def _most_kept(self) -> int:
-        return min(MOST, max(self._held.most, self._batch_size.allowed)) if self._held.is_quick else 1
+    def _max_kept(self) -> int:
+        return (
+            min(MAX_KEPT_CONNECTIONS, max(self._held.maximum, self._batch_size.allowed))
+            if self._held.is_quick
+            else 1
+        )
 
     def _serve_one(self, connection: Connection) -> bool:
         """Answer one request; returns whether the connection is good for another."""
@@ -305,7 +309,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         self._count(1)
         self._begin_work([connection])
         try:
-            return self._answer_lean(connection) if lean else self._answer(connection, request)
+            return self._serve_fast(connection) if lean else self._answer(connection, request)
         except (Exception, SystemExit) as error:
             if isinstance(error, GoneError) or (isinstance(error, OSError) and connection.is_abandoned()):
                 pass  # the client went away, with its request half read or its answer half sent
@@ -330,25 +334,25 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         self._working = ()
         return seconds
 
-    def _answer_lean(self, connection: Connection) -> bool:
+    def _serve_fast(self, connection: Connection) -> bool:
         """Answer a prediction that nginx has sent, with as little around it as can be."""
         environ = self._make_environ(connection)
         if self.app.respond is None:
-            request = LeanRequest(connection.socket)
+            request = FastRequest(connection.socket)
             reply = Reply(request, connection.socket, self.cfg, lambda: self._may_keep(connection))
             environ["wsgi.early_hints"] = request.early_hints(reply)
             self._write(reply, environ)
             return not reply.should_close()
         began = time.monotonic()
         response = self.app.respond(environ)
-        if self._may_batch and int(environ.get("CONTENT_LENGTH", 0)) <= MOST_BATCHED_BYTES:
+        if self._may_batch and int(environ.get("CONTENT_LENGTH", 0)) <= MAX_BATCHED_BYTES:
             self._batch_size.note(1, time.monotonic() - began, waiting=self._is_waited_for())
         keep = self._may_keep(connection)
         send_response(connection.socket, response, keep=keep)
         return keep
 
     def _make_environ(self, connection: Connection) -> WSGIEnvironment:
-        return self._environ.make(connection, *connection.take_lean())
+        return self._environ.make(connection, *connection.take_parsed())
 
     def _answer(self, connection: Connection, request: Any) -> bool:
         reply, environ = wsgi.create(
@@ -378,7 +382,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Note that the master wants this worker to end when it has answered what has arrived."""
-        self._told_to_end = True
+        self._is_stopping = True
         super().handle_exit(sig, frame)
 
     def handle_quit(self, *_: object) -> None:

@@ -54,7 +54,7 @@ def application(environ, start_response):
     words = body.split()
     if words[:1] == ["record"]:
         with open(words[1], "a") as file:
-            file.write(f"{os.getpid()} {environ.get('HTTP_X_MLBERTH_REPEATED', '')}\n")
+            file.write(f"{os.getpid()} {environ.get('HTTP_X_MLBERTH_RETRY', '')}\n")
         words = words[2:]
     command, *values = words or [""]
     if command == "abort":

@@ -27,7 +27,7 @@ class Fuzzer:
 
     def __init__(self, name: str, *, short: int, long: int) -> None:
         self.name = name
-        self._most = long if LONG else short
+        self._max = long if LONG else short
         self._began = time.monotonic()
         self.failures: list[str] = []
 
@@ -36,7 +36,7 @@ class Fuzzer:
         if _ONLY:
             yield int(_ONLY)
             return
-        for number in range(self._most):
+        for number in range(self._max):
             if time.monotonic() - self._began > _LONGEST:
                 return
             yield number

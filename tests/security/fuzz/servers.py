@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.serve.running import Server, children_of, free_port
 from tests.support import wait_until
 
-from mlberth_serve.control.nginx.config import lay_out, nginx_argv
+from mlberth_serve.control.nginx.config import install_config, nginx_argv
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared.run_directory import RunDirectory
 
@@ -138,7 +138,7 @@ def recording(folder: Path) -> Iterator[tuple[Connect, Recorder]]:
     run = RunDirectory(folder)
     run.state.mkdir()
     (run.state / "ready").touch()
-    lay_out(run, Settings.from_environ(environ), as_root=os.geteuid() == 0)
+    install_config(run, Settings.from_environ(environ), as_root=os.geteuid() == 0)
     executable = shutil.which("nginx")
     assert executable
     with Recorder(run.socket) as recorder:

@@ -19,12 +19,12 @@ from tests.security.fuzz.jobs import make_environ, make_files, odd_jobs, right_f
 from mlberth.contract.layout import BASE_DIR, Layout
 from mlberth.errors import MlberthError
 from mlberth_serve.control.explain import explain as explain_serve
-from mlberth_serve.control.nginx.config import snippets
+from mlberth_serve.control.nginx.config import render
 from mlberth_serve.settings import Settings
 from mlberth_train.jobs.explain import explain as explain_train
 from mlberth_train.jobs.processing import make_job
 from mlberth_train.jobs.validation import faults_of
-from mlberth_train.settings import open_journal
+from mlberth_train.settings import open_log
 
 SLOWEST = 5.0
 _SNIPPET = re.compile(r"[\w./$:;{}\[\]=\s-]*")
@@ -92,7 +92,7 @@ def check_train(layout: Layout, environ: Mapping[str, str]) -> Iterator[str]:
 def check_process(layout: Layout, environ: Mapping[str, str]) -> Iterator[str]:
     """Read a processing job."""
     arguments = [] if "SAGEMAKER_PROGRAM" in environ else ["train.py"]
-    yield typed(lambda: make_job(layout, arguments, environ, sys.executable, open_journal(environ)))
+    yield typed(lambda: make_job(layout, arguments, environ, sys.executable, open_log(environ)))
 
 
 def check_serve(layout: Layout, environ: Mapping[str, str]) -> Iterator[str]:
@@ -100,7 +100,7 @@ def check_serve(layout: Layout, environ: Mapping[str, str]) -> Iterator[str]:
     environ = {BASE_DIR: str(layout.base), **environ}
     yield typed(lambda: explain_serve(environ))
     if typed(lambda: Settings.from_environ(environ)) == "accepted":
-        files = snippets(Settings.from_environ(environ), as_root=False)
+        files = render(Settings.from_environ(environ), as_root=False)
         for name in ("http.d/upstream.conf", "server.d/server.conf"):
             assert _SNIPPET.fullmatch(files[name])
             assert all(line.count(";") <= 1 for line in files[name].splitlines() if "{" not in line)

@@ -14,12 +14,12 @@ from tests.security.fuzz.fuzzing import Fuzzer, mutated
 from mlberth.process.supervise import Outcome
 from mlberth_train.report.cause import LARGEST, failure_text, find_cause
 from mlberth_train.report.details import failure_details
-from mlberth_train.report.exhaustion import Shortages
-from mlberth_train.report.identity import Place
+from mlberth_train.report.exhaustion import Exhaustion
+from mlberth_train.report.identity import ReportContext
 
 SLOWEST = 2.0
 SECRET = "canary-word"
-_PLACE = Place("algo-1", Path("/opt/ml/code"), frozenset({SECRET}), 0, 2)
+_PLACE = ReportContext("algo-1", Path("/opt/ml/code"), frozenset({SECRET}), 0, 2)
 _PLAIN = """\
 Traceback (most recent call last):
   File "/opt/ml/code/train.py", line 7, in f
@@ -74,7 +74,7 @@ def problems_of(outcome: Outcome) -> list[str]:
     """Return what is wrong with the reports of an end."""
     cause = find_cause(outcome, _PLACE, 110.0)
     text = failure_text(cause, _PLACE)
-    details = failure_details(cause, outcome, _PLACE, Shortages(0, 0, []), ["python", "train.py"])
+    details = failure_details(cause, outcome, _PLACE, Exhaustion(0, 0, []), ["python", "train.py"])
     json.loads(details)
     found = {
         "too long": len(text.encode()) > LARGEST,

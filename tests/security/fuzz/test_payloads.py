@@ -23,7 +23,7 @@ from mlberth_serve.media_types import parse_content_type
 from mlberth_serve.settings import Settings
 
 SLOWEST = 2.0
-MOST_MEGABYTES = 1024
+MAX_MEGABYTES = 1024
 """How much the process may grow: the largest body unpacks to half of it."""
 LIMIT = 256 * 1024
 HANDLER = "def model_fn(model_dir):\n    return None\n\n\ndef predict_fn(data, model):\n    return data\n"
@@ -65,7 +65,7 @@ def test_bodies_made_by_chance_are_read_or_refused() -> None:
             fuzzer.fail(number, f"{content_type}: {took:.1f} s", body)
     fuzzer.report(**figures, grown_mb=megabytes() - before)
     assert fuzzer.failures == []
-    assert megabytes() - before < MOST_MEGABYTES
+    assert megabytes() - before < MAX_MEGABYTES
     assert figures["read"] > figures["inputs"] / 20
 
 

@@ -17,7 +17,7 @@ from werkzeug.test import Client, TestResponse
 
 from mlberth.errors import ContractError, ModelLoadError
 from mlberth_serve.app.application import Application
-from mlberth_serve.app.factory import load_application
+from mlberth_serve.app.factory import create_app
 
 IRIS, SPECIES = load_iris(return_X_y=True)
 
@@ -44,7 +44,7 @@ def assert_error(response: TestResponse, status: int, code: str) -> None:
 def iris(model_dir: Path) -> Application:
     """Return an application over a scikit-learn model, without any user code."""
     joblib.dump(LogisticRegression(max_iter=1000).fit(IRIS, SPECIES), model_dir / "model.joblib")
-    application = load_application({"SAGEMAKER_BASE_DIR": str(model_dir.parent)})
+    application = create_app({"SAGEMAKER_BASE_DIR": str(model_dir.parent)})
     assert isinstance(application, Application)
     return application
 

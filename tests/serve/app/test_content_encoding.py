@@ -9,7 +9,7 @@ import tracemalloc
 import pytest
 
 from mlberth_serve.app.body import read_body
-from mlberth_serve.app.content_encoding import MOST_MEMBERS, decode_content
+from mlberth_serve.app.content_encoding import MAX_MEMBERS, decode_content
 from mlberth_serve.errors import BadRequestError, PayloadTooLargeError, UnsupportedTypeError
 
 MB = 1024 * 1024
@@ -55,9 +55,9 @@ def test_bad_gzip_is_refused(body: bytes) -> None:
 def test_many_tiny_files_are_refused() -> None:
     """Files without content, of which a body could hold a million, are bounded by number."""
     empty = gzip.compress(b"")
-    assert decode_content(empty * MOST_MEMBERS, "gzip", 0) == b""
+    assert decode_content(empty * MAX_MEMBERS, "gzip", 0) == b""
     with pytest.raises(BadRequestError, match="more than"):
-        decode_content(empty * (MOST_MEMBERS + 1), "gzip", 0)
+        decode_content(empty * (MAX_MEMBERS + 1), "gzip", 0)
 
 
 def test_bomb_is_refused_at_the_limit() -> None:

@@ -16,12 +16,12 @@ from tests.serve.running import Server, require_nginx
 from werkzeug.test import Client
 
 from mlberth.errors import ContractError, ModelLoadError
-from mlberth_serve.app.wsgi_passthrough import Guest
+from mlberth_serve.app.wsgi_passthrough import WsgiPassthrough
 from mlberth_serve.settings import Settings
 from mlberth_serve.usercode.user_code import UserCodeError
 
 APPLICATION = "mlberth_serve.wsgi:application"
-MakeGuest = Callable[..., Guest]
+MakeGuest = Callable[..., WsgiPassthrough]
 FUNCTION = """
 def main(environ, start_response):
     body = environ["PATH_INFO"].encode()
@@ -42,12 +42,16 @@ def main(environ, start_response):
 def make_guest(model_dir: Path) -> MakeGuest:
     """Return a function that loads a module of a text under a name."""
 
-    def make(text: str, module: str, path: str = "app.py", slept: list[float] | None = None) -> Guest:
+    def make(
+        text: str, module: str, path: str = "app.py", slept: list[float] | None = None
+    ) -> WsgiPassthrough:
         file = model_dir / "code" / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
         environ = {"SAGEMAKER_BASE_DIR": str(model_dir.parent), "SAGEMAKER_SERVING_MODULE": module}
-        guest = Guest(Settings.from_environ(environ), sleep=(slept if slept is not None else []).append)
+        guest = WsgiPassthrough(
+            Settings.from_environ(environ), sleep=(slept if slept is not None else []).append
+        )
         guest.load()
         return guest
 

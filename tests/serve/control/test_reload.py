@@ -11,7 +11,7 @@ from tests.serve.running import Server, children_of, require_nginx
 from tests.support import wait_until
 
 from mlberth_serve.control.generation import Generation
-from mlberth_serve.control.reload import Succession
+from mlberth_serve.control.reload import Reloader
 from mlberth_serve.shared.run_directory import RunDirectory
 
 
@@ -54,9 +54,9 @@ def test_time_of_a_reload(tmp_path: Path) -> None:
         begun.append(Loading(run, number))
         return cast("Generation", begun[-1])
 
-    succession = Succession(run, begin, 10.0, lambda: now[0])
+    succession = Reloader(run, begin, 10.0, lambda: now[0])
     first = begun[0]
-    succession.ask_for_reload()
+    succession.request_reload()
     succession.advance(ready=True)
     now[0] = 10.0
     succession.advance(ready=True)
@@ -68,7 +68,7 @@ def test_time_of_a_reload(tmp_path: Path) -> None:
     assert not succession.is_changing
     assert begun[1].child in succession.children  # it is still to be reaped
     begun[1].child.returncode = -9
-    succession.ask_for_reload()
+    succession.request_reload()
     succession.advance(ready=True)
     assert not begun[1].folder.path.exists()
     begun[2].loaded = True

@@ -31,7 +31,7 @@ def test_chunked_body_over_the_limit_takes_no_memory(tmp_path: Path, front: str)
         server.wait_ready()
         pids = processes(server.process.pid)
         before = {pid: read_resident(pid) or 0 for pid in pids}
-        most = dict(before)
+        maximum = dict(before)
         with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
             client.sendall(
                 b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
@@ -41,13 +41,13 @@ def test_chunked_body_over_the_limit_takes_no_memory(tmp_path: Path, front: str)
             with contextlib.suppress(ConnectionError):
                 for _ in range(SENT_MB):
                     client.sendall(piece)
-                    most = {pid: max(most[pid], read_resident(pid) or 0) for pid in pids}
+                    maximum = {pid: max(maximum[pid], read_resident(pid) or 0) for pid in pids}
                 client.shutdown(socket.SHUT_WR)
             received = b""
             with contextlib.suppress(ConnectionError):
                 while data := client.recv(65536):
                     received += data
-        assert {pid for pid in pids if most[pid] - before[pid] > SPARE_MB * MB} == set()
+        assert {pid for pid in pids if maximum[pid] - before[pid] > SPARE_MB * MB} == set()
         # The answer is lost where the client was still sending when the connection was closed.
         assert [answer.status for answer in split_answers(received)] in ([413], [])
         assert server.invoke("1,2", **{"Content-Type": "text/csv"}).status == 200

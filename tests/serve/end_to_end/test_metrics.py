@@ -137,7 +137,7 @@ def test_deaths_lose_and_double_nothing(tmp_path: Path) -> None:
                 os.kill(workers_of(server)[0], signal.SIGKILL)
                 restarts += 1
             wait_restarted(server, restarts)
-        wait_until(lambda: scrape(server)("mlberth_front_answers_total", status="502") == 1)
+        wait_until(lambda: scrape(server)("mlberth_nginx_responses_total", status="502") == 1)
         value = scrape(server)
         assert value("mlberth_requests_total", route="/invocations", status="2xx") == 20
         assert value("mlberth_requests_cut_off_total") == 2
@@ -198,11 +198,11 @@ def test_what_nginx_answers_is_counted(tmp_path: Path) -> None:
         for _ in range(3):
             assert server.invoke("x" * (1 << 20) + "x").status == 413
         assert server.invoke("1").status == 200
-        wait_until(lambda: scrape(server)("mlberth_front_answers_total", status="413") == 3)
+        wait_until(lambda: scrape(server)("mlberth_nginx_responses_total", status="413") == 3)
         value = scrape(server)
-        assert value("mlberth_front_answers_total", status="404") >= 1  # and early scrapes
-        assert value("mlberth_front_answers_total", status="405") == 2
-        assert value("mlberth_front_answers_total", status="200") == 0
+        assert value("mlberth_nginx_responses_total", status="404") >= 1  # and early scrapes
+        assert value("mlberth_nginx_responses_total", status="405") == 2
+        assert value("mlberth_nginx_responses_total", status="200") == 0
 
 
 def test_metrics_can_be_turned_off(tmp_path: Path, front: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 import mlberth
 from mlberth_serve.handler.context import Context
-from mlberth_serve.handler.placement import Place
+from mlberth_serve.handler.placement import Placement
 
 ENVIRON = {"CONTENT_TYPE": "text/csv", "HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES": "a=1"}
 
@@ -14,7 +14,7 @@ ENVIRON = {"CONTENT_TYPE": "text/csv", "HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES"
 @pytest.fixture
 def context() -> Context:
     """Return the context of a request in the third worker of a machine with two GPUs."""
-    return Context(ENVIRON, "r-1", place=Place(2, "cuda:0", "/opt/ml/model"))
+    return Context(ENVIRON, "r-1", place=Placement(2, "cuda:0", "/opt/ml/model"))
 
 
 def test_system_properties(context: Context) -> None:

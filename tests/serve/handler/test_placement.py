@@ -9,7 +9,7 @@ from tests.serve.conftest import LoadProject
 
 from mlberth_serve import frameworks
 from mlberth_serve.frameworks import onnx
-from mlberth_serve.handler.placement import count_visible, here, worker_index
+from mlberth_serve.handler.placement import count_visible, current_placement, worker_index
 from mlberth_serve.inference.load_handler import load_handler
 from mlberth_serve.settings import Settings
 
@@ -100,8 +100,8 @@ def test_workers_take_the_visible_gpus_in_turn() -> None:
     """They are numbered from 0 inside the process, whichever they are; without any it is the CPU."""
     token = worker_index.set(3)
     try:
-        assert here("", 2).device == "cuda:1"
-        assert here("", 0).device == "cpu"
+        assert current_placement("", 2).device == "cuda:1"
+        assert current_placement("", 0).device == "cpu"
     finally:
         worker_index.reset(token)
     assert Settings.from_environ({"CUDA_VISIBLE_DEVICES": ""}).gpus == 0
@@ -117,5 +117,5 @@ def test_model_is_moved_only_where_we_ask_it(model_dir: Path, load_project: Load
     if code:
         (model_dir / "code/inference.py").write_text(code)
     handler = load_handler(Settings.from_environ({"SAGEMAKER_BASE_DIR": str(model_dir.parent)}))
-    assert handler.may_be_placed == (not code)
+    assert handler.can_move == (not code)
     load_project().warm_up()

@@ -14,7 +14,7 @@ from tests.serve.raw import exchange
 from tests.serve.running import Answer, free_port, require_nginx
 from tests.support import wait_until
 
-from mlberth_serve.control.nginx.config import lay_out, nginx_argv
+from mlberth_serve.control.nginx.config import install_config, nginx_argv
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared.run_directory import RunDirectory
 
@@ -45,7 +45,7 @@ class Gunicorn:
             request = b""
             while not request.endswith(b"body"):
                 request += connection.recv(65536)
-            self.marks.append(b"\r\nX-Mlberth-Repeated: 1\r\n" in request)
+            self.marks.append(b"\r\nX-Mlberth-Retry: 1\r\n" in request)
             if step == "die":
                 connection.close()
                 continue
@@ -70,7 +70,7 @@ def front(folder: Path, plan: list[str], **variables: str) -> Iterator[tuple[int
     run = RunDirectory(folder)
     run.state.mkdir()
     (run.state / "ready").touch()
-    lay_out(run, Settings.from_environ(address | variables), as_root=os.geteuid() == 0)
+    install_config(run, Settings.from_environ(address | variables), as_root=os.geteuid() == 0)
     # One process, so that the connection that it keeps is the one that it uses next.
     conf = run.nginx_conf.read_text().replace("worker_processes 2;", "worker_processes 1;")
     run.nginx_conf.unlink()

@@ -99,7 +99,7 @@ def test_xgboost_in_batches(load_project: LoadProject, model_dir: Path) -> None:
     booster = xgboost.train(parameters, xgboost.DMatrix(ROWS, labels), 5)
     booster.save_model(model_dir / "model.ubj")
     application = load_project()
-    assert application.most_batched == 32
+    assert application.max_batch_size == 32
     assert check(application, [*(csv(row) for row in ROWS[:20]), csv((1, 2)), csv((1, "", 3, 4))]) == [
         *([200] * 20),
         400,
@@ -119,31 +119,31 @@ def test_regression_in_batches(load_project: LoadProject, model_dir: Path) -> No
 def test_who_may_be_batched(load_project: LoadProject, model_dir: Path) -> None:
     """By default what looks at each row by itself; a free function in a pipeline may not."""
 
-    def most(model: Any, **variables: str) -> int:
+    def maximum(model: Any, **variables: str) -> int:
         joblib.dump(model.fit(ROWS, LABELS), model_dir / "model.joblib")
-        return load_project(**variables).most_batched
+        return load_project(**variables).max_batch_size
 
     plain = make_pipeline(StandardScaler(), LogisticRegression())
-    assert most(plain) == 32
-    assert most(plain, SAGEMAKER_BATCH_MAX_SIZE="8") == 8
-    assert most(plain, SAGEMAKER_BATCH_MAX_SIZE="1") == 1
+    assert maximum(plain) == 32
+    assert maximum(plain, SAGEMAKER_BATCH_MAX_SIZE="8") == 8
+    assert maximum(plain, SAGEMAKER_BATCH_MAX_SIZE="1") == 1
     free = make_pipeline(FunctionTransformer(np.abs), LogisticRegression())
-    assert most(free) == 1
-    assert most(free, SAGEMAKER_BATCH_MAX_SIZE="8") == 8
+    assert maximum(free) == 1
+    assert maximum(free, SAGEMAKER_BATCH_MAX_SIZE="8") == 8
 
 
 def test_users_function_is_asked_for_batches_where_it_says_so(
     load_project: LoadProject, make_application: LoadProject
 ) -> None:
     """By the decorator, or by the variable for one that has none."""
-    assert load_project("predict_only").most_batched == 1
-    assert load_project("predict_only", SAGEMAKER_BATCH_MAX_SIZE="4").most_batched == 4
+    assert load_project("predict_only").max_batch_size == 1
+    assert load_project("predict_only", SAGEMAKER_BATCH_MAX_SIZE="4").max_batch_size == 4
 
 
 def test_batched_function(load_project: LoadProject) -> None:
     """One call for many; what fails, or ends the program, is one request's fault alone."""
     application = load_project("batched")
-    assert application.most_batched == 32
+    assert application.max_batch_size == 32
     requests = [csv((1, 2)), csv((-2, 0)), csv((3, 4), (5, 6)), csv((-3, 0)), csv((7, 8, 9))]
     assert check(application, requests) == [200, 500, 200, 500, 200]
 
@@ -153,7 +153,7 @@ def test_function_that_does_not_answer_row_by_row(load_project: LoadProject) -> 
     application = load_project("batched")
     answers = application.respond_batch([environ(*csv((-5, 0))), environ(*csv((1, 2)))])
     assert answers[1].body == b"[[2.0,4.0]]"
-    assert application.most_batched == 1
+    assert application.max_batch_size == 1
     assert check(application, [csv((1, 2)), csv((3, 4))]) == [200, 200]
 
 

@@ -12,7 +12,7 @@ from werkzeug.test import Client, TestResponse
 
 from mlberth.errors import ModelLoadError
 from mlberth_serve.app.application import Application
-from mlberth_serve.app.wsgi_passthrough import Guest
+from mlberth_serve.app.wsgi_passthrough import WsgiPassthrough
 from mlberth_serve.codecs import recordio
 from mlberth_serve.settings import Settings
 from mlberth_serve.usercode.user_code import UserCodeError
@@ -128,6 +128,6 @@ def test_application_of_the_users_asks_the_stand_ins(model_dir: Path) -> None:
         "SAGEMAKER_BIND_TO_PORT": "9000",
         "SAGEMAKER_SERVING_MODULE": "served:app",
     }
-    guest = Guest(Settings.from_environ(environ))
+    guest = WsgiPassthrough(Settings.from_environ(environ))
     guest.load()
     assert Client(guest).get("/").data == b"9000"

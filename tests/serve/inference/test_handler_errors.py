@@ -6,7 +6,7 @@ import pytest
 from werkzeug.exceptions import NotFound
 
 from mlberth_serve.errors import HandlerError
-from mlberth_serve.inference.handler_errors import explain
+from mlberth_serve.inference.handler_errors import to_http_error
 
 
 class BaseInferenceToolkitError(Exception):
@@ -74,7 +74,7 @@ class XGBoostError(ValueError):
 )
 def test_exceptions_have_a_status(error: Exception, status: int, code: str, message: str | None) -> None:
     """The peers' errors keep their status, want of memory is 507, and all else is the handler's failure."""
-    found = explain(error, "predict_fn")
+    found = to_http_error(error, "predict_fn")
     assert (found.status, found.code) == (status, code)
     assert isinstance(found, HandlerError) == (status in {500, 507})
     if message:
@@ -85,4 +85,4 @@ def test_exceptions_have_a_status(error: Exception, status: int, code: str, mess
 
 def test_unsupported_format_of_an_answer_is_not_acceptable() -> None:
     """The same error is about Content-Type in input_fn, and about Accept in output_fn."""
-    assert explain(UnsupportedFormatError("x/y"), "output_fn").status == 406
+    assert to_http_error(UnsupportedFormatError("x/y"), "output_fn").status == 406

@@ -12,7 +12,7 @@ from mlberth.errors import ContractError
 from mlberth_serve.errors import HandlerError, RequestError
 from mlberth_serve.handler.context import Context
 from mlberth_serve.inference.load_handler import Handler
-from mlberth_serve.inference.pipeline import Transformer
+from mlberth_serve.inference.pipeline import Pipeline
 from mlberth_serve.media_types import parse_content_type
 
 
@@ -22,7 +22,7 @@ def double(data: Any, model: Any, context: Context) -> Any:
 
 
 def transform(
-    transformer: Transformer, body: bytes, content_type: str, accept: str | None = None
+    transformer: Pipeline, body: bytes, content_type: str, accept: str | None = None
 ) -> tuple[bytes, str]:
     """Run one request."""
     media_type = parse_content_type(content_type)
@@ -30,7 +30,7 @@ def transform(
     return transformer.transform(body, media_type, context)
 
 
-DEFAULTS = Transformer(Handler(model=None, predict_fn=double), "application/json")
+DEFAULTS = Pipeline(Handler(model=None, predict_fn=double), "application/json")
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_failure_names_the_function() -> None:
         functions: dict[str, Any] = {"predict_fn": double, name: fail}
         with pytest.raises(HandlerError) as caught:
             transform(
-                Transformer(Handler(model=None, **functions), "application/json"), b"[1]", "application/json"
+                Pipeline(Handler(model=None, **functions), "application/json"), b"[1]", "application/json"
             )
         assert caught.value.function == name
         assert isinstance(caught.value.__cause__, KeyError)
@@ -87,7 +87,7 @@ def test_failure_names_the_function() -> None:
 def test_own_output_is_offered_what_the_client_names() -> None:
     """output_fn gets a type that no codec writes, the default for `*/*`, and never a range."""
     handler = Handler(model=None, predict_fn=double, output_fn=lambda prediction, accept, context: accept)
-    transformer = Transformer(handler, "text/csv")
+    transformer = Pipeline(handler, "text/csv")
     for header, accept in [
         ("application/pdf", "application/pdf"),
         ("*/*", "text/csv"),
@@ -116,7 +116,7 @@ def test_own_input_gets_text_for_csv_and_json(content_type: str, kind: type) -> 
         predict_fn=lambda data, model, context: 1,
         input_fn=lambda data, name, context: seen.append((data, name)),
     )
-    transform(Transformer(handler, "application/json"), b"\x31", content_type)
+    transform(Pipeline(handler, "application/json"), b"\x31", content_type)
     assert seen == [("1" if kind is str else b"1", content_type.partition(";")[0])]
 
 
@@ -124,8 +124,8 @@ def test_default_accept_must_be_written_by_somebody() -> None:
     """A default that no codec writes is a configuration's fault, unless output_fn writes it."""
     handler = Handler(model=None, predict_fn=double)
     with pytest.raises(ContractError, match="SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT: found 'application/pdf'"):
-        Transformer(handler, "application/pdf")
-    Transformer(Handler(model=None, predict_fn=double, output_fn=lambda *_: b"png"), "application/pdf")
+        Pipeline(handler, "application/pdf")
+    Pipeline(Handler(model=None, predict_fn=double, output_fn=lambda *_: b"png"), "application/pdf")
 
 
 def test_arrays_of_one_request_are_its_own() -> None:
@@ -135,6 +135,6 @@ def test_arrays_of_one_request_are_its_own() -> None:
         data[:] = 7
         return data
 
-    transformer = Transformer(Handler(model=None, predict_fn=fill), "text/csv")
+    transformer = Pipeline(Handler(model=None, predict_fn=fill), "text/csv")
     npy = transform(DEFAULTS, b"1,2", "text/csv", "application/x-npy")[0]
     assert transform(transformer, npy, "application/x-npy")[0] == b"7.0,7.0\n"

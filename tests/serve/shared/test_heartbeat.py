@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from mlberth_serve.shared.heartbeat import Heartbeats, Pulse
+from mlberth_serve.shared.heartbeat import Heartbeats, WorkerStatus
 
 
 def test_two_processes_see_the_same() -> None:
@@ -16,9 +16,9 @@ def test_two_processes_see_the_same() -> None:
         theirs.heartbeat(1, clock=lambda: 7.0).beat()
         os._exit(0)
     os.waitpid(child, 0)
-    assert ours.pulses() == [Pulse(0.0, 0.0), Pulse(7.0, 0.0)]
+    assert ours.statuses() == [WorkerStatus(0.0, 0.0), WorkerStatus(7.0, 0.0)]
     ours.close()
-    assert ours.pulses()[1].loaded
+    assert ours.statuses()[1].loaded
 
 
 def test_request_has_a_beginning_and_an_end() -> None:
@@ -27,26 +27,26 @@ def test_request_has_a_beginning_and_an_end() -> None:
     heartbeats = Heartbeats.create(1)
     heartbeat = heartbeats.heartbeat(0, clock=lambda: next(times))
     heartbeat.beat()
-    assert heartbeats.pulses() == [Pulse(1.0, 0.0)]
+    assert heartbeats.statuses() == [WorkerStatus(1.0, 0.0)]
     heartbeat.begin_request(0b101)
-    assert heartbeats.pulses() == [Pulse(2.0, 2.0, 0b101)]
+    assert heartbeats.statuses() == [WorkerStatus(2.0, 2.0, 0b101)]
     assert heartbeat.end_request() == 3.0
-    assert heartbeats.pulses() == [Pulse(2.0, 0.0, 0b101)]
+    assert heartbeats.statuses() == [WorkerStatus(2.0, 0.0, 0b101)]
     heartbeat.clear()
-    assert heartbeats.pulses() == [Pulse(0.0, 0.0)]
+    assert heartbeats.statuses() == [WorkerStatus(0.0, 0.0)]
     heartbeats.close()
 
 
 def test_busy_is_alive_and_silent_is_not() -> None:
     """The younger of the last sign and the request's start decides; a slot without a worker is not alive."""
-    assert Pulse(10.0, 0.0).is_alive(13.0, limit=3)
-    assert not Pulse(10.0, 0.0).is_alive(13.1, limit=3)
-    assert Pulse(10.0, 12.0).is_alive(14.0, limit=3)
-    assert not Pulse(0.0, 0.0).is_alive(1.0, limit=3)
+    assert WorkerStatus(10.0, 0.0).is_alive(13.0, limit=3)
+    assert not WorkerStatus(10.0, 0.0).is_alive(13.1, limit=3)
+    assert WorkerStatus(10.0, 12.0).is_alive(14.0, limit=3)
+    assert not WorkerStatus(0.0, 0.0).is_alive(1.0, limit=3)
 
 
 def test_late_is_who_works_for_long() -> None:
     """A worker without a request is never late."""
-    assert Pulse(1.0, 10.0).is_late(10.2, limit=0.1)
-    assert not Pulse(1.0, 10.0).is_late(10.05, limit=0.1)
-    assert not Pulse(1.0, 0.0).is_late(10.0, limit=0.1)
+    assert WorkerStatus(1.0, 10.0).is_late(10.2, limit=0.1)
+    assert not WorkerStatus(1.0, 10.0).is_late(10.05, limit=0.1)
+    assert not WorkerStatus(1.0, 0.0).is_late(10.0, limit=0.1)

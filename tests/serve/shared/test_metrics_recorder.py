@@ -13,20 +13,20 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from mlberth_serve.control.metrics.prometheus import Server, render
-from mlberth_serve.control.nginx.direct_responses import LIST, FrontAnswers
+from mlberth_serve.control.nginx.direct_responses import LIST, DirectResponses
 from mlberth_serve.shared import metrics_memory
-from mlberth_serve.shared.metrics_memory import MOST_ENTRIES, PAGE_BYTES, MetricsBoard, Page
+from mlberth_serve.shared.metrics_memory import MAX_ENTRIES, PAGE_BYTES, MetricsMemory, WorkerMetrics
 from mlberth_serve.shared.metrics_recorder import DECODE, Recorder
-from mlberth_serve.worker.instrumentation import Observed
+from mlberth_serve.worker.instrumentation import Instrumented
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
 @pytest.fixture
-def board() -> Iterator[MetricsBoard]:
+def board() -> Iterator[MetricsMemory]:
     """Return a board without pages."""
-    board = MetricsBoard.create()
+    board = MetricsMemory.create()
     yield board
     os.close(board.descriptor)
 
@@ -44,7 +44,7 @@ def in_child(work: Callable[[], object]) -> None:
 
 def samples(recorder_memory: bytearray) -> dict[str, float]:
     """Return what a page comes to, by the text of name and labels."""
-    text = render([Page(bytes(recorder_memory))], Server(started=0, workers=1, loaded=1))
+    text = render([WorkerMetrics(bytes(recorder_memory))], Server(started=0, workers=1, loaded=1))
     families = text_string_to_metric_families(text)
     found = [
         (sample.name + "".join(f" {key}={value}" for key, value in sample.labels.items()), sample.value)
@@ -55,7 +55,7 @@ def samples(recorder_memory: bytearray) -> dict[str, float]:
     return dict(found)
 
 
-def test_successor_goes_on_with_the_page(board: MetricsBoard) -> None:
+def test_successor_goes_on_with_the_page(board: MetricsMemory) -> None:
     """The page of a dead worker is taken by the next one; a living one keeps its own."""
 
     def die_in_a_request() -> None:
@@ -132,12 +132,12 @@ def test_handler_metrics_are_bounded() -> None:
     def warn(_text: str, *details: object) -> None:
         warnings.extend(details)
 
-    for number in range(MOST_ENTRIES + 20):
+    for number in range(MAX_ENTRIES + 20):
         recorder.record("counter", "seen", 1, "count", {"user": str(number)}, warn=warn)
     recorder.record("counter", "seen", math.nan, "count", {"user": "0"}, warn=warn)
     recorder.record("counter", "long", 1, "count", dict.fromkeys("abcde", "x" * 1000), warn=warn)
     found = samples(memory)
-    assert len([key for key in found if key.startswith("handler_seen_total")]) == MOST_ENTRIES
+    assert len([key for key in found if key.startswith("handler_seen_total")]) == MAX_ENTRIES
     assert found["handler_seen_total user=0"] == 1
     assert found["mlberth_handler_metrics_dropped_total"] == 22
     assert warnings == ["seen"]
@@ -156,7 +156,7 @@ def test_one_name_for_two_kinds() -> None:
 
 def test_list_of_answers_is_cut_off(tmp_path: Path) -> None:
     """What holds no byte of a worker is counted, over cuts and half lines, and the list stays small."""
-    front = FrontAnswers(tmp_path)
+    front = DirectResponses(tmp_path)
     front.refresh()  # there is none yet
     assert front.counts == {}
     with (tmp_path / LIST).open("ab", buffering=0) as nginx:
@@ -175,7 +175,7 @@ def test_list_of_answers_is_cut_off(tmp_path: Path) -> None:
 def test_long_list_of_answers_takes_little_memory(tmp_path: Path) -> None:
     """What the supervisor needs to read it does not grow with the requests of a second."""
     (tmp_path / LIST).write_bytes(b"200 312\n" * 100_000 + b"503 -\n")
-    front = FrontAnswers(tmp_path)
+    front = DirectResponses(tmp_path)
     tracemalloc.start()
     front.refresh()
     _, peak = tracemalloc.get_traced_memory()
@@ -201,7 +201,7 @@ def test_long_list_of_answers_takes_little_memory(tmp_path: Path) -> None:
 def test_time_in_the_queue_is_a_time(began: str, observed: list[float]) -> None:
     """Behind a nginx.conf of the user's, what says when a request came may be the client's."""
     memory = bytearray(PAGE_BYTES)
-    application = Observed(answer, Recorder(memory), behind_nginx=True, wall_clock=lambda: 100.0)
+    application = Instrumented(answer, Recorder(memory), behind_nginx=True, wall_clock=lambda: 100.0)
     application({"PATH_INFO": "/invocations", "HTTP_X_REQUEST_START": began}, lambda *_: lambda _: None)
     found = samples(memory)
     assert found["mlberth_queue_seconds_count"] == len(observed)

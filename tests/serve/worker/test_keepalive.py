@@ -9,53 +9,57 @@ import pytest
 from gunicorn.config import Config
 
 from mlberth_serve.worker.http.connection import Connection
-from mlberth_serve.worker.keepalive import Held
-from mlberth_serve.worker.revocation import MOST, Duplicates
+from mlberth_serve.worker.keepalive import ConnectionPool
+from mlberth_serve.worker.revocation import MAX_KEPT_CONNECTIONS, ConnectionRevoker
 
 
-@pytest.mark.parametrize(("seconds", "most"), [(0.1, 1), (0.011, 1), (0.0018, 5), (0.0001, MOST)])
-def test_as_many_as_are_answered_in_a_moment(seconds: float, most: int) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "most"), [(0.1, 1), (0.011, 1), (0.0018, 5), (0.0001, MAX_KEPT_CONNECTIONS)]
+)
+def test_as_many_as_are_answered_in_a_moment(seconds: float, maximum: int) -> None:
     """Ten milliseconds; where one takes longer, one."""
     with select.epoll() as poll:
-        held = Held(poll, None)
+        held = ConnectionPool(poll, None)
         for _ in range(100):
             held.note(seconds)
-        assert held.most == most
+        assert held.maximum == maximum
 
 
-@pytest.mark.parametrize(("seconds", "most"), [(0.1, 1), (0.008, MOST)])
-def test_requests_that_share_a_call_wait_for_all_of_it(seconds: float, most: int) -> None:
+@pytest.mark.parametrize(("seconds", "most"), [(0.1, 1), (0.008, MAX_KEPT_CONNECTIONS)])
+def test_requests_that_share_a_call_wait_for_all_of_it(seconds: float, maximum: int) -> None:
     """What comes while the model predicts for 32 others waits until it has."""
     with select.epoll() as poll:
-        held = Held(poll, None)
+        held = ConnectionPool(poll, None)
         for _ in range(100):
             held.note(seconds, 32)
-        assert (held.most, held.is_quick) == (most, most > 1)
+        assert (held.maximum, held.is_quick) == (maximum, maximum > 1)
 
 
 def test_slow_first_request_does_not_count_for_long() -> None:
     """Libraries start up in it."""
     with select.epoll() as poll:
-        held = Held(poll, None)
+        held = ConnectionPool(poll, None)
         held.note(1.0)
-        assert held.most == 1
+        assert held.maximum == 1
         for _ in range(100):
             held.note(0.0001)
-        assert held.most == MOST
+        assert held.maximum == MAX_KEPT_CONNECTIONS
 
 
 def test_there_is_a_place_for_each() -> None:
     """Behind nginx one without a place, is closed; a place that comes free is taken."""
-    duplicates = Duplicates()
+    duplicates = ConnectionRevoker()
     with select.epoll() as poll:
-        held = Held(poll, duplicates)
-        pairs = [socket.socketpair() for _ in range(MOST + 2)]
+        held = ConnectionPool(poll, duplicates)
+        pairs = [socket.socketpair() for _ in range(MAX_KEPT_CONNECTIONS + 2)]
         made = [Connection(worker, "", "", Config(), collect=False) for _, worker in pairs]
-        for connection in made[: MOST + 1]:
+        for connection in made[: MAX_KEPT_CONNECTIONS + 1]:
             held.hold(connection)
-        assert len(held) == MOST
-        assert {connection.bit for connection in held} == {1 << place for place in range(MOST)}
-        assert pairs[MOST][0].recv(1) == b""
+        assert len(held) == MAX_KEPT_CONNECTIONS
+        assert {connection.bit for connection in held} == {
+            1 << place for place in range(MAX_KEPT_CONNECTIONS)
+        }
+        assert pairs[MAX_KEPT_CONNECTIONS][0].recv(1) == b""
         bit = made[3].bit
         held.drop(made[3])
         held.hold(made[-1])

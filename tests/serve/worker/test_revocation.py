@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from mlberth_serve.worker.revocation import Duplicates
+from mlberth_serve.worker.revocation import ConnectionRevoker
 
 DESCRIPTORS = Path("/proc/self/fd")
 
 
 @pytest.fixture
-def duplicates() -> Iterator[Duplicates]:
+def duplicates() -> Iterator[ConnectionRevoker]:
     """Return those of one worker, master and worker being this process."""
-    with closing(Duplicates()) as made:
+    with closing(ConnectionRevoker()) as made:
         yield made
 
 
-def give(duplicates: Duplicates, place: int) -> tuple[socket.socket, socket.socket]:
+def give(duplicates: ConnectionRevoker, place: int) -> tuple[socket.socket, socket.socket]:
     """Give a connection; returns nginx's end and the worker's."""
     nginx, worker = socket.socketpair()
     assert duplicates.give(place, worker)
@@ -36,7 +36,7 @@ def has_ended(connection: socket.socket) -> bool:
     return bool(poll.poll(0))
 
 
-def test_what_is_not_in_work_is_shut_down(duplicates: Duplicates) -> None:
+def test_what_is_not_in_work_is_shut_down(duplicates: ConnectionRevoker) -> None:
     """The others stay as they are."""
     pairs = [give(duplicates, place) for place in range(3)]
     duplicates.take()
@@ -49,7 +49,7 @@ def test_what_is_not_in_work_is_shut_down(duplicates: Duplicates) -> None:
         pair[1].close()
 
 
-def test_place_is_its_latest_connections(duplicates: Duplicates) -> None:
+def test_place_is_its_latest_connections(duplicates: ConnectionRevoker) -> None:
     """The duplicate of what had it before is given up."""
     first, second = give(duplicates, 7), give(duplicates, 7)
     duplicates.take()
@@ -61,7 +61,7 @@ def test_place_is_its_latest_connections(duplicates: Duplicates) -> None:
         each.close()
 
 
-def test_what_has_ended_is_given_up(duplicates: Duplicates) -> None:
+def test_what_has_ended_is_given_up(duplicates: ConnectionRevoker) -> None:
     """Whichever side has ended it; no descriptor is kept for it."""
     before = len(list(DESCRIPTORS.iterdir()))
     by_worker, by_nginx, kept = (give(duplicates, place) for place in range(3))
@@ -80,7 +80,7 @@ def test_what_has_ended_is_given_up(duplicates: Duplicates) -> None:
 def test_worker_that_dies_leaves_nothing_open() -> None:
     """What it had given, whether the master had taken it or not, is shut down; descriptors come back."""
     before = len(list(DESCRIPTORS.iterdir()))
-    duplicates = Duplicates()
+    duplicates = ConnectionRevoker()
     taken = give(duplicates, 0)
     duplicates.take()
     given = give(duplicates, 1)
@@ -93,7 +93,7 @@ def test_worker_that_dies_leaves_nothing_open() -> None:
     assert len(list(DESCRIPTORS.iterdir())) == before
 
 
-def test_master_that_does_not_look_takes_no_more(duplicates: Duplicates) -> None:
+def test_master_that_does_not_look_takes_no_more(duplicates: ConnectionRevoker) -> None:
     """A worker learns that a connection has no duplicate, and is not to be kept."""
     nginx, worker = socket.socketpair()
     results = [duplicates.give(0, worker) for _ in range(2000)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlberth.process.signals import SignalQueue
 from mlberth_train.jobs.runner import Job, Reports, Runner
-from mlberth_train.log import Journal
+from mlberth_train.log import Log
 
 
 def test_a_bug_of_ours_has_its_own_exit_code_and_no_secret(tmp_path: Path) -> None:
@@ -18,6 +18,6 @@ def test_a_bug_of_ours_has_its_own_exit_code_and_no_secret(tmp_path: Path) -> No
     environ = {"API_TOKEN": "canary-1"}
     failure = tmp_path / "output/failure"
     with SignalQueue() as signals:
-        assert Runner(Journal(), Reports(failure), environ, signals, "python").run(prepare) == 70
+        assert Runner(Log(), Reports(failure), environ, signals, "python").run(prepare) == 70
     assert failure.read_text().startswith("PlatformError: mlberth: found RuntimeError: odd, with ***;")
     assert [path.name for path in failure.parent.iterdir()] == ["failure"]

@@ -14,7 +14,7 @@ from tests.train.running import BIN, Tree, ended
 from mlberth.errors import PlatformError
 from mlberth.process.signals import SignalQueue
 from mlberth_train.launch.host_discovery import wait_for_names
-from mlberth_train.log import Journal
+from mlberth_train.log import Log
 
 # No network is asked for a name with a part of more than 63 letters.
 NOWHERE = "nowhere-" * 8
@@ -29,14 +29,14 @@ def signals() -> Iterator[SignalQueue]:
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Path:
+def printed(tmp_path: Path) -> Path:
     """Return a file that a journal writes to."""
     path = tmp_path / "log"
     path.touch()
     return path
 
 
-def test_hosts_that_come_late_are_waited_for(signals: SignalQueue, log: Path) -> None:
+def test_hosts_that_come_late_are_waited_for(signals: SignalQueue, printed: Path) -> None:
     """Only those without an address are asked for again, and the log says whom the job waits for."""
     asked: list[str] = []
 
@@ -44,50 +44,50 @@ def test_hosts_that_come_late_are_waited_for(signals: SignalQueue, log: Path) ->
         asked.append(name)
         return name == "a" or asked.count(name) == 3
 
-    with log.open("wb") as file:
-        journal = Journal(sink=file.fileno())
-        assert wait_for_names(["a", "b"], 60, signals=signals, journal=journal, is_known=is_known) is None
+    with printed.open("wb") as file:
+        log = Log(sink=file.fileno())
+        assert wait_for_names(["a", "b"], 60, signals=signals, log=log, is_known=is_known) is None
     assert asked == ["a", "b", "b", "b"]
-    first, last = log.read_text().splitlines()
+    first, last = printed.read_text().splitlines()
     assert first.endswith("Waiting at most 60 s for an address of b")
     assert "All hosts have an address after " in last
 
 
-def test_hosts_that_are_there_are_not_spoken_of(signals: SignalQueue, log: Path) -> None:
+def test_hosts_that_are_there_are_not_spoken_of(signals: SignalQueue, printed: Path) -> None:
     """The system's own resolver is asked, and a job that need not wait says nothing."""
-    with log.open("wb") as file:
-        names, journal = ["localhost", "127.0.0.1"], Journal(sink=file.fileno())
-        assert wait_for_names(names, 60, signals=signals, journal=journal) is None
-    assert log.read_text() == ""
+    with printed.open("wb") as file:
+        names, log = ["localhost", "127.0.0.1"], Log(sink=file.fileno())
+        assert wait_for_names(names, 60, signals=signals, log=log) is None
+    assert printed.read_text() == ""
 
 
-def test_host_that_never_comes_is_named(signals: SignalQueue, log: Path) -> None:
+def test_host_that_never_comes_is_named(signals: SignalQueue, printed: Path) -> None:
     """After the limit the error names the hosts that are missing, also where the resolver hangs."""
     reader, writer = os.pipe()
     with (
-        log.open("wb") as file,
+        printed.open("wb") as file,
         pytest.raises(PlatformError, match=r"b without an address after 0\.3 s"),
     ):
         wait_for_names(
             ["a", "b"],
             0.3,
             signals=signals,
-            journal=Journal(sink=file.fileno()),
+            log=Log(sink=file.fileno()),
             is_known=lambda name: name == "a" or bool(os.read(reader, 1)),
         )
     os.close(writer)
 
 
-def test_stop_ends_the_wait(signals: SignalQueue, log: Path) -> None:
+def test_stop_ends_the_wait(signals: SignalQueue, printed: Path) -> None:
     """A stop is seen at once, and returned."""
 
     def is_known(name: str) -> bool:
         os.kill(os.getpid(), signal.SIGTERM)
         return False
 
-    with log.open("wb") as file:
-        journal = Journal(sink=file.fileno())
-        stop = wait_for_names(["a"], 60, signals=signals, journal=journal, is_known=is_known)
+    with printed.open("wb") as file:
+        log = Log(sink=file.fileno())
+        stop = wait_for_names(["a"], 60, signals=signals, log=log, is_known=is_known)
     assert stop == signal.SIGTERM
 
 

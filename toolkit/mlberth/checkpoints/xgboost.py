@@ -77,10 +77,10 @@ def _agreed(store: Store) -> Checkpoint | None:
     checkpoint = store.latest()
     while collective.is_distributed():
         step = np.array([checkpoint.step if checkpoint else 0])
-        least = int(collective.allreduce(step, collective.Op.MIN)[0])
-        if least == int(collective.allreduce(step, collective.Op.MAX)[0]):
+        minimum = int(collective.allreduce(step, collective.Op.MIN)[0])
+        if minimum == int(collective.allreduce(step, collective.Op.MAX)[0]):
             break
-        checkpoint = store.latest(at_most=least)
+        checkpoint = store.latest(at_most=minimum)
     return checkpoint
 
 

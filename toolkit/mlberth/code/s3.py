@@ -55,7 +55,7 @@ def download(address: str, folder: Path, environ: Mapping[str, str], *, where: s
     return path
 
 
-class Folder:
+class S3Prefix:
     """A place `s3://bucket/prefix` that files are copied to.
 
     Raises ContractError that names the setting `where` for another address, and DependencyError where

@@ -20,7 +20,7 @@ def die_with_parent(signal_number: int) -> None:
     _prctl(_PR_SET_PDEATHSIG, signal_number)
 
 
-def finish_turns() -> None:
+def use_batch_scheduling() -> None:
     """Let this process, and children to come, go on where another wakes, until they wait or their time is up.
 
     For processes that hand work to each other all the time: each would be cut short by the next. A policy

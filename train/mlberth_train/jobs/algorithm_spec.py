@@ -80,15 +80,15 @@ def _input_faults(entry: Described, channel: Channel) -> Iterator[Fault]:
 
 
 def _integer(limits: Described, value: object) -> str:
-    least, most = _limits(limits, "IntegerParameterRangeSpecification", whole)
+    minimum, maximum = _limits(limits, "IntegerParameterRangeSpecification", whole)
     right = isinstance(value, int) and not isinstance(value, bool)
-    return "" if right and _within(value, least, most) else f"a whole number{_range(least, most)}"
+    return "" if right and _within(value, minimum, maximum) else f"a whole number{_range(minimum, maximum)}"
 
 
 def _continuous(limits: Described, value: object) -> str:
-    least, most = _limits(limits, "ContinuousParameterRangeSpecification", float)
+    minimum, maximum = _limits(limits, "ContinuousParameterRangeSpecification", float)
     right = isinstance(value, int | float) and not isinstance(value, bool) and value == value  # noqa: PLR0124 - NaN
-    return "" if right and _within(value, least, most) else f"a number{_range(least, most)}"
+    return "" if right and _within(value, minimum, maximum) else f"a number{_range(minimum, maximum)}"
 
 
 def _categorical(limits: Described, value: object) -> str:
@@ -119,12 +119,14 @@ def _limits(
     return tuple(convert(str(found[end])) if end in found else None for end in ("MinValue", "MaxValue"))  # type: ignore[return-value]
 
 
-def _within(value: Any, least: float | None, most: float | None) -> bool:
-    return (least is None or least <= value) and (most is None or value <= most)
+def _within(value: Any, minimum: float | None, maximum: float | None) -> bool:
+    return (minimum is None or minimum <= value) and (maximum is None or value <= maximum)
 
 
-def _range(least: float | None, most: float | None) -> str:
-    return f" from {_shown(least)} to {_shown(most)}" if least is not None and most is not None else ""
+def _range(minimum: float | None, maximum: float | None) -> str:
+    return (
+        f" from {_shown(minimum)} to {_shown(maximum)}" if minimum is not None and maximum is not None else ""
+    )
 
 
 def _shown(number: float) -> str:

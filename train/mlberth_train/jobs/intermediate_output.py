@@ -14,12 +14,12 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mlberth.code.s3 import Folder
+from mlberth.code.s3 import S3Prefix
 from mlberth.contract.environment import JOB_NAME, Environment
 from mlberth.errors import ContractError, Fault
 from mlberth.paths import exists
 from mlberth.process.signals import STOP, SignalQueue
-from mlberth_train.log import INFO, WARNING, Journal
+from mlberth_train.log import INFO, WARNING, Log
 from mlberth_train.variables import S3_OUTPUT
 
 _NO_COPY = "file://"
@@ -35,11 +35,11 @@ class Copies:
     A copy that fails is tried again, and never the job's failure.
     """
 
-    def __init__(self, folder: Path, target: Folder, prefix: str, journal: Journal, *, pause: float = _PAUSE):
+    def __init__(self, folder: Path, target: S3Prefix, prefix: str, log: Log, *, pause: float = _PAUSE):
         self._folder = folder
         self._target = target
         self._prefix = prefix
-        self._journal = journal
+        self._log = log
         self._pause = pause
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
@@ -66,7 +66,7 @@ class Copies:
             reasons = [self._problems[name] for name in missing if name in self._problems]
             reason = reasons[0] if reasons else "no time was left"
             text = f"{len(missing)} files of {self._folder} are not copied, such as {missing[0]}: {reason}"
-            self._journal.write(WARNING, text)
+            self._log.write(WARNING, text)
 
     def _run(self) -> None:
         before: dict[str, Stamp] = {}
@@ -84,7 +84,7 @@ class Copies:
                 self._target.put(self._folder / name, f"{self._prefix}/{name}")
             except OSError as error:
                 if name not in self._problems:
-                    self._journal.write(WARNING, f"{self._folder / name} cannot be copied yet: {error}")
+                    self._log.write(WARNING, f"{self._folder / name} cannot be copied yet: {error}")
                 self._problems[name] = str(error)
             else:
                 self._copied[name] = stamp
@@ -106,7 +106,7 @@ def files(folder: Path) -> Iterator[tuple[str, Stamp]]:
 
 
 def copies_of(
-    environment: Environment, address: str | None, environ: Mapping[str, str], journal: Journal
+    environment: Environment, address: str | None, environ: Mapping[str, str], log: Log
 ) -> Copies | None:
     """Return what copies the job's intermediate output to `address`, and make its folder.
 
@@ -117,14 +117,14 @@ def copies_of(
     if not address or address.startswith(_NO_COPY):
         return None
     if exists(folder):
-        journal.write(INFO, f"{folder} was there already: it is left to whoever made it to copy it")
+        log.write(INFO, f"{folder} was there already: it is left to whoever made it to copy it")
         return None
-    target = Folder(address, environ, where=S3_OUTPUT.name)
+    target = S3Prefix(address, environ, where=S3_OUTPUT.name)
     if not environment.job_name:
         raise ContractError(Fault(JOB_NAME.name, "nothing", f"a name, since {S3_OUTPUT.name} is set"))
     try:
         folder.mkdir(parents=True)
     except OSError as error:
-        journal.write(WARNING, f"{folder} cannot be made: {error.strerror}")
+        log.write(WARNING, f"{folder} cannot be made: {error.strerror}")
         return None
-    return Copies(folder, target, f"{environment.job_name}/output/intermediate", journal)
+    return Copies(folder, target, f"{environment.job_name}/output/intermediate", log)

@@ -21,9 +21,9 @@ from mlberth.paths import is_file
 from mlberth.process.signals import SignalQueue
 from mlberth_train.jobs.runner import Job, Reports, Runner
 from mlberth_train.launch.entry_point import find_program, program_command
-from mlberth_train.log import Journal
-from mlberth_train.report.identity import Place
-from mlberth_train.settings import Settings, open_journal
+from mlberth_train.log import Log
+from mlberth_train.report.identity import ReportContext
+from mlberth_train.settings import Settings, open_log
 
 ARCHIVE = "sourcedir.tar.gz"
 
@@ -31,21 +31,21 @@ ARCHIVE = "sourcedir.tar.gz"
 def process(arguments: Sequence[str], environ: Mapping[str, str], signals: SignalQueue, python: str) -> int:
     """Run the program that the arguments name, or SAGEMAKER_PROGRAM; returns the exit code."""
     layout = Layout.from_environ(environ)
-    journal = open_journal(environ)
+    log = open_log(environ)
     # Beside the message: what lies in the folder of an output is part of the job's result.
     reports = Reports(layout.message, details=layout.output / "failure.json", folders=(layout.processing,))
-    return Runner(journal, reports, environ, signals, python).run(
-        lambda: make_job(layout, arguments, environ, python, journal)
+    return Runner(log, reports, environ, signals, python).run(
+        lambda: make_job(layout, arguments, environ, python, log)
     )
 
 
 def make_job(
-    layout: Layout, arguments: Sequence[str], environ: Mapping[str, str], python: str, journal: Journal
+    layout: Layout, arguments: Sequence[str], environ: Mapping[str, str], python: str, log: Log
 ) -> Job:
     """Return what to run; unpacks the archive of the code. Raises ContractError for what is wrong."""
     reader = Reader(environ)
     program, settings = reader.get(PROGRAM), Settings.read(reader)
-    journal.level = reader.get(LOG_LEVEL_VARIABLE)
+    log.level = reader.get(LOG_LEVEL_VARIABLE)
     reader.check()
     hosts = read_hosts(layout.processing_resource_config)
     request = read_object(layout.processing_job_config, default={})
@@ -65,7 +65,7 @@ def make_job(
         shown=[masked_text(word, secrets) for word in argv],
         environ=program_environ(environ, code),
         settings=settings,
-        place=Place.on(hosts, code, secrets),
+        place=ReportContext.on(hosts, code, secrets),
         inputs=_input_names(request),
     )
 

@@ -14,9 +14,9 @@ from mlberth.errors import ContractError, Fault, MlberthError, PlatformError
 from mlberth.masking import secret_values
 from mlberth.process.signals import SignalQueue
 from mlberth.process.supervise import Outcome, supervise
-from mlberth_train.log import DEBUG, ERROR, INFO, WARNING, Journal
+from mlberth_train.log import DEBUG, ERROR, INFO, WARNING, Log
 from mlberth_train.report import files
-from mlberth_train.report.identity import Place
+from mlberth_train.report.identity import ReportContext
 from mlberth_train.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Job(NamedTuple):
     environ: Mapping[str, str]
     """The program's whole environment."""
     settings: Settings
-    place: Place
+    place: ReportContext
     inputs: list[str]
     """The names of its data."""
     hosts: Sequence[str] = ()
@@ -65,13 +65,13 @@ class Runner:
 
     def __init__(
         self,
-        journal: Journal,
+        log: Log,
         reports: Reports,
         environ: Mapping[str, str],
         signals: SignalQueue,
         python: str,
     ) -> None:
-        self._journal = journal
+        self._log = log
         self._reports = reports
         self._environ = environ
         self._signals = signals
@@ -85,7 +85,7 @@ class Runner:
         The program's own exit code passes through; a job that cannot be run has the code of its error.
         """
         reports = self._reports
-        files.clear(self._journal, *(path for path in reports[:3] if path))
+        files.clear(self._log, *(path for path in reports[:3] if path))
         problem: MlberthError | Outcome | Signals
         try:
             self._job = job = prepare()
@@ -95,7 +95,7 @@ class Runner:
         except Exception as error:  # noqa: BLE001 - what nobody foresaw is ours, and ends in a report too
             import traceback  # noqa: PLC0415 - never needed, we hope
 
-            self._journal.write(DEBUG, "".join(traceback.format_exception(error)))
+            self._log.write(DEBUG, "".join(traceback.format_exception(error)))
             found = f"{type(error).__name__}: {error}"
             problem = PlatformError(Fault("mlberth", found, "no such error", "Please report it."))
         succeeded = isinstance(problem, Outcome) and problem.exit_code == 0
@@ -119,35 +119,37 @@ class Runner:
             return None
         from mlberth_train.launch.host_discovery import wait_for_names  # noqa: PLC0415 - most jobs have one host
 
-        return wait_for_names(job.hosts, job.settings.host_wait, signals=self._signals, journal=self._journal)
+        return wait_for_names(job.hosts, job.settings.host_wait, signals=self._signals, log=self._log)
 
     def _succeed(self) -> int:
-        files.clear(self._journal, self._reports.failure)
+        files.clear(self._log, self._reports.failure)
         if self._reports.success:
-            files.write(self._journal, self._reports.success, "")
-        self._journal.write(INFO, "The program succeeded")
+            files.write(self._log, self._reports.success, "")
+        self._log.write(INFO, "The program succeeded")
         return 0
 
     def _fail(self, problem: MlberthError | Outcome | Signals) -> int:
         # A job that succeeds need not wait for these.
         from mlberth_train.report.cause import failure_text, find_cause  # noqa: PLC0415
         from mlberth_train.report.details import failure_details  # noqa: PLC0415
-        from mlberth_train.report.exhaustion import Shortages  # noqa: PLC0415
+        from mlberth_train.report.exhaustion import Exhaustion  # noqa: PLC0415
 
         job, reports = self._job, self._reports
         # Before the job is known, this machine and the secrets of the environment are.
         place = (
-            job.place if job else Place(os.uname().nodename, Path(), frozenset(secret_values(self._environ)))
+            job.place
+            if job
+            else ReportContext(os.uname().nodename, Path(), frozenset(secret_values(self._environ)))
         )
         cause = find_cause(problem, place, job.settings.grace if job else 0)
-        shortages = Shortages.since(self._oom_kills_before, reports.folders)
+        shortages = Exhaustion.since(self._oom_kills_before, reports.folders)
         text = failure_text(cause, place, shortages.hints)
-        files.write(self._journal, reports.failure, text)
+        files.write(self._log, reports.failure, text)
         if reports.details:
             shown = job.shown if job else []
             details = failure_details(cause, problem, place, shortages, shown)
-            files.write(self._journal, reports.details, details)
-        self._journal.write(ERROR, f"The job failed. {text.rstrip()}")
+            files.write(self._log, reports.details, details)
+        self._log.write(ERROR, f"The job failed. {text.rstrip()}")
         return cause.exit_code
 
     def _announce(self, job: Job) -> None:
@@ -158,11 +160,11 @@ class Runner:
 
         self._oom_kills_before = oom_kills()
         command, inputs = job.place.mask(shlex.join(job.shown)), ", ".join(job.inputs) or "none"
-        self._journal.write(INFO, f"Running {command} on {job.place.host}; inputs: {inputs}")
+        self._log.write(INFO, f"Running {command} on {job.place.host}; inputs: {inputs}")
         if job.left_out:
             text = f"Left out of its environment, as too large for Linux: {', '.join(job.left_out)}"
             where = "input/config/hyperparameters.json, or mlberth.environment(), has the values"
-            self._journal.write(WARNING, f"{text}; {where}")
+            self._log.write(WARNING, f"{text}; {where}")
         if job.copies:
             job.copies.start()
 

@@ -19,9 +19,9 @@ from mlberth.process.signals import SignalQueue
 from mlberth_train import variables
 from mlberth_train.jobs.runner import Job, Reports, Runner
 from mlberth_train.launch.entry_point import find_program, hook_command, program_command
-from mlberth_train.log import WARNING, Journal
-from mlberth_train.report.identity import Place
-from mlberth_train.settings import Settings, open_journal
+from mlberth_train.log import WARNING, Log
+from mlberth_train.report.identity import ReportContext
+from mlberth_train.settings import Settings, open_log
 
 SOURCE = "sagemaker_submit_directory"
 DEFAULT_PROGRAM = "train.py"
@@ -68,34 +68,34 @@ class Training(NamedTuple):
 def train(environ: Mapping[str, str], signals: SignalQueue, python: str) -> int:
     """Run the training job and report how it ended; returns the exit code."""
     layout = Layout.from_environ(environ)
-    journal = open_journal(environ)
+    log = open_log(environ)
     folders = (layout.model, layout.output_data, layout.checkpoints)
     reports = Reports(layout.failure, layout.success, layout.output_data / "failure.json", folders)
-    return Runner(journal, reports, environ, signals, python).run(lambda: _prepare(environ, python, journal))
+    return Runner(log, reports, environ, signals, python).run(lambda: _prepare(environ, python, log))
 
 
-def _prepare(environ: Mapping[str, str], python: str, journal: Journal) -> Job:
+def _prepare(environ: Mapping[str, str], python: str, log: Log) -> Job:
     training = Training.from_environ(environ)
-    journal.level = training.environment.log_level
+    log.level = training.environment.log_level
     if region := training.environment.parameters.platform.get("sagemaker_region"):
         environ = {"SAGEMAKER_REGION": str(region), **environ}
-    _fetch(training, environ, journal)
+    _fetch(training, environ, log)
     job = make_job(training, environ, python)
     if not training.s3_output:
         return job
     from mlberth_train.jobs.intermediate_output import copies_of  # noqa: PLC0415 - few jobs ask for it
 
-    return job._replace(copies=copies_of(training.environment, str(training.s3_output), environ, journal))
+    return job._replace(copies=copies_of(training.environment, str(training.s3_output), environ, log))
 
 
-def _fetch(training: Training, environ: Mapping[str, str], journal: Journal) -> None:
+def _fetch(training: Training, environ: Mapping[str, str], log: Log) -> None:
     """Make the folders that a program may count on, and bring the code of a job that names its source."""
     layout = training.environment.layout
     for folder in (layout.code, layout.model, layout.output_data):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            journal.write(WARNING, f"{folder} cannot be made: {error.strerror}")
+            log.write(WARNING, f"{folder} cannot be made: {error.strerror}")
     # Told now, not by the program's last line after hours of training.
     if not os.access(layout.model, os.W_OK | os.X_OK):
         problem = "cannot write to it" if exists(layout.model) else "cannot make it"
@@ -106,7 +106,7 @@ def _fetch(training: Training, environ: Mapping[str, str], journal: Journal) -> 
     if training.source:
         from mlberth.code.sources import fetch_code  # noqa: PLC0415 - unpacking is a heavy import
 
-        journal.take_over_logging()
+        log.take_over_logging()
         source, where = training.source
         fetch_code(source, layout.code, environ, where=where)
 
@@ -136,7 +136,7 @@ def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job
         environ={name: text for name, text in variables_of_program.items() if name not in left_out},
         left_out=left_out,
         settings=training.settings,
-        place=Place.on(environment.hosts, code, frozenset(secrets)),
+        place=ReportContext.on(environment.hosts, code, frozenset(secrets)),
         inputs=sorted(environment.channels),
         hosts=environment.hosts.names,
     )

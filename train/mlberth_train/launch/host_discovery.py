@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from mlberth._typing import TYPE_CHECKING
 from mlberth.errors import Fault, PlatformError
 from mlberth.process.signals import STOP, SignalQueue
-from mlberth_train.log import INFO, Journal
+from mlberth_train.log import INFO, Log
 from mlberth_train.variables import HOST_WAIT
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def wait_for_names(
     limit: float,
     *,
     signals: SignalQueue,
-    journal: Journal,
+    log: Log,
     is_known: Callable[[str], bool] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Signals | None:
@@ -50,7 +50,7 @@ def wait_for_names(
         if not missing or left <= 0:
             break
         if not told:
-            journal.write(INFO, f"Waiting at most {limit:g} s for an address of {', '.join(missing)}")
+            log.write(INFO, f"Waiting at most {limit:g} s for an address of {', '.join(missing)}")
             told = True
         if stop := _stop_within(min(pause, left), signals):
             return stop
@@ -64,7 +64,7 @@ def wait_for_names(
             Fault("resourceconfig.json, hosts", found, "names that the network knows", action)
         )
     if told:
-        journal.write(INFO, f"All hosts have an address after {clock() - began:.1f} s")
+        log.write(INFO, f"All hosts have an address after {clock() - began:.1f} s")
     return None
 
 

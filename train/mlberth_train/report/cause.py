@@ -9,7 +9,7 @@ from pathlib import Path
 from mlberth._typing import NamedTuple
 from mlberth.errors import MlberthError
 from mlberth.process.supervise import Outcome
-from mlberth_train.report.identity import Place
+from mlberth_train.report.identity import ReportContext
 from mlberth_train.report.traceback import Frame, crash_frames, last_frame, last_traceback, lines_of
 
 LARGEST = 1024
@@ -34,7 +34,7 @@ class Cause(NamedTuple):
     """The stop signal that came before the end."""
 
 
-def find_cause(problem: MlberthError | Outcome | signal.Signals, place: Place, grace: float) -> Cause:
+def find_cause(problem: MlberthError | Outcome | signal.Signals, place: ReportContext, grace: float) -> Cause:
     """Return why the job failed: an error of the job itself, a stop before its program, or its program's end.
 
     `grace` is what the program had after a stop, in seconds.
@@ -48,14 +48,14 @@ def find_cause(problem: MlberthError | Outcome | signal.Signals, place: Place, g
     return Cause("stop", headline, _SIGNAL_BASE + problem, after=problem.name)
 
 
-def failure_text(cause: Cause, place: Place, hints: Iterable[str] = ()) -> str:
+def failure_text(cause: Cause, place: ReportContext, hints: Iterable[str] = ()) -> str:
     """Say why the job failed: headline, the last line of the user's code, hints, exit code and place."""
     after = f" after {cause.after}" if cause.after else ""
     ending = f"Exit code {cause.exit_code}{after} on {place.host}."
     return _compose(cause.headline, [*_frame_lines(cause.frames, place.code), *hints, ending], place)
 
 
-def _cause_of_end(outcome: Outcome, place: Place, grace: float) -> Cause:
+def _cause_of_end(outcome: Outcome, place: ReportContext, grace: float) -> Cause:
     """Say how the program failed: its exception, or its last words."""
     lines = lines_of(place.mask(outcome.stderr.decode(errors="replace")).encode(errors="replace"))
     after = outcome.stopped_by.name if outcome.stopped_by else ""
@@ -97,7 +97,7 @@ def _frame_lines(frames: tuple[Frame, ...], code: Path) -> list[str]:
     return [_shortened(f"{where}{function}: {frame.source}".removesuffix(": "), _LARGEST_FRAME)]
 
 
-def _compose(headline: str, rest: Iterable[str], place: Place) -> str:
+def _compose(headline: str, rest: Iterable[str], place: ReportContext) -> str:
     """Return headline and rest in at most LARGEST bytes; what does not fit is taken from the headline."""
     tail = "".join(f"\n{place.mask(clean(line))}" for line in rest)
     room = LARGEST - len(tail.encode()) - 1

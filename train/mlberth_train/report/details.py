@@ -13,15 +13,15 @@ from mlberth._typing import Any
 from mlberth.errors import MlberthError
 from mlberth.process.supervise import Outcome
 from mlberth_train.report.cause import Cause, clean
-from mlberth_train.report.exhaustion import Shortages
-from mlberth_train.report.identity import Place
+from mlberth_train.report.exhaustion import Exhaustion
+from mlberth_train.report.identity import ReportContext
 
 VERSION = 1
 _LAST_LINES = 200
 
 
 def failure_details(
-    cause: Cause, problem: object, place: Place, shortages: Shortages, command: Sequence[str]
+    cause: Cause, problem: object, place: ReportContext, shortages: Exhaustion, command: Sequence[str]
 ) -> str:
     """Return the JSON of a failure, secrets masked."""
     details: dict[str, Any] = {
@@ -50,7 +50,7 @@ def failure_details(
     return json.dumps(_masked(details, place), indent=2) + "\n"
 
 
-def _masked(value: Any, place: Place) -> Any:
+def _masked(value: Any, place: ReportContext) -> Any:
     if isinstance(value, str):
         return place.mask(clean(value))
     if isinstance(value, list):

@@ -12,7 +12,7 @@ from mlberth.process.exhaustion import full_disks, oom_kills
 _MIB = 1024 * 1024
 
 
-class Shortages(NamedTuple):
+class Exhaustion(NamedTuple):
     """What ran out."""
 
     oom_kills: int
@@ -23,7 +23,7 @@ class Shortages(NamedTuple):
     """The folders of the job on disks that are full."""
 
     @classmethod
-    def since(cls, kills_before: int | None, folders: Iterable[Path]) -> Shortages:
+    def since(cls, kills_before: int | None, folders: Iterable[Path]) -> Exhaustion:
         """Look what ran out since the kernel's count of kills was `kills_before`."""
         kills = 0 if kills_before is None else (oom_kills() or 0) - kills_before
         return cls(kills, memory_limit(), full_disks(folders))

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from mlberth_train.log import WARNING, Journal
+from mlberth_train.log import WARNING, Log
 
 
-def clear(journal: Journal, *files: Path) -> None:
+def clear(log: Log, *files: Path) -> None:
     """Remove what an earlier run left, so that what is there later is of this one."""
     for file in files:
         for path in (file, _draft(file)):
@@ -22,10 +22,10 @@ def clear(journal: Journal, *files: Path) -> None:
                 pass
             except OSError as error:
                 if os.path.lexists(path):  # a read-only file system refuses where there is nothing, too
-                    journal.write(WARNING, f"{path} of an earlier run cannot be removed: {error.strerror}")
+                    log.write(WARNING, f"{path} of an earlier run cannot be removed: {error.strerror}")
 
 
-def write(journal: Journal, file: Path, text: str) -> None:
+def write(log: Log, file: Path, text: str) -> None:
     """Write a report whole, unless the user's program wrote its own; a disk that refuses is a warning."""
     if os.path.lexists(file):
         return
@@ -35,8 +35,8 @@ def write(journal: Journal, file: Path, text: str) -> None:
         draft.write_bytes(text.encode())
         draft.replace(file)
     except OSError as error:
-        journal.write(WARNING, f"{file} cannot be written: {error.strerror}")
-        clear(journal, file)
+        log.write(WARNING, f"{file} cannot be written: {error.strerror}")
+        clear(log, file)
 
 
 def _draft(file: Path) -> Path:

@@ -9,7 +9,7 @@ from mlberth.contract.hosts import Hosts
 from mlberth.masking import masked_text
 
 
-class Place(NamedTuple):
+class ReportContext(NamedTuple):
     """What every report says of its job, and what none may say."""
 
     name: str
@@ -22,7 +22,7 @@ class Place(NamedTuple):
     """How many hosts there are; None, like the rank, as long as nobody knows."""
 
     @classmethod
-    def on(cls, hosts: Hosts, code: Path, secrets: frozenset[str]) -> Place:
+    def on(cls, hosts: Hosts, code: Path, secrets: frozenset[str]) -> ReportContext:
         """Return the place of one host of a cluster."""
         return cls(hosts.current, code, secrets, hosts.rank, len(hosts.names))
 

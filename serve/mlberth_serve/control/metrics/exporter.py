@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable
 
 from mlberth_serve.control.metrics.process_memory import Memory, read_proportional, read_resident
-from mlberth_serve.control.nginx.direct_responses import FrontAnswers
+from mlberth_serve.control.nginx.direct_responses import DirectResponses
 from mlberth_serve.shared import metrics_memory
-from mlberth_serve.shared.metrics_memory import MetricsBoard
+from mlberth_serve.shared.metrics_memory import MetricsMemory
 from mlberth_serve.shared.run_directory import RunDirectory, replace_private
 
 _EVERY_SECONDS = 1.0
@@ -28,7 +28,7 @@ class Exporter:
     def __init__(
         self,
         run: RunDirectory,
-        board: MetricsBoard,
+        board: MetricsMemory,
         workers: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -37,7 +37,7 @@ class Exporter:
         self._workers = workers
         self._clock = clock
         self._started = time.time()
-        self._front = FrontAnswers(run.path)
+        self._nginx = DirectResponses(run.path)
         self._proportional: dict[int, int | None] = {}
         self._next = self._next_memory = clock()
         self._failed = False
@@ -62,14 +62,14 @@ class Exporter:
         # The library is imported when the server is ready, so that no start waits for it.
         from mlberth_serve.control.metrics.prometheus import Server, render  # noqa: PLC0415
 
-        self._front.refresh()
+        self._nginx.refresh()
         pages = self._board.read()
         pids = [int(page.number(metrics_memory.PID)) for page in pages]
         server = Server(
             started=self._started,
             workers=self._workers,
             loaded=loaded,
-            front=self._front.counts,
+            front=self._nginx.counts,
             memory=self._measure(pids, now),
         )
         replace_private(self._run.metrics, render(pages, server))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PSS = re.compile(rb"^Pss:\s+(\d+) kB", re.MULTILINE)
-_MOST_WALKED = 2 << 30
+_MAX_WALKED = 2 << 30
 """Working out a PSS holds up the process, for about 20 ms a GB: large ones are spared."""
 
 
@@ -32,7 +32,7 @@ def read_resident(pid: int, proc: Path = Path("/proc")) -> int | None:
 
 def read_proportional(pid: int, resident: int, proc: Path = Path("/proc")) -> int | None:
     """Return a process's PSS in bytes; None where it is gone, too large, or the kernel does not say."""
-    if resident > _MOST_WALKED:
+    if resident > _MAX_WALKED:
         return None
     try:
         found = _PSS.search((proc / str(pid) / "smaps_rollup").read_bytes())

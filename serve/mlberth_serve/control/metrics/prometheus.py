@@ -23,7 +23,15 @@ from prometheus_client.core import (
 from mlberth import __version__
 from mlberth_serve.control.metrics.process_memory import Memory
 from mlberth_serve.shared import metrics_memory
-from mlberth_serve.shared.metrics_memory import BUCKETS, CLASSES, DURATIONS, ROUTES, SIZES, Histogram, Page
+from mlberth_serve.shared.metrics_memory import (
+    BUCKETS,
+    CLASSES,
+    DURATIONS,
+    ROUTES,
+    SIZES,
+    Histogram,
+    WorkerMetrics,
+)
 
 _DURATIONS = {
     "request": "Predictions, from a worker's first look at the request to its whole answer.",
@@ -52,7 +60,7 @@ class Server:
     """What each living worker uses, by its process id."""
 
 
-def render(pages: Sequence[Page], server: Server) -> str:
+def render(pages: Sequence[WorkerMetrics], server: Server) -> str:
     """Return the text of every metric."""
     return generate_latest(_Families([*_server(pages, server), *_requests(pages), *_handler(pages)])).decode()
 
@@ -66,7 +74,7 @@ class _Families:
         return self.families
 
 
-def _server(pages: Sequence[Page], server: Server) -> Iterator[Metric]:
+def _server(pages: Sequence[WorkerMetrics], server: Server) -> Iterator[Metric]:
     build = GaugeMetricFamily("mlberth_build_info", "Always 1.", labels=("version", "python"))
     build.add_metric((__version__, platform.python_version()), 1)
     yield build
@@ -91,7 +99,7 @@ def _server(pages: Sequence[Page], server: Server) -> Iterator[Metric]:
                 proportional.add_metric((str(number),), memory.proportional)
     yield from (resident, proportional)
     text = "Answers without a worker's: refused, too late, or of a worker that died."
-    front = CounterMetricFamily("mlberth_front_answers", text, labels=("status",))
+    front = CounterMetricFamily("mlberth_nginx_responses", text, labels=("status",))
     for status, count in sorted(server.front.items()):
         front.add_metric((str(status),), count)
     yield front
@@ -101,7 +109,7 @@ def _server(pages: Sequence[Page], server: Server) -> Iterator[Metric]:
     yield GaugeMetricFamily("mlberth_requests_in_flight", "Requests that workers are working on.", busy)
 
 
-def _requests(pages: Sequence[Page]) -> Iterator[Metric]:
+def _requests(pages: Sequence[WorkerMetrics]) -> Iterator[Metric]:
     requests = CounterMetricFamily(
         "mlberth_requests", "Requests that workers have answered.", labels=("route", "status")
     )
@@ -130,7 +138,7 @@ def _family(name: str, text: str, bounds: Iterable[float], total: Histogram) -> 
     return HistogramMetricFamily(name, text, buckets=buckets, sum_value=total.total)
 
 
-def _handler(pages: Sequence[Page]) -> Iterator[Metric]:
+def _handler(pages: Sequence[WorkerMetrics]) -> Iterator[Metric]:
     """Yield what `context.metrics` was given: counts as counters, all else as sum and count."""
     text = "Values of context.metrics beyond what a worker keeps."
     dropped = _sum(pages, metrics_memory.DROPPED)
@@ -157,5 +165,5 @@ def _handler(pages: Sequence[Page]) -> Iterator[Metric]:
     yield from (family for _, family in families.values())
 
 
-def _sum(pages: Sequence[Page], cell: int) -> float:
+def _sum(pages: Sequence[WorkerMetrics], cell: int) -> float:
     return sum(page.number(cell) for page in pages)

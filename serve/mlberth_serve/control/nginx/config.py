@@ -15,17 +15,17 @@ from mlberth.contract.resources import memory_limit
 from mlberth.errors import ContractError, Fault
 from mlberth.paths import is_file
 from mlberth_serve import variables
-from mlberth_serve.control.nginx.direct_responses import FRONT_SNIPPETS
+from mlberth_serve.control.nginx.direct_responses import DIRECT_SNIPPETS
 from mlberth_serve.control.nginx.tls import TLS_SNIPPET
 from mlberth_serve.control.port import listen_address
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared.access_log import access_snippets
 from mlberth_serve.shared.run_directory import RunDirectory, write_private
-from mlberth_serve.worker.revocation import MOST
+from mlberth_serve.worker.revocation import MAX_KEPT_CONNECTIONS
 
 STATIC_CONF = Path(__file__).parents[2] / "nginx.conf"
 _CHECK_SECONDS = 30
-_LEAST_BUFFER = 128 * 1024
+_MIN_BUFFER = 128 * 1024
 _BUFFERS_SHARE = 8
 """A full house of requests in flight, each with its body in memory, takes one part in so many of it."""
 
@@ -47,13 +47,11 @@ def body_buffer(settings: Settings, memory: int) -> int:
     It allocates no more than a body's Content-Length. A file costs it more than twice the CPU.
     """
     slots = settings.max_in_flight or settings.max_concurrent_transforms or settings.workers
-    affordable = max(_LEAST_BUFFER, memory // _BUFFERS_SHARE // slots)
+    affordable = max(_MIN_BUFFER, memory // _BUFFERS_SHARE // slots)
     return min(affordable, settings.max_payload_bytes or affordable)
 
 
-def snippets(
-    settings: Settings, *, as_root: bool, memory: Callable[[], int] = memory_limit
-) -> dict[str, str]:
+def render(settings: Settings, *, as_root: bool, memory: Callable[[], int] = memory_limit) -> dict[str, str]:
     """Return what goes into main.d, http.d and server.d, by its path below the private folder."""
     milliseconds = round(settings.timeout * 1000)
     server = [
@@ -75,7 +73,7 @@ def snippets(
     if wants_access_log(settings):
         files |= access_snippets(settings.log_format)
     if settings.metrics:
-        files |= FRONT_SNIPPETS
+        files |= DIRECT_SNIPPETS
     if as_root:
         # One owner for nginx, gunicorn and the private folder, and no capability needed to change it.
         files["main.d/user.conf"] = "user root;\n"
@@ -90,7 +88,7 @@ def upstreams(settings: Settings) -> str:
     limit = f" max_conns={settings.max_in_flight}" if settings.max_in_flight else ""
     # A connection that is kept may be closed just when it is to be used, and needs the retry for that.
     keep = (
-        f"    keepalive {settings.workers * MOST};\n    keepalive_requests 100000;\n"
+        f"    keepalive {settings.workers * MAX_KEPT_CONNECTIONS};\n    keepalive_requests 100000;\n"
         if settings.retry
         else ""
     )
@@ -101,7 +99,7 @@ def upstreams(settings: Settings) -> str:
     )
 
 
-def lay_out(run: RunDirectory, settings: Settings, *, as_root: bool) -> None:
+def install_config(run: RunDirectory, settings: Settings, *, as_root: bool) -> None:
     """Make the private folder what nginx is to find there; raises ContractError for a missing nginx.conf."""
     conf = settings.nginx_conf or STATIC_CONF
     if not is_file(conf):
@@ -109,7 +107,7 @@ def lay_out(run: RunDirectory, settings: Settings, *, as_root: bool) -> None:
     run.nginx_conf.symlink_to(conf.resolve())
     if settings.tls:
         settings.tls.link(run.path)
-    for name, text in snippets(settings, as_root=as_root).items():
+    for name, text in render(settings, as_root=as_root).items():
         path = run.path / name
         path.parent.mkdir(mode=0o700, exist_ok=True)
         write_private(path, text)

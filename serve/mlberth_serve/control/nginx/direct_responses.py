@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 LIST = "front.log"
-FRONT_SNIPPETS = {
+DIRECT_SNIPPETS = {
     "http.d/front.conf": "log_format front '$status $upstream_bytes_received';\n",
     "server.d/front.conf": f"access_log {LIST} front buffer=8k flush=1s;\n",
 }
@@ -23,7 +23,7 @@ _OF_NO_WORKER = re.compile(rb"^(\d+) [-0, :]*$", re.MULTILINE)
 """The answers for which no worker, or none of several, has sent a byte."""
 
 
-class FrontAnswers:
+class DirectResponses:
     """Counts by status."""
 
     def __init__(self, folder: Path) -> None:

@@ -30,7 +30,7 @@ _LEVELS = {
 log = logging.getLogger(LOGGER)
 
 
-class NginxLog:
+class NginxErrorLog:
     """A pipe for nginx's standard error; `forward` makes records of the lines in it."""
 
     def __init__(self) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 from mlberth import logs
 from mlberth.process.children import start
-from mlberth_serve.control.nginx.config import check_own_conf, lay_out, nginx_argv
-from mlberth_serve.control.nginx.error_log import NginxLog
+from mlberth_serve.control.nginx.config import check_own_conf, install_config, nginx_argv
+from mlberth_serve.control.nginx.error_log import NginxErrorLog
 from mlberth_serve.control.nginx.tls import Certificate
 from mlberth_serve.control.nginx.worker_watch import NginxWorkers
 from mlberth_serve.settings import Settings
@@ -19,7 +19,7 @@ from mlberth_serve.shared.run_directory import RunDirectory
 log = logging.getLogger(__name__)
 
 
-class Front:
+class NginxProcess:
     """A running nginx. Raises ContractError for a nginx.conf that does not do."""
 
     def __init__(
@@ -31,8 +31,8 @@ class Front:
         certificate: Certificate | None,
     ) -> None:
         self._certificate = certificate
-        self._log = NginxLog() if settings.log_format == logs.JSON else None
-        lay_out(run, settings, as_root=os.geteuid() == 0)
+        self._log = NginxErrorLog() if settings.log_format == logs.JSON else None
+        install_config(run, settings, as_root=os.geteuid() == 0)
         argv = nginx_argv(executable, run)
         check_own_conf(argv, run, settings)
         log.debug("starting nginx: %s", argv)

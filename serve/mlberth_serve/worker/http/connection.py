@@ -14,14 +14,14 @@ from gunicorn import util
 from gunicorn.http.body import ChunkedReader
 from gunicorn.http.parser import RequestParser
 
-from mlberth_serve.handler.retry import is_repeated
+from mlberth_serve.handler.retry import is_retry
 from mlberth_serve.worker.http.fast_parser import Head, read_head
 from mlberth_serve.worker.http.strict_parser import StrictParser
 
 _PIECE = 65536
-MOST_BATCHED_BYTES = 16 * 1024
+MAX_BATCHED_BYTES = 16 * 1024
 """Above it there is little to win, and the others would wait for the reading."""
-_MOST_LEAN_BYTES = 32 * 1024 * 1024
+_MAX_FAST_BYTES = 32 * 1024 * 1024
 """Larger bodies are read by the application, which knows the limit."""
 HEAD_SECONDS = 15.0
 """How long a client may take to send a request's head."""
@@ -100,9 +100,9 @@ class Connection:
         head = self._head = self._head or read_head(self.data)
         return (
             head is not None
-            and head.length <= MOST_BATCHED_BYTES
+            and head.length <= MAX_BATCHED_BYTES
             and head.size + head.length <= len(self.data)
-            and not is_repeated(head.environ)
+            and not is_retry(head.environ)
         )
 
     def read_body(self) -> bool:
@@ -111,7 +111,7 @@ class Connection:
         Raises OSError where the other side is gone.
         """
         head = self._head = self._head or read_head(self.data)
-        if head and head.length > _MOST_LEAN_BYTES:
+        if head and head.length > _MAX_FAST_BYTES:
             head = self._head = None
         missing = head.size + head.length - len(self.data) if head else 0
         if missing <= 0:
@@ -124,7 +124,7 @@ class Connection:
         self._receive_into(self._body, self.data[head.size :])
         return True
 
-    def take_lean(self) -> tuple[Head, bytes | memoryview]:
+    def take_parsed(self) -> tuple[Head, bytes | memoryview]:
         """Take the next request, which is here with its body."""
         head, data, body = self._head, self.data, self._body
         assert head is not None

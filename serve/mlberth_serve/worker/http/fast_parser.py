@@ -16,7 +16,7 @@ from typing import NamedTuple
 LINE = b"POST /invocations HTTP/1.1\r\n"
 _LONGEST = 8000
 """Below every limit of the other parser."""
-_MOST_FIELDS = 100
+_MAX_FIELDS = 100
 _TOKEN = re.compile(r"[!#$%&'*+.^`|~0-9A-Za-z-]+")  # without `_`, which stands for `-` in an environment
 # Of RFC 3986's names without a comma, which would make a list of two Hosts of it.
 _HOST = re.compile(r"(?:[0-9A-Za-z._~!$&'()*+;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
@@ -63,7 +63,7 @@ def _read_fields(data: bytes) -> dict[str, str] | None:
     lines = data.decode("latin-1").split("\r\n")
     plain = "".join(lines)
     # Printable ASCII: no control byte, no CR or LF by itself, nothing that a case or a strip could change.
-    if not (plain.isascii() and plain.isprintable()) or len(lines) > _MOST_FIELDS:
+    if not (plain.isascii() and plain.isprintable()) or len(lines) > _MAX_FIELDS:
         return None
     environ: dict[str, str] = {}
     for line in lines:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Wsgi = Callable[["WSGIEnvironment", "StartResponse"], Iterable[bytes]]
 
 
-def answer_ping(application: Wsgi, state: Path) -> Wsgi:
+def serve_ping(application: Wsgi, state: Path) -> Wsgi:
     """Return the application with GET and HEAD of /ping answered from the supervisor's files."""
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -39,7 +39,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _WRONG_METHOD = RequestError(405, "method_not_allowed", "Use GET here.")
 
 
-def answer_scrape(application: WSGIApplication, page: Path) -> WSGIApplication:
+def serve_metrics(application: WSGIApplication, page: Path) -> WSGIApplication:
     """Return the application with /metrics answered from the supervisor's file, if that is there."""
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

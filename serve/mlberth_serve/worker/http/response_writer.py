@@ -67,7 +67,7 @@ class Reply(Response):  # type: ignore[misc]  # gunicorn has no types
         send(self.sock, head, data)
 
 
-def send_response(client: socket.socket, response: own.Response, *, keep: bool) -> None:
+def send_response(client: socket.socket, response: own.HTTPResponse, *, keep: bool) -> None:
     """Send an answer of ours, whose headers were checked when they were made; raises GoneError."""
     lines = "".join([f"{name}: {value}\r\n" for name, value in response.headers])
     connection = "keep-alive" if keep else "close"

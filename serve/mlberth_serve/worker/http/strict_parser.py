@@ -10,7 +10,7 @@ from gunicorn.http.parser import RequestParser
 
 from mlberth_serve.worker.http.fast_parser import is_host
 
-MOST_HEAD_BYTES = 32 * 1024
+MAX_HEAD_BYTES = 32 * 1024
 """What nginx takes too: 4 buffers of 8 kB."""
 
 
@@ -20,7 +20,7 @@ class StrictRequest(Request):  # type: ignore[misc]  # gunicorn has no types
     @property
     def max_buffer_headers(self) -> int:
         """How large a head may grow: gunicorn would allow each header its own limit."""
-        return MOST_HEAD_BYTES
+        return MAX_HEAD_BYTES
 
     @max_buffer_headers.setter
     def max_buffer_headers(self, size: int) -> None:
@@ -28,7 +28,7 @@ class StrictRequest(Request):  # type: ignore[misc]  # gunicorn has no types
 
     def parse_headers(self, data: bytes, from_trailer: bool = False) -> Any:
         """Return the headers; raises gunicorn's own errors."""
-        if not from_trailer and len(data) > MOST_HEAD_BYTES:
+        if not from_trailer and len(data) > MAX_HEAD_BYTES:
             raise LimitRequestHeaders("max buffer headers")
         return super().parse_headers(data, from_trailer)
 

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 _KEPT_HOSTS = 256
 
 
-class LeanEnviron:
+class FastEnviron:
     """What all environments of one worker have in common."""
 
     def __init__(self, settings: Any, *, whole: bool) -> None:
         """Make them for an application that takes a body `whole`, or for one that reads any way WSGI has."""
         self._whole = whole
         self._base = wsgi.base_environ(settings) | {
-            "REQUEST_METHOD": LeanRequest.method,
+            "REQUEST_METHOD": FastRequest.method,
             "QUERY_STRING": "",
             "RAW_URI": "/invocations",
             "SERVER_PROTOCOL": "HTTP/1.1",
@@ -65,7 +65,7 @@ class WholeBody:
         return self._body
 
 
-class LeanRequest:
+class FastRequest:
     """What gunicorn's response asks of a request."""
 
     method = "POST"

@@ -17,7 +17,7 @@ LONG = os.environ.get("MLBERTH_LONG") == "1"
 MB = 1024**2
 MODEL_MB = 300 if LONG else 100
 WARM_UP, REQUESTS = (10_000, 100_000) if LONG else (1_000, 2_000)
-MOST_GROWTH = 0.01
+MAX_GROWTH = 0.01
 ROUNDS = 3
 """How often memory may settle: what leaks grows in every round."""
 _CELL_BYTES = 112
@@ -105,7 +105,7 @@ def test_memory_does_not_grow(tmp_path: Path) -> None:
         own = [own_after(WARM_UP)]
         while len(own) <= ROUNDS:
             own.append(own_after(REQUESTS))
-            if own[-1] <= (1 + MOST_GROWTH) * own[-2]:
+            if own[-1] <= (1 + MAX_GROWTH) * own[-2]:
                 break
         connection.close()
-    assert own[-1] <= (1 + MOST_GROWTH) * own[-2], own
+    assert own[-1] <= (1 + MAX_GROWTH) * own[-2], own

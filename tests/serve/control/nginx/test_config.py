@@ -17,9 +17,9 @@ from mlberth_serve.control.nginx.config import (
     STATIC_CONF,
     body_buffer,
     check_own_conf,
-    lay_out,
+    install_config,
     nginx_argv,
-    snippets,
+    render,
     upstreams,
 )
 from mlberth_serve.settings import Settings
@@ -63,7 +63,7 @@ def test_rendered_files_are_read(tmp_path: Path, variables: dict[str, str]) -> N
     """What is rendered passes `nginx -t`, whoever we are, and is for our user's eyes alone."""
     require_nginx()
     run = RunDirectory(tmp_path)
-    lay_out(run, settings(**variables), as_root=False)
+    install_config(run, settings(**variables), as_root=False)
     done = nginx_test(tmp_path, run.nginx_conf)
     assert done.returncode == 0, done.stderr
     for path in tmp_path.glob("*.d/*.conf"):
@@ -73,7 +73,7 @@ def test_rendered_files_are_read(tmp_path: Path, variables: dict[str, str]) -> N
 
 def test_risky_directives_are_absent() -> None:
     """No directive of the modules that security faults were found in, and no version is told."""
-    rendered = snippets(settings(SAGEMAKER_ACCESS_LOG="true"), as_root=True).values()
+    rendered = render(settings(SAGEMAKER_ACCESS_LOG="true"), as_root=True).values()
     text = re.sub(r"#.*", "", "\n".join([STATIC_CONF.read_text(), *rendered]))
     directives = {line.split()[0] for line in text.splitlines() if line.split()}
     assert not directives & {"rewrite", "map", "ssi", "slice", "uwsgi_pass", "scgi_pass", "alias"}
@@ -82,7 +82,7 @@ def test_risky_directives_are_absent() -> None:
 
 def test_one_setting_drives_each_limit() -> None:
     """Address, payload and timeout are the settings' own; without a limit nginx has none."""
-    server = snippets(
+    server = render(
         settings(
             SAGEMAKER_BIND_TO_PORT="9000",
             SAGEMAKER_MAX_PAYLOAD_IN_MB="7",
@@ -98,7 +98,7 @@ def test_one_setting_drives_each_limit() -> None:
         "proxy_read_timeout 1500ms;",
         "set $retry on;",
     ]
-    unlimited = snippets(settings(SAGEMAKER_MAX_PAYLOAD_IN_MB="0"), as_root=False)
+    unlimited = render(settings(SAGEMAKER_MAX_PAYLOAD_IN_MB="0"), as_root=False)
     assert "client_max_body_size 0;" in unlimited["server.d/server.conf"]
 
 
@@ -134,27 +134,27 @@ def test_without_the_retry_no_connection_is_kept() -> None:
     """A connection that its worker closes just when it is used again would cost a request."""
     off = settings(SAGEMAKER_MODEL_SERVER_RETRY="false")
     assert "keepalive" not in upstreams(off)
-    assert "retry" not in snippets(off, as_root=False)["server.d/server.conf"]
+    assert "retry" not in render(off, as_root=False)["server.d/server.conf"]
     assert "keepalive" in upstreams(settings())
 
 
 def test_ipv6_address_is_written_in_brackets() -> None:
     """As nginx wants it."""
-    rendered = snippets(settings(SAGEMAKER_BIND_TO_HOST="::1"), as_root=False)
+    rendered = render(settings(SAGEMAKER_BIND_TO_HOST="::1"), as_root=False)
     assert "listen [::1]:8080;" in rendered["server.d/server.conf"]
 
 
 def test_user_is_named_for_root_alone() -> None:
     """Root's nginx keeps one owner for everything; any other user's nginx says nothing of users."""
-    assert snippets(settings(), as_root=True)["main.d/user.conf"] == "user root;\n"
-    assert "main.d/user.conf" not in snippets(settings(), as_root=False)
+    assert render(settings(), as_root=True)["main.d/user.conf"] == "user root;\n"
+    assert "main.d/user.conf" not in render(settings(), as_root=False)
 
 
 def test_access_log_is_for_those_who_ask() -> None:
     """Off by default; to standard output at DEBUG, and where its variable says so."""
-    assert "server.d/access.conf" not in snippets(settings(), as_root=False)
+    assert "server.d/access.conf" not in render(settings(), as_root=False)
     for variable, value in (("CONTAINER_LOG_LEVEL", str(logging.DEBUG)), ("ACCESS_LOG", "true")):
-        files = snippets(settings(**{f"SAGEMAKER_{variable}": value}), as_root=False)
+        files = render(settings(**{f"SAGEMAKER_{variable}": value}), as_root=False)
         assert "access_log /dev/stdout mlberth;" in files["server.d/access.conf"]
 
 
@@ -176,14 +176,14 @@ def test_no_variable_brings_a_directive(tmp_path: Path, name: str, value: str) -
     profile = {"SAGEMAKER_PROFILE": "xgboost"} if name == "SAGEMAKER_INFERENCE_OUTPUT" else {}
     refused = None
     try:
-        lay_out(run, settings(**profile, **{name: value}), as_root=False)
+        install_config(run, settings(**profile, **{name: value}), as_root=False)
     except ContractError as error:
         refused = error
     if refused:
         assert (refused.exit_code, refused.faults[0].where) == (78, name)
         return
     rendered = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.glob("*.d/*.conf")}
-    assert rendered == snippets(settings(), as_root=False)
+    assert rendered == render(settings(), as_root=False)
 
 
 def test_own_file_is_used(tmp_path: Path) -> None:
@@ -192,14 +192,14 @@ def test_own_file_is_used(tmp_path: Path) -> None:
     own.write_text("events {}\n")
     run = RunDirectory(tmp_path / "run")
     run.path.mkdir()
-    lay_out(run, settings(SAGEMAKER_NGINX_CONF=str(own)), as_root=False)
+    install_config(run, settings(SAGEMAKER_NGINX_CONF=str(own)), as_root=False)
     assert run.nginx_conf.read_text() == "events {}\n"
 
 
 def test_own_file_that_is_missing(tmp_path: Path) -> None:
     """A file that does not exist is refused with the variable's name."""
     with pytest.raises(ContractError, match="SAGEMAKER_NGINX_CONF"):
-        lay_out(RunDirectory(tmp_path), settings(SAGEMAKER_NGINX_CONF="/nowhere"), as_root=False)
+        install_config(RunDirectory(tmp_path), settings(SAGEMAKER_NGINX_CONF="/nowhere"), as_root=False)
 
 
 @pytest.mark.parametrize("word", [b"nonsense", b"n\xffnsense"])
@@ -211,6 +211,6 @@ def test_own_file_that_nginx_refuses(tmp_path: Path, word: bytes) -> None:
     run = RunDirectory(tmp_path / "run")
     run.path.mkdir()
     chosen = settings(SAGEMAKER_NGINX_CONF=str(own))
-    lay_out(run, chosen, as_root=False)
+    install_config(run, chosen, as_root=False)
     with pytest.raises(ContractError, match=r'unknown directive "n.*nsense" in .*own.conf:2'):
         check_own_conf(nginx_argv("nginx", run), run, chosen)

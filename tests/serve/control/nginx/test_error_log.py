@@ -12,12 +12,12 @@ import pytest
 from tests.serve.running import Server, children_of, require_nginx
 from tests.support import wait_until
 
-from mlberth_serve.control.nginx.error_log import NginxLog
+from mlberth_serve.control.nginx.error_log import NginxErrorLog
 
 
 def test_lines_become_records(caplog: pytest.LogCaptureFixture) -> None:
     """Level and message are told apart; a line may come in pieces, and one of another form is kept."""
-    nginx = NginxLog()
+    nginx = NginxErrorLog()
     written = [
         b"2026/11/20 17:37:39 [alert] 8117#8117: worker process 8119 exited\n",
         b'2026/11/20 17:37:40 [warn] 1#2: *3 "\xff"',

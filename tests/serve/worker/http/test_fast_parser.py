@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from mlberth_serve.worker.http.fast_parser import LINE, read_head
 from mlberth_serve.worker.http.response_writer import Reply
-from mlberth_serve.worker.http.wsgi_environ import LeanEnviron
+from mlberth_serve.worker.http.wsgi_environ import FastEnviron
 
 EXAMPLES = 20_000 if os.environ.get("MLBERTH_LONG") == "1" else 500
 NGINX = (
@@ -76,7 +76,7 @@ def by_us(data: bytes) -> tuple[dict[str, Any], bytes] | None:
         return None
     body = data[head.size : head.size + head.length]
     connection: Any = SimpleNamespace(socket=None, address="", server="gunicorn.sock")
-    return LeanEnviron(Config(), whole=False).make(connection, head, body), body
+    return FastEnviron(Config(), whole=False).make(connection, head, body), body
 
 
 def check(data: bytes) -> bool:
