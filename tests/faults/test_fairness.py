@@ -75,7 +75,7 @@ def test_kept_connections_leave_the_queue_its_turn(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not LONG, reason="latencies mean something on a quiet machine alone")
-@pytest.mark.parametrize("most", ["1", "32"], ids=["alone", "batched"])
+@pytest.mark.parametrize("maximum", ["1", "32"], ids=["alone", "batched"])
 def test_two_clients_after_a_burst(tmp_path: Path, maximum: str) -> None:
     """Predictions of 100 ms, two workers: after a burst of 32 the p99 of two clients is at most 130 ms."""
     shutil.copytree(PROJECTS / "batched", tmp_path / "ml/model")

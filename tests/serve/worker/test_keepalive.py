@@ -14,7 +14,7 @@ from mlberth_serve.worker.revocation import MAX_KEPT_CONNECTIONS, ConnectionRevo
 
 
 @pytest.mark.parametrize(
-    ("seconds", "most"), [(0.1, 1), (0.011, 1), (0.0018, 5), (0.0001, MAX_KEPT_CONNECTIONS)]
+    ("seconds", "maximum"), [(0.1, 1), (0.011, 1), (0.0018, 5), (0.0001, MAX_KEPT_CONNECTIONS)]
 )
 def test_as_many_as_are_answered_in_a_moment(seconds: float, maximum: int) -> None:
     """Ten milliseconds; where one takes longer, one."""
@@ -25,7 +25,7 @@ def test_as_many_as_are_answered_in_a_moment(seconds: float, maximum: int) -> No
         assert held.maximum == maximum
 
 
-@pytest.mark.parametrize(("seconds", "most"), [(0.1, 1), (0.008, MAX_KEPT_CONNECTIONS)])
+@pytest.mark.parametrize(("seconds", "maximum"), [(0.1, 1), (0.008, MAX_KEPT_CONNECTIONS)])
 def test_requests_that_share_a_call_wait_for_all_of_it(seconds: float, maximum: int) -> None:
     """What comes while the model predicts for 32 others waits until it has."""
     with select.epoll() as poll:
