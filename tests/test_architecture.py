@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -30,6 +31,33 @@ FRAMEWORKS = {
     "mlberth.checkpoints.torch": {"torch"},
     "mlberth.checkpoints.xgboost": {"numpy", "xgboost"},
 }
+# The rooms of each root. Each may import itself and those to its left; "" is the root's own folder.
+DATA_PLANE = (
+    "",
+    "usercode",
+    "shared",
+    "codecs",
+    "handler",
+    "frameworks",
+    "profiles",
+    "inference",
+    "app",
+    "worker",
+)
+CONTROL_PLANE = ("", "usercode", "shared", "control/nginx", "control/metrics", "control")
+ROOMS = {
+    "mlberth_serve": (DATA_PLANE, CONTROL_PLANE),
+    "mlberth": (
+        ("", "contract", "process", "code"),
+        ("", "contract", "compat"),
+        ("", "contract", "checkpoints"),
+    ),
+    "mlberth_train": (("", "report", "launch", "jobs"),),
+}
+# The doors of each root: they start what is in its rooms, and re-export what is public.
+DOORS = {"__init__.py", "__main__.py", "wsgi.py"}
+MAX_FILES = 16
+LAZY = {"mlberth", "mlberth_serve"}
 READS_THE_ENVIRONMENT = {"__main__.py", "wsgi.py"}
 
 
@@ -102,15 +130,92 @@ def test_no_import_cycles() -> None:
     graph = {
         name: {other for other in imports(ast.parse(path.read_text())) if other in MODULES and other != name}
         for name, path in MODULES.items()
-        # `mlberth/__init__.py` imports inside a function, and everybody imports it by importing a sibling.
-        if name != "mlberth"
+        # These `__init__.py` import inside a function, and everybody imports them by importing a sibling.
+        if name not in LAZY
     }
     for name in graph:
-        graph[name] -= {"mlberth"}
+        graph[name] -= LAZY
     try:
         tuple(TopologicalSorter(graph).static_order())
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
+
+
+def room(module: str) -> str:
+    """Return the room that a module is in: the name of its folder, with `control`'s own rooms apart."""
+    package = MODULES[module].relative_to(ROOT / ROOTS[module.split(".", maxsplit=1)[0]]).parent.parts[1:]
+    if package[:1] == ("control",):
+        return "/".join(package)
+    return package[0] if package else ""
+
+
+def imported_modules(module: str) -> set[str]:
+    """Return the modules of ours that a module imports, anywhere in it."""
+    return {name for name in imports(ast.parse(MODULES[module].read_text())) if name in MODULES}
+
+
+@pytest.mark.parametrize("module", [name for name, path in MODULES.items() if path.name not in DOORS])
+def test_imports_go_one_way_between_rooms(module: str) -> None:
+    """Each room imports itself and those to its left; the planes meet only in `shared` and before it."""
+    root, own = module.split(".", maxsplit=1)[0], room(module)
+    # A package's own name is imported with each of its modules, and says nothing.
+    imported = {
+        room(name) for name in imported_modules(module) if name.split(".")[0] == root and name != root
+    }
+    allowed = [set(order[: order.index(own) + 1]) for order in ROOMS[root] if own in order]
+    assert allowed, f"{own} is a new room: give it a place in ROOMS"
+    assert any(imported <= rooms for rooms in allowed), imported
+
+
+def test_nobody_but_main_imports_the_control_plane() -> None:
+    """The data plane and the toolkit never reach the supervisor's process."""
+    found = {
+        module
+        for module in MODULES
+        if not room(module).startswith("control")
+        and any(name.startswith("mlberth_serve.control") for name in imported_modules(module))
+    }
+    assert found == {"mlberth_serve.__main__"}
+
+
+def test_folders_stay_small() -> None:
+    """No folder of ours has more than 16 modules, and each says what runs there."""
+    folders = {path.parent for path in MODULES.values() if "compat/sagemaker" not in str(path)}
+    assert {str(one) for one in folders if len(list(one.glob("*.py"))) > MAX_FILES} == set()
+    assert {
+        str(one) for one in folders if not ast.get_docstring(ast.parse((one / "__init__.py").read_text()))
+    } == set()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_words_that_do_not_come_back(module: str) -> None:
+    """Identifiers are the field's words: no name of a private vocabulary that once stood in their place."""
+    found = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+        for name in identifiers(node):
+            found |= {name for word in re.findall(r"[a-z]+", snake(name)) if word in UNWANTED}
+    assert found == set()
+
+
+UNWANTED = {"held", "guest", "stand", "lean", "succession", "asked"}
+"""Connection pool, WSGI passthrough, compat, fast path, reload, request."""
+
+
+def snake(name: str) -> str:
+    """Return `SomeName` as `some_name`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def identifiers(node: ast.AST) -> Iterator[str]:
+    """Yield the names that a node makes: of modules' members, attributes, arguments and variables."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield node.name
+    elif isinstance(node, ast.arg):
+        yield node.arg
+    elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+        yield node.attr
+    elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        yield node.id
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -32,6 +32,10 @@ class RequestError(Exception):
         return f"{self.status} {self.code}: {self.message}"
 
 
+HTTPError = RequestError
+"""Its public name: `from mlberth_serve import HTTPError` (see `mlberth_serve.__init__`)."""
+
+
 class BadRequestError(RequestError):
     """The body or a header cannot be read."""
 

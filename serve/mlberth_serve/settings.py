@@ -8,12 +8,10 @@ from pathlib import Path
 
 from mlberth.code.install import Installs
 from mlberth.contract.layout import Layout
-from mlberth.contract.resources import cpu_count, gpu_count
+from mlberth.contract.resources import count_visible, cpu_count, gpu_count
 from mlberth.envvars import Reader
 from mlberth.errors import Fault
 from mlberth_serve import variables
-from mlberth_serve.control.nginx.tls import TlsFiles
-from mlberth_serve.handler.placement import count_visible
 from mlberth_serve.media_types import CSV, JSON
 
 MB = 1024 * 1024
@@ -24,6 +22,33 @@ TRANSFORM_BUDGET_MB = 100
 """The platform's rule: MaxConcurrentTransforms x MaxPayloadInMB is at most 100."""
 
 _DEFAULT_ACCEPTS = {"xgboost": CSV}
+
+
+@dataclass(frozen=True)
+class TlsFiles:
+    """Where the certificate and its key are."""
+
+    certificate: Path
+    key: Path
+
+    @classmethod
+    def read(cls, reader: Reader) -> TlsFiles | None:
+        """Return the two files, None where none is named; what does not go together is a fault."""
+        certificate, key = reader.get(variables.TLS_CERT), reader.get(variables.TLS_KEY)
+        if not (certificate or key):
+            return None
+        cert_name, key_name = variables.TLS_CERT.name, variables.TLS_KEY.name
+        if not (certificate and key):
+            given, absent = (cert_name, key_name) if certificate else (key_name, cert_name)
+            reader.add(Fault(given, repr(certificate or key), f"{absent} beside it"))
+            return None
+        if not reader.get(variables.USE_NGINX):
+            expected = f"nothing, with {variables.USE_NGINX.name}=false"
+            reader.add(Fault(cert_name, repr(certificate), expected, "Only nginx speaks TLS here."))
+        if reader.get(variables.NGINX_CONF):
+            expected = f"nothing, with {variables.NGINX_CONF.name}"
+            reader.add(Fault(cert_name, repr(certificate), expected, "Name it in your own nginx.conf."))
+        return cls(Path(certificate), Path(key))
 
 
 @dataclass(frozen=True)
@@ -127,6 +152,11 @@ class Settings:
             reader.add(Fault(variables.STOP_DELAY.name, f"{settings.stop_delay:g}", expected, action))
         reader.check()
         return settings
+
+    @property
+    def listen_address(self) -> str:
+        """`host:port` as nginx and gunicorn write it."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def max_memory_bytes(self) -> int | None:

@@ -24,7 +24,8 @@ from tests.faults.load import FAULTY, KEPT_FILES, Load, open_files, processes, w
 from tests.serve.running import Server
 from tests.support import is_alive, wait_until
 
-from mlberth_serve.control.metrics.process_memory import read_proportional, read_resident
+from mlberth.contract.resources import read_resident
+from mlberth_serve.control.metrics.process_memory import read_proportional
 
 PATIENCE = 60.0
 KILLS = 5

@@ -15,6 +15,7 @@ import orjson
 from mlberth.errors import ContractError, Fault
 from mlberth_serve import variables
 from mlberth_serve.app.body import read_body
+from mlberth_serve.app.compat_environment import publish
 from mlberth_serve.app.http_response import HTTPResponse, make_error_response, make_response
 from mlberth_serve.app.openapi import describe
 from mlberth_serve.errors import HandlerError, InternalError, NotLoadedError, RequestError
@@ -55,7 +56,7 @@ class Application:
         self._limit = settings.max_payload_bytes
         self._handler: Handler | None = None
         self._transformer: Predictor | None = None
-        self._place = current_placement(str(settings.layout.model), settings.gpus)
+        self._placement = current_placement(str(settings.layout.model), settings.gpus)
         self.load_seconds = 0.0
         """How long the latest load took."""
 
@@ -80,10 +81,10 @@ class Application:
 
         It runs in every worker. Raises ModelLoadError.
         """
-        self._place = current_placement(self._place.model_dir, self._settings.gpus)
+        self._placement = current_placement(self._placement.model_dir, self._settings.gpus)
         assert self._handler is not None
         assert self._transformer is not None
-        self._transformer.place(self._place.device)
+        self._transformer.move_to(self._placement.device)
         with failures_logged():
             warm_up(self._handler, self._transformer, self._settings.layout.model, self._make_context)
 
@@ -112,10 +113,10 @@ class Application:
         """Answer one prediction."""
         name = environ[ENVIRON_REQUEST_ID] = request_id(environ)
         try:
-            transformer, asked = self._ask(environ, name)
-            return _make_answer(transformer.transform(*asked), asked.context)
+            transformer, request = self._parse_request(environ, name)
+            return _to_response(transformer.transform(*request), request.context)
         except Exception as error:  # noqa: BLE001 - every one is an answer
-            return _make_error(error, name)
+            return _to_error_response(error, name)
 
     @property
     def max_batch_size(self) -> int:
@@ -125,23 +126,23 @@ class Application:
     def respond_batch(self, environs: Sequence[WSGIEnvironment]) -> list[HTTPResponse]:
         """Answer several predictions, with one call of the model where that can be."""
         assert isinstance(self._transformer, Pipeline)
-        answers: dict[int, HTTPResponse] = {}
-        asked: dict[int, Request] = {}
-        for place, environ in enumerate(environs):
+        responses: dict[int, HTTPResponse] = {}
+        requests: dict[int, Request] = {}
+        for index, environ in enumerate(environs):
             name = environ[ENVIRON_REQUEST_ID] = request_id(environ)
             try:
-                _, asked[place] = self._ask(environ, name)
+                _, requests[index] = self._parse_request(environ, name)
             except Exception as error:  # noqa: BLE001 - every one is an answer
-                answers[place] = _make_error(error, name)
-        results = self._transformer.transform_batch(list(asked.values()), self._make_context("", ""))
-        for (place, request), result in zip(asked.items(), results, strict=True):
+                responses[index] = _to_error_response(error, name)
+        results = self._transformer.transform_batch(list(requests.values()), self._make_context("", ""))
+        for (index, request), result in zip(requests.items(), results, strict=True):
             if isinstance(result, RequestError):
-                answers[place] = _make_error(result, request.context.request_id)
+                responses[index] = _to_error_response(result, request.context.request_id)
             else:
-                answers[place] = _make_answer(result, request.context)
-        return [answers[place] for place in range(len(environs))]
+                responses[index] = _to_response(result, request.context)
+        return [responses[index] for index in range(len(environs))]
 
-    def _ask(self, environ: Mapping[str, Any], name: str) -> tuple[Predictor, Request]:
+    def _parse_request(self, environ: Mapping[str, Any], name: str) -> tuple[Predictor, Request]:
         """Return what answers a request, and what it is to be asked; raises RequestError."""
         transformer = self._transformer
         if not transformer:
@@ -162,7 +163,9 @@ class Application:
 
     def _load(self) -> tuple[Handler, Predictor]:
         without_code = PROFILES[self._settings.profile].without_code
-        if without_code and not find_program(self._settings):
+        program = find_program(self._settings)
+        publish(self._settings, program)  # before the handler's module is imported, which may ask
+        if without_code and not program:
             return Handler(model=None), without_code(self._settings)
         accept = _default_accept(self._settings)
         handler = load_handler(self._settings, self._make_context("", ""))
@@ -182,7 +185,7 @@ class Application:
             name,
             content_type,
             accept,
-            place=self._place,
+            placement=self._placement,
             sink=recorder or self._sink,
             observe=recorder.observe if recorder else forget,
             deadline=deadline,
@@ -209,11 +212,11 @@ class Application:
         return body, context.response_status, context.response_headers | {"Content-Type": content_type}
 
 
-def _make_answer(answer: tuple[bytes, str], context: Context) -> HTTPResponse:
+def _to_response(answer: tuple[bytes, str], context: Context) -> HTTPResponse:
     return make_response(*answer, context.request_id, context.response_status, context.response_headers)
 
 
-def _make_error(error: Exception, name: str) -> HTTPResponse:
+def _to_error_response(error: Exception, name: str) -> HTTPResponse:
     """Return the answer to a request that failed, and log what only the log may tell."""
     if isinstance(error, HandlerError):
         log.error("request %s: %s failed", name, error.function, exc_info=error.__cause__)

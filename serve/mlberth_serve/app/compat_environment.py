@@ -15,7 +15,7 @@ def publish(settings: Settings, program: Program | None) -> None:
     """Tell them in this process; a handler that is imported later may ask."""
     model = settings.layout.model
     limit = settings.max_payload_bytes
-    server.tell(
+    server.publish(
         {
             "base_dir": str(settings.layout.base),
             "model_dir": str(model),

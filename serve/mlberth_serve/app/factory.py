@@ -18,7 +18,7 @@ def create_app(environ: Mapping[str, str]) -> Application | WsgiPassthrough:
     Raises ContractError for faulty settings, ModelLoadError for a model that cannot be loaded.
     """
     settings = Settings.from_environ(environ)
-    application = _make_guest(settings) if settings.serving_module else _make_application(settings)
+    application = _make_passthrough(settings) if settings.serving_module else _make_application(settings)
     application.load()
     return application
 
@@ -32,7 +32,7 @@ def _make_application(settings: Settings) -> Application:
     return Application(settings)
 
 
-def _make_guest(settings: Settings) -> WsgiPassthrough:
+def _make_passthrough(settings: Settings) -> WsgiPassthrough:
     from mlberth_serve.app.wsgi_passthrough import WsgiPassthrough  # noqa: PLC0415
 
     return WsgiPassthrough(settings)

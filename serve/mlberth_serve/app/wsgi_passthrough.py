@@ -47,13 +47,13 @@ class WsgiPassthrough:
         self._settings = settings
         self._clock = clock
         self._sleep = sleep
-        self._guest: WSGIApplication | None = None
+        self._callable: WSGIApplication | None = None
 
     def load(self) -> None:
         """Import the user's application, afresh on every call; raises ModelLoadError or ContractError."""
         publish(self._settings, None)
         with failures_logged():
-            self._guest = import_attribute(self._settings)
+            self._callable = import_attribute(self._settings)
 
     def warm_up(self) -> None:
         """Ask the application's own /ping until it is 200; 503 means that it needs more time.
@@ -72,7 +72,7 @@ class WsgiPassthrough:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Hand over one request, within the limit of its body; the answer gets the request's id."""
-        assert self._guest is not None
+        assert self._callable is not None
         name = request_id(environ)
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
@@ -82,7 +82,7 @@ class WsgiPassthrough:
         exc_info: Any = None
         try:
             hold_to_limit(environ, self._settings.max_payload_bytes)
-            return self._guest(environ, start)
+            return self._callable(environ, start)
         except RequestError as error:
             response = make_error_response(error, name)
         except Exception:
@@ -92,9 +92,9 @@ class WsgiPassthrough:
         return [response.body]
 
     def _ping(self) -> int:
-        assert self._guest is not None
+        assert self._callable is not None
         try:
-            return Client(self._guest).get("/ping").status_code
+            return Client(self._callable).get("/ping").status_code
         except Exception as error:
             program = find_module(self._settings)
             raise UserCodeError(find_cause(error, program, "warm-up", "GET /ping")) from error

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlberth_serve.control.nginx.config import wants_access_log
-from mlberth_serve.control.port import listen_address
 from mlberth_serve.control.python_command import python_command
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared.run_directory import GenerationDirectory, write_private
@@ -38,7 +37,7 @@ def gunicorn_settings(
 ) -> dict[str, Any]:
     """Return gunicorn's settings by its own names."""
     return {
-        "bind": f"unix:{folder.socket}" if behind_nginx else listen_address(settings),
+        "bind": f"unix:{folder.socket}" if behind_nginx else settings.listen_address,
         "umask": 0o077,
         "workers": settings.workers,
         "worker_class": "mlberth_serve.worker.worker.Worker",
@@ -53,7 +52,7 @@ def gunicorn_settings(
         "graceful_timeout": math.ceil(max(settings.stop_grace, settings.timeout + 1)),
         # The heartbeat of a worker is a file's time stamp, which must not wait for a disk.
         "worker_tmp_dir": _SHARED_MEMORY if may_write(_SHARED_MEMORY, os.W_OK) else str(folder.path),
-        "logger_class": "mlberth_serve.worker.gunicorn_logger.GunicornLog",
+        "logger_class": "mlberth_serve.worker.gunicorn_logger.GunicornLogger",
         "limit_request_line": 8190,
         "limit_request_fields": 100,
         "limit_request_field_size": 8190,
@@ -88,7 +87,7 @@ def write_command(
         "log_level": settings.log_level,
         "log_format": settings.log_format,
         "access_log": wants_access_log(settings),
-        "most_memory": settings.max_memory_bytes,
+        "max_memory": settings.max_memory_bytes,
         "settings": gunicorn_settings(settings, folder, behind_nginx=behind_nginx),
     }
     write_private(folder.gunicorn, json.dumps(command, indent=2) + "\n")

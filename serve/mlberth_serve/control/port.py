@@ -10,12 +10,6 @@ from mlberth_serve import variables
 from mlberth_serve.settings import Settings
 
 
-def listen_address(settings: Settings) -> str:
-    """Return `host:port` as nginx and gunicorn write it."""
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"{host}:{settings.port}"
-
-
 def check_port(settings: Settings) -> None:
     """Raise PortInUseError where somebody listens already, ContractError where we may not listen."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
@@ -31,7 +25,7 @@ def check_port(settings: Settings) -> None:
 
 def _explain(settings: Settings, error: OSError) -> ContractError | PortInUseError:
     where = f"{variables.HOST.name} and {variables.PORT.name}"
-    found = f"{listen_address(settings)}, and {error.strerror}"
+    found = f"{settings.listen_address}, and {error.strerror}"
     if error.errno == errno.EADDRINUSE:
         action = "End the program that listens there, or choose another port."
         return PortInUseError(Fault(variables.PORT.name, found, "a port that nobody listens on", action))

@@ -38,7 +38,7 @@ class Reloader:
         self._next: Generation | None = None
         self._next_began = 0.0
         self._ending: list[Generation] = []
-        self._asked = False
+        self._requested = False
         self.serving = begin(1)
         self._switch_upstream(self.serving)
 
@@ -55,7 +55,7 @@ class Reloader:
 
     def request_reload(self) -> None:
         """Load model and code anew as soon as no load is under way."""
-        self._asked = True
+        self._requested = True
 
     def advance(self, *, ready: bool) -> None:
         """Take the next step, now that children may have ended; a reload begins when one serves."""
@@ -65,11 +65,11 @@ class Reloader:
             generation.folder.remove()
         if self._next:
             self._advance_reload(self._next)
-        elif self._asked and ready:
+        elif self._requested and ready:
             self._begin_reload()
 
     def _begin_reload(self) -> None:
-        self._asked = False
+        self._requested = False
         self._count += 1
         self._next_began = self._clock()
         log.info("reloading")

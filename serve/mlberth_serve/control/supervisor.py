@@ -24,7 +24,7 @@ from mlberth_serve.control.metrics.exporter import Exporter
 from mlberth_serve.control.nginx import error_log
 from mlberth_serve.control.nginx.process import NginxProcess
 from mlberth_serve.control.nginx.tls import Certificate
-from mlberth_serve.control.port import check_port, listen_address
+from mlberth_serve.control.port import check_port
 from mlberth_serve.control.readiness import LOADING, READY, STOPPING, Readiness, assess
 from mlberth_serve.control.reload import Reloader
 from mlberth_serve.settings import Settings
@@ -184,18 +184,18 @@ class Supervisor:
         if not changed:
             return
         if self._readiness.state == READY:
-            address, seconds = listen_address(self._settings), self._clock() - self._began
+            address, seconds = self._settings.listen_address, self._clock() - self._began
             log.info("ready on %s, %.2f s after the start", address, seconds)
         else:
             log.error("%s: no worker that has loaded the model gives a sign of life", self._readiness.state)
 
     def _stop(self) -> int:
         """End in the order that loses no request: not ready, nginx, gunicorn, what is left."""
-        asked = self._clock()
-        deadline = asked + self._settings.stop_grace
+        stop_began = self._clock()
+        deadline = stop_began + self._settings.stop_grace
         self._readiness.change(STOPPING)
         log.info("stopping")
-        self._serve_on_until(asked + self._settings.stop_delay)
+        self._serve_on_until(stop_began + self._settings.stop_delay)
         if self._nginx:
             nginx = self._nginx.child
             reserve = min(_GUNICORN_STOP_SECONDS, self._settings.stop_grace / 2)
@@ -207,7 +207,7 @@ class Supervisor:
             self._end(child, signal.SIGTERM, deadline)
         if killed := end_descendants(self._children, self._signals, polite_seconds=0):
             log.warning("killed %d processes that had not ended within the grace", killed)
-        log.info("stopped after %.2f s", self._clock() - asked)
+        log.info("stopped after %.2f s", self._clock() - stop_began)
         return 0
 
     def _serve_on_until(self, deadline: float) -> None:

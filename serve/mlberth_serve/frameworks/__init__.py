@@ -73,8 +73,8 @@ def find_owner(model: Any) -> Framework | None:
     return next((framework for framework in FRAMEWORKS.values() if framework.owns(model)), None)
 
 
-def place(model: Any, device: str) -> None:
+def move_to(model: Any, device: str) -> None:
     """Move a model to a worker's device, "cpu" or "cuda:N", where its framework knows of devices."""
     for framework in (torch, onnx):
         if device != "cpu" and framework.owns(model):
-            framework.place(model, device)
+            framework.move_to(model, device)

@@ -52,7 +52,7 @@ def owns(model: Any) -> bool:
     return has_base(model, "torch.nn.modules.module.Module")
 
 
-def place(model: Any, device: str) -> None:
+def move_to(model: Any, device: str) -> None:
     """Move a module to a GPU."""
     model.to(device)
 

@@ -61,7 +61,7 @@ class Context(ModelServerContext):
         "accept",
         "content_type",
         "deadline",
-        "place",
+        "placement",
         "request_id",
         "response_content_type",
         "response_headers",
@@ -75,7 +75,7 @@ class Context(ModelServerContext):
         content_type: str = "",
         accept: str = "",
         *,
-        place: Placement = _NOWHERE,
+        placement: Placement = _NOWHERE,
         sink: Sink = _NO_SINK,
         deadline: float = math.inf,
         clock: Callable[[], float] = time.monotonic,
@@ -92,7 +92,7 @@ class Context(ModelServerContext):
         """The body's media type without its parameters, in lower case."""
         self.accept = accept
         """The media type chosen for the answer."""
-        self.place = place
+        self.placement = placement
         self.deadline = deadline
         """The timeout after the worker took the request, on `time.monotonic`."""
         self.response_status = 200
@@ -132,12 +132,12 @@ class Context(ModelServerContext):
     @property
     def device(self) -> str:
         """What this worker should predict on: "cpu" or "cuda:N"."""
-        return self.place.device
+        return self.placement.device
 
     @property
     def worker(self) -> int:
         """Which of the workers this is, from 0."""
-        return self.place.worker
+        return self.placement.worker
 
     def finish_step(self, step: int, requests: int = 1) -> None:
         """Note how long DECODE, PREDICT or ENCODE took: the time since the step before.

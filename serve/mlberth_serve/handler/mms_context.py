@@ -26,7 +26,7 @@ class ModelServerContext:
     __slots__ = ()
 
     if TYPE_CHECKING:  # what Context itself has
-        place: Placement
+        placement: Placement
         request_id: str
         response_content_type: str
 
@@ -44,14 +44,14 @@ class ModelServerContext:
     @property
     def manifest(self) -> dict[str, Any]:
         """What a model archive says of itself, or what can be said of a model folder."""
-        return read_manifest(self.place.model_dir)
+        return read_manifest(self.placement.model_dir)
 
     @property
     def system_properties(self) -> dict[str, Any]:
         """The `model_dir`, `gpu_id` (None on the CPU), `batch_size`, and the server's name and version."""
         return {
-            "model_dir": self.place.model_dir,
-            "gpu_id": self.place.gpu,
+            "model_dir": self.placement.model_dir,
+            "gpu_id": self.placement.gpu,
             "batch_size": 1,
             "server_name": SERVER_NAME,
             "server_version": mlberth.__version__,
@@ -109,7 +109,6 @@ class RequestProcessor:
             self._context.set_response_header(key, value)
 
 
-# --- What a model archive says of itself: handlers for model servers look there for the name of their model.
 MODEL_NAME = "model"
 _FILE = Path("MAR-INF/MANIFEST.json")
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from mlberth.envvars import whole
-
 worker_index: ContextVar[int] = ContextVar("worker_index", default=0)
 """Which of the workers this process is, from 0; a worker that replaces another has its number.
 
@@ -28,25 +26,6 @@ class Placement:
         """The number of the GPU, None on the CPU."""
         _, _, number = self.device.partition(":")
         return int(number) if number else None
-
-
-def count_visible(selection: str | None, gpus: int) -> int:
-    """Return how many of a machine's GPUs CUDA shows for CUDA_VISIBLE_DEVICES: those before an unknown one.
-
-    Inside the process they are numbered from 0, whichever they are.
-    """
-    if selection is None:
-        return gpus
-    names = [name.strip() for name in selection.split(",")]
-    known = [name.startswith(("GPU-", "MIG-")) or _is_number_below(gpus, name) for name in names]
-    return min(gpus, [*known, False].index(False))
-
-
-def _is_number_below(limit: int, text: str) -> bool:
-    try:
-        return text.isdecimal() and whole(text) < limit
-    except ValueError:
-        return False
 
 
 def current_placement(model_dir: str, gpus: int) -> Placement:

@@ -23,7 +23,7 @@ class Predictor(Protocol):
     def max_batch_size(self) -> int:
         """How many requests `transform_batch` takes; with 1 it is never called, and need not be there."""
 
-    def place(self, device: str) -> None:
+    def move_to(self, device: str) -> None:
         """Move the model to a worker's device, "cpu" or "cuda:N"."""
 
     def choose_accept(self, header: str | None) -> str:

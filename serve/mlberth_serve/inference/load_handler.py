@@ -10,7 +10,6 @@ from typing import Any
 
 from mlberth.errors import Fault, ModelLoadError
 from mlberth_serve import frameworks, variables
-from mlberth_serve.app.compat_environment import publish
 from mlberth_serve.handler.batched import batched, is_batched
 from mlberth_serve.handler.context import Context
 from mlberth_serve.inference.custom_service import find_service
@@ -52,7 +51,6 @@ def load_handler(settings: Settings, context: Context | None = None) -> Handler:
         log.warning(
             "%s names %r, which is no handler; it is not used", variables.PROGRAM.name, settings.program
         )
-    publish(settings, program)
     functions = _bind_functions(program) if program else {}
     profile = PROFILES[settings.profile]
     model_dir = settings.layout.model

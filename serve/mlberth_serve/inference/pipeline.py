@@ -74,10 +74,10 @@ class Pipeline:
             return 1
         return self._max_batch_size or (DEFAULT_MAX_BATCH if is_batched(self._handler.predict_fn) else 1)
 
-    def place(self, device: str) -> None:
+    def move_to(self, device: str) -> None:
         """Move the model to a worker's device, "cpu" or "cuda:N": for the worker alone, after the fork."""
         if self._handler.can_move:
-            frameworks.place(self._handler.model, device)
+            frameworks.move_to(self._handler.model, device)
 
     def choose_accept(self, header: str | None) -> str:
         """Return the media type of the answer; raises RequestError before anything is predicted.
@@ -113,18 +113,18 @@ class Pipeline:
             return []
         results: dict[int, tuple[bytes, str] | RequestError] = {}
         groups: dict[object, list[tuple[int, Decoded]]] = {}
-        for place, decoded in enumerate(self._decode_all(requests)):
+        for index, decoded in enumerate(self._decode_all(requests)):
             if isinstance(decoded, RequestError):
-                results[place] = decoded
+                results[index] = decoded
                 continue
             key = group_key(decoded.array)
-            name = requests[place].media_type.name
-            groups.setdefault(place if key is None else (name, *key), []).append((place, decoded))
+            name = requests[index].media_type.name
+            groups.setdefault(index if key is None else (name, *key), []).append((index, decoded))
         for members in groups.values():
-            own = [requests[place].context for place, _ in members]
+            own = [requests[index].context for index, _ in members]
             answers = self._answer_all([decoded for _, decoded in members], context, own)
-            results.update(zip([place for place, _ in members], answers, strict=True))
-        return [results[place] for place in range(len(requests))]
+            results.update(zip([index for index, _ in members], answers, strict=True))
+        return [results[index] for index in range(len(requests))]
 
     def _decode_all(self, requests: Sequence[Request]) -> list[Decoded | RequestError]:
         media_type, first = requests[0].media_type, requests[0].context

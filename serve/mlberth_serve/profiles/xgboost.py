@@ -47,7 +47,7 @@ class AlgorithmMode:
         """The media types that answers can have, the default first."""
         return tuple(dict.fromkeys((self._default_accept, *ACCEPTS)))
 
-    def place(self, device: str) -> None:
+    def move_to(self, device: str) -> None:
         """Stay on the CPU."""
 
     def choose_accept(self, header: str | None) -> str:

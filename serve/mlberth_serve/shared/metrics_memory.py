@@ -1,7 +1,8 @@
-"""Where each number stands in a worker's page of the metrics board.
+"""The shared memory of every worker's counters: anonymous, so nothing waits for a disk or is left behind.
 
-A page is an array of doubles, which a worker adds to and the supervisor reads, and behind it the entries
-of the handler's own metrics: a name each, and two doubles.
+Each worker has a slot: an array of doubles that it adds to and the supervisor reads, then the handler's own
+metrics, a name and two doubles each. A worker takes the first slot that no living one has locked, and goes on
+with its numbers; two generations of workers at once do not disturb each other.
 """
 
 from __future__ import annotations
@@ -118,11 +119,6 @@ def make_series(kind: str, name: str, labels: Mapping[str, str]) -> Series:
     return Series(kind, name, tuple(sorted(labels.items())))
 
 
-# --- The memory that holds every worker's page: no file, so that nothing waits for a disk or is left behind.
-#
-# The supervisor makes it and hands it down. A worker takes the first page that no living one has, by a lock
-# that ends with it: its successor goes on with the same page, and there are never more pages than there
-# were workers at one time. Two generations of workers at once do not disturb each other.
 @dataclass(frozen=True)
 class MetricsMemory:
     """Pages in anonymous memory behind a file descriptor."""

@@ -1,4 +1,8 @@
-"""The name of one request, in the answer, the log and the handler's context."""
+"""The ids of a request: its own, the client's, and its trace's (W3C trace context).
+
+They are in the response, the log and the handler's context. If the request's `traceparent` is not valid
+(https://www.w3.org/TR/trace-context/, section 3.2), a new trace begins; the standard has no response header.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +26,6 @@ def request_id(environ: Mapping[str, Any]) -> str:
     return os.urandom(16).hex()
 
 
-# --- W3C trace context: which trace a request belongs to.
-#
-# The request's own `traceparent` counts where it is valid (https://www.w3.org/TR/trace-context/, §3.2);
-# what is not is ignored, as the standard has it, and a new trace begins. Nothing is added to the answer:
-# the standard knows no header for that. The headers reach the handler as they were sent.
 # Version 00 ends with the flags; a later one may go on after a dash; ff is no version, and zeros are no ids.
 _TRACEPARENT = re.compile(
     r"^(?!ff)(?!00.{54})[0-9a-f]{2}-(?!0{32})(?P<trace>[0-9a-f]{32})"
@@ -54,9 +53,8 @@ def trace_id(environ: Mapping[str, Any], request_id: str = "") -> str:
     return trace
 
 
-# --- The request that this worker is working on: what lines of the log say of it.
 current_request: ContextVar[Mapping[str, Any] | None] = ContextVar("current_request", default=None)
-"""Its WSGI environment; None between requests."""
+"""The WSGI environment of the request that this worker is working on, for the log; None between requests."""
 
 
 def describe_request() -> Mapping[str, str]:

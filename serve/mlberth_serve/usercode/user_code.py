@@ -78,8 +78,8 @@ def find_program(settings: Settings) -> Program | None:
     when a program that a variable names is missing, or outside the code folder.
     """
     folders = code_folders(settings)
-    asked = "" if _names_no_handler(settings.program, folders) else settings.program
-    name = asked or variables.DEFAULT_PROGRAM
+    requested = "" if _names_no_handler(settings.program, folders) else settings.program
+    name = requested or variables.DEFAULT_PROGRAM
     name = name if name.endswith(".py") else f"{name}.py"
     for folder in folders:
         if path := _file_below(folder, name):
@@ -89,7 +89,7 @@ def find_program(settings: Settings) -> Program | None:
                     Fault(safe, f"true, and a handler {name!r}", "a model file without code")
                 )
             return Program(folder.absolute(), path)
-    if settings.submit_directory or asked:
+    if settings.submit_directory or requested:
         found = f"no file {name!r} in {' or '.join(str(folder) for folder in folders)}"
         raise ContractError(
             Fault(variables.PROGRAM.name, found, "the name of a Python file in the code folder")

@@ -12,8 +12,9 @@ import select
 import time
 from collections.abc import Callable, Iterator
 
+from mlberth_serve.shared.limits import MAX_KEPT_CONNECTIONS
 from mlberth_serve.worker.http.connection import Connection
-from mlberth_serve.worker.revocation import MAX_KEPT_CONNECTIONS, ConnectionRevoker
+from mlberth_serve.worker.revocation import ConnectionRevoker
 
 _MOMENT_SECONDS = 0.01
 _WEIGHT = 0.1
@@ -99,11 +100,11 @@ class ConnectionPool:
 
     def drop_oldest(self) -> None:
         """Close the one that has least time left."""
-        self.drop(min(self._connections.values(), key=lambda held: held.deadline))
+        self.drop(min(self._connections.values(), key=lambda kept: kept.deadline))
 
     def drop_overdue(self) -> None:
         """Close those whose time is over; nginx closes what it does not use by itself."""
         if self._duplicates is None:
             now = self._clock()
-            for connection in [held for held in self if held.deadline < now]:
+            for connection in [kept for kept in self if kept.deadline < now]:
                 self.drop(connection)

@@ -270,7 +270,7 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
         if os.getppid() != worker.ppid:
             os._exit(1)
         worker_index.set(worker.slot)
-        worker.max_memory = self._command["most_memory"]
+        worker.max_memory = self._command["max_memory"]
         with contextlib.suppress(OSError):
             _OOM_SCORE.write_text(_WORKERS_SCORE)
         # Load and warm-up may take longer than a request; the platform has a limit of its own for them.

@@ -11,9 +11,6 @@ import contextlib
 import select
 import socket
 
-MAX_KEPT_CONNECTIONS = 32
-"""Places for the connections of one worker."""
-
 
 class ConnectionRevoker:
     """Those of one worker. It is made before the fork: the worker gives, the master does the rest.
@@ -25,12 +22,12 @@ class ConnectionRevoker:
         self._master, self._worker = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._master.setblocking(False)
         self._worker.setblocking(False)
-        self._held: dict[int, socket.socket] = {}
+        self._duplicates: dict[int, socket.socket] = {}
 
-    def give(self, place: int, connection: socket.socket) -> bool:
+    def give(self, slot: int, connection: socket.socket) -> bool:
         """Give the master what takes a place from now on; returns whether that was possible."""
         try:
-            socket.send_fds(self._worker, [bytes([place])], [connection.fileno()])
+            socket.send_fds(self._worker, [bytes([slot])], [connection.fileno()])
         except OSError:  # the master has not looked for long, or too many descriptors are under way
             return False
         return True
@@ -40,28 +37,28 @@ class ConnectionRevoker:
         self._close_ended()
         with contextlib.suppress(BlockingIOError):
             while True:
-                places, descriptors, *_ = socket.recv_fds(self._master, 1, 1)
-                if not places:
+                slots, descriptors, *_ = socket.recv_fds(self._master, 1, 1)
+                if not slots:
                     return
-                if former := self._held.pop(places[0], None):
+                if former := self._duplicates.pop(slots[0], None):
                     former.close()
                 for descriptor in descriptors:  # none where the master may have no more
-                    self._held[places[0]] = socket.socket(
+                    self._duplicates[slots[0]] = socket.socket(
                         socket.AF_UNIX, socket.SOCK_STREAM, fileno=descriptor
                     )
 
     def _close_ended(self) -> None:
         poll = select.poll()
-        for connection in self._held.values():
+        for connection in self._duplicates.values():
             poll.register(connection, 0)  # that both sides have ended is always reported
         ended = {descriptor for descriptor, _ in poll.poll(0)}
-        for place in [place for place, held in self._held.items() if held.fileno() in ended]:
-            self._held.pop(place).close()
+        for slot in [slot for slot, duplicate in self._duplicates.items() if duplicate.fileno() in ended]:
+            self._duplicates.pop(slot).close()
 
     def shut(self, working: int = 0) -> None:
         """Shut all connections down but those in `working`, which has a bit for each place."""
-        for place in [place for place in self._held if not working >> place & 1]:
-            connection = self._held.pop(place)
+        for slot in [slot for slot in self._duplicates if not working >> slot & 1]:
+            connection = self._duplicates.pop(slot)
             with contextlib.suppress(OSError):  # the worker has shut it down
                 connection.shutdown(socket.SHUT_RDWR)
             connection.close()
@@ -74,5 +71,5 @@ class ConnectionRevoker:
 
     def close(self) -> None:
         """Close the descriptors, in a process that has nothing to do with them."""
-        for connection in (*self._held.values(), self._master, self._worker):
+        for connection in (*self._duplicates.values(), self._master, self._worker):
             connection.close()

@@ -28,16 +28,17 @@ from gunicorn.http import wsgi
 from gunicorn.http.errors import NoMoreData
 from gunicorn.workers.sync import SyncWorker
 
+from mlberth.contract.resources import read_resident
 from mlberth_serve.app.http_response import HTTPResponse
-from mlberth_serve.control.metrics.process_memory import read_resident
 from mlberth_serve.errors import RequestError
 from mlberth_serve.shared.heartbeat import Heartbeat
+from mlberth_serve.shared.limits import MAX_KEPT_CONNECTIONS
 from mlberth_serve.worker.batch_sizing import AdaptiveBatchSize
 from mlberth_serve.worker.http.connection import MAX_BATCHED_BYTES, Connection
 from mlberth_serve.worker.http.response_writer import GoneError, Reply, refusal, send_refusal, send_response
 from mlberth_serve.worker.http.wsgi_environ import FastEnviron, FastRequest
 from mlberth_serve.worker.keepalive import ConnectionPool
-from mlberth_serve.worker.revocation import MAX_KEPT_CONNECTIONS, ConnectionRevoker
+from mlberth_serve.worker.revocation import ConnectionRevoker
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -92,7 +93,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         self._batch_size = AdaptiveBatchSize(self.app.max_batch_size)
         listeners = {listener.fileno(): listener for listener in self.sockets}
         with select.epoll() as poll:
-            self._held = ConnectionPool(poll, self.duplicates if self._behind_nginx else None)
+            self._pool = ConnectionPool(poll, self.duplicates if self._behind_nginx else None)
             for listener in self.sockets:
                 listener.setblocking(False)
                 self._queue.register(listener, select.POLLIN)
@@ -104,7 +105,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
             while self.alive and self.is_parent_alive():
                 ready: list[Connection] = []
                 for number, _ in self._turn_order(poll.poll(_HEARTBEAT_SECONDS)):
-                    if connection := self._held.get(number):
+                    if connection := self._pool.get(number):
                         if connection.receive():
                             ready.append(connection)
                     elif number in listeners:
@@ -115,12 +116,12 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
                     self._serve_ready(ready)
                 else:
                     self.notify()
-                self._held.drop_overdue()
+                self._pool.drop_overdue()
             self._finish()
 
     def _turn_order(self, events: list[tuple[int, int]]) -> list[tuple[int, int]]:
         """Return open connections before new ones: to take a new one may close an old one."""
-        return events if len(events) == 1 else sorted(events, key=lambda one: self._held.get(one[0]) is None)
+        return events if len(events) == 1 else sorted(events, key=lambda one: self._pool.get(one[0]) is None)
 
     def _accept(self, listener: Any, ready: list[Connection]) -> None:
         """Take the next connections of the queue: one, or what may be predicted together."""
@@ -151,25 +152,25 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         if self._behind_nginx:
             self._make_room(ready)
         else:
-            if len(self._held) >= self._max:
-                self._held.drop_oldest()
-            self._held.hold(connection)
+            if len(self._pool) >= self._max:
+                self._pool.drop_oldest()
+            self._pool.hold(connection)
             if not self.alive:
                 select.select([client], [], [], _HEARTBEAT_SECONDS / 10)
         return connection
 
     def _make_room(self, ready: Collection[Connection]) -> None:
         """Close kept connections, but for those with a request, until one more is not too many."""
-        idle = [held for held in self._held if held not in ready]
-        for held in idle[: max(0, len(self._held) + 1 - self._max_kept)]:
-            self._retire(held)
+        idle = [kept for kept in self._pool if kept not in ready]
+        for kept in idle[: max(0, len(self._pool) + 1 - self._max_kept)]:
+            self._retire(kept)
 
     def _serve_ready(self, ready: Sequence[Connection]) -> None:
         """Answer what has arrived on connections: together what may be, everything else by itself."""
         together = []
         if len(ready) > 1 and self._keeps:
             for connection in ready:  # new ones too must not wait for one of the others that hangs
-                self._held.entrust(connection)
+                self._pool.entrust(connection)
         if len(ready) > 1 and self._batch_size.allowed > 1:
             together = [connection for connection in ready if connection.may_batch()]
             if len(together) == 1:
@@ -186,7 +187,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         present = []
         for connection in connections:
             if connection.is_abandoned():
-                self._held.drop(connection)
+                self._pool.drop(connection)
             else:
                 present.append(connection)
         if not present:
@@ -200,7 +201,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         except Exception as error:  # noqa: BLE001 - of ours: what the handler raises is an answer
             for connection in present:
                 self.handle_error(None, connection.socket, connection.address, error)
-                self._held.drop(connection)
+                self._pool.drop(connection)
             return
         finally:
             seconds = self._end_work()
@@ -215,11 +216,11 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         except GoneError:
             keep = False
         if not keep:
-            self._held.drop(connection)
+            self._pool.drop(connection)
         elif connection.has_request():
             self._serve(connection)
         else:
-            self._held.hold(connection)
+            self._pool.hold(connection)
 
     def _count(self, requests: int) -> None:
         self.nr += requests
@@ -233,9 +234,9 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         while True:
             self.notify()
             if not self._serve_one(connection):
-                return self._held.drop(connection)
+                return self._pool.drop(connection)
             if not connection.has_request():
-                return self._held.hold(connection)
+                return self._pool.hold(connection)
 
     def _retire(self, connection: Connection) -> None:
         """Close a connection that was kept, and answer first what had arrived on it.
@@ -247,12 +248,12 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
                 connection.socket.shutdown(socket.SHUT_RD)
         if connection.receive() and connection.data:
             self._serve(connection)
-        if connection in self._held:
-            self._held.drop(connection)
+        if connection in self._pool:
+            self._pool.drop(connection)
 
     def _finish(self) -> None:
         """Answer what had arrived before we were told to end: on open connections, and in the queue."""
-        for connection in self._held:
+        for connection in self._pool:
             self._retire(connection)
         deadline = time.monotonic() + self.cfg.graceful_timeout
         for listener in self.sockets:
@@ -281,24 +282,21 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
             return False
         if not self._behind_nginx:
             return True
-        others = len(self._held) - (connection in self._held)
+        others = len(self._pool) - (connection in self._pool)
         if (maximum := self._max_kept) == 1:
             return not others and not self._is_waited_for()
         return others < maximum and self.nr % _MOVE_EVERY > 0
 
     @property
     def _max_kept(self) -> int:
-        return (
-            min(MAX_KEPT_CONNECTIONS, max(self._held.maximum, self._batch_size.allowed))
-            if self._held.is_quick
-            else 1
-        )
+        most = max(self._pool.maximum, self._batch_size.allowed)
+        return min(MAX_KEPT_CONNECTIONS, most) if self._pool.is_quick else 1
 
     def _serve_one(self, connection: Connection) -> bool:
         """Answer one request; returns whether the connection is good for another."""
         try:
-            lean = connection.read_body()
-            request = None if lean else connection.take()
+            is_fast = connection.read_body()
+            request = None if is_fast else connection.take()
         except (StopIteration, NoMoreData, OSError):
             return False  # the other side has no further request
         except Exception as error:  # noqa: BLE001 - a faulty request must not end the worker
@@ -309,7 +307,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         self._count(1)
         self._begin_work([connection])
         try:
-            return self._serve_fast(connection) if lean else self._answer(connection, request)
+            return self._serve_fast(connection) if is_fast else self._answer(connection, request)
         except (Exception, SystemExit) as error:
             if isinstance(error, GoneError) or (isinstance(error, OSError) and connection.is_abandoned()):
                 pass  # the client went away, with its request half read or its answer half sent
@@ -330,7 +328,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
     def _end_work(self) -> float:
         """Return the seconds since the requests were begun that have been in work."""
         seconds = self.heartbeat.end_request()
-        self._held.note(seconds, len(self._working))
+        self._pool.note(seconds, len(self._working))
         self._working = ()
         return seconds
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.serve.raw import split_answers
 from tests.serve.running import PROJECTS, Server, children_of
 
-from mlberth_serve.control.metrics.process_memory import read_resident
+from mlberth.contract.resources import read_resident
 
 MB = 1 << 20
 SENT_MB = 64

@@ -84,7 +84,7 @@ def test_request_is_named_and_timed() -> None:
     """The context says whose request it is, where it runs and how long it may take."""
     now = [100.0]
     environ = ENVIRON | {"HTTP_X_AMZN_SAGEMAKER_TARGET_MODEL": "m.tar.gz"}
-    context = Context(environ, place=Placement(3, "cuda:1"), deadline=160, clock=lambda: now[0])
+    context = Context(environ, placement=Placement(3, "cuda:1"), deadline=160, clock=lambda: now[0])
     assert (context.inference_id, context.target_model) == ("abc", "m.tar.gz")
     assert (context.worker, context.device) == (3, "cuda:1")
     assert context.seconds_left == 60

@@ -14,7 +14,7 @@ ENVIRON = {"CONTENT_TYPE": "text/csv", "HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES"
 @pytest.fixture
 def context() -> Context:
     """Return the context of a request in the third worker of a machine with two GPUs."""
-    return Context(ENVIRON, "r-1", place=Placement(2, "cuda:0", "/opt/ml/model"))
+    return Context(ENVIRON, "r-1", placement=Placement(2, "cuda:0", "/opt/ml/model"))
 
 
 def test_system_properties(context: Context) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from tests.serve.conftest import LoadProject
 
+from mlberth.contract.resources import count_visible
 from mlberth_serve import frameworks
 from mlberth_serve.frameworks import onnx
-from mlberth_serve.handler.placement import count_visible, current_placement, worker_index
+from mlberth_serve.handler.placement import current_placement, worker_index
 from mlberth_serve.inference.load_handler import load_handler
 from mlberth_serve.settings import Settings
 
@@ -49,19 +50,19 @@ InferenceSession.__module__ = "onnxruntime.capi.onnxruntime_inference_collection
 def test_module_is_moved_to_its_worker() -> None:
     """A module goes to a GPU; what belongs to no framework with devices stays, and all stay on the CPU."""
     module = Module()
-    frameworks.place(module, "cpu")
+    frameworks.move_to(module, "cpu")
     assert module.device == "cpu"
-    frameworks.place(module, "cuda:1")
+    frameworks.move_to(module, "cuda:1")
     assert module.device == "cuda:1"
-    frameworks.place(object(), "cuda:1")
+    frameworks.move_to(object(), "cuda:1")
 
 
 def test_session_takes_cuda_where_it_is_there() -> None:
     """A session runs on its worker's GPU where ONNX Runtime has the provider, and on the CPU otherwise."""
     session = InferenceSession()
-    onnx.place(session, "cuda:1", lambda: ["CPUExecutionProvider"])
+    onnx.move_to(session, "cuda:1", lambda: ["CPUExecutionProvider"])
     assert session.get_providers() == ["CPUExecutionProvider"]
-    onnx.place(session, "cuda:1", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    onnx.move_to(session, "cuda:1", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
     assert session.get_providers() == ["CUDAExecutionProvider", "CPUExecutionProvider"]
     assert session.options == ({"device_id": "1"}, {})
 
@@ -70,7 +71,7 @@ def test_session_without_cuda_stays_where_it_is() -> None:
     """The package for the CPU alone has no provider for a GPU, and is asked which it has."""
     pytest.importorskip("onnxruntime")
     session = InferenceSession()
-    frameworks.place(session, "cuda:0")
+    frameworks.move_to(session, "cuda:0")
     assert session.get_providers() == ["CPUExecutionProvider"]
 
 

@@ -13,8 +13,9 @@ from tests.conftest import WriteConfig
 
 from mlberth.contract.arguments import to_argparse
 from mlberth.contract.environment import Environment
-from mlberth.contract.sm_variables import child_environ, sm_variables
+from mlberth.contract.sm_variables import sm_variables
 from mlberth.errors import ContractError
+from mlberth_train.launch.child_environment import child_environ
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 

@@ -10,7 +10,7 @@ from mlberth.compat.values import Values
 _told: dict[str, Any] = {}
 
 
-def tell(environment: Mapping[str, Any], read_recordio: Callable[[bytes], Any]) -> None:
+def publish(environment: Mapping[str, Any], read_recordio: Callable[[bytes], Any]) -> None:
     """Tell of this process's server: its settings under the peers' names, how it reads recordio-protobuf."""
     _told.update(environment=environment, read_recordio=read_recordio)
 

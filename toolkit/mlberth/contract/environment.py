@@ -134,9 +134,9 @@ class Environment(NamedTuple):
     @property
     def distribution_groups(self) -> list[str]:
         """The instance groups that a distributed job runs on; empty where the job is not distributed."""
-        asked = self.parameters.framework.get("sagemaker_distribution_instance_groups")
-        if isinstance(asked, list):
-            return asked
+        named = self.parameters.framework.get("sagemaker_distribution_instance_groups")
+        if isinstance(named, list):
+            return named
         switched_on = any(self.parameters.framework.get(name) for name in _DISTRIBUTION_SWITCHES)
         return [self.hosts.group] if switched_on else []
 

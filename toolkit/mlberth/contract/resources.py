@@ -12,6 +12,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from mlberth.envvars import whole
+
 ROOT = Path("/")
 _NVIDIA_DEVICE = "nvidia"
 _NEURON_TIMEOUT = 10
@@ -47,6 +49,34 @@ def gpu_count(root: Path = ROOT) -> int:
     except OSError:
         return 0
     return sum(name.startswith(_NVIDIA_DEVICE) and name[len(_NVIDIA_DEVICE) :].isdigit() for name in names)
+
+
+def count_visible(selection: str | None, gpus: int) -> int:
+    """Return how many of a machine's GPUs CUDA shows for CUDA_VISIBLE_DEVICES: those before an unknown one.
+
+    Inside the process they are numbered from 0, whichever they are.
+    """
+    if selection is None:
+        return gpus
+    names = [name.strip() for name in selection.split(",")]
+    known = [name.startswith(("GPU-", "MIG-")) or _is_number_below(gpus, name) for name in names]
+    return min(gpus, [*known, False].index(False))
+
+
+def _is_number_below(limit: int, text: str) -> bool:
+    try:
+        return text.isdecimal() and whole(text) < limit
+    except ValueError:
+        return False
+
+
+def read_resident(pid: int, proc: Path = Path("/proc")) -> int | None:
+    """Return a process's RSS in bytes, None if it is gone."""
+    try:
+        pages = int((proc / str(pid) / "statm").read_bytes().split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE") or None  # a dead process that nobody has reaped has none
 
 
 def neuron_count(root: Path = ROOT, find: Callable[[str], str | None] | None = None) -> int:

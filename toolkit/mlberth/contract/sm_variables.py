@@ -9,50 +9,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from pathlib import Path
 
 from mlberth._typing import Any
-from mlberth.compat import missing_packages_path
 from mlberth.contract.arguments import to_argparse
 from mlberth.contract.environment import MASTER_PORT, Environment
 from mlberth.errors import ContractError, Fault
-
-
-def child_environ(environ: Mapping[str, str], environment: Environment) -> dict[str, str]:
-    """Return the environment of a training program: that of any program, and the SM_* variables.
-
-    A variable that the user set keeps its value unless it is one of the contract's own.
-    """
-    region = environment.parameters.platform.get("sagemaker_region") or environ.get("AWS_REGION")
-    unless_set = {"SAGEMAKER_REGION": region, "SAGEMAKER_JOB_NAME": environment.job_name}
-    known = {name: str(value) for name, value in unless_set.items() if value}
-    own = {"CURRENT_HOST": environment.hosts.current}
-    return known | program_environ(environ, environment.layout.code) | own | sm_variables(environment)
-
-
-def too_large(environ: Mapping[str, str]) -> list[str]:
-    """Return the variables that Linux gives to no program, since one of them has 32 pages at most."""
-    room = 32 * os.sysconf("SC_PAGE_SIZE")
-    # Four bytes a character and the name's: what is far from the limit need not be encoded.
-    candidates = [item for item in environ.items() if 5 * len(item[1]) > room]
-    return [
-        name for name, value in candidates if len(f"{name}={value}".encode(errors="surrogatepass")) >= room
-    ]
-
-
-def program_environ(environ: Mapping[str, str], code: Path) -> dict[str, str]:
-    """Return the environment of any program of the user: ours, with its code first on PYTHONPATH.
-
-    Last come our stand-ins for packages that it may import and that are not installed.
-    """
-    path = [str(code), *filter(None, [environ.get("PYTHONPATH")]), *missing_packages_path()]
-    return {
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONFAULTHANDLER": "1",
-        **environ,
-        "PYTHONPATH": ":".join(path),
-    }
 
 
 def sm_variables(environment: Environment) -> dict[str, str]:

@@ -26,7 +26,7 @@ class ProgressBars:
         self._clock = clock
         self._state: bytearray | None = None
         """What the bar shows; None outside of a bar."""
-        self._held = b""
+        self._pending = b""
         """A carriage return at the end of a chunk: what follows says what it is."""
         self._midline = False
         """Whether the line that is being written has begun."""
@@ -34,17 +34,17 @@ class ProgressBars:
 
     def feed(self, chunk: bytes) -> bytes:
         """Return what to write for the next bytes."""
-        chunk, self._held = self._held + chunk, b""
+        chunk, self._pending = self._pending + chunk, b""
         if self._state is None and b"\r" not in chunk:
             self._midline = not chunk.endswith(b"\n")
             return chunk
         if chunk.endswith(b"\r"):
-            chunk, self._held = chunk[:-1], b"\r"
+            chunk, self._pending = chunk[:-1], b"\r"
         return b"".join(map(self._token, _TOKEN.findall(chunk)))
 
     def finish(self) -> bytes:
         """Return what is left at the end of the output."""
-        rest, self._held = self._held, b""
+        rest, self._pending = self._pending, b""
         return self._end(b"") if self._state is not None else rest
 
     def _token(self, token: bytes) -> bytes:

@@ -14,12 +14,12 @@ from mlberth.contract.environment import LOG_LEVEL_VARIABLE, PROGRAM
 from mlberth.contract.hosts import read_hosts
 from mlberth.contract.json_files import read_object
 from mlberth.contract.layout import Layout
-from mlberth.contract.sm_variables import program_environ
 from mlberth.envvars import Reader
 from mlberth.masking import masked_text, secret_values
 from mlberth.paths import is_file
 from mlberth.process.signals import SignalQueue
 from mlberth_train.jobs.runner import Job, Reports, Runner
+from mlberth_train.launch.child_environment import program_environ
 from mlberth_train.launch.entry_point import find_program, program_command
 from mlberth_train.log import Log
 from mlberth_train.report.identity import ReportContext

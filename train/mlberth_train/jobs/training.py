@@ -10,7 +10,7 @@ from mlberth._typing import NamedTuple
 from mlberth.contract.arguments import PROTOCOLS
 from mlberth.contract.environment import PROGRAM, TRAINING_MODULE, Environment
 from mlberth.contract.layout import Layout
-from mlberth.contract.sm_variables import child_environ, too_large, unfit
+from mlberth.contract.sm_variables import unfit
 from mlberth.envvars import Reader
 from mlberth.errors import ContractError, Fault
 from mlberth.masking import masked_mapping, secret_values
@@ -18,6 +18,7 @@ from mlberth.paths import exists
 from mlberth.process.signals import SignalQueue
 from mlberth_train import variables
 from mlberth_train.jobs.runner import Job, Reports, Runner
+from mlberth_train.launch.child_environment import child_environ, too_large
 from mlberth_train.launch.entry_point import find_program, hook_command, program_command
 from mlberth_train.log import WARNING, Log
 from mlberth_train.report.identity import ReportContext
@@ -57,9 +58,9 @@ class Training(NamedTuple):
     @property
     def source(self) -> tuple[str, str] | None:
         """Where the code comes from, and the setting that says so; None is what the image has."""
-        asked = self.environment.parameters.platform.get(SOURCE)
-        if asked:
-            return str(asked), f"the hyperparameter {SOURCE}"
+        named = self.environment.parameters.platform.get(SOURCE)
+        if named:
+            return str(named), f"the hyperparameter {SOURCE}"
         if self.submit_directory:
             return self.submit_directory, variables.SUBMIT_DIRECTORY.name
         return None

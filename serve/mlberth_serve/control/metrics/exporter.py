@@ -9,7 +9,8 @@ import logging
 import time
 from collections.abc import Callable
 
-from mlberth_serve.control.metrics.process_memory import Memory, read_proportional, read_resident
+from mlberth.contract.resources import read_resident
+from mlberth_serve.control.metrics.process_memory import Memory, read_proportional
 from mlberth_serve.control.nginx.direct_responses import DirectResponses
 from mlberth_serve.shared import metrics_memory
 from mlberth_serve.shared.metrics_memory import MetricsMemory

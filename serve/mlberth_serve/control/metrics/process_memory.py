@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +18,6 @@ class Memory:
     resident: int
     proportional: int | None = None
     """None where it was not worked out."""
-
-
-def read_resident(pid: int, proc: Path = Path("/proc")) -> int | None:
-    """Return a process's RSS in bytes, None where it is gone."""
-    try:
-        pages = int((proc / str(pid) / "statm").read_bytes().split()[1])
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return pages * os.sysconf("SC_PAGE_SIZE") or None  # a dead process that nobody has reaped has none
 
 
 def read_proportional(pid: int, resident: int, proc: Path = Path("/proc")) -> int | None:

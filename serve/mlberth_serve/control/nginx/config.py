@@ -16,12 +16,11 @@ from mlberth.errors import ContractError, Fault
 from mlberth.paths import is_file
 from mlberth_serve import variables
 from mlberth_serve.control.nginx.direct_responses import DIRECT_SNIPPETS
-from mlberth_serve.control.nginx.tls import TLS_SNIPPET
-from mlberth_serve.control.port import listen_address
+from mlberth_serve.control.nginx.tls import TLS_SNIPPET, link_files
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared.access_log import access_snippets
+from mlberth_serve.shared.limits import MAX_KEPT_CONNECTIONS
 from mlberth_serve.shared.run_directory import RunDirectory, write_private
-from mlberth_serve.worker.revocation import MAX_KEPT_CONNECTIONS
 
 STATIC_CONF = Path(__file__).parents[2] / "nginx.conf"
 _CHECK_SECONDS = 30
@@ -55,7 +54,7 @@ def render(settings: Settings, *, as_root: bool, memory: Callable[[], int] = mem
     """Return what goes into main.d, http.d and server.d, by its path below the private folder."""
     milliseconds = round(settings.timeout * 1000)
     server = [
-        f"listen {listen_address(settings)}{' ssl' if settings.tls else ''};",
+        f"listen {settings.listen_address}{' ssl' if settings.tls else ''};",
         f"client_max_body_size {settings.max_payload_bytes or 0};",
         f"client_body_buffer_size {body_buffer(settings, memory())};",
         f"proxy_read_timeout {milliseconds}ms;",
@@ -106,7 +105,7 @@ def install_config(run: RunDirectory, settings: Settings, *, as_root: bool) -> N
         raise ContractError(Fault(variables.NGINX_CONF.name, repr(str(conf)), "a file that exists"))
     run.nginx_conf.symlink_to(conf.resolve())
     if settings.tls:
-        settings.tls.link(run.path)
+        link_files(settings.tls, run.path)
     for name, text in render(settings, as_root=as_root).items():
         path = run.path / name
         path.parent.mkdir(mode=0o700, exist_ok=True)

@@ -6,12 +6,11 @@ nginx finds them by links of a fixed name in the private folder, so that no path
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 
-from mlberth.envvars import Reader
 from mlberth.errors import ContractError, Fault
 from mlberth_serve import variables
+from mlberth_serve.settings import TlsFiles
 
 _CERTIFICATE_LINK = "certificate.pem"
 _KEY_LINK = "key.pem"
@@ -32,36 +31,10 @@ error_page 497 =400 /-/not_tls;
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class TlsFiles:
-    """Where the certificate and its key are."""
-
-    certificate: Path
-    key: Path
-
-    @classmethod
-    def read(cls, reader: Reader) -> TlsFiles | None:
-        """Return the two files, None where none is named; what does not go together is a fault."""
-        certificate, key = reader.get(variables.TLS_CERT), reader.get(variables.TLS_KEY)
-        if not (certificate or key):
-            return None
-        cert_name, key_name = variables.TLS_CERT.name, variables.TLS_KEY.name
-        if not (certificate and key):
-            given, absent = (cert_name, key_name) if certificate else (key_name, cert_name)
-            reader.add(Fault(given, repr(certificate or key), f"{absent} beside it"))
-            return None
-        if not reader.get(variables.USE_NGINX):
-            expected = f"nothing, with {variables.USE_NGINX.name}=false"
-            reader.add(Fault(cert_name, repr(certificate), expected, "Only nginx speaks TLS here."))
-        if reader.get(variables.NGINX_CONF):
-            expected = f"nothing, with {variables.NGINX_CONF.name}"
-            reader.add(Fault(cert_name, repr(certificate), expected, "Name it in your own nginx.conf."))
-        return cls(Path(certificate), Path(key))
-
-    def link(self, folder: Path) -> None:
-        """Make the links by which nginx finds the files."""
-        (folder / _CERTIFICATE_LINK).symlink_to(self.certificate.absolute())
-        (folder / _KEY_LINK).symlink_to(self.key.absolute())
+def link_files(files: TlsFiles, folder: Path) -> None:
+    """Make the links by which nginx finds the files."""
+    (folder / _CERTIFICATE_LINK).symlink_to(files.certificate.absolute())
+    (folder / _KEY_LINK).symlink_to(files.key.absolute())
 
 
 class Certificate:

@@ -1,4 +1,4 @@
-"""GET /ping where nginx is not there to answer it: from the same files, by a worker."""
+"""/ping and /metrics if there is no nginx: answered by a worker, from the same files as nginx would."""
 
 from __future__ import annotations
 
@@ -34,7 +34,6 @@ def serve_ping(application: Wsgi, state: Path) -> Wsgi:
     return answer
 
 
-# --- GET /metrics where nginx is not there to answer it: from the same file, by a worker.
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _WRONG_METHOD = RequestError(405, "method_not_allowed", "Use GET here.")
 

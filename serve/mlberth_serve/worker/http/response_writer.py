@@ -1,4 +1,4 @@
-"""How an answer gets onto the wire: by gunicorn's framing or ours, head and body's start in one piece."""
+"""Responses on the wire: by gunicorn's framing or ours, and the errors that never reach the application."""
 
 from __future__ import annotations
 
@@ -94,7 +94,6 @@ def _date_line(now: int) -> str:
     return f"Server: {SERVER}\r\nDate: {util.http_date(now)}\r\n"
 
 
-# --- The answer to a request that never reached the application, or that made it fail.
 _CODES = {414: "uri_too_long", 417: "expectation_failed", 431: "headers_too_large", 501: "not_implemented"}
 
 

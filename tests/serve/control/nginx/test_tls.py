@@ -16,8 +16,8 @@ from tests.support import wait_until
 
 from mlberth.errors import ContractError
 from mlberth_serve.control.healthcheck import ping
-from mlberth_serve.control.nginx.tls import Certificate, TlsFiles
-from mlberth_serve.settings import Settings
+from mlberth_serve.control.nginx.tls import Certificate
+from mlberth_serve.settings import Settings, TlsFiles
 
 PATIENCE = 30.0
 
