@@ -11,7 +11,7 @@ import pytest
 from tests.serve.running import PROJECTS
 
 HEAVY = {"flask", "werkzeug", "jinja2", "prometheus_client", "pandas", "pyarrow", "requests"}
-_LOAD = "from mlberth_serve.app.factory import load_application; application = load_application({!r})"
+_LOAD = "from mlberth_serve.app.factory import create_app; application = create_app({!r})"
 _ASK = """
 from werkzeug.test import Client
 assert Client(application).get("/execution-parameters").status_code == 200

@@ -24,7 +24,7 @@ HOOKS = """
 import os
 import pathlib
 
-CALLS = pathlib.Path(__file__).parent.parent / "calls"
+CALLS = pathlib.Path(__file__).parent / "calls"
 
 
 def tell(name, context):
