@@ -8,11 +8,11 @@ from pathlib import Path
 
 from mlberth.code.install import Installs
 from mlberth.contract.layout import Layout
-from mlberth.contract.resources import count_visible, cpu_count, gpu_count
+from mlberth.contract.resources import count_visible, gpu_count
 from mlberth.envvars import Reader
 from mlberth.errors import Fault
-from mlberth_serve import variables
 from mlberth_serve.media_types import CSV, JSON
+from mlberth_serve.variables import Variables
 
 MB = 1024 * 1024
 DEFAULT_PAYLOAD_MB = 25
@@ -34,124 +34,67 @@ class TlsFiles:
     @classmethod
     def read(cls, reader: Reader) -> TlsFiles | None:
         """Return the two files, None where none is named; what does not go together is a fault."""
-        certificate, key = reader.get(variables.TLS_CERT), reader.get(variables.TLS_KEY)
+        certificate, key = reader.get(Variables.tls_certificate), reader.get(Variables.tls_key)
         if not (certificate or key):
             return None
-        cert_name, key_name = variables.TLS_CERT.name, variables.TLS_KEY.name
+        cert_name, key_name = Variables.tls_certificate.name, Variables.tls_key.name
         if not (certificate and key):
             given, absent = (cert_name, key_name) if certificate else (key_name, cert_name)
             reader.add(Fault(given, repr(certificate or key), f"{absent} beside it"))
             return None
-        if not reader.get(variables.USE_NGINX):
-            expected = f"nothing, with {variables.USE_NGINX.name}=false"
+        if not reader.get(Variables.use_nginx):
+            expected = f"nothing, with {Variables.use_nginx.name}=false"
             reader.add(Fault(cert_name, repr(certificate), expected, "Only nginx speaks TLS here."))
-        if reader.get(variables.NGINX_CONF):
-            expected = f"nothing, with {variables.NGINX_CONF.name}"
+        if reader.get(Variables.nginx_conf):
+            expected = f"nothing, with {Variables.nginx_conf.name}"
             reader.add(Fault(cert_name, repr(certificate), expected, "Name it in your own nginx.conf."))
         return cls(Path(certificate), Path(key))
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Every setting of a server, typed and checked; derived values are properties."""
+class Settings(Variables):
+    """The variables of a server, read and checked together; derived values are properties."""
 
     layout: Layout
-    program: str | None
-    """None where no program is asked for by name; an SDK sends "" for that."""
-    submit_directory: str | None
-    serving_module: str | None
-    host: str
-    port: int
-    safe_port_range: str | None
-    workers: int
+    installs: Installs
+    tls: TlsFiles | None
     gpus: int
     """How many GPUs the workers take in turn."""
-    timeout: float
-    in_flight_limit: int | None
-    job_queue_size: int | None
-    retry: bool
-    batch_max_size: int | None
-    max_requests: int | None
-    max_memory_mb: int | None
-    use_nginx: bool
-    nginx_conf: Path | None
-    tls: TlsFiles | None
-    max_payload_mb: int | None
-    max_content_length: int | None
-    default_accept: str
-    log_level: int
-    log_format: str
-    access_log: bool
-    metrics: bool
-    stop_grace: float
-    stop_delay: float
-    reload_timeout: float
-    batch: bool
-    batch_strategy: str
-    max_concurrent_transforms: int | None
-    safe_models_only: bool
-    profile: str
-    inference_output: str | None
-    inference_ensemble: bool
-    installs: Installs
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        """Read the settings; raises ContractError that lists every faulty variable."""
+        reader = Reader(environ)
+        super().__init__(reader)
+        self.__dict__.update(
+            layout=Layout.from_environ(environ),
+            installs=Installs.read(reader),
+            tls=TlsFiles.read(reader),
+            gpus=count_visible(self.visible_devices, gpu_count()),
+        )
+        self._check_together(reader)
+        reader.check()
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
         """Read the settings; raises ContractError that lists every faulty variable."""
-        reader = Reader(environ)
-        profile = reader.get(variables.PROFILE)
-        nginx_conf = reader.get(variables.NGINX_CONF)
-        settings = cls(
-            layout=Layout.from_environ(environ),
-            program=reader.get(variables.PROGRAM) or None,
-            submit_directory=reader.get(variables.SUBMIT_DIRECTORY),
-            serving_module=reader.get(variables.SERVING_MODULE),
-            host=reader.get(variables.HOST),
-            port=reader.get(variables.PORT),
-            safe_port_range=reader.get(variables.SAFE_PORT_RANGE),
-            workers=reader.get(variables.WORKERS) or cpu_count(),
-            gpus=count_visible(reader.get(variables.VISIBLE_DEVICES), gpu_count()),
-            timeout=reader.get(variables.TIMEOUT),
-            in_flight_limit=reader.get(variables.MAX_IN_FLIGHT),
-            job_queue_size=reader.get(variables.JOB_QUEUE_SIZE),
-            retry=reader.get(variables.RETRY),
-            batch_max_size=reader.get(variables.BATCH_MAX_SIZE),
-            max_requests=reader.get(variables.MAX_REQUESTS),
-            max_memory_mb=reader.get(variables.MAX_MEMORY),
-            use_nginx=reader.get(variables.USE_NGINX),
-            nginx_conf=Path(nginx_conf) if nginx_conf else None,
-            tls=TlsFiles.read(reader),
-            max_payload_mb=reader.get(variables.MAX_PAYLOAD_IN_MB),
-            max_content_length=reader.get(variables.MAX_CONTENT_LENGTH),
-            default_accept=reader.get(variables.DEFAULT_ACCEPT) or _DEFAULT_ACCEPTS.get(profile, JSON),
-            log_level=reader.get(variables.LOG_LEVEL_VARIABLE),
-            log_format=reader.get(variables.LOG_FORMAT),
-            access_log=reader.get(variables.ACCESS_LOG),
-            metrics=reader.get(variables.METRICS),
-            stop_grace=reader.get(variables.STOP_GRACE),
-            stop_delay=reader.get(variables.STOP_DELAY),
-            reload_timeout=reader.get(variables.RELOAD_TIMEOUT),
-            batch=reader.get(variables.BATCH),
-            batch_strategy=reader.get(variables.BATCH_STRATEGY),
-            max_concurrent_transforms=reader.get(variables.MAX_CONCURRENT_TRANSFORMS),
-            safe_models_only=reader.get(variables.SAFE_MODELS_ONLY),
-            profile=profile,
-            inference_output=reader.get(variables.INFERENCE_OUTPUT),
-            inference_ensemble=reader.get(variables.INFERENCE_ENSEMBLE),
-            installs=Installs.read(reader),
-        )
-        if settings.inference_output is not None and profile != "xgboost":
-            expected = f"nothing, without {variables.PROFILE.name}=xgboost"
-            reader.add(Fault(variables.INFERENCE_OUTPUT.name, repr(settings.inference_output), expected))
-        if settings.safe_models_only and settings.submit_directory:
-            expected = f"nothing, with {variables.SAFE_MODELS_ONLY.name}=true"
-            reader.add(Fault(variables.SUBMIT_DIRECTORY.name, repr(settings.submit_directory), expected))
-        if settings.stop_delay >= settings.stop_grace:
+        return cls(environ)
+
+    def _check_together(self, reader: Reader) -> None:
+        """Add the faults of variables that do not go together."""
+        if self.inference_output is not None and self.profile != "xgboost":
+            expected = f"nothing, without {Variables.profile.name}=xgboost"
+            reader.add(Fault(Variables.inference_output.name, repr(self.inference_output), expected))
+        if self.safe_models_only and self.submit_directory:
+            expected = f"nothing, with {Variables.safe_models_only.name}=true"
+            reader.add(Fault(Variables.submit_directory.name, repr(self.submit_directory), expected))
+        if self.stop_delay >= self.stop_grace:
             action = "The stop takes the grace in all, the delay included."
-            expected = f"less than {variables.STOP_GRACE.name} ({settings.stop_grace:g})"
-            reader.add(Fault(variables.STOP_DELAY.name, f"{settings.stop_delay:g}", expected, action))
-        reader.check()
-        return settings
+            expected = f"less than {Variables.stop_grace.name} ({self.stop_grace:g})"
+            reader.add(Fault(Variables.stop_delay.name, f"{self.stop_delay:g}", expected, action))
+
+    @property
+    def default_accept(self) -> str:
+        """The media type of responses to requests that accept anything."""
+        return self.default_invocations_accept or _DEFAULT_ACCEPTS.get(self.profile, JSON)
 
     @property
     def listen_address(self) -> str:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path
 from typing import Any
 
 from mlberth.code.install import ALLOWED, CODEARTIFACT, CONSTRAINTS, SAFE
+from mlberth.contract.resources import cpu_count
 from mlberth.envvars import (
     BOOLEAN,
     LOG_LEVEL,
     OPTIONAL_TEXT,
+    Computed,
+    Declared,
     Kind,
     Variable,
     one_of,
@@ -43,283 +47,260 @@ def _port_range(text: str) -> str:
     return f"{first}-{last}"
 
 
-DEFAULT_PROGRAM = "inference.py"
-PROGRAM = Variable(
-    "SAGEMAKER_PROGRAM",
-    OPTIONAL_TEXT,
-    None,
-    "The user's handler file, in the code folder. One that is named must be there.",
-    default_text=f"{DEFAULT_PROGRAM}, where there is one",
-)
-SUBMIT_DIRECTORY = Variable(
-    "SAGEMAKER_SUBMIT_DIRECTORY",
-    OPTIONAL_TEXT,
-    None,
-    "Where the handler's code is: a folder, a .tar.gz or an s3:// address of one.",
-    default_text="the model's code/, then /opt/ml/code",
-)
-SERVING_MODULE = Variable(
-    "SAGEMAKER_SERVING_MODULE",
-    optional(Kind(_module_attribute, "package.module:attribute")),
-    None,
-    "A WSGI callable to serve in place of a handler, as package.module:attribute.",
-    aliases=("SAGEMAKER_SERVICE_MODULE",),
-    default_text="none",
-)
-HOST = Variable(
-    "SAGEMAKER_BIND_TO_HOST",
-    Kind(_address, "an IP address"),
-    "0.0.0.0",  # noqa: S104 - a container must be reached from outside
-    "The address to listen on; 127.0.0.1 on a laptop.",
-)
-PORT = Variable("SAGEMAKER_BIND_TO_PORT", whole_number(1, _LAST_PORT), 8080, "The port to listen on.")
-SAFE_PORT_RANGE = Variable(
-    "SAGEMAKER_SAFE_PORT_RANGE",
-    optional(Kind(_port_range, "FIRST-LAST, two ports from 1 to 65535")),
-    None,
-    "Ports that the platform leaves to the container. We take none of them; a handler's `ServingEnv` has it.",
-)
-WORKERS = Variable(
-    "SAGEMAKER_MODEL_SERVER_WORKERS",
-    optional(whole_number(1, 1024)),
-    None,
-    "How many worker processes predict.",
-    aliases=(
-        "MODEL_SERVER_WORKERS",
-        "SAGEMAKER_GUNICORN_WORKERS",
-        "SAGEMAKER_NUM_MODEL_WORKERS",
-        "SAGEMAKER_TS_MAX_WORKERS",
-        "MMS_DEFAULT_WORKERS_PER_MODEL",
-        "TS_DEFAULT_WORKERS_PER_MODEL",
-    ),
-    default_text="usable CPUs",
-)
-TIMEOUT = Variable(
-    "SAGEMAKER_MODEL_SERVER_TIMEOUT",
-    seconds(1, 86400),
-    60.0,
-    "How long one request may take, in seconds.",
-    aliases=(
-        "SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS",
-        "MODEL_SERVER_TIMEOUT",
-        "SAGEMAKER_GUNICORN_TIMEOUT_SECONDS",
-        "SAGEMAKER_NGINX_PROXY_READ_TIMEOUT_SECONDS",
-        "SAGEMAKER_TS_RESPONSE_TIMEOUT",
-        "TS_DEFAULT_RESPONSE_TIMEOUT",
-    ),
-)
-VISIBLE_DEVICES = Variable(
-    "CUDA_VISIBLE_DEVICES",
-    OPTIONAL_TEXT,
-    None,
-    "Which GPUs there are, by number or UUID, as CUDA has it; empty or -1 for none.",
-    default_text="all",
-)
-MAX_IN_FLIGHT = Variable(
-    "SAGEMAKER_MODEL_SERVER_MAX_IN_FLIGHT",
-    optional(whole_number(1, 100000)),
-    None,
-    "How many requests may be served or wait at once; others get 503. No limit in a batch transform.",
-    default_text="128, and at least 2 for each worker",
-)
-JOB_QUEUE_SIZE = Variable(
-    "SAGEMAKER_MODEL_JOB_QUEUE_SIZE",
-    optional(whole_number(0, 100000)),
-    None,
-    "How many requests may wait for a worker, where the limit of those in flight is not set.",
-    aliases=("MMS_JOB_QUEUE_SIZE", "TS_JOB_QUEUE_SIZE"),
-    default_text="what that limit leaves",
-)
-RETRY = Variable(
-    "SAGEMAKER_MODEL_SERVER_RETRY",
-    BOOLEAN,
-    True,
-    "Run a request once more whose worker died with it; for handlers that must not, false.",
-)
-BATCH_MAX_SIZE = Variable(
-    "SAGEMAKER_BATCH_MAX_SIZE",
-    optional(whole_number(1, 256)),
-    None,
-    "How many requests that wait at once may be predicted in one call; 1 turns it off. Set above 1 it "
-    "holds for any predict_fn.",
-    default_text="32 for scikit-learn's and XGBoost's models and a `batched` predict_fn, 1 otherwise",
-)
-MAX_REQUESTS = Variable(
-    "SAGEMAKER_MODEL_SERVER_MAX_REQUESTS",
-    optional(whole_number(1, 1_000_000_000)),
-    None,
-    "After about how many requests a worker is replaced by a fresh one, for handlers that leak memory.",
-    default_text="never",
-)
-MAX_MEMORY = Variable(
-    "SAGEMAKER_MODEL_SERVER_MAX_MEMORY_IN_MB",
-    optional(whole_number(1, 1 << 24)),
-    None,
-    "Above how much resident memory, that of the shared model included, a worker is replaced by a fresh one "
-    "after its answer, in MB; for handlers that leak memory.",
-    default_text="no limit",
-)
-USE_NGINX = Variable(
-    "SAGEMAKER_USE_NGINX", BOOLEAN, True, "Put nginx in front of the workers, where it is on PATH."
-)
-NGINX_CONF = Variable(
-    "SAGEMAKER_NGINX_CONF",
-    OPTIONAL_TEXT,
-    None,
-    "A complete nginx.conf to use in place of ours.",
-    default_text="ours",
-)
-MAX_PAYLOAD_IN_MB = Variable(
-    "SAGEMAKER_MAX_PAYLOAD_IN_MB",
-    optional(whole_number(0, 2048)),
-    None,
-    "The largest request body in MB; 0 is no limit.",
-    default_text="25, and 6 in /execution-parameters",
-)
-MAX_CONTENT_LENGTH = Variable(
-    "MAX_CONTENT_LENGTH",
-    optional(whole_number(1, _MAX_BYTES)),
-    None,
-    "The largest request body in bytes, where the limit in MB is not set.",
-    aliases=("SAGEMAKER_MAX_REQUEST_SIZE", "MMS_MAX_REQUEST_SIZE", "TS_MAX_REQUEST_SIZE"),
-    default_text="that limit",
-)
-DEFAULT_ACCEPT = Variable(
-    "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT",
-    OPTIONAL_TEXT,
-    None,
-    "The media type of answers to requests that accept anything.",
-    default_text="application/json; text/csv in the xgboost profile",
-)
-TLS_CERT = Variable(
-    "SAGEMAKER_TLS_CERT",
-    OPTIONAL_TEXT,
-    None,
-    "The file of a certificate, with its chain, in PEM: the port then speaks TLS alone. Needs nginx.",
-    default_text="none",
-)
-TLS_KEY = Variable(
-    "SAGEMAKER_TLS_KEY",
-    OPTIONAL_TEXT,
-    None,
-    "The file of the certificate's private key, in PEM, without a passphrase.",
-    default_text="none",
-)
-LOG_LEVEL_VARIABLE = Variable(
-    "SAGEMAKER_CONTAINER_LOG_LEVEL",
-    LOG_LEVEL,
-    20,
-    "What is logged, by name or by number.",
-    aliases=("SAGEMAKER_GUNICORN_LOGLEVEL",),
-    default_text="INFO",
-)
-LOG_FORMAT = Variable(
-    "SAGEMAKER_LOG_FORMAT",
-    one_of("text", "json"),
-    "text",
-    "How our log is written: lines for people, or a JSON object a line.",
-)
-ACCESS_LOG = Variable(
-    "SAGEMAKER_ACCESS_LOG", BOOLEAN, False, "Log a line for each request but those of /ping and /metrics."
-)
-METRICS = Variable("SAGEMAKER_METRICS", BOOLEAN, True, "Answer /metrics, in Prometheus' text form.")
-STOP_GRACE = Variable(
-    "SAGEMAKER_STOP_GRACE_SECONDS",
-    seconds(1, 3600),
-    25.0,
-    "How long a stop may take before what is left is killed.",
-)
-STOP_DELAY = Variable(
-    "SAGEMAKER_STOP_DELAY_SECONDS",
-    seconds(0, 3600),
-    0.0,
-    "How long to go on serving, not ready, after the stop signal: time for a balancer to look away.",
-)
-RELOAD_TIMEOUT = Variable(
-    "SAGEMAKER_RELOAD_TIMEOUT_SECONDS",
-    seconds(1, 86400),
-    600.0,
-    "How long a reload may load before it is given up, and what served before serves on.",
-)
-BATCH = Variable("SAGEMAKER_BATCH", BOOLEAN, False, "The platform runs a batch transform.")
-BATCH_STRATEGY = Variable(
-    "SAGEMAKER_BATCH_STRATEGY",
-    one_of("single_record", "multi_record"),
-    "multi_record",
-    "What /execution-parameters asks for: one record a request, or as many as fit.",
-)
-MAX_CONCURRENT_TRANSFORMS = Variable(
-    "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS",
-    optional(whole_number(1, 1000)),
-    None,
-    "What /execution-parameters says of concurrency.",
-    default_text="the number of workers",
-)
-SAFE_MODELS_ONLY = Variable(
-    "SAGEMAKER_SAFE_MODELS_ONLY",
-    BOOLEAN,
-    False,
-    "Refuse what runs code of its own: joblib and pickle files, and any handler.",
-)
-PROFILE = Variable(
-    "SAGEMAKER_PROFILE",
-    one_of("none", "sklearn", "xgboost", "pytorch"),
-    "none",
-    "Whose formats the defaults read and write: ours, or a peer's container's to the byte.",
-)
-INFERENCE_OUTPUT = Variable(
-    "SAGEMAKER_INFERENCE_OUTPUT",
-    OPTIONAL_TEXT,
-    None,
-    "What the xgboost profile answers, such as predicted_label,probabilities.",
-    default_text="the scores",
-)
-INFERENCE_ENSEMBLE = Variable(
-    "SAGEMAKER_INFERENCE_ENSEMBLE",
-    BOOLEAN,
-    True,
-    "Whether the xgboost profile asks every model in the model folder, or the first alone.",
-)
+def _optional_text(text: str) -> str | None:
+    return text or None  # an SDK sends "" for a program that nobody has named
 
-ALL: tuple[Variable[Any], ...] = (
-    PROGRAM,
-    SUBMIT_DIRECTORY,
-    SERVING_MODULE,
-    HOST,
-    PORT,
-    SAFE_PORT_RANGE,
-    WORKERS,
-    TIMEOUT,
-    VISIBLE_DEVICES,
-    MAX_IN_FLIGHT,
-    JOB_QUEUE_SIZE,
-    RETRY,
-    BATCH_MAX_SIZE,
-    MAX_REQUESTS,
-    MAX_MEMORY,
-    USE_NGINX,
-    NGINX_CONF,
-    TLS_CERT,
-    TLS_KEY,
-    MAX_PAYLOAD_IN_MB,
-    MAX_CONTENT_LENGTH,
-    DEFAULT_ACCEPT,
-    LOG_LEVEL_VARIABLE,
-    LOG_FORMAT,
-    ACCESS_LOG,
-    METRICS,
-    STOP_GRACE,
-    STOP_DELAY,
-    RELOAD_TIMEOUT,
-    BATCH,
-    BATCH_STRATEGY,
-    MAX_CONCURRENT_TRANSFORMS,
-    SAFE_MODELS_ONLY,
-    PROFILE,
-    INFERENCE_OUTPUT,
-    INFERENCE_ENSEMBLE,
-    ALLOWED,
-    SAFE,
-    CONSTRAINTS,
-    CODEARTIFACT,
-)
+
+def _optional_path(text: str) -> Path | None:
+    return Path(text) if text else None
+
+
+DEFAULT_PROGRAM = "inference.py"
+
+
+class Variables(Declared):
+    """The variables that `serve` reads, each declared once: name, values, default, help.
+
+    `Variables.timeout` is the variable, for a message that names it; `settings.timeout` is its value.
+    """
+
+    program = Variable(
+        "SAGEMAKER_PROGRAM",
+        Kind(_optional_text, "text"),
+        None,
+        "The user's handler file, in the code folder. One that is named must be there.",
+        default_text=f"{DEFAULT_PROGRAM}, where there is one",
+    )
+    submit_directory = Variable(
+        "SAGEMAKER_SUBMIT_DIRECTORY",
+        OPTIONAL_TEXT,
+        None,
+        "Where the handler's code is: a folder, a .tar.gz or an s3:// address of one.",
+        default_text="the model's code/, then /opt/ml/code",
+    )
+    serving_module = Variable(
+        "SAGEMAKER_SERVING_MODULE",
+        optional(Kind(_module_attribute, "package.module:attribute")),
+        None,
+        "A WSGI callable to serve in place of a handler, as package.module:attribute.",
+        aliases=("SAGEMAKER_SERVICE_MODULE",),
+        default_text="none",
+    )
+    host = Variable(
+        "SAGEMAKER_BIND_TO_HOST",
+        Kind(_address, "an IP address"),
+        "0.0.0.0",  # noqa: S104 - a container must be reached from outside
+        "The address to listen on; 127.0.0.1 on a laptop.",
+    )
+    port = Variable("SAGEMAKER_BIND_TO_PORT", whole_number(1, _LAST_PORT), 8080, "The port to listen on.")
+    safe_port_range = Variable(
+        "SAGEMAKER_SAFE_PORT_RANGE",
+        optional(Kind(_port_range, "FIRST-LAST, two ports from 1 to 65535")),
+        None,
+        "Ports that the platform leaves to the container. We take none of them; a handler's `ServingEnv` has "
+        "it.",
+    )
+    workers = Variable(
+        "SAGEMAKER_MODEL_SERVER_WORKERS",
+        whole_number(1, 1024),
+        Computed(cpu_count),
+        "How many worker processes predict.",
+        aliases=(
+            "MODEL_SERVER_WORKERS",
+            "SAGEMAKER_GUNICORN_WORKERS",
+            "SAGEMAKER_NUM_MODEL_WORKERS",
+            "SAGEMAKER_TS_MAX_WORKERS",
+            "MMS_DEFAULT_WORKERS_PER_MODEL",
+            "TS_DEFAULT_WORKERS_PER_MODEL",
+        ),
+        default_text="usable CPUs",
+    )
+    timeout = Variable(
+        "SAGEMAKER_MODEL_SERVER_TIMEOUT",
+        seconds(1, 86400),
+        60.0,
+        "How long one request may take, in seconds.",
+        aliases=(
+            "SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS",
+            "MODEL_SERVER_TIMEOUT",
+            "SAGEMAKER_GUNICORN_TIMEOUT_SECONDS",
+            "SAGEMAKER_NGINX_PROXY_READ_TIMEOUT_SECONDS",
+            "SAGEMAKER_TS_RESPONSE_TIMEOUT",
+            "TS_DEFAULT_RESPONSE_TIMEOUT",
+        ),
+    )
+    visible_devices = Variable(
+        "CUDA_VISIBLE_DEVICES",
+        OPTIONAL_TEXT,
+        None,
+        "Which GPUs there are, by number or UUID, as CUDA has it; empty or -1 for none.",
+        default_text="all",
+    )
+    in_flight_limit = Variable(
+        "SAGEMAKER_MODEL_SERVER_MAX_IN_FLIGHT",
+        optional(whole_number(1, 100000)),
+        None,
+        "How many requests may be served or wait at once; others get 503. No limit in a batch transform.",
+        default_text="128, and at least 2 for each worker",
+    )
+    job_queue_size = Variable(
+        "SAGEMAKER_MODEL_JOB_QUEUE_SIZE",
+        optional(whole_number(0, 100000)),
+        None,
+        "How many requests may wait for a worker, where the limit of those in flight is not set.",
+        aliases=("MMS_JOB_QUEUE_SIZE", "TS_JOB_QUEUE_SIZE"),
+        default_text="what that limit leaves",
+    )
+    retry = Variable(
+        "SAGEMAKER_MODEL_SERVER_RETRY",
+        BOOLEAN,
+        True,
+        "Run a request once more whose worker died with it; for handlers that must not, false.",
+    )
+    batch_max_size = Variable(
+        "SAGEMAKER_BATCH_MAX_SIZE",
+        optional(whole_number(1, 256)),
+        None,
+        "How many requests that wait at once may be predicted in one call; 1 turns it off. Set above 1 it "
+        "holds for any predict_fn.",
+        default_text="32 for scikit-learn's and XGBoost's models and a `batched` predict_fn, 1 otherwise",
+    )
+    max_requests = Variable(
+        "SAGEMAKER_MODEL_SERVER_MAX_REQUESTS",
+        optional(whole_number(1, 1_000_000_000)),
+        None,
+        "After about how many requests a worker is replaced by a fresh one, for handlers that leak memory.",
+        default_text="never",
+    )
+    max_memory_mb = Variable(
+        "SAGEMAKER_MODEL_SERVER_MAX_MEMORY_IN_MB",
+        optional(whole_number(1, 1 << 24)),
+        None,
+        "Above how much resident memory, that of the shared model included, a worker is replaced by a fresh "
+        "one after its answer, in MB; for handlers that leak memory.",
+        default_text="no limit",
+    )
+    use_nginx = Variable(
+        "SAGEMAKER_USE_NGINX", BOOLEAN, True, "Put nginx in front of the workers, where it is on PATH."
+    )
+    nginx_conf = Variable(
+        "SAGEMAKER_NGINX_CONF",
+        Kind(_optional_path, "text"),
+        None,
+        "A complete nginx.conf to use in place of ours.",
+        default_text="ours",
+    )
+    max_payload_mb = Variable(
+        "SAGEMAKER_MAX_PAYLOAD_IN_MB",
+        optional(whole_number(0, 2048)),
+        None,
+        "The largest request body in MB; 0 is no limit.",
+        default_text="25, and 6 in /execution-parameters",
+    )
+    max_content_length = Variable(
+        "MAX_CONTENT_LENGTH",
+        optional(whole_number(1, _MAX_BYTES)),
+        None,
+        "The largest request body in bytes, where the limit in MB is not set.",
+        aliases=("SAGEMAKER_MAX_REQUEST_SIZE", "MMS_MAX_REQUEST_SIZE", "TS_MAX_REQUEST_SIZE"),
+        default_text="that limit",
+    )
+    default_invocations_accept = Variable(
+        "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT",
+        OPTIONAL_TEXT,
+        None,
+        "The media type of answers to requests that accept anything.",
+        default_text="application/json; text/csv in the xgboost profile",
+    )
+    tls_certificate = Variable(
+        "SAGEMAKER_TLS_CERT",
+        OPTIONAL_TEXT,
+        None,
+        "The file of a certificate, with its chain, in PEM: the port then speaks TLS alone. Needs nginx.",
+        default_text="none",
+    )
+    tls_key = Variable(
+        "SAGEMAKER_TLS_KEY",
+        OPTIONAL_TEXT,
+        None,
+        "The file of the certificate's private key, in PEM, without a passphrase.",
+        default_text="none",
+    )
+    log_level = Variable(
+        "SAGEMAKER_CONTAINER_LOG_LEVEL",
+        LOG_LEVEL,
+        20,
+        "What is logged, by name or by number.",
+        aliases=("SAGEMAKER_GUNICORN_LOGLEVEL",),
+        default_text="INFO",
+    )
+    log_format = Variable(
+        "SAGEMAKER_LOG_FORMAT",
+        one_of("text", "json"),
+        "text",
+        "How our log is written: lines for people, or a JSON object a line.",
+    )
+    access_log = Variable(
+        "SAGEMAKER_ACCESS_LOG", BOOLEAN, False, "Log a line for each request but those of /ping and /metrics."
+    )
+    metrics = Variable("SAGEMAKER_METRICS", BOOLEAN, True, "Answer /metrics, in Prometheus' text form.")
+    stop_grace = Variable(
+        "SAGEMAKER_STOP_GRACE_SECONDS",
+        seconds(1, 3600),
+        25.0,
+        "How long a stop may take before what is left is killed.",
+    )
+    stop_delay = Variable(
+        "SAGEMAKER_STOP_DELAY_SECONDS",
+        seconds(0, 3600),
+        0.0,
+        "How long to go on serving, not ready, after the stop signal: time for a balancer to look away.",
+    )
+    reload_timeout = Variable(
+        "SAGEMAKER_RELOAD_TIMEOUT_SECONDS",
+        seconds(1, 86400),
+        600.0,
+        "How long a reload may load before it is given up, and what served before serves on.",
+    )
+    batch = Variable("SAGEMAKER_BATCH", BOOLEAN, False, "The platform runs a batch transform.")
+    batch_strategy = Variable(
+        "SAGEMAKER_BATCH_STRATEGY",
+        one_of("single_record", "multi_record"),
+        "multi_record",
+        "What /execution-parameters asks for: one record a request, or as many as fit.",
+    )
+    max_concurrent_transforms = Variable(
+        "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS",
+        optional(whole_number(1, 1000)),
+        None,
+        "What /execution-parameters says of concurrency.",
+        default_text="the number of workers",
+    )
+    safe_models_only = Variable(
+        "SAGEMAKER_SAFE_MODELS_ONLY",
+        BOOLEAN,
+        False,
+        "Refuse what runs code of its own: joblib and pickle files, and any handler.",
+    )
+    profile = Variable(
+        "SAGEMAKER_PROFILE",
+        one_of("none", "sklearn", "xgboost", "pytorch"),
+        "none",
+        "Whose formats the defaults read and write: ours, or a peer's container's to the byte.",
+    )
+    inference_output = Variable(
+        "SAGEMAKER_INFERENCE_OUTPUT",
+        OPTIONAL_TEXT,
+        None,
+        "What the xgboost profile answers, such as predicted_label,probabilities.",
+        default_text="the scores",
+    )
+    inference_ensemble = Variable(
+        "SAGEMAKER_INFERENCE_ENSEMBLE",
+        BOOLEAN,
+        True,
+        "Whether the xgboost profile asks every model in the model folder, or the first alone.",
+    )
+
+
+ALL: tuple[Variable[Any], ...] = (*Variables.declared().values(), ALLOWED, SAFE, CONSTRAINTS, CODEARTIFACT)

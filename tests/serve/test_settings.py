@@ -6,6 +6,7 @@ import pytest
 
 from mlberth.errors import ContractError
 from mlberth_serve.settings import Settings
+from mlberth_serve.variables import Variables
 
 FAULTY = {
     "SAGEMAKER_MODEL_SERVER_WORKERS": ["0", "-1", "abc", "1e9", "1000000000", "", "1.5"],
@@ -115,3 +116,14 @@ def test_queue_of_other_containers() -> None:
 def test_safe_port_range_is_read() -> None:
     """Two ports, the first not after the last."""
     assert Settings.from_environ({"SAGEMAKER_SAFE_PORT_RANGE": "9000 - 9100"}).safe_port_range == "9000-9100"
+
+
+def test_each_variable_is_declared_once_and_read_at_once() -> None:
+    """A class's attribute is the variable, an instance's its value, which nobody can change."""
+    declared = Variables.declared()
+    assert len({variable.name for variable in declared.values()}) == len(declared)
+    settings = Settings.from_environ({Variables.timeout.name: "7"})
+    assert (Variables.timeout.default, settings.timeout) == (60.0, 7.0)
+    assert vars(settings).keys() >= declared.keys()
+    with pytest.raises(AttributeError, match="timeout"):
+        settings.timeout = 8.0

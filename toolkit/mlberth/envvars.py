@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from mlberth._typing import Generic, TypeVar
+from mlberth._typing import TYPE_CHECKING, Any, Generic, TypeVar
 from mlberth.errors import ContractError, Fault
 from mlberth.masking import masked
+
+if TYPE_CHECKING:
+    from typing import overload
 
 T = TypeVar("T")
 Number = TypeVar("Number", int, float)
@@ -39,6 +42,13 @@ class Kind(Generic[T]):
         self.expected = expected
 
 
+class Computed(Generic[T]):
+    """A default that is worked out when it is needed, such as the number of CPUs."""
+
+    def __init__(self, compute: Callable[[], T]) -> None:
+        self.compute = compute
+
+
 class Variable(Generic[T]):
     """One variable of the public surface.
 
@@ -51,7 +61,7 @@ class Variable(Generic[T]):
         self,
         name: str,
         kind: Kind[T],
-        default: T,
+        default: T | Computed[T],
         help: str,  # noqa: A002 - as argparse calls it
         *,
         aliases: tuple[str, ...] = (),
@@ -63,6 +73,42 @@ class Variable(Generic[T]):
         self.help = help
         self.aliases = aliases
         self.default_text = default_text
+
+    if TYPE_CHECKING:  # `Variables.timeout` is the variable, `settings.timeout` its value (see Declared)
+
+        @overload
+        def __get__(self, instance: None, owner: object) -> Variable[T]: ...
+        @overload
+        def __get__(self, instance: object, owner: object) -> T: ...
+        def __get__(self, instance: object, owner: object) -> Variable[T] | T: ...
+
+    def worked_out_default(self) -> T:
+        """Return the default, worked out now if it is Computed."""
+        return self.default.compute() if isinstance(self.default, Computed) else self.default
+
+
+class Declared:
+    """Variables declared as attributes of a class, once each; an instance has their values instead.
+
+    They are read out of a mapping all at once, and cannot be changed afterwards.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        # An instance's own attributes hide those of its class.
+        self.__dict__.update({field: reader.get(variable) for field, variable in self.declared().items()})
+
+    def __setattr__(self, field: str, value: object) -> None:
+        raise AttributeError(f"{field} was read from a variable, and stays")
+
+    @classmethod
+    def declared(cls) -> dict[str, Variable[Any]]:
+        """Return the variables by the names of their attributes, in the order of their declaration."""
+        return {
+            field: variable
+            for owner in reversed(cls.__mro__)
+            for field, variable in vars(owner).items()
+            if isinstance(variable, Variable)
+        }
 
 
 def whole_number(minimum: int, maximum: int) -> Kind[int]:
@@ -150,7 +196,7 @@ class Reader:
         for name in (variable.name, *variable.aliases):
             if name in self._environ:
                 return self._parse(variable, name, self._environ[name])
-        return variable.default
+        return variable.worked_out_default()
 
     def add(self, fault: Fault) -> None:
         """Keep a fault that concerns several variables."""
@@ -168,4 +214,4 @@ class Reader:
             default = variable.default_text or f"the default ({variable.default})"
             action = f"Mend it, or unset it for {default}."
             self._faults.append(Fault(name, repr(masked(name, value)), variable.kind.expected, action))
-            return variable.default
+            return variable.worked_out_default()

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from mlberth.errors import ContractError, Fault
-from mlberth_serve import variables
 from mlberth_serve.app.body import read_body
 from mlberth_serve.app.compat_environment import publish
 from mlberth_serve.app.http_response import HTTPResponse, make_error_response, make_response
@@ -34,6 +33,7 @@ from mlberth_serve.settings import Settings
 from mlberth_serve.shared.metrics_recorder import ENVIRON_RECORDER, forget
 from mlberth_serve.shared.request_ids import ENVIRON_REQUEST_ID, request_id
 from mlberth_serve.usercode.user_code import failures_logged, find_program
+from mlberth_serve.variables import Variables
 
 if TYPE_CHECKING:
     import flask
@@ -232,5 +232,5 @@ def _default_accept(settings: Settings) -> str:
     except RequestError:
         found = repr(settings.default_accept)
         raise ContractError(
-            Fault(variables.DEFAULT_ACCEPT.name, found, "a media type such as text/csv")
+            Fault(Variables.default_invocations_accept.name, found, "a media type such as text/csv")
         ) from None

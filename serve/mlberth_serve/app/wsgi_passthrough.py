@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.test import Client
 
 from mlberth.errors import Fault, ModelLoadError
-from mlberth_serve import variables
 from mlberth_serve.app.body import hold_to_limit
 from mlberth_serve.app.compat_environment import publish
 from mlberth_serve.app.http_response import REQUEST_ID, make_error_response
@@ -24,6 +23,7 @@ from mlberth_serve.settings import Settings
 from mlberth_serve.shared.request_ids import request_id
 from mlberth_serve.usercode.serving_module import find_module, import_attribute
 from mlberth_serve.usercode.user_code import UserCodeError, failures_logged, find_cause
+from mlberth_serve.variables import Variables
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -66,7 +66,7 @@ class WsgiPassthrough:
                 self._sleep(_ASK_AGAIN)
         if status != 200:
             found = f"{status} as its answer to GET /ping"
-            where = f"{variables.SERVING_MODULE.name}={self._settings.serving_module}"
+            where = f"{Variables.serving_module.name}={self._settings.serving_module}"
             action = "503 says that it needs more time, and it is asked again."
             raise ModelLoadError(Fault(where, found, "200 once it can answer POST /invocations", action))
 

@@ -13,7 +13,7 @@ from mlberth.masking import masked
 from mlberth_serve.control.commands import gunicorn_argv, gunicorn_environment, gunicorn_settings
 from mlberth_serve.control.install_code import needs_preparation, preparation_argv, prepared_environment
 from mlberth_serve.control.nginx.config import STATIC_CONF, nginx_argv, render
-from mlberth_serve.control.supervisor import find_nginx
+from mlberth_serve.control.preflight import find_nginx
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared.run_directory import RunDirectory
 
@@ -27,8 +27,11 @@ def explain(environ: Mapping[str, str]) -> str:
     run = RunDirectory(Path("/tmp/mlberth-serve-XXXXXXXX"))  # noqa: S108 - a name to show; nothing is made
     folder = run.generation(1)
     nginx = find_nginx(settings, environ)
-    shown = dataclasses.asdict(settings)
-    shown |= {"layout": settings.layout._asdict(), "installs": settings.installs._asdict()}
+    shown = vars(settings) | {
+        "layout": settings.layout._asdict(),
+        "installs": settings.installs._asdict(),
+        "tls": dataclasses.asdict(settings.tls) if settings.tls else None,
+    }
     sections = [("Settings", _lines(shown))]
     if nginx:
         conf = settings.nginx_conf or STATIC_CONF

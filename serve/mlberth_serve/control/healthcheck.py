@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mlberth.envvars import Reader
-from mlberth_serve import variables
+from mlberth_serve.variables import Variables
 
 _FIRST_PROCESS = Path("/proc/1/cmdline")
 _SECONDS = 4.0
@@ -24,8 +24,8 @@ def health(environ: Mapping[str, str], first_process: Path = _FIRST_PROCESS) -> 
     if b"serve" not in [word.rpartition(b"/")[2] for word in words]:
         return True, "not serving"
     reader = Reader(environ)
-    host, port = reader.get(variables.HOST), reader.get(variables.PORT)
-    tls = bool(reader.get(variables.TLS_CERT))
+    host, port = reader.get(Variables.host), reader.get(Variables.port)
+    tls = bool(reader.get(Variables.tls_certificate))
     reader.check()
     return ping(_reachable(host), port, tls=tls)
 

@@ -16,12 +16,12 @@ from mlberth.code.sources import S3, fetch_code
 from mlberth.paths import is_file
 from mlberth.process.children import exit_code
 from mlberth.process.signals import SignalQueue
-from mlberth_serve import variables
 from mlberth_serve.control.python_command import python_command
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared import failure_report
 from mlberth_serve.shared.run_directory import GenerationDirectory
 from mlberth_serve.usercode.serving_module import find_code
+from mlberth_serve.variables import Variables
 
 
 def preparation_argv(folder: GenerationDirectory) -> list[str]:
@@ -61,7 +61,7 @@ def prepared_environment(
     environ: Mapping[str, str], settings: Settings, folder: GenerationDirectory
 ) -> dict[str, str]:
     """Return the environment for what runs the code: it names the folder that the code was put into."""
-    fetched = {variables.SUBMIT_DIRECTORY.name: str(folder.code)} if must_fetch(settings) else {}
+    fetched = {Variables.submit_directory.name: str(folder.code)} if must_fetch(settings) else {}
     return {**environ, **fetched}
 
 
@@ -72,7 +72,7 @@ def prepare(environ: Mapping[str, str], folder: GenerationDirectory) -> int:
         logs.configure(settings.log_level, form=settings.log_format)
         if must_fetch(settings):
             assert settings.submit_directory is not None
-            where = variables.SUBMIT_DIRECTORY.name
+            where = Variables.submit_directory.name
             fetch_code(settings.submit_directory, folder.code, environ, where=where)
         environ = prepared_environment(environ, settings, folder)
         folder_of_code = find_requirements(Settings.from_environ(environ))

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from mlberth.errors import MlberthError
 from mlberth.process.children import Child
-from mlberth_serve import variables
 from mlberth_serve.control.generation import Generation
 from mlberth_serve.shared.run_directory import RunDirectory, replace_link
+from mlberth_serve.variables import Variables
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class Reloader:
             self.serving = successor
             log.info("reloaded in %.2f s", self._clock() - self._next_began)
         elif self._clock() - self._next_began > self._limit:
-            name = variables.RELOAD_TIMEOUT.name
+            name = Variables.reload_timeout.name
             log.error("reload failed, what served before serves on: not loaded in %s=%g", name, self._limit)
             successor.kill()
             self._ending.append(successor)

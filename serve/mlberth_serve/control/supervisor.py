@@ -7,16 +7,13 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from importlib.util import find_spec
-from shutil import which
 
 from mlberth import logs
-from mlberth.errors import DependencyError, Fault, MlberthError
+from mlberth.errors import MlberthError
 from mlberth.process.children import Child, reap
 from mlberth.process.descendants import end_descendants
 from mlberth.process.kernel import adopt_orphans, use_batch_scheduling
 from mlberth.process.signals import STOP, SignalQueue
-from mlberth_serve import variables
 from mlberth_serve.control.commands import APPLICATION, IGNORED
 from mlberth_serve.control.generation import Generation, why_gone
 from mlberth_serve.control.install_code import needs_preparation
@@ -24,7 +21,7 @@ from mlberth_serve.control.metrics.exporter import Exporter
 from mlberth_serve.control.nginx import error_log
 from mlberth_serve.control.nginx.process import NginxProcess
 from mlberth_serve.control.nginx.tls import Certificate
-from mlberth_serve.control.port import check_port
+from mlberth_serve.control.preflight import check_installed, check_port, find_nginx
 from mlberth_serve.control.readiness import LOADING, READY, STOPPING, Readiness, assess
 from mlberth_serve.control.reload import Reloader
 from mlberth_serve.settings import Settings
@@ -38,10 +35,6 @@ _POLL = 0.5
 _GUNICORN_STOP_SECONDS = 2.0
 """What gunicorn needs of the grace when nginx has drained: no request is left then."""
 _POLITE_SECONDS = 1.0
-_WITHOUT_NGINX = (
-    "%s: gunicorn answers alone. That costs: no port before the model is loaded, /ping waits behind "
-    "predictions, and the model cannot be reloaded"
-)
 
 log = logging.getLogger(__name__)
 
@@ -76,32 +69,6 @@ def serve(
         finally:
             end_descendants([], signals, polite_seconds=0)  # none are left, unless a bug brought us here
             run.remove()
-
-
-def find_nginx(settings: Settings, environ: Mapping[str, str]) -> str | None:
-    """Return nginx's path; None, with a line in the log, where gunicorn is to answer by itself.
-
-    Raises DependencyError where it is missing, and TLS is asked for, which gunicorn alone must not ignore.
-    """
-    if not settings.use_nginx:
-        log.info(_WITHOUT_NGINX, f"{variables.USE_NGINX.name} is false")
-        return None
-    nginx = which("nginx", path=environ.get("PATH"))
-    if nginx is None:
-        if settings.tls:
-            raise DependencyError(Fault("nginx", "not on PATH", f"nginx, for {variables.TLS_CERT.name}"))
-        log.warning(_WITHOUT_NGINX, "nginx is not on PATH")
-    return nginx
-
-
-def check_installed(settings: Settings) -> None:
-    """Raise DependencyError where the packages that serve are not there."""
-    needed = ["flask", "gunicorn", "numpy", "orjson", *(["prometheus_client"] if settings.metrics else [])]
-    missing = [name for name in needed if find_spec(name) is None]
-    if missing:
-        found = f"no {', no '.join(missing)} for {sys.executable}"
-        action = 'Install them with: pip install "mlberth[serve]"'
-        raise DependencyError(Fault("serve", found, "the packages of the extra `serve`", action))
 
 
 class Supervisor:

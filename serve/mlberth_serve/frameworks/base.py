@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from mlberth.errors import Fault, ModelLoadError
-from mlberth_serve import variables
 from mlberth_serve.usercode.signatures import Function
+from mlberth_serve.variables import Variables
 
 
 class Framework(Protocol):
@@ -41,7 +41,7 @@ def refuse_model(path: Path, found: str, expected: str, action: str = "") -> NoR
 
 def refuse_unsafe(path: Path, expected: str) -> NoReturn:
     """Raise ModelLoadError for a file that can run code when it is loaded, where that is not allowed."""
-    found = f"a pickle, with {variables.SAFE_MODELS_ONLY.name}=true"
+    found = f"a pickle, with {Variables.safe_models_only.name}=true"
     raise ModelLoadError(Fault(path.name, found, expected))
 
 

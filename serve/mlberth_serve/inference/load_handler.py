@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlberth.errors import Fault, ModelLoadError
-from mlberth_serve import frameworks, variables
+from mlberth_serve import frameworks
 from mlberth_serve.handler.batched import batched, is_batched
 from mlberth_serve.handler.context import Context
 from mlberth_serve.inference.custom_service import find_service
@@ -17,6 +17,7 @@ from mlberth_serve.profiles import PROFILES
 from mlberth_serve.settings import Settings
 from mlberth_serve.usercode.signatures import SIGNATURES, BindingError, Function, bind
 from mlberth_serve.usercode.user_code import Program, UserCodeError, find_cause, find_program, import_program
+from mlberth_serve.variables import Variables
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def load_handler(settings: Settings, context: Context | None = None) -> Handler:
     program = find_program(settings)
     if settings.program and (not program or program.module_name != Path(settings.program).stem):
         log.warning(
-            "%s names %r, which is no handler; it is not used", variables.PROGRAM.name, settings.program
+            "%s names %r, which is no handler; it is not used", Variables.program.name, settings.program
         )
     functions = _bind_functions(program) if program else {}
     profile = PROFILES[settings.profile]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from mlberth.errors import ContractError, Fault
-from mlberth_serve import frameworks, variables
+from mlberth_serve import frameworks
 from mlberth_serve.codecs import CODECS, READERS, first_names, npy
 from mlberth_serve.codecs.base import Decoded
 from mlberth_serve.codecs.bulk import read_all, write_all
@@ -25,6 +25,7 @@ from mlberth_serve.inference.handler_errors import to_http_error
 from mlberth_serve.inference.load_handler import Handler
 from mlberth_serve.media_types import CSV, JSON, NPY, MediaType, concrete, negotiate
 from mlberth_serve.shared.metrics_recorder import DECODE, ENCODE, PREDICT
+from mlberth_serve.variables import Variables
 
 _TEXT_TYPES = frozenset({CSV, JSON})
 """What `input_fn` and `transform_fn` get as str; every other body is bytes (sagemaker-inference-toolkit)."""
@@ -51,7 +52,7 @@ class Pipeline:
         self._own_output = bool(handler.output_fn or handler.transform_fn)
         self._own_input = bool(handler.input_fn or handler.transform_fn)
         if default_accept not in CODECS and not self._own_output:
-            name = variables.DEFAULT_ACCEPT.name
+            name = Variables.default_invocations_accept.name
             raise ContractError(
                 Fault(name, repr(default_accept), f"one of {first_names(CODECS)}, or an output_fn")
             )

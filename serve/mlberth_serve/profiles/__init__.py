@@ -1,6 +1,6 @@
 """Profiles: a peer's answers, byte for byte, where they are not ours. SAGEMAKER_PROFILE selects one.
 
-To add one, write a module with a PROFILE and give it a line in PROFILES and in `variables.PROFILE`.
+To add one, write a module with a PROFILE and give it a line in PROFILES and in `Variables.profile`.
 """
 
 from __future__ import annotations

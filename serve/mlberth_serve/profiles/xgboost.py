@@ -6,7 +6,6 @@ import logging
 from typing import Any
 
 from mlberth.errors import ContractError, Fault
-from mlberth_serve import variables
 from mlberth_serve.errors import UnsupportedTypeError
 from mlberth_serve.handler.context import Context
 from mlberth_serve.media_types import CSV, DEFAULT_CONTENT_TYPE, MediaType, parse_content_type
@@ -17,6 +16,7 @@ from mlberth_serve.profiles.xgboost_input import READS, InputError, kind_of, rea
 from mlberth_serve.profiles.xgboost_output import ACCEPTS, VALID_KEYS, select, write_scores, write_selected
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared.metrics_recorder import DECODE, ENCODE, PREDICT
+from mlberth_serve.variables import Variables
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ class AcceptError(Exception):
 def _known_accept(accept: str) -> str:
     if accept not in ACCEPTS:
         raise ContractError(
-            Fault(variables.DEFAULT_ACCEPT.name, repr(accept), f"one of {', '.join(ACCEPTS)}")
+            Fault(Variables.default_invocations_accept.name, repr(accept), f"one of {', '.join(ACCEPTS)}")
         )
     return accept
 
@@ -119,7 +119,7 @@ def _known_accept(accept: str) -> str:
 def _selected_keys(settings: Settings, ensemble: Ensemble) -> list[str] | None:
     if settings.inference_output is None:
         return None
-    name = variables.INFERENCE_OUTPUT.name
+    name = Variables.inference_output.name
     if ensemble.objective not in VALID_KEYS:
         found = f"{settings.inference_output!r}, and a model of {ensemble.objective}"
         raise ContractError(Fault(name, found, f"a model of {', '.join(VALID_KEYS)}"))

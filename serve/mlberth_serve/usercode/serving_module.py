@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from mlberth.errors import ContractError, Fault
 from mlberth.paths import is_file
-from mlberth_serve import variables
 from mlberth_serve.settings import Settings
 from mlberth_serve.usercode.user_code import (
     Program,
@@ -20,6 +19,7 @@ from mlberth_serve.usercode.user_code import (
     find_program,
     forget,
 )
+from mlberth_serve.variables import Variables
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -80,4 +80,4 @@ def _split(settings: Settings) -> tuple[str, str]:
 
 
 def _fault(found: str) -> Fault:
-    return Fault(variables.SERVING_MODULE.name, found, "package.module:attribute of a WSGI callable")
+    return Fault(Variables.serving_module.name, found, "package.module:attribute of a WSGI callable")

@@ -17,9 +17,9 @@ from types import ModuleType, TracebackType
 from mlberth.compat import missing_packages_path
 from mlberth.errors import ContractError, Fault, ModelLoadError
 from mlberth.paths import is_folder
-from mlberth_serve import variables
 from mlberth_serve.settings import Settings
 from mlberth_serve.usercode.handler_file import is_handler
+from mlberth_serve.variables import DEFAULT_PROGRAM, Variables
 
 log = logging.getLogger(__name__)
 
@@ -79,12 +79,12 @@ def find_program(settings: Settings) -> Program | None:
     """
     folders = code_folders(settings)
     requested = "" if _names_no_handler(settings.program, folders) else settings.program
-    name = requested or variables.DEFAULT_PROGRAM
+    name = requested or DEFAULT_PROGRAM
     name = name if name.endswith(".py") else f"{name}.py"
     for folder in folders:
         if path := _file_below(folder, name):
             if settings.safe_models_only:
-                safe = variables.SAFE_MODELS_ONLY.name
+                safe = Variables.safe_models_only.name
                 raise ModelLoadError(
                     Fault(safe, f"true, and a handler {name!r}", "a model file without code")
                 )
@@ -92,7 +92,7 @@ def find_program(settings: Settings) -> Program | None:
     if settings.submit_directory or requested:
         found = f"no file {name!r} in {' or '.join(str(folder) for folder in folders)}"
         raise ContractError(
-            Fault(variables.PROGRAM.name, found, "the name of a Python file in the code folder")
+            Fault(Variables.program.name, found, "the name of a Python file in the code folder")
         )
     return None
 
@@ -125,7 +125,7 @@ def code_folders(settings: Settings) -> list[Path]:
     folder = Path(settings.submit_directory)
     if not is_folder(folder):
         found = repr(settings.submit_directory)
-        raise ContractError(Fault(variables.SUBMIT_DIRECTORY.name, found, "a folder that exists"))
+        raise ContractError(Fault(Variables.submit_directory.name, found, "a folder that exists"))
     return [folder]
 
 
@@ -135,7 +135,7 @@ def import_program(program: Program) -> ModuleType:
     name = program.module_name
     if name in sys.stdlib_module_names or name in sys.modules:
         found = f"{program.path.name}, the name of a module that is in use"
-        raise ContractError(Fault(variables.PROGRAM.name, found, "a name of its own, such as inference.py"))
+        raise ContractError(Fault(Variables.program.name, found, "a name of its own, such as inference.py"))
     add_to_path(program.path.parent, program.folder)
     importlib.invalidate_caches()
     spec = importlib.util.spec_from_file_location(name, program.path)

@@ -27,7 +27,6 @@ from gunicorn.util import import_app
 from mlberth import logs
 from mlberth.errors import Fault, ModelLoadError
 from mlberth.process.kernel import die_with_parent
-from mlberth_serve import variables
 from mlberth_serve.app.http_response import HTTPResponse
 from mlberth_serve.handler.context import HANDLER_LOGGER
 from mlberth_serve.handler.placement import worker_index
@@ -38,6 +37,7 @@ from mlberth_serve.shared.metrics_memory import PAGE_BYTES, MetricsMemory
 from mlberth_serve.shared.metrics_recorder import Recorder
 from mlberth_serve.shared.request_ids import describe_request
 from mlberth_serve.shared.run_directory import GenerationDirectory, replace_private
+from mlberth_serve.variables import Variables
 from mlberth_serve.worker.gunicorn_logger import LOGGER
 from mlberth_serve.worker.http.local_routes import serve_metrics, serve_ping
 from mlberth_serve.worker.http.static_documents import write_documents
@@ -322,6 +322,6 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
 def _cannot_start(found: str) -> ModelLoadError:
     action = (
         "The log has the signal or exit code of each. Where it is SIGKILL, memory has run out: "
-        f"set {variables.WORKERS.name} lower."
+        f"set {Variables.workers.name} lower."
     )
     return ModelLoadError(Fault("workers", found, "processes that load it and live on", action))

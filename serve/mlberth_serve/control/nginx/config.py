@@ -14,13 +14,13 @@ from pathlib import Path
 from mlberth.contract.resources import memory_limit
 from mlberth.errors import ContractError, Fault
 from mlberth.paths import is_file
-from mlberth_serve import variables
 from mlberth_serve.control.nginx.direct_responses import DIRECT_SNIPPETS
 from mlberth_serve.control.nginx.tls import TLS_SNIPPET, link_files
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared.access_log import access_snippets
 from mlberth_serve.shared.limits import MAX_KEPT_CONNECTIONS
 from mlberth_serve.shared.run_directory import RunDirectory, write_private
+from mlberth_serve.variables import Variables
 
 STATIC_CONF = Path(__file__).parents[2] / "nginx.conf"
 _CHECK_SECONDS = 30
@@ -102,7 +102,7 @@ def install_config(run: RunDirectory, settings: Settings, *, as_root: bool) -> N
     """Make the private folder what nginx is to find there; raises ContractError for a missing nginx.conf."""
     conf = settings.nginx_conf or STATIC_CONF
     if not is_file(conf):
-        raise ContractError(Fault(variables.NGINX_CONF.name, repr(str(conf)), "a file that exists"))
+        raise ContractError(Fault(Variables.nginx_conf.name, repr(str(conf)), "a file that exists"))
     run.nginx_conf.symlink_to(conf.resolve())
     if settings.tls:
         link_files(settings.tls, run.path)
@@ -122,4 +122,4 @@ def check_own_conf(argv: Sequence[str], run: RunDirectory, settings: Settings) -
         # It repeats what it has read, in whatever encoding.
         said = done.stderr.decode(errors="backslashreplace")
         found = " ".join(said.replace(str(run.nginx_conf), str(settings.nginx_conf)).split())
-        raise ContractError(Fault(variables.NGINX_CONF.name, found, "a file that passes `nginx -t`"))
+        raise ContractError(Fault(Variables.nginx_conf.name, found, "a file that passes `nginx -t`"))

@@ -9,8 +9,8 @@ import logging
 from pathlib import Path
 
 from mlberth.errors import ContractError, Fault
-from mlberth_serve import variables
 from mlberth_serve.settings import TlsFiles
+from mlberth_serve.variables import Variables
 
 _CERTIFICATE_LINK = "certificate.pem"
 _KEY_LINK = "key.pem"
@@ -57,7 +57,7 @@ class Certificate:
         except ContractError as error:
             log.error("the new certificate is not used, the one before is: %s", error)  # noqa: TRY400
             return False
-        log.info("%s: renewed", variables.TLS_CERT.name)
+        log.info("%s: renewed", Variables.tls_certificate.name)
         return True
 
     def _look(self) -> list[tuple[int, int, int]]:
@@ -76,7 +76,7 @@ def check(files: TlsFiles) -> None:
     """Raise ContractError where nginx could not serve with these files; never tells what is in them."""
     import ssl  # noqa: PLC0415 - most servers need none of it
 
-    for variable, path in ((variables.TLS_CERT, files.certificate), (variables.TLS_KEY, files.key)):
+    for variable, path in ((Variables.tls_certificate, files.certificate), (Variables.tls_key, files.key)):
         try:
             with path.open("rb"):
                 pass
@@ -87,17 +87,17 @@ def check(files: TlsFiles) -> None:
     try:
         context.load_verify_locations(files.certificate)
     except ssl.SSLError:
-        fault = Fault(variables.TLS_CERT.name, repr(str(files.certificate)), "certificates in PEM")
+        fault = Fault(Variables.tls_certificate.name, repr(str(files.certificate)), "certificates in PEM")
         raise ContractError(fault) from None
     try:
         context.load_cert_chain(files.certificate, files.key, password=_no_passphrase)
     except _PassphraseError:
         found = f"{str(files.key)!r}, which is encrypted"
-        raise ContractError(Fault(variables.TLS_KEY.name, found, "a key without a passphrase")) from None
+        raise ContractError(Fault(Variables.tls_key.name, found, "a key without a passphrase")) from None
     except ssl.SSLError as error:
         mismatch = error.reason == "KEY_VALUES_MISMATCH"
-        expected = f"the key of {variables.TLS_CERT.name}" if mismatch else "a private key in PEM"
-        raise ContractError(Fault(variables.TLS_KEY.name, repr(str(files.key)), expected)) from None
+        expected = f"the key of {Variables.tls_certificate.name}" if mismatch else "a private key in PEM"
+        raise ContractError(Fault(Variables.tls_key.name, repr(str(files.key)), expected)) from None
 
 
 class _PassphraseError(Exception):
