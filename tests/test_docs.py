@@ -37,3 +37,16 @@ def test_every_variable_in_prose_is_read() -> None:
         for name in re.findall(r"`(SAGEMAKER_[A-Z_]+)", page.read_text())
     }
     assert named - known == set()
+
+
+def test_architecture_names_files_that_are_there() -> None:
+    """Every file that the map names is in one of the roots, so that the map leads somewhere."""
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    named = set(re.findall(r"[a-z_/]+\.py\b|nginx\.conf", text))
+    packages = [ROOT, ROOT / "toolkit/mlberth", ROOT / "train/mlberth_train", ROOT / "serve/mlberth_serve"]
+    assert named
+    assert {name for name in named if not any((package / name).exists() for package in packages)} == {
+        "train.py",
+        "inference.py",
+    }
+    assert len(text.splitlines()) <= 120  # two pages

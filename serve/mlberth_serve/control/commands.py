@@ -1,17 +1,17 @@
-"""How gunicorn is started: its command, its settings and its environment."""
+"""The commands of our own children: gunicorn's, with its settings and environment, and Python's."""
 
 from __future__ import annotations
 
-import json
 import math
 import os
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlberth_serve.control.nginx.config import wants_access_log
-from mlberth_serve.control.python_command import python_command
 from mlberth_serve.settings import Settings
-from mlberth_serve.shared.run_directory import GenerationDirectory, write_private
+from mlberth_serve.shared.launch_spec import LaunchSpec
+from mlberth_serve.shared.run_directory import GenerationDirectory
 
 APPLICATION = "mlberth_serve.wsgi:application"
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -21,6 +21,18 @@ IGNORED = ("GUNICORN_CMD_ARGS", "GUNICORN_PID", "GUNICORN_FD", "WEB_CONCURRENCY"
 _KEPT_BYTES = 32 * 1024 * 1024
 _ALLOCATOR = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a folder in memory; gunicorn makes files of its own name there
+
+# The current folder is taken off the path: a user's `json.py` there would be imported in place of
+# Python's. (`python -P` does the same from 3.11 on.)
+_BOOT = (
+    "import sys; sys.path[:] = filter(None, sys.path); "
+    "from {module} import {function}; sys.exit({function}(sys.argv[1:]))"
+)
+
+
+def python_command(module: str, function: str, *arguments: str) -> list[str]:
+    """Return the command that exits with what `module.function(arguments)` returns."""
+    return [sys.executable, "-c", _BOOT.format(module=module, function=function), *arguments]
 
 
 def gunicorn_argv(folder: GenerationDirectory) -> list[str]:
@@ -66,7 +78,7 @@ def gunicorn_settings(
     }
 
 
-def write_command(
+def launch_spec(
     settings: Settings,
     folder: GenerationDirectory,
     *,
@@ -74,23 +86,19 @@ def write_command(
     heartbeats: int,
     metrics: int | None,
     application: str = APPLICATION,
-) -> None:
-    """Write down for gunicorn's master what it is to serve, and how.
-
-    `heartbeats` and `metrics` are the descriptors of the memory that it shares with the supervisor.
-    """
-    command = {
-        "application": application,
-        "behind_nginx": behind_nginx,
-        "heartbeats": heartbeats,
-        "metrics": metrics,
-        "log_level": settings.log_level,
-        "log_format": settings.log_format,
-        "access_log": wants_access_log(settings),
-        "max_memory": settings.max_memory_bytes,
-        "settings": gunicorn_settings(settings, folder, behind_nginx=behind_nginx),
-    }
-    write_private(folder.gunicorn, json.dumps(command, indent=2) + "\n")
+) -> LaunchSpec:
+    """Return what the arbiter is told; `heartbeats` and `metrics` are descriptors of shared memory."""
+    return LaunchSpec(
+        application=application,
+        behind_nginx=behind_nginx,
+        heartbeats=heartbeats,
+        metrics=metrics,
+        log_level=settings.log_level,
+        log_format=settings.log_format,
+        access_log=wants_access_log(settings),
+        max_memory=settings.max_memory_bytes,
+        gunicorn=gunicorn_settings(settings, folder, behind_nginx=behind_nginx),
+    )
 
 
 def gunicorn_environment(environ: Mapping[str, str]) -> dict[str, str]:

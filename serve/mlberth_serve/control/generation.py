@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from mlberth.errors import Fault, PlatformError
 from mlberth.process.children import Child, exit_code, signal_group, start
-from mlberth_serve.control.commands import gunicorn_argv, gunicorn_environment, write_command
+from mlberth_serve.control.commands import gunicorn_argv, gunicorn_environment, launch_spec
 from mlberth_serve.control.install_code import preparation_argv, prepared_environment
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared import failure_report
@@ -52,7 +52,7 @@ class Generation:
         self._heartbeats = Heartbeats.create(settings.workers)
         self._shared = [self._heartbeats.descriptor, *([board.descriptor] if board else [])]
         folder.path.mkdir(mode=0o700)
-        write_command(
+        spec = launch_spec(
             settings,
             folder,
             behind_nginx=behind_nginx,
@@ -60,6 +60,7 @@ class Generation:
             metrics=board.descriptor if board else None,
             application=application,
         )
+        spec.write(folder.launch_spec)
         prepared = prepared_environment(environ, settings, folder)
         self._stages = [Stage(GUNICORN, gunicorn_argv(folder), gunicorn_environment(prepared))]
         if preparing:

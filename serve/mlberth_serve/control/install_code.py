@@ -16,7 +16,7 @@ from mlberth.code.sources import S3, fetch_code
 from mlberth.paths import is_file
 from mlberth.process.children import exit_code
 from mlberth.process.signals import SignalQueue
-from mlberth_serve.control.python_command import python_command
+from mlberth_serve.control.commands import python_command
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared import failure_report
 from mlberth_serve.shared.run_directory import GenerationDirectory

@@ -97,9 +97,9 @@ class GenerationDirectory:
         return self.path.with_name(f"{self.path.name}.sock")
 
     @property
-    def gunicorn(self) -> Path:
-        """What gunicorn's master is told."""
-        return self.path / "gunicorn.json"
+    def launch_spec(self) -> Path:
+        """What gunicorn's arbiter is told."""
+        return self.path / "launch_spec.json"
 
     @property
     def code(self) -> Path:

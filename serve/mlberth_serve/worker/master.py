@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import json
 import logging
 import os
 import signal
@@ -33,6 +32,7 @@ from mlberth_serve.handler.placement import worker_index
 from mlberth_serve.shared import failure_report
 from mlberth_serve.shared.access_log import AccessLog
 from mlberth_serve.shared.heartbeat import Heartbeats
+from mlberth_serve.shared.launch_spec import LaunchSpec
 from mlberth_serve.shared.metrics_memory import PAGE_BYTES, MetricsMemory
 from mlberth_serve.shared.metrics_recorder import Recorder
 from mlberth_serve.shared.request_ids import describe_request
@@ -67,21 +67,19 @@ log = logging.getLogger(__name__)
 def main(argv: Sequence[str]) -> int:
     """Serve as the private folder says that is named first; returns the exit code."""
     folder = GenerationDirectory(Path(argv[0]))
-    command = json.loads(folder.gunicorn.read_text())
+    spec = LaunchSpec.read(folder.launch_spec)
     more = (LOGGER, HANDLER_LOGGER)
-    logs.configure(
-        command["log_level"], form=command["log_format"], more=more, fields=describe_request, droppable=True
-    )
+    logs.configure(spec.log_level, form=spec.log_format, more=more, fields=describe_request, droppable=True)
     application, began = None, time.monotonic()
     if LOAD_IN_WORKERS not in argv:
         try:
-            application = load(command["application"])
+            application = load(spec.application)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the supervisor must hear of it
             return failure_report.record(folder.failure, error).exit_code
         if reason := why_not_fork():
             log.info("%s after the model was loaded: each worker loads a model of its own", reason)
             os.execv(sys.executable, [*sys.orig_argv, LOAD_IN_WORKERS])  # noqa: S606 - ourselves, without a shell
-    GunicornApp(folder, command, application, time.monotonic() - began).run()
+    GunicornApp(folder, spec, application, time.monotonic() - began).run()
     return 0
 
 
@@ -173,15 +171,15 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
     def __init__(
         self,
         folder: GenerationDirectory,
-        command: Mapping[str, Any],
+        spec: LaunchSpec,
         application: Any | None,
         load_seconds: float,
     ) -> None:
         self._folder = folder
-        self._command = command
+        self._spec = spec
         self._application = application
         self._load_seconds = load_seconds
-        self._heartbeats = Heartbeats(command["heartbeats"])
+        self._heartbeats = Heartbeats(spec.heartbeats)
         self._failed_starts = 0
         self._has_served = False
         super().__init__()
@@ -194,7 +192,7 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
             "post_worker_init": self._warm_up,
             "child_exit": self._on_worker_exit,
         }
-        for name, value in (self._command["settings"] | hooks).items():
+        for name, value in (self._spec.gunicorn | hooks).items():
             self.cfg.set(name, value)
 
     def run(self) -> None:
@@ -208,12 +206,12 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
             self._application = self._load_in_worker()
             self._load_seconds = time.monotonic() - began
         let_stop_in()
-        behind_nginx, logged = self._command["behind_nginx"], self._command["access_log"]
+        behind_nginx, logged = self._spec.behind_nginx, self._spec.access_log
         observed = Instrumented(
             self._application,
             self._make_recorder(),
             behind_nginx=behind_nginx,
-            access_log=AccessLog(self._command["log_format"]) if logged and not behind_nginx else None,
+            access_log=AccessLog(self._spec.log_format) if logged and not behind_nginx else None,
             add_trace_header=logged and behind_nginx,
         )
         if hasattr(self._application, "respond"):
@@ -226,13 +224,13 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
 
     def _make_recorder(self) -> Recorder:
         """Return this worker's recorder; where nobody reads it, it writes into memory of its own."""
-        board = self._command["metrics"]
+        board = self._spec.metrics
         recorder = Recorder(bytearray(PAGE_BYTES) if board is None else MetricsMemory(board).take_page())
         recorder.begin_worker(self._load_seconds)
         return recorder
 
     def _load_in_worker(self) -> Any:
-        return self._run_before_requests(lambda: load(self._command["application"]))
+        return self._run_before_requests(lambda: load(self._spec.application))
 
     def _run_before_requests(self, step: Callable[[], Any]) -> Any:
         # There is no request to finish yet: a stop ends the worker at once, even inside C code.
@@ -270,7 +268,7 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
         if os.getppid() != worker.ppid:
             os._exit(1)
         worker_index.set(worker.slot)
-        worker.max_memory = self._command["max_memory"]
+        worker.max_memory = self._spec.max_memory
         with contextlib.suppress(OSError):
             _OOM_SCORE.write_text(_WORKERS_SCORE)
         # Load and warm-up may take longer than a request; the platform has a limit of its own for them.
@@ -280,7 +278,7 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
         """Run the handler's warm-up, before the worker's first sign of life says that it has loaded."""
         if warm_up := getattr(self._application, "warm_up", None):
             self._run_before_requests(warm_up)
-        if self._command["behind_nginx"] and (documents := getattr(self._application, "documents", None)):
+        if self._spec.behind_nginx and (documents := getattr(self._application, "documents", None)):
             made = self._run_before_requests(documents)
             write_documents(self._folder.documents, made)
 

@@ -123,7 +123,7 @@ def test_private_folder_is_private(server: Server) -> None:
     assert folder.stat().st_mode & 0o777 == 0o700
     assert (folder / "gunicorn.sock").stat().st_mode & 0o077 == 0
     assert (folder / "1").stat().st_mode & 0o777 == 0o700
-    assert (folder / "1/gunicorn.json").stat().st_mode & 0o077 == 0
+    assert (folder / "1/launch_spec.json").stat().st_mode & 0o077 == 0
 
 
 def test_two_workers_listen_nowhere_else(server: Server) -> None:
