@@ -32,7 +32,8 @@ from mlberth_serve.profiles import PROFILES
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared.metrics_recorder import ENVIRON_RECORDER, forget
 from mlberth_serve.shared.request_ids import ENVIRON_REQUEST_ID, request_id
-from mlberth_serve.usercode.user_code import failures_logged, find_program
+from mlberth_serve.usercode.load_errors import failures_logged
+from mlberth_serve.usercode.locate import find_program
 from mlberth_serve.variables import Variables
 
 if TYPE_CHECKING:

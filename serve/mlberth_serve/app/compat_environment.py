@@ -8,7 +8,7 @@ from typing import Any
 from mlberth.compat import server
 from mlberth.contract.resources import cpu_count
 from mlberth_serve.settings import MB, Settings
-from mlberth_serve.usercode.user_code import Program
+from mlberth_serve.usercode.locate import Program
 
 
 def publish(settings: Settings, program: Program | None) -> None:

@@ -21,8 +21,9 @@ from mlberth_serve.app.http_response import REQUEST_ID, make_error_response
 from mlberth_serve.errors import InternalError, RequestError
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared.request_ids import request_id
-from mlberth_serve.usercode.serving_module import find_module, import_attribute
-from mlberth_serve.usercode.user_code import UserCodeError, failures_logged, find_cause
+from mlberth_serve.usercode.importing import import_attribute
+from mlberth_serve.usercode.load_errors import UserCodeError, failures_logged, find_cause
+from mlberth_serve.usercode.locate import find_module
 from mlberth_serve.variables import Variables
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from mlberth_serve.control.commands import python_command
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared import failure_report
 from mlberth_serve.shared.run_directory import GenerationDirectory
-from mlberth_serve.usercode.serving_module import find_code
+from mlberth_serve.usercode.locate import find_code
 from mlberth_serve.variables import Variables
 
 

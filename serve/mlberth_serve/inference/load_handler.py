@@ -15,8 +15,10 @@ from mlberth_serve.handler.context import Context
 from mlberth_serve.inference.custom_service import find_service
 from mlberth_serve.profiles import PROFILES
 from mlberth_serve.settings import Settings
+from mlberth_serve.usercode.importing import import_program
+from mlberth_serve.usercode.load_errors import UserCodeError, find_cause
+from mlberth_serve.usercode.locate import Program, find_program
 from mlberth_serve.usercode.signatures import SIGNATURES, BindingError, Function, bind
-from mlberth_serve.usercode.user_code import Program, UserCodeError, find_cause, find_program, import_program
 from mlberth_serve.variables import Variables
 
 log = logging.getLogger(__name__)

@@ -15,8 +15,8 @@ from mlberth_serve.handler.context import Context
 from mlberth_serve.handler.predictor import Predictor
 from mlberth_serve.inference.load_handler import Handler, call
 from mlberth_serve.media_types import MediaType
+from mlberth_serve.usercode.load_errors import UserCodeError, find_cause
 from mlberth_serve.usercode.sample_payloads import SUFFIXES, find_samples
-from mlberth_serve.usercode.user_code import UserCodeError, find_cause
 
 _EXPECTED = "a body that can be predicted for"
 _SHOWN = 500

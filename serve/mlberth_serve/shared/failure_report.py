@@ -10,7 +10,7 @@ from pathlib import Path
 from mlberth.errors import MlberthError, PlatformError
 from mlberth.masking import masked_text
 from mlberth_serve.shared.run_directory import write_private
-from mlberth_serve.usercode.user_code import UserCodeError
+from mlberth_serve.usercode.load_errors import UserCodeError
 
 
 @dataclass(frozen=True)

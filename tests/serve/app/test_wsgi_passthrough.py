@@ -18,7 +18,7 @@ from werkzeug.test import Client
 from mlberth.errors import ContractError, ModelLoadError
 from mlberth_serve.app.wsgi_passthrough import WsgiPassthrough
 from mlberth_serve.settings import Settings
-from mlberth_serve.usercode.user_code import UserCodeError
+from mlberth_serve.usercode.load_errors import UserCodeError
 
 APPLICATION = "mlberth_serve.wsgi:application"
 MakeGuest = Callable[..., WsgiPassthrough]

@@ -15,7 +15,7 @@ from mlberth_serve.app.application import Application
 from mlberth_serve.app.wsgi_passthrough import WsgiPassthrough
 from mlberth_serve.codecs import recordio
 from mlberth_serve.settings import Settings
-from mlberth_serve.usercode.user_code import UserCodeError
+from mlberth_serve.usercode.load_errors import UserCodeError
 
 XGBOOST_HANDLER = """
 from sagemaker_xgboost_container import encoder

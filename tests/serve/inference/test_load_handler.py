@@ -12,7 +12,7 @@ import pytest
 from mlberth.errors import ContractError, ModelLoadError
 from mlberth_serve.inference.load_handler import Handler, load_handler
 from mlberth_serve.settings import Settings
-from mlberth_serve.usercode.user_code import UserCodeError
+from mlberth_serve.usercode.load_errors import UserCodeError
 
 PROJECTS = Path(__file__).parent.parent.parent / "projects"
 

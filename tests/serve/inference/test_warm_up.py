@@ -16,8 +16,8 @@ from werkzeug.test import Client
 
 from mlberth.errors import ModelLoadError
 from mlberth_serve.codecs import READERS
+from mlberth_serve.usercode.load_errors import UserCodeError
 from mlberth_serve.usercode.sample_payloads import SUFFIXES
-from mlberth_serve.usercode.user_code import UserCodeError
 
 APPLICATION = "mlberth_serve.wsgi:application"
 HOOKS = """

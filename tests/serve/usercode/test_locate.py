@@ -9,8 +9,7 @@ import pytest
 from mlberth.errors import ModelLoadError
 from mlberth_serve.inference.load_handler import load_handler
 from mlberth_serve.settings import Settings
-from mlberth_serve.usercode.handler_file import is_handler
-from mlberth_serve.usercode.user_code import find_program
+from mlberth_serve.usercode.locate import find_program, is_handler
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,85 @@
+"""The user's code, imported afresh on every load."""
+
+from __future__ import annotations
+
+import importlib.util
+import site
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from mlberth.compat import missing_packages_path
+from mlberth.errors import ContractError, Fault
+from mlberth_serve.settings import Settings
+from mlberth_serve.usercode.load_errors import UserCodeError, find_cause
+from mlberth_serve.usercode.locate import Program, find_module, serving_module_fault, split_name
+from mlberth_serve.variables import Variables
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+
+_OURS = frozenset({"mlberth", "mlberth_serve"})
+
+
+def import_program(program: Program) -> ModuleType:
+    """Import the user's program afresh; raises UserCodeError for whatever it raises."""
+    forget(program)
+    name = program.module_name
+    if name in sys.stdlib_module_names or name in sys.modules:
+        found = f"{program.path.name}, the name of a module that is in use"
+        raise ContractError(Fault(Variables.program.name, found, "a name of its own, such as inference.py"))
+    add_to_path(program.path.parent, program.folder)
+    importlib.invalidate_caches()
+    spec = importlib.util.spec_from_file_location(name, program.path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise UserCodeError(find_cause(error, program, "import")) from error
+    return module
+
+
+def import_attribute(settings: Settings) -> WSGIApplication:
+    """Import the module afresh and return its attribute; raises UserCodeError or ContractError."""
+    program = find_module(settings)
+    name, attribute = split_name(settings)
+    forget(program)
+    add_to_path(program.folder)
+    importlib.invalidate_caches()
+    try:
+        module = importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        raise UserCodeError(find_cause(error, program, "import")) from error
+    found: WSGIApplication | None = getattr(module, attribute, None)
+    if not callable(found):
+        raise ContractError(serving_module_fault(f"nothing to call by the name {attribute!r} in {name}"))
+    return found
+
+
+def forget(program: Program) -> None:
+    """Drop what an earlier load imported from the code folder, so that every load reads the files."""
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and name.partition(".")[0] not in _OURS and program.owns(file):
+            del sys.modules[name]
+
+
+def add_to_path(*folders: Path) -> None:
+    """Put folders of the user's code between the standard library and installed packages.
+
+    Before installed packages, as when Python runs a script: the user's `utils.py` wins over some
+    package's. After the standard library, unlike there: a `json.py` or `code.py` beside the program
+    would otherwise be what our own libraries get when they import theirs. Last come our stand-ins for
+    packages that handlers written for other servers import.
+    """
+    packages = {*site.getsitepackages(), site.getusersitepackages()}
+    index = next((index for index, entry in enumerate(sys.path) if entry in packages), len(sys.path))
+    names = dict.fromkeys(str(folder) for folder in folders)
+    sys.path[index:index] = [name for name in names if name not in sys.path]
+    sys.path += missing_packages_path()

@@ -1,0 +1,184 @@
+"""The user's code, found without running it: the handler file, the serving module, and their folders.
+
+SAGEMAKER_PROGRAM names the program of both `train` and `serve`, and an image that does both has it set to its
+training program. To import that would be to train: a file with none of the contract's functions is no handler.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlberth.errors import ContractError, Fault, ModelLoadError
+from mlberth.paths import is_file, is_folder
+from mlberth_serve.settings import Settings
+from mlberth_serve.usercode.signatures import SIGNATURES
+from mlberth_serve.variables import DEFAULT_PROGRAM, Variables
+
+_PACKAGES = frozenset({"site-packages", "dist-packages"})
+
+
+_ENTRY = "handle"
+
+
+_SERVICES = frozenset({"BaseHandler", "DefaultHandlerService"})
+"""Classes that have the method for those that build on them: TorchServe's, sagemaker-inference-toolkit's."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """The user's handler file in its code folder."""
+
+    folder: Path
+    path: Path
+
+    def owns(self, file: str) -> bool:
+        """Tell whether a source file is the user's; a `.venv` in the code folder is not."""
+        path = Path(file)
+        return path.is_relative_to(self.folder) and _PACKAGES.isdisjoint(path.parts)
+
+    @property
+    def module_name(self) -> str:
+        """The name that the module has for itself and in sys.modules."""
+        return self.path.stem
+
+
+def find_program(settings: Settings) -> Program | None:
+    """Return the user's program, or None where there is none and none was asked for.
+
+    A program that is no handler counts as not named. Raises ContractError
+    when a program that a variable names is missing, or outside the code folder.
+    """
+    folders = code_folders(settings)
+    requested = "" if _names_no_handler(settings.program, folders) else settings.program
+    name = requested or DEFAULT_PROGRAM
+    name = name if name.endswith(".py") else f"{name}.py"
+    for folder in folders:
+        if path := _file_below(folder, name):
+            if settings.safe_models_only:
+                safe = Variables.safe_models_only.name
+                raise ModelLoadError(
+                    Fault(safe, f"true, and a handler {name!r}", "a model file without code")
+                )
+            return Program(folder.absolute(), path)
+    if settings.submit_directory or requested:
+        found = f"no file {name!r} in {' or '.join(str(folder) for folder in folders)}"
+        raise ContractError(
+            Fault(Variables.program.name, found, "the name of a Python file in the code folder")
+        )
+    return None
+
+
+def code_folders(settings: Settings) -> list[Path]:
+    """Return where the user's code may be, the first choice first.
+
+    SAGEMAKER_SUBMIT_DIRECTORY is looked into alone; without it the model's `code/`, then
+    `/opt/ml/code`. Raises ContractError for a folder that is named and missing.
+    """
+    if not settings.submit_directory:
+        return [settings.layout.model / "code", settings.layout.code]
+    folder = Path(settings.submit_directory)
+    if not is_folder(folder):
+        found = repr(settings.submit_directory)
+        raise ContractError(Fault(Variables.submit_directory.name, found, "a folder that exists"))
+    return [folder]
+
+
+def find_code(settings: Settings) -> Program | None:
+    """Return the user's program or serving module, None where there is none in a code folder."""
+    return _find_serving_module(settings) if settings.serving_module else find_program(settings)
+
+
+def find_module(settings: Settings) -> Program:
+    """Return the serving module's file, in the code folder or else installed; raises ContractError."""
+    found = _find_serving_module(settings)
+    if found:
+        return found
+    name = split_name(settings)[0]
+    try:
+        spec = importlib.util.find_spec(name)
+    except ModuleNotFoundError:
+        spec = None
+    if spec is None or spec.origin is None:
+        folders = " or ".join(str(folder) for folder in code_folders(settings))
+        raise ContractError(serving_module_fault(f"no module {name!r} in {folders}, and none installed"))
+    return Program(Path(spec.origin).parent, Path(spec.origin))
+
+
+def split_name(settings: Settings) -> tuple[str, str]:
+    """Return the module's name and the attribute's."""
+    assert settings.serving_module is not None
+    name, _, attribute = settings.serving_module.partition(":")
+    return name, attribute
+
+
+def serving_module_fault(found: str) -> Fault:
+    """Return a fault of SAGEMAKER_SERVING_MODULE."""
+    return Fault(Variables.serving_module.name, found, "package.module:attribute of a WSGI callable")
+
+
+def is_handler(path: Path) -> bool:
+    """Tell whether a Python file has one of the contract's functions, or may have one by `import *`.
+
+    A model server's custom service counts too: a function `handle`, or a class with such a method.
+
+    A file that cannot be read or parsed counts as one: its import will say what is wrong with it.
+    """
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return True
+    return any(name in SIGNATURES or name in {"*", _ENTRY} for name in _bound_names(tree.body))
+
+
+def _find_serving_module(settings: Settings) -> Program | None:
+    parts = split_name(settings)[0].split(".")
+    for folder in code_folders(settings):
+        path = folder.absolute().joinpath(*parts)
+        for file in (path.with_name(f"{path.name}.py"), path / "__init__.py"):
+            if is_file(file):
+                return Program(folder.absolute(), file)
+    return None
+
+
+def _names_no_handler(name: str | None, folders: list[Path]) -> bool:
+    """Tell whether the first file of a program's name is no handler."""
+    path = next((path for folder in folders if (path := _file_below(folder, name or ""))), None)
+    return path is not None and (path.suffix != ".py" or not is_handler(path))
+
+
+def _file_below(folder: Path, name: str) -> Path | None:
+    path = Path(os.path.normpath(folder.absolute() / name))
+    try:
+        return path if path.is_relative_to(folder.absolute()) and path.is_file() else None
+    except PermissionError as error:  # not to be served as if it held no code
+        expected = "a folder that can be looked into"
+        raise ModelLoadError(Fault(str(folder), str(error.strerror), expected)) from error
+    except (OSError, ValueError):  # no name that a file can have
+        return None
+
+
+def _bound_names(statements: list[ast.stmt]) -> Iterator[str]:
+    """Yield the names that statements bind in their module, whatever condition they stand under."""
+    for statement in statements:
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield statement.name
+        elif isinstance(statement, ast.ClassDef):
+            yield statement.name
+            methods = [node.name for node in statement.body if isinstance(node, ast.FunctionDef)]
+            bases = [ast.unparse(base).rpartition(".")[2] for base in statement.bases]
+            if _ENTRY in methods or not _SERVICES.isdisjoint(bases):
+                yield _ENTRY
+        elif isinstance(statement, ast.Import | ast.ImportFrom):
+            yield from (alias.asname or alias.name for alias in statement.names)
+        else:
+            for node in ast.iter_child_nodes(statement):
+                if isinstance(node, ast.stmt):
+                    yield from _bound_names([node])
+                else:
+                    yield from (part.id for part in ast.walk(node) if isinstance(part, ast.Name))
+                    yield from _bound_names([part for part in ast.walk(node) if isinstance(part, ast.stmt)])
