@@ -1,7 +1,7 @@
 """The user's code, found without running it: the handler file, the serving module, and their folders.
 
 SAGEMAKER_PROGRAM names the program of both `train` and `serve`, and an image that does both has it set to its
-training program. To import that would be to train: a file with none of the contract's functions is no handler.
+training program. To import that would be to train: a file without the contract's functions is no handler.
 """
 
 from __future__ import annotations
@@ -20,11 +20,7 @@ from mlberth_serve.usercode.signatures import SIGNATURES
 from mlberth_serve.variables import DEFAULT_PROGRAM, Variables
 
 _PACKAGES = frozenset({"site-packages", "dist-packages"})
-
-
 _ENTRY = "handle"
-
-
 _SERVICES = frozenset({"BaseHandler", "DefaultHandlerService"})
 """Classes that have the method for those that build on them: TorchServe's, sagemaker-inference-toolkit's."""
 
