@@ -5,24 +5,19 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Mapping
-from pathlib import Path
 
 from mlberth.envvars import Reader
 from mlberth_serve.variables import Variables
 
-_FIRST_PROCESS = Path("/proc/1/cmdline")
 _SECONDS = 4.0
 _LONGEST_ANSWER = 64 * 1024
 
 
-def health(environ: Mapping[str, str], first_process: Path = _FIRST_PROCESS) -> tuple[bool, str]:
+def health(environ: Mapping[str, str]) -> tuple[bool, str]:
     """Ask the server of this container whether it is ready; returns that, and what it said.
 
-    A container that does something else than serve, such as training, is healthy as long as it runs.
+    If nobody serves, that is not ready: nobody but who started the container knows whether it should.
     """
-    words = first_process.read_bytes().split(b"\0")
-    if b"serve" not in [word.rpartition(b"/")[2] for word in words]:
-        return True, "not serving"
     reader = Reader(environ)
     host, port = reader.get(Variables.host), reader.get(Variables.port)
     tls = bool(reader.get(Variables.tls_certificate))
@@ -38,6 +33,8 @@ def ping(host: str, port: int, timeout: float = _SECONDS, *, tls: bool = False) 
             answer = bytearray()
             while (part := connection.recv(4096)) and len(answer) < _LONGEST_ANSWER:
                 answer += part
+    except ConnectionRefusedError:
+        return False, f"nobody serves on {host}:{port}: the connection was refused"
     except OSError as error:
         return False, f"no answer at {host}:{port}: {error}"
     head, _, body = bytes(answer).partition(b"\r\n\r\n")
