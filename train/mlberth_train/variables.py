@@ -52,6 +52,13 @@ S3_OUTPUT = Variable(
     "`aws`), unless that folder is there before; wins over the hyperparameter of the same name.",
     default_text="nowhere",
 )
+LAUNCHER = Variable(
+    "SAGEMAKER_LAUNCHER",
+    one_of("plain"),
+    "plain",
+    "What starts the program's processes: `plain` is one process on each host. A job whose hyperparameters "
+    "ask for another (sagemaker_mpi_enabled and the like) is refused.",
+)
 SPECIFICATION = Variable(
     "SAGEMAKER_TRAINING_SPECIFICATION",
     OPTIONAL_TEXT,
@@ -79,6 +86,7 @@ ALL: tuple[Variable[Any], ...] = (
     TRAINING_MODULE,
     SUBMIT_DIRECTORY,
     ARGS_PROTOCOL,
+    LAUNCHER,
     SPECIFICATION,
     STOP_GRACE,
     S3_OUTPUT,

@@ -80,7 +80,7 @@ def test_command_fails_with_the_reason_if_nobody_serves() -> None:
     """Exit code 1, whatever the first process of the machine or container is."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
-    argv = [Path(sys.executable).with_name("mlberth"), "health"]
+    argv = [str(Path(sys.executable).with_name("mlberth")), "health"]
     environ = {"PATH": "/usr/bin:/bin", "SAGEMAKER_BIND_TO_PORT": port}
     done = subprocess.run(argv, env=environ, capture_output=True, text=True, check=False, timeout=30)
     assert done.returncode == 1

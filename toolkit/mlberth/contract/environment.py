@@ -44,7 +44,7 @@ TRAINING_MODULE = Variable(
 )
 
 # A job is distributed when one of these framework hyperparameters is on (sagemaker-training-toolkit).
-_DISTRIBUTION_SWITCHES = (
+DISTRIBUTION_SWITCHES = (
     "sagemaker_mpi_enabled",
     "sagemaker_parameter_server_enabled",
     "sagemaker_distributed_dataparallel_enabled",
@@ -137,7 +137,7 @@ class Environment(NamedTuple):
         named = self.parameters.framework.get("sagemaker_distribution_instance_groups")
         if isinstance(named, list):
             return named
-        switched_on = any(self.parameters.framework.get(name) for name in _DISTRIBUTION_SWITCHES)
+        switched_on = any(self.parameters.framework.get(name) for name in DISTRIBUTION_SWITCHES)
         return [self.hosts.group] if switched_on else []
 
     @property

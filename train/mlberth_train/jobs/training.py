@@ -20,6 +20,7 @@ from mlberth_train import variables
 from mlberth_train.jobs.runner import Job, Reports, Runner
 from mlberth_train.launch.child_environment import child_environ, too_large
 from mlberth_train.launch.entry_point import find_program, hook_command, program_command
+from mlberth_train.launch.launchers import check_launcher
 from mlberth_train.log import WARNING, Log
 from mlberth_train.report.identity import ReportContext
 from mlberth_train.settings import Settings, open_log
@@ -52,6 +53,7 @@ class Training(NamedTuple):
             s3_output=reader.get(variables.S3_OUTPUT)
             or environment.parameters.platform.get(variables.S3_OUTPUT.name.lower()),
         )
+        reader.get(variables.LAUNCHER)  # for its faults: there is only one
         reader.check()
         return training
 
@@ -114,6 +116,7 @@ def _fetch(training: Training, environ: Mapping[str, str], log: Log) -> None:
 
 def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job:
     """Return what to run, from the code that is there; changes nothing."""
+    check_launcher(training.environment)
     environment = resolved(training)
     code = environment.layout.code
     if environment.module:
