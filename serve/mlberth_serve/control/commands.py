@@ -36,8 +36,8 @@ def python_command(module: str, function: str, *arguments: str) -> list[str]:
 
 
 def gunicorn_argv(folder: GenerationDirectory) -> list[str]:
-    """Return the command that runs gunicorn's master."""
-    return python_command("mlberth_serve.worker.master", "main", str(folder.path))
+    """Return the command that runs gunicorn's arbiter."""
+    return python_command("mlberth_serve.worker.gunicorn_app", "main", str(folder.path))
 
 
 def gunicorn_settings(

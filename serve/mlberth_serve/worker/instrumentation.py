@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from mlberth_serve.app.http_response import HTTPResponse
 from mlberth_serve.shared.access_log import TRACE_HEADER, AccessLog
@@ -18,6 +18,21 @@ ENVIRON_QUEUED = "HTTP_X_REQUEST_START"
 """When nginx had read the request: `t=` and seconds since the epoch."""
 _LONGEST_QUEUE = 86400.0
 """The longest time that a request may take, in seconds."""
+
+
+@runtime_checkable
+class Dispatcher(Protocol):
+    """What answers predictions without WSGI around them: `app.application.Application`, instrumented here."""
+
+    @property
+    def max_batch_size(self) -> int:
+        """How many requests `respond_batch` may be given; with 1 it is never called."""
+
+    def respond(self, environ: WSGIEnvironment) -> HTTPResponse:
+        """Answer one prediction."""
+
+    def respond_batch(self, environs: Sequence[WSGIEnvironment]) -> list[HTTPResponse]:
+        """Answer several predictions together."""
 
 
 class Instrumented:
@@ -66,6 +81,11 @@ class Instrumented:
             return body
         # `status` is read at the end: an application may not call `start` before its body is asked for.
         return _Stream(body, lambda size: self._end(environ, status, began, (size,)))
+
+    @property
+    def max_batch_size(self) -> int:
+        """How many requests the application answers together."""
+        return int(self._application.max_batch_size)
 
     def respond(self, environ: WSGIEnvironment) -> HTTPResponse:
         """Answer one prediction, by the shorter way that the application has for it."""

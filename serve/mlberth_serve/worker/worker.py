@@ -37,6 +37,7 @@ from mlberth_serve.worker.batch_sizing import AdaptiveBatchSize
 from mlberth_serve.worker.http.connection import MAX_BATCHED_BYTES, Connection
 from mlberth_serve.worker.http.response_writer import GoneError, Reply, refusal, send_refusal, send_response
 from mlberth_serve.worker.http.wsgi_environ import FastEnviron, FastRequest
+from mlberth_serve.worker.instrumentation import Dispatcher
 from mlberth_serve.worker.keepalive import ConnectionPool
 from mlberth_serve.worker.revocation import ConnectionRevoker
 
@@ -88,9 +89,11 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         self._max = min(_MAX_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
         self._keeps = bool(self.cfg.keepalive)
         self._queue = select.poll()
-        self._environ = FastEnviron(self.cfg, whole=self.app.respond is not None)
-        self._may_batch = self.app.max_batch_size > 1
-        self._batch_size = AdaptiveBatchSize(self.app.max_batch_size)
+        self._predictions: Dispatcher | None = self.app.predictions
+        self._environ = FastEnviron(self.cfg, whole=self._predictions is not None)
+        max_batch_size = self._predictions.max_batch_size if self._predictions else 1
+        self._may_batch = max_batch_size > 1
+        self._batch_size = AdaptiveBatchSize(max_batch_size)
         listeners = {listener.fileno(): listener for listener in self.sockets}
         with select.epoll() as poll:
             self._pool = ConnectionPool(poll, self.duplicates if self._behind_nginx else None)
@@ -196,8 +199,9 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         self.notify()
         self._begin_work(present)
         try:
+            assert self._predictions is not None
             environs = [self._make_environ(connection) for connection in present]
-            responses = self.app.respond_batch(environs)
+            responses = self._predictions.respond_batch(environs)
         except Exception as error:  # noqa: BLE001 - of ours: what the handler raises is an answer
             for connection in present:
                 self.handle_error(None, connection.socket, connection.address, error)
@@ -335,14 +339,14 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
     def _serve_fast(self, connection: Connection) -> bool:
         """Answer a prediction that nginx has sent, with as little around it as can be."""
         environ = self._make_environ(connection)
-        if self.app.respond is None:
+        if self._predictions is None:
             request = FastRequest(connection.socket)
             reply = Reply(request, connection.socket, self.cfg, lambda: self._may_keep(connection))
             environ["wsgi.early_hints"] = request.early_hints(reply)
             self._write(reply, environ)
             return not reply.should_close()
         began = time.monotonic()
-        response = self.app.respond(environ)
+        response = self._predictions.respond(environ)
         if self._may_batch and int(environ.get("CONTENT_LENGTH", 0)) <= MAX_BATCHED_BYTES:
             self._batch_size.note(1, time.monotonic() - began, waiting=self._is_waited_for())
         keep = self._may_keep(connection)

@@ -112,7 +112,7 @@ def test_explain_shows_what_would_run_and_runs_nothing(tmp_path: Path) -> None:
     done = run("--explain", TMPDIR=str(tmp_path), SAGEMAKER_BIND_TO_PORT="9123")
     assert done.returncode == 0
     assert "port = 9123" in done.stdout
-    assert "mlberth_serve.worker.master" in done.stdout
+    assert "mlberth_serve.worker.gunicorn_app" in done.stdout
     assert 'OMP_NUM_THREADS = "1"' in done.stdout
     if shutil.which("nginx"):
         assert "listen 127.0.0.1:9123;" in done.stdout

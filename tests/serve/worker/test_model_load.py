@@ -13,7 +13,7 @@ import pytest
 from tests.serve.running import Server, children_of
 from tests.support import wait_until
 
-from mlberth_serve.worker.master import load, why_not_fork
+from mlberth_serve.worker.preload import load, why_not_fork
 
 
 def lines(path: Path) -> list[str]:

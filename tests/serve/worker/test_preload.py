@@ -27,7 +27,7 @@ import json, os, signal, sys
 import numpy as np
 from mlberth_serve.handler.context import Context
 from mlberth_serve.inference.load_handler import load_handler
-from mlberth_serve.worker.master import why_not_fork
+from mlberth_serve.worker.preload import why_not_fork
 from mlberth_serve.settings import Settings
 
 handler = load_handler(Settings.from_environ({"SAGEMAKER_BASE_DIR": sys.argv[1]}))

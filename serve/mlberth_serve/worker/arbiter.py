@@ -1,0 +1,144 @@
+"""gunicorn's arbiter, with our slots for workers, and our answer to a worker that cannot start or is late.
+
+It forks the workers, gives each a slot of the shared memory, and decides if and when a worker that has
+failed is tried again. A model that no worker has ever loaded ends it, with the cause for the supervisor.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from typing import Any
+
+import gunicorn.arbiter
+from gunicorn.errors import HaltServer
+
+from mlberth.errors import Fault, ModelLoadError
+from mlberth_serve.shared import failure_report
+from mlberth_serve.shared.heartbeat import Heartbeats
+from mlberth_serve.shared.run_directory import GenerationDirectory, replace_private
+from mlberth_serve.variables import Variables
+from mlberth_serve.worker.revocation import ConnectionRevoker
+from mlberth_serve.worker.worker import Worker
+
+_MAX_FAILED_STARTS = 4
+"""With 1, 2 and 4 seconds between them."""
+_STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
+_LOOK_SECONDS = 0.2
+"""Between two looks for late workers; gunicorn itself looks once a second."""
+_LATE_SECONDS = 0.1
+"""After so long no other request waits for a worker that is busy with one."""
+
+log = logging.getLogger(__name__)
+
+
+class Arbiter(gunicorn.arbiter.Arbiter):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's arbiter, whose workers miss no signal, and which can wait before it starts another.
+
+    A worker inherits the arbiter's handlers, which only queue, until it has set its own: a stop that
+    comes in between would be lost, and the arbiter would wait its whole grace for that worker.
+    """
+
+    def __init__(self, app: Any, folder: GenerationDirectory, heartbeats: Heartbeats) -> None:
+        super().__init__(app)
+        self._folder = folder
+        self._heartbeats = heartbeats
+        self._hold_until = 0.0  # when the next worker may be started, by the machine's monotonic clock
+        self._failed_starts = 0
+        self._has_served = False
+
+    def assign_slot(self, worker: Worker) -> None:
+        """Give a worker the lowest slot that no other has, so that it takes over from one that has ended."""
+        taken = {other.slot for other in self.WORKERS.values()}
+        worker.slot = min(set(range(self.cfg.workers)) - taken)
+        worker.heartbeat = self._heartbeats.heartbeat(worker.slot)
+        worker.duplicates = ConnectionRevoker()
+
+    def wait_for_signals(self, timeout: float = 1.0) -> list[int]:
+        """Wait for them as gunicorn does, and look after late workers meanwhile."""
+        deadline = time.monotonic() + timeout
+        while True:
+            left = deadline - time.monotonic()
+            signals: list[int] = super().wait_for_signals(max(0.0, min(left, _LOOK_SECONDS)))
+            if signals or left <= _LOOK_SECONDS:
+                return signals
+            self._revoke_stuck()
+
+    def _revoke_stuck(self) -> None:
+        """Free what waits behind a request that takes long: nginx asks another worker."""
+        statuses, now = self._heartbeats.statuses(), time.monotonic()
+        for worker in self.WORKERS.values():
+            worker.duplicates.take()
+            status = statuses[worker.slot]
+            if status.is_late(now, _LATE_SECONDS):
+                worker.duplicates.shut(status.working)
+
+    def spawn_workers(self) -> None:
+        """Start the workers that are missing, unless it is too early."""
+        if time.monotonic() < self._hold_until:
+            return
+        try:
+            super().spawn_workers()
+        except OSError as error:  # no process can be made, or no memory is left for one
+            self._start_failed(f"no process could be made: {error.strerror}")
+
+    def spawn_worker(self) -> Any:
+        """Fork a worker with the stop signals held back; it lets them in when it can act on them."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
+        try:
+            return super().spawn_worker()
+        finally:
+            let_stop_in()
+
+    def note_exit(self, worker: Worker) -> None:
+        """Note that a worker has ended; gunicorn starts another, which the slot is then for."""
+        status = self._heartbeats.statuses()[worker.slot]
+        worker.heartbeat.clear()
+        worker.duplicates.end()
+        if status.loaded:
+            self._has_served, self._failed_starts = True, 0
+        else:
+            self._start_failed("died before they had loaded the model")
+
+    def _start_failed(self, reason: str) -> None:
+        """Try again later if that may help, and end gunicorn if it does not.
+
+        A model that no worker has loaded yet is not tried again. Raises HaltServer.
+        """
+        if not self.LISTENERS:
+            return  # it is being stopped
+        cause = failure_report.read(self._folder.cause)
+        self._folder.cause.unlink(missing_ok=True)
+        if time.monotonic() < self._hold_until:
+            return  # started together with another that has failed and been counted
+        self._failed_starts += 1
+        served = self._has_served or any(status.loaded for status in self._heartbeats.statuses())
+        if self._failed_starts < _MAX_FAILED_STARTS and (served or cause is None):
+            delay = 2.0 ** (self._failed_starts - 1)
+            self._hold_until = time.monotonic() + delay
+            found = cause.line if cause else reason
+            log.error("a worker could not be started, the next try is in %g s: %s", delay, found)
+            return
+        if cause is None:
+            cause = failure_report.describe(_cannot_start(f"{self._failed_starts} in a row {reason}"))
+        replace_private(self._folder.failure, cause.line)
+        raise HaltServer(reason, self.WORKER_BOOT_ERROR)
+
+    def _ignore(self) -> None:
+        """Leave the number of workers, and the program, as they are: the supervisor decides on both."""
+
+    handle_hup = handle_ttin = handle_ttou = handle_usr2 = _ignore
+
+
+def let_stop_in() -> None:
+    """Deliver the stop signals that were held back, and those to come."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
+
+
+def _cannot_start(found: str) -> ModelLoadError:
+    action = (
+        "The log has the signal or exit code of each. If it is SIGKILL, memory has run out: "
+        f"set {Variables.workers.name} lower."
+    )
+    return ModelLoadError(Fault("workers", found, "processes that load it and live on", action))

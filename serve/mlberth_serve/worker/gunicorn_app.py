@@ -1,0 +1,170 @@
+"""gunicorn, with our settings alone and the application loaded before it forks; the process begins here.
+
+If the load leaves threads or a GPU context behind, which no forked child can use, the process starts
+itself afresh, and each worker loads an application of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+
+from mlberth import logs
+from mlberth.process.kernel import die_with_parent
+from mlberth_serve.handler.context import HANDLER_LOGGER
+from mlberth_serve.handler.placement import worker_index
+from mlberth_serve.shared import failure_report
+from mlberth_serve.shared.access_log import AccessLog
+from mlberth_serve.shared.heartbeat import Heartbeats
+from mlberth_serve.shared.launch_spec import LaunchSpec
+from mlberth_serve.shared.metrics_memory import PAGE_BYTES, MetricsMemory
+from mlberth_serve.shared.metrics_recorder import Recorder
+from mlberth_serve.shared.request_ids import describe_request
+from mlberth_serve.shared.run_directory import GenerationDirectory, replace_private
+from mlberth_serve.worker.arbiter import Arbiter, let_stop_in
+from mlberth_serve.worker.gunicorn_logger import LOGGER
+from mlberth_serve.worker.http.local_routes import serve_metrics, serve_ping
+from mlberth_serve.worker.http.static_documents import write_documents
+from mlberth_serve.worker.instrumentation import Dispatcher, Instrumented
+from mlberth_serve.worker.preload import load, why_not_fork
+from mlberth_serve.worker.worker import Worker
+
+LOAD_IN_WORKERS = "--load-in-workers"
+_NEVER = 1e12
+"""A heartbeat so far ahead that gunicorn's timeout never comes."""
+
+_OOM_SCORE = Path("/proc/self/oom_score_adj")
+_WORKERS_SCORE = "500"
+"""If memory runs out, the kernel is to take a worker: it is replaced, the arbiter takes all along."""
+
+log = logging.getLogger(__name__)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serve as the private folder says that is named first; returns the exit code."""
+    folder = GenerationDirectory(Path(argv[0]))
+    spec = LaunchSpec.read(folder.launch_spec)
+    more = (LOGGER, HANDLER_LOGGER)
+    logs.configure(spec.log_level, form=spec.log_format, more=more, fields=describe_request, droppable=True)
+    application, began = None, time.monotonic()
+    if LOAD_IN_WORKERS not in argv:
+        try:
+            application = load(spec.application)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the supervisor must hear of it
+            return failure_report.record(folder.failure, error).exit_code
+        if reason := why_not_fork():
+            log.info("%s after the model was loaded: each worker loads a model of its own", reason)
+            os.execv(sys.executable, [*sys.orig_argv, LOAD_IN_WORKERS])  # noqa: S606 - ourselves, without a shell
+    GunicornApp(folder, spec, application, time.monotonic() - began).run()
+    return 0
+
+
+class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's view of the application: no file, variable or argument of gunicorn's own is read."""
+
+    predictions: Dispatcher | None
+    """The way from a worker to the application's predictions, without WSGI; set by `load`.
+
+    None if the application is the user's own WSGI callable.
+    """
+
+    def __init__(
+        self, folder: GenerationDirectory, spec: LaunchSpec, application: Any | None, load_seconds: float
+    ) -> None:
+        self._folder = folder
+        self._spec = spec
+        self._application = application
+        self._load_seconds = load_seconds
+        self.predictions = None
+        super().__init__()  # last: it asks for the settings
+
+    def load_config(self) -> None:
+        """Give gunicorn its settings and hooks."""
+        hooks: dict[str, Callable[..., None]] = {
+            "pre_fork": Arbiter.assign_slot,
+            "post_fork": self._begin_worker,
+            "post_worker_init": self._warm_up,
+            "child_exit": Arbiter.note_exit,
+        }
+        for name, value in (self._spec.gunicorn | hooks).items():
+            self.cfg.set(name, value)
+
+    def run(self) -> None:
+        """Serve until a signal ends it."""
+        Arbiter(self, self._folder, Heartbeats(self._spec.heartbeats)).run()
+
+    def load(self) -> Any:
+        """Return the application; a worker calls this, and loads it if the arbiter has not."""
+        if self._application is None:
+            began = time.monotonic()
+            self._application = self._load_in_worker()
+            self._load_seconds = time.monotonic() - began
+        let_stop_in()
+        behind_nginx, logged = self._spec.behind_nginx, self._spec.access_log
+        instrumented = Instrumented(
+            self._application,
+            self._make_recorder(),
+            behind_nginx=behind_nginx,
+            access_log=AccessLog(self._spec.log_format) if logged and not behind_nginx else None,
+            add_trace_header=logged and behind_nginx,
+        )
+        if isinstance(self._application, Dispatcher):
+            self.predictions = instrumented
+        if behind_nginx:
+            return instrumented
+        run = self._folder.run
+        return serve_ping(serve_metrics(instrumented, run.metrics), run.state)
+
+    def _make_recorder(self) -> Recorder:
+        """Return this worker's recorder; if nobody reads it, it writes into memory of its own."""
+        board = self._spec.metrics
+        recorder = Recorder(bytearray(PAGE_BYTES) if board is None else MetricsMemory(board).take_page())
+        recorder.begin_worker(self._load_seconds)
+        return recorder
+
+    def _load_in_worker(self) -> Any:
+        return self._run_before_requests(lambda: load(self._spec.application))
+
+    def _run_before_requests(self, step: Callable[[], Any]) -> Any:
+        # There is no request to finish yet: a stop ends the worker at once, even inside C code.
+        graceful = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        let_stop_in()
+        try:
+            return step()
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - as in main
+            cause = failure_report.describe(error)
+            replace_private(self._folder.cause, cause.line)
+            raise SystemExit(cause.exit_code) from None
+        finally:
+            signal.signal(signal.SIGTERM, graceful)
+
+    def _begin_worker(self, arbiter: Arbiter, worker: Worker) -> None:
+        """Become a worker, in the child, before anything of the user's runs in it."""
+        for other in arbiter.WORKERS.values():
+            other.duplicates.close()
+        die_with_parent(signal.SIGKILL)
+        if os.getppid() != worker.ppid:  # the arbiter ended before we asked to be told
+            os._exit(1)
+        worker_index.set(worker.slot)
+        worker.max_memory = self._spec.max_memory
+        with contextlib.suppress(OSError):
+            _OOM_SCORE.write_text(_WORKERS_SCORE)
+        # Load and warm-up may take longer than a request; the platform has a limit of its own for them.
+        os.utime(worker.tmp.fileno(), (_NEVER, _NEVER))
+
+    def _warm_up(self, _worker: Worker) -> None:
+        """Run the handler's warm-up, before the worker's first sign of life says that it has loaded."""
+        if warm_up := getattr(self._application, "warm_up", None):
+            self._run_before_requests(warm_up)
+        if self._spec.behind_nginx and (documents := getattr(self._application, "documents", None)):
+            made = self._run_before_requests(documents)
+            write_documents(self._folder.documents, made)
