@@ -1,30 +1,33 @@
-"""The workers' signs of life: memory that they and the supervisor share, with a slot for each worker.
+"""The workers' signs of life: memory that they share with the supervisor and the arbiter, a slot for each.
 
-A slot has three numbers. Two are of the machine's monotonic clock: when its worker last gave a sign, and
-when it began the request that it is working on. 0 is none. The third says which of its kept connections
-that request is from. There is no file, so no disk is waited for.
+There is no file, so no disk is waited for, and no lock: a slot has one writer, its worker.
 """
 
 from __future__ import annotations
 
 import mmap
 import os
+import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-_NUMBERS = 3
-_SLOT_BYTES = _NUMBERS * 8
+_SLOT = struct.Struct("@ddQ40x")
+"""When its worker last gave a sign, when it began the request in work (by the machine's monotonic clock, 0 is
+never), and a bit for each kept connection whose request that is. Padded to a cache line, so that workers on
+different cores do not take it from each other with each request."""
+_CELLS = _SLOT.size // 8
+_BEAT, _REQUEST_BEGAN, _WORKING = range(3)
 
 
 @dataclass(frozen=True)
 class WorkerStatus:
-    """What one slot says."""
+    """One slot as it was at one moment."""
 
     beat: float
     request_began: float
     working: int = 0
-    """A bit for the place of each kept connection whose request is in work."""
+    """A bit for the slot of each kept connection whose request is in work."""
 
     @property
     def loaded(self) -> bool:
@@ -32,26 +35,30 @@ class WorkerStatus:
         return self.beat > 0
 
     def is_alive(self, now: float, limit: float) -> bool:
-        """Tell whether its last sign, or the start of its request, is at most `limit` seconds old."""
+        """Return whether its last sign, or the start of its request, is at most `limit` seconds old."""
         return self.loaded and now - max(self.beat, self.request_began) <= limit
 
     def is_late(self, now: float, limit: float) -> bool:
-        """Tell whether it works on a request since more than `limit` seconds."""
+        """Return whether it has worked on a request for more than `limit` seconds."""
         return 0 < self.request_began < now - limit
 
 
 class Heartbeats:
-    """Every slot of one gunicorn, as the supervisor and gunicorn's master see them."""
+    """Every slot of one gunicorn, as the supervisor and gunicorn's arbiter see them."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
-        self._numbers = memoryview(mmap.mmap(descriptor, 0)).cast("d")
+        # A map begins at a page, so each cell is aligned, and one of 8 bytes is written and read as a whole:
+        # no reader sees half a number. Two views of the same cells, since one view has one type.
+        self._memory = memoryview(mmap.mmap(descriptor, 0))
+        self._times = self._memory.cast("d")
+        self._masks = self._memory.cast("Q")
 
     @classmethod
     def create(cls, slots: int) -> Heartbeats:
         """Return empty slots; a child that is given the descriptor sees the same."""
         descriptor = os.memfd_create("heartbeats")
-        os.ftruncate(descriptor, slots * _SLOT_BYTES)
+        os.ftruncate(descriptor, slots * _SLOT.size)
         return cls(descriptor)
 
     def close(self) -> None:
@@ -60,41 +67,43 @@ class Heartbeats:
 
     def statuses(self) -> list[WorkerStatus]:
         """Return what each slot says."""
-        numbers = self._numbers
-        return [
-            WorkerStatus(numbers[first], numbers[first + 1], int(numbers[first + 2]))
-            for first in range(0, len(numbers), _NUMBERS)
-        ]
+        return [WorkerStatus(*cells) for cells in _SLOT.iter_unpack(self._memory)]
 
     def heartbeat(self, slot: int, clock: Callable[[], float] = time.monotonic) -> Heartbeat:
         """Return one slot, for its worker to write."""
-        return Heartbeat(self._numbers[slot * _NUMBERS : (slot + 1) * _NUMBERS], clock)
+        cells = slice(slot * _CELLS, (slot + 1) * _CELLS)
+        return Heartbeat(self._times[cells], self._masks[cells], clock)
 
 
 class Heartbeat:
     """One slot, as its worker sees it."""
 
-    def __init__(self, numbers: memoryview[float], clock: Callable[[], float]) -> None:
-        self._numbers = numbers
+    def __init__(self, times: memoryview[float], masks: memoryview[int], clock: Callable[[], float]) -> None:
+        self._times = times
+        self._masks = masks
         self._clock = clock
 
     def beat(self) -> float:
         """Give a sign of life, and return its time; the first says that the model is loaded."""
-        now = self._numbers[0] = self._clock()
+        now = self._times[_BEAT] = self._clock()
         return now
 
-    def begin_request(self, working: int = 0) -> None:
-        """Say that a request has begun, or several at once, from these of the kept connections."""
-        numbers = self._numbers
-        numbers[2] = working  # first: who sees the beginning is to see whose it is
-        numbers[0] = numbers[1] = self._clock()
+    def begin_request(self, working: int = 0) -> float:
+        """Say that a request has begun, or several at once, from these kept connections; returns when."""
+        # The mask first: whoever sees that a request has begun is to see whose it is. A reader that sees the
+        # mask of one request and the beginning of the one before takes that one for late at worst, and it
+        # has been answered.
+        self._masks[_WORKING] = working
+        now = self._times[_BEAT] = self._times[_REQUEST_BEGAN] = self._clock()
+        return now
 
     def end_request(self) -> float:
         """Say that it is over; returns its seconds."""
-        seconds = self._clock() - self._numbers[1]
-        self._numbers[1] = 0.0
+        seconds = self._clock() - self._times[_REQUEST_BEGAN]
+        self._times[_REQUEST_BEGAN] = 0.0  # the mask may stay: without a beginning nobody reads it
         return seconds
 
     def clear(self) -> None:
         """Say that the worker is gone."""
-        self._numbers[0] = self._numbers[1] = self._numbers[2] = 0.0
+        self._times[_BEAT] = self._times[_REQUEST_BEGAN] = 0.0
+        self._masks[_WORKING] = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from mlberth_serve.shared.heartbeat import Heartbeats, WorkerStatus
+from mlberth_serve.shared.limits import MAX_KEPT_CONNECTIONS
 
 
 def test_two_processes_see_the_same() -> None:
@@ -50,3 +51,12 @@ def test_late_is_who_works_for_long() -> None:
     assert WorkerStatus(1.0, 10.0).is_late(10.2, limit=0.1)
     assert not WorkerStatus(1.0, 10.0).is_late(10.05, limit=0.1)
     assert not WorkerStatus(1.0, 0.0).is_late(10.0, limit=0.1)
+
+
+def test_every_connection_has_a_bit() -> None:
+    """All that a worker may keep, and all 64 bits of the mask, come back as they were written."""
+    heartbeats = Heartbeats.create(2)
+    for mask in ((1 << MAX_KEPT_CONNECTIONS) - 1, (1 << 64) - 1):
+        heartbeats.heartbeat(1).begin_request(mask)
+        assert [status.working for status in heartbeats.statuses()] == [0, mask]
+    heartbeats.close()
