@@ -116,7 +116,7 @@ class Application:
         try:
             transformer, request = self._parse_request(environ, name)
             return _to_response(transformer.transform(*request), request.context)
-        except Exception as error:  # noqa: BLE001 - every one is an answer
+        except BaseException as error:  # noqa: BLE001 - every one is an answer
             return _to_error_response(error, name)
 
     @property
@@ -133,7 +133,7 @@ class Application:
             name = environ[ENVIRON_REQUEST_ID] = request_id(environ)
             try:
                 _, requests[index] = self._parse_request(environ, name)
-            except Exception as error:  # noqa: BLE001 - every one is an answer
+            except BaseException as error:  # noqa: BLE001 - every one is an answer
                 responses[index] = _to_error_response(error, name)
         results = self._transformer.transform_batch(list(requests.values()), self._make_context("", ""))
         for (index, request), result in zip(requests.items(), results, strict=True):
@@ -208,7 +208,7 @@ class Application:
             body, content_type = to_body(function(context), context)
         except RequestError:
             raise
-        except Exception as error:
+        except BaseException as error:
             raise to_http_error(error, "execution_parameters_fn") from error
         return body, context.response_status, context.response_headers | {"Content-Type": content_type}
 
@@ -217,14 +217,14 @@ def _to_response(answer: tuple[bytes, str], context: Context) -> HTTPResponse:
     return make_response(*answer, context.request_id, context.response_status, context.response_headers)
 
 
-def _to_error_response(error: Exception, name: str) -> HTTPResponse:
+def _to_error_response(error: BaseException, name: str) -> HTTPResponse:
     """Return the answer to a request that failed, and log what only the log may tell."""
-    if isinstance(error, HandlerError):
-        log.error("request %s: %s failed", name, error.function, exc_info=error.__cause__)
-    elif not isinstance(error, RequestError):
-        log.error("request %s failed", name, exc_info=error)
-        error = InternalError()
-    return make_error_response(error, name)
+    with contextlib.suppress(BaseException):  # an exception that cannot be printed is an answer all the same
+        if isinstance(error, HandlerError):
+            log.error("request %s: %s failed", name, error.function, exc_info=error.__cause__)
+        elif not isinstance(error, RequestError):
+            log.error("request %s failed", name, exc_info=error)
+    return make_error_response(error if isinstance(error, RequestError) else InternalError(), name)
 
 
 def _default_accept(settings: Settings) -> str:

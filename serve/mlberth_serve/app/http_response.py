@@ -45,4 +45,10 @@ def make_error_response(error: RequestError, request_id: str) -> HTTPResponse:
 
 def error_body(error: RequestError, request_id: str) -> bytes:
     """Return the JSON of an error."""
-    return orjson.dumps({"error": {"code": error.code, "message": error.message, "request_id": request_id}})
+    fields = {"code": _writable(error.code), "message": _writable(error.message), "request_id": request_id}
+    return orjson.dumps({"error": fields})
+
+
+def _writable(text: object) -> str:
+    """Return a text as JSON in UTF-8 can hold it: half of a surrogate pair becomes a question mark."""
+    return str(text).encode(errors="replace").decode()

@@ -86,7 +86,7 @@ class WsgiPassthrough:
             return self._callable(environ, start)
         except RequestError as error:
             response = make_error_response(error, name)
-        except Exception:
+        except BaseException:  # the application's, whatever its kind
             log.exception("request %s failed", name)
             response, exc_info = make_error_response(InternalError(), name), sys.exc_info()
         start_response(response.status_line, response.headers, exc_info)
@@ -96,6 +96,6 @@ class WsgiPassthrough:
         assert self._callable is not None
         try:
             return Client(self._callable).get("/ping").status_code
-        except Exception as error:
+        except BaseException as error:
             program = find_module(self._settings)
             raise UserCodeError(find_cause(error, program, "warm-up", "GET /ping")) from error

@@ -24,7 +24,14 @@ _NO_MEMORY = ("out of memory", "bad_alloc")
 
 
 def to_http_error(error: BaseException, function: str) -> RequestError:
-    """Return the error that answers the request."""
+    """Return the error that answers the request, whatever the exception does when it is looked at."""
+    try:
+        return _to_http_error(error, function)
+    except BaseException:  # noqa: BLE001 - raised by a property or `__str__` of the exception
+        return HandlerError(function)
+
+
+def _to_http_error(error: BaseException, function: str) -> RequestError:
     names = [kind.__name__ for kind in type(error).__mro__]
     if _UNSUPPORTED in names:
         if function == "output_fn":
@@ -33,8 +40,8 @@ def to_http_error(error: BaseException, function: str) -> RequestError:
     for name, status, message in _PEERS:
         if name in names and (found := _make(getattr(error, status, None), getattr(error, message, None))):
             return found
-    in_words = isinstance(error, RuntimeError) or "XGBoostError" in names
-    no_memory = isinstance(error, MemoryError) or "OutOfMemoryError" in names
+    in_words = issubclass(type(error), RuntimeError) or "XGBoostError" in names
+    no_memory = issubclass(type(error), MemoryError) or "OutOfMemoryError" in names
     if no_memory or (in_words and any(words in str(error).lower() for words in _NO_MEMORY)):
         return OutOfMemoryError(function)
     return HandlerError(function)

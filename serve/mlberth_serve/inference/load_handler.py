@@ -86,7 +86,7 @@ def call(program: Program, name: str, function: Function, *arguments: object) ->
     """Call a function of the user's before there are requests; raises UserCodeError for what it raises."""
     try:
         return function(*arguments)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         raise UserCodeError(find_cause(error, program, "call", name)) from error
 
 

@@ -167,8 +167,8 @@ class Pipeline:
         try:
             prediction = self._handler.predict_fn(join(arrays), self._handler.model, context)
             parts = split(prediction, arrays)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - one of them is at fault, and will be told so
-            log.debug("a batch of %d failed, each is run alone: %r", len(arrays), error)
+        except BaseException as error:  # noqa: BLE001 - one of them is at fault, and will be told so
+            log.debug("a batch of %d failed, each is run alone: %s", len(arrays), type(error).__name__)
             return None
         if parts is None:
             self._refuses_batches = True
@@ -261,8 +261,12 @@ class _explained:  # noqa: N801 - used like a function; a generator would cost a
     def __enter__(self) -> None:
         pass
 
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, Exception | SystemExit) and not isinstance(error, RequestError):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: object
+    ) -> None:
+        # Every kind, KeyboardInterrupt too: no signal raises anything in a worker, so it is the handler's.
+        # The class is asked, not the exception, which may say that it is something else.
+        if error is not None and kind is not None and not issubclass(kind, RequestError):
             raise to_http_error(error, self._function) from error
 
 

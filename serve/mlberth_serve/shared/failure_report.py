@@ -39,6 +39,13 @@ def read(path: Path) -> Failure | None:
         return None
 
 
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException as failure:  # noqa: BLE001 - the user's exception may raise when it is printed
+        return f"<its text cannot be had: {type(failure).__name__}>"
+
+
 def describe(error: BaseException) -> Failure:
     """Put an error into words; what is none of ours counts as the platform's fault."""
     exit_code = error.exit_code if isinstance(error, MlberthError) else PlatformError.exit_code
@@ -46,7 +53,7 @@ def describe(error: BaseException) -> Failure:
         "event": "serve_failed",
         "error": type(error).__name__,
         "exit_code": exit_code,
-        "message": str(error),
+        "message": _text_of(error),
     }
     if isinstance(error, MlberthError):
         fields["faults"] = [fault._asdict() for fault in error.faults]

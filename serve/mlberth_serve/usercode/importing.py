@@ -39,7 +39,7 @@ def import_program(program: Program) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         del sys.modules[name]
         raise UserCodeError(find_cause(error, program, "import")) from error
     return module
@@ -54,7 +54,7 @@ def import_attribute(settings: Settings) -> WSGIApplication:
     importlib.invalidate_caches()
     try:
         module = importlib.import_module(name)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         raise UserCodeError(find_cause(error, program, "import")) from error
     found: WSGIApplication | None = getattr(module, attribute, None)
     if not callable(found):

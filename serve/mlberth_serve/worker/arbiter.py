@@ -6,10 +6,14 @@ failed is tried again. A model that no worker has ever loaded ends it, with the 
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import logging
+import os
 import signal
+import sys
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 import gunicorn.arbiter
 from gunicorn.errors import HaltServer
@@ -84,10 +88,19 @@ class Arbiter(gunicorn.arbiter.Arbiter):  # type: ignore[misc]  # gunicorn has n
             self._start_failed(f"no process could be made: {error.strerror}")
 
     def spawn_worker(self) -> Any:
-        """Fork a worker with the stop signals held back; it lets them in when it can act on them."""
+        """Fork a worker with the stop signals held back; it lets them in when it can act on them.
+
+        The child never returns from here. Whatever is raised in it would reach the loop of an arbiter, which
+        would end the other workers and remove the socket.
+        """
+        parent = os.getpid()
         signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
         try:
             return super().spawn_worker()
+        except BaseException as error:
+            if os.getpid() == parent:
+                raise
+            end_process(error)
         finally:
             let_stop_in()
 
@@ -129,6 +142,23 @@ class Arbiter(gunicorn.arbiter.Arbiter):  # type: ignore[misc]  # gunicorn has n
         """Leave the number of workers, and the program, as they are: the supervisor decides on both."""
 
     handle_hup = handle_ttin = handle_ttou = handle_usr2 = _ignore
+
+
+def end_process(error: BaseException) -> NoReturn:
+    """End a worker's process with an exception: its exit code, or 1 and a line in the log."""
+    code = 1
+    with contextlib.suppress(BaseException):
+        if not isinstance(error, SystemExit):
+            log.error("a worker ends, since its own loop failed", exc_info=error)
+        elif error.code is None or isinstance(error.code, int):
+            code = (error.code or 0) & 0xFF
+        else:
+            log.error("a worker ends: %s", error.code)
+    # os._exit runs none of these, and sys.exit would be seen by the arbiter's loop.
+    for last_step in (atexit._run_exitfuncs, sys.stdout.flush, sys.stderr.flush):  # noqa: SLF001 - no public name
+        with contextlib.suppress(BaseException):
+            last_step()
+    os._exit(code)
 
 
 def let_stop_in() -> None:

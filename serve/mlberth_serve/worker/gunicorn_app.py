@@ -59,7 +59,7 @@ def main(argv: Sequence[str]) -> int:
     if LOAD_IN_WORKERS not in argv:
         try:
             application = load(spec.application)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the supervisor must hear of it
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the supervisor must hear of it
             return failure_report.record(folder.failure, error).exit_code
         if reason := why_not_fork():
             log.info("%s after the model was loaded: each worker loads a model of its own", reason)
@@ -140,7 +140,7 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
         let_stop_in()
         try:
             return step()
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - as in main
+        except BaseException as error:  # noqa: BLE001 - as in main
             cause = failure_report.describe(error)
             replace_private(self._folder.cause, cause.line)
             raise SystemExit(cause.exit_code) from None

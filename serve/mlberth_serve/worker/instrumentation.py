@@ -73,7 +73,7 @@ class Instrumented:
 
         try:
             body = self._application(environ, start)
-        except Exception:  # what ends the process is found by the worker's successor
+        except BaseException:
             self._end(environ, "500", began, ())
             raise
         if isinstance(body, list):
@@ -92,7 +92,7 @@ class Instrumented:
         began = self._begin(environ)
         try:
             response: HTTPResponse = self._application.respond(environ)
-        except Exception:
+        except BaseException:
             self._end(environ, "500", began, ())
             raise
         if self._add_trace_header:
@@ -109,7 +109,7 @@ class Instrumented:
         self._recorder.observe_batch(len(environs))
         try:
             responses: list[HTTPResponse] = self._application.respond_batch(environs)
-        except Exception:
+        except BaseException:
             for environ in environs:
                 self._count(environ, "500", self._clock() - began, ())
             raise

@@ -202,7 +202,9 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
             assert self._predictions is not None
             environs = [self._make_environ(connection) for connection in present]
             responses = self._predictions.respond_batch(environs)
-        except Exception as error:  # noqa: BLE001 - of ours: what the handler raises is an answer
+            self._end_if_forked()
+        except BaseException as error:  # noqa: BLE001 - of ours: what the handler raises is an answer
+            self._end_if_forked()
             for connection in present:
                 self.handle_error(None, connection.socket, connection.address, error)
                 self._pool.drop(connection)
@@ -312,7 +314,8 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         self._begin_work([connection])
         try:
             return self._serve_fast(connection) if is_fast else self._answer(connection, request)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            self._end_if_forked()
             if isinstance(error, GoneError) or (isinstance(error, OSError) and connection.is_abandoned()):
                 pass  # the client went away, with its request half read or its answer half sent
             elif self._reply and self._reply.headers_sent:
@@ -324,6 +327,11 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         finally:
             self._reply = None
             self._end_work()
+
+    def _end_if_forked(self) -> None:
+        """End a child that the user's code has forked and let go on: its parent answers the request."""
+        if os.getpid() != self.pid:
+            os._exit(0)
 
     def _begin_work(self, connections: Sequence[Connection]) -> None:
         self._working = connections
@@ -347,6 +355,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
             return not reply.should_close()
         began = time.monotonic()
         response = self._predictions.respond(environ)
+        self._end_if_forked()
         if self._may_batch and int(environ.get("CONTENT_LENGTH", 0)) <= MAX_BATCHED_BYTES:
             self._batch_size.note(1, time.monotonic() - began, waiting=self._is_waited_for())
         keep = self._may_keep(connection)
@@ -373,6 +382,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         """Let the application answer, piece by piece."""
         self._reply = reply
         body = self.wsgi(environ, reply.start_response)
+        self._end_if_forked()
         try:
             for piece in body:
                 reply.write(piece)
