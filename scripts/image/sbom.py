@@ -26,7 +26,7 @@ def python_components() -> Iterator[Component]:
     """Yield the distributions of the environment, and those of the Python that it was made from."""
     own = sysconfig.get_path("purelib")
     base = sysconfig.get_path("purelib", vars={"base": sys.base_prefix})
-    for folder in dict.fromkeys((own, base)):
+    for folder in dict.fromkeys((own, base, f"{sys.prefix}/share/mlberth/aws")):
         for distribution in distributions(path=[folder]):
             component = pypi(distribution.metadata["Name"], distribution.version)
             component["properties"] = [{"name": "mlberth:folder", "value": folder}]

@@ -68,6 +68,7 @@ def main() -> None:
     set_times(Path(sys.prefix))
     # Some packages hold files for newer Pythons, which this one cannot compile; pip passes over them, too.
     compileall.compile_dir(site, quiet=2, workers=0)
+    compileall.compile_dir(Path(sys.prefix, "share"), quiet=2, workers=0)
     set_times(Path(sys.prefix))
 
 

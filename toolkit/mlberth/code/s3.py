@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from mlberth._typing import Any
+from mlberth._typing import TYPE_CHECKING, Any
 from mlberth.envvars import OPTIONAL_TEXT, Reader, Variable
 from mlberth.errors import ContractError, DependencyError, Fault
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 REGION = Variable(
     "AWS_REGION",
@@ -29,6 +34,10 @@ _CHUNK = 1024 * 1024
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 60
 _ATTEMPTS = 4
+_PART = 64 * 1024 * 1024
+"""A larger file goes in parts: a single request takes 5 GiB at the most."""
+_MAX_PARTS = 10_000
+"""S3's limit; a file beyond that many parts has larger ones."""
 
 
 def download(address: str, folder: Path, environ: Mapping[str, str], *, where: str) -> Path:
@@ -44,15 +53,36 @@ def download(address: str, folder: Path, environ: Mapping[str, str], *, where: s
     client, errors = _client(Reader(environ), where, address)
     path = folder / name
     try:
-        body = client.get_object(Bucket=bucket, Key=key)["Body"]
         with path.open("wb") as file:
-            for chunk in body.iter_chunks(_CHUNK):
+            for chunk in _read(client, errors, bucket, key):
                 file.write(chunk)
     except errors as error:
         action = "Check the address, the region, the endpoint and the job's permissions."
         found = f"{address!r}, which cannot be read ({error})"
         raise ContractError(Fault(where, found, "an object that exists", action)) from error
     return path
+
+
+def _read(client: Any, errors: tuple[type[Exception], ...], bucket: str, key: str) -> Iterator[bytes]:
+    """Yield an object in pieces; a connection that breaks off is taken up again where it broke.
+
+    botocore asks again for a request that failed, but not for the rest of a body.
+    """
+    answer = client.get_object(Bucket=bucket, Key=key)
+    same = {"Bucket": bucket, "Key": key, **({"IfMatch": answer["ETag"]} if "ETag" in answer else {})}
+    position = broken = 0
+    while True:
+        try:
+            for chunk in answer["Body"].iter_chunks(_CHUNK):
+                position += len(chunk)
+                broken = 0
+                yield chunk
+            return
+        except errors:
+            broken += 1
+            if broken >= _ATTEMPTS or not position:
+                raise
+        answer = client.get_object(**same, Range=f"bytes={position}-")
 
 
 class S3Prefix:
@@ -68,26 +98,63 @@ class S3Prefix:
             raise ContractError(Fault(where, repr(address), "s3://bucket/prefix"))
         self._client, self._errors = _client(Reader(environ), where, address)
 
-    def put(self, file: Path, name: str) -> None:
+    def put(self, file: Path, name: str, *, part: int = _PART) -> None:
         """Copy a file to a name below the prefix; raises OSError with the store's reason where it fails."""
         key = f"{self._prefix}/{name}".lstrip("/")
+        size = file.stat().st_size
         try:
             with file.open("rb") as body:
-                self._client.put_object(Bucket=self._bucket, Key=key, Body=body)
+                if size <= part:
+                    self._client.put_object(Bucket=self._bucket, Key=key, Body=body)
+                else:
+                    self.put_parts(key, body, max(part, -(-size // _MAX_PARTS)))
         except self._errors as error:
             raise OSError(str(error)) from error
+
+    def put_parts(self, key: str, body: BinaryIO, part: int) -> None:
+        """Copy a file in parts of some bytes; if one fails, the store is told to forget the others."""
+        target = {"Bucket": self._bucket, "Key": key}
+        target["UploadId"] = self._client.create_multipart_upload(**target)["UploadId"]
+        try:
+            parts: list[dict[str, Any]] = []
+            while chunk := body.read(part):
+                number = len(parts) + 1
+                sent = self._client.upload_part(**target, PartNumber=number, Body=chunk)
+                parts.append({"PartNumber": number, "ETag": sent["ETag"]})
+            self._client.complete_multipart_upload(**target, MultipartUpload={"Parts": parts})
+        except BaseException:
+            with contextlib.suppress(*self._errors):  # S3 keeps, and bills, what nobody has finished
+                self._client.abort_multipart_upload(**target)
+            raise
+
+
+def bundled() -> Path:
+    """Return the folder in which our images have a botocore that no program of the user's sees."""
+    return Path(sys.prefix, "share/mlberth/aws")
+
+
+def _import_botocore(where: str, address: str) -> None:
+    """Import botocore: the installed one, else that of our images; raises DependencyError without either."""
+    try:
+        import botocore.session  # noqa: F401, PLC0415 - an extra that few jobs have
+    except ImportError as error:
+        if bundled().is_dir() and str(bundled()) not in sys.path:
+            # Last: what the user has installed of its requirements stays what it is. The user's program has a
+            # path of its own.
+            sys.path.append(str(bundled()))
+            return _import_botocore(where, address)
+        found = f"{address!r}, and no botocore in this image"
+        action = 'Run: pip install "mlberth[aws]"'
+        raise DependencyError(Fault(where, found, "botocore, for S3", action)) from error
 
 
 def _client(reader: Reader, where: str, address: str) -> tuple[Any, tuple[type[Exception], ...]]:
     """Return an S3 client and the errors that it raises."""
-    try:
-        from botocore.config import Config  # noqa: PLC0415 - an extra that few jobs have
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-        from botocore.session import get_session  # noqa: PLC0415
-    except ImportError as error:
-        found = f"{address!r}, and no botocore in this image"
-        action = 'Run: pip install "mlberth[aws]"'
-        raise DependencyError(Fault(where, found, "botocore, for S3", action)) from error
+    _import_botocore(where, address)
+    from botocore.config import Config  # noqa: PLC0415 - it is there now
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    from botocore.session import get_session  # noqa: PLC0415
+
     config = Config(
         connect_timeout=_CONNECT_SECONDS, read_timeout=_READ_SECONDS, retries={"max_attempts": _ATTEMPTS}
     )
