@@ -12,6 +12,7 @@ from mlberth.contract.resources import count_visible, gpu_count
 from mlberth.envvars import Reader
 from mlberth.errors import Fault
 from mlberth_serve.media_types import CSV, JSON
+from mlberth_serve.safe_models import loading_faults
 from mlberth_serve.variables import Variables
 
 MB = 1024 * 1024
@@ -70,7 +71,7 @@ class Settings(Variables):
             tls=TlsFiles.read(reader),
             gpus=count_visible(self.visible_devices, gpu_count()),
         )
-        self._check_together(reader)
+        self._check_together(reader, environ)
         reader.check()
 
     @classmethod
@@ -78,14 +79,17 @@ class Settings(Variables):
         """Read the settings; raises ContractError that lists every faulty variable."""
         return cls(environ)
 
-    def _check_together(self, reader: Reader) -> None:
+    def _check_together(self, reader: Reader, environ: Mapping[str, str]) -> None:
         """Add the faults of variables that do not go together."""
         if self.inference_output is not None and self.profile != "xgboost":
             expected = f"nothing, without {Variables.profile.name}=xgboost"
             reader.add(Fault(Variables.inference_output.name, repr(self.inference_output), expected))
-        if self.safe_models_only and self.submit_directory:
-            expected = f"nothing, with {Variables.safe_models_only.name}=true"
-            reader.add(Fault(Variables.submit_directory.name, repr(self.submit_directory), expected))
+        if self.safe_models_only:
+            if self.submit_directory:
+                expected = f"nothing, with {Variables.safe_models_only.name}=true"
+                reader.add(Fault(Variables.submit_directory.name, repr(self.submit_directory), expected))
+            for fault in loading_faults(environ, self.layout):
+                reader.add(fault)
         if self.stop_delay >= self.stop_grace:
             action = "The stop takes the grace in all, the delay included."
             expected = f"less than {Variables.stop_grace.name} ({self.stop_grace:g})"

@@ -280,7 +280,8 @@ class Variables(Declared):
         "SAGEMAKER_SAFE_MODELS_ONLY",
         BOOLEAN,
         False,
-        "Refuse what runs code of its own: joblib and pickle files, and any handler.",
+        "Refuse what runs code of its own: joblib, pickle and PyTorch's files, and any handler; a serving "
+        "module then comes from installed packages alone.",
     )
     profile = Variable(
         "SAGEMAKER_PROFILE",

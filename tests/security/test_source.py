@@ -13,17 +13,20 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [path for root in ("toolkit", "train", "serve") for path in (ROOT / root).rglob("*.py")]
 SHELLS = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput", "pty.spawn"}
-# Calls that run what they read, and the only functions of ours that may make them. All read a model, or a
-# checkpoint of the job's own; all but weights_only are refused by SAGEMAKER_SAFE_MODELS_ONLY.
+# Calls that run what they read, and the only functions of ours that may make them. All read a model, which
+# SAGEMAKER_SAFE_MODELS_ONLY refuses, or a checkpoint of the job's own.
 RUNS_WHAT_IT_READS = {
     *("eval", "exec", "compile", "__import__"),
     *("pickle.load", "pickle.loads", "pickle.Unpickler", "cloudpickle.load", "cloudpickle.loads"),
     *("dill.load", "dill.loads", "marshal.load", "marshal.loads", "shelve.open"),
+    *("torch.jit.load", "torch.export.load"),
     *("joblib.load", "yaml.load", "pandas.read_pickle", "runpy.run_path", "runpy.run_module"),
 }
 MAY_RUN_WHAT_THEY_READ = {
     ("serve/mlberth_serve/frameworks/sklearn.py", "_load_pickle", "joblib.load"),
     ("serve/mlberth_serve/frameworks/xgboost.py", "_load_pickle", "pickle.load"),
+    ("serve/mlberth_serve/frameworks/torch.py", "load", "torch.jit.load"),
+    ("serve/mlberth_serve/frameworks/torch.py", "load", "torch.export.load"),
     ("toolkit/mlberth/checkpoints/sklearn.py", "train", "joblib.load"),
 }
 UNPACKS = {"tarfile.open", "shutil.unpack_archive", "zipfile.ZipFile"}

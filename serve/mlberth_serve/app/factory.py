@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from mlberth_serve.safe_models import check_path
 from mlberth_serve.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ def create_app(environ: Mapping[str, str]) -> Application | WsgiPassthrough:
     Raises ContractError for faulty settings, ModelLoadError for a model that cannot be loaded.
     """
     settings = Settings.from_environ(environ)
+    if settings.safe_models_only:
+        check_path(settings.layout)
     application = _make_passthrough(settings) if settings.serving_module else _make_application(settings)
     application.load()
     return application

@@ -24,6 +24,7 @@ from mlberth_serve.control.nginx.tls import Certificate
 from mlberth_serve.control.preflight import check_installed, check_port, find_nginx
 from mlberth_serve.control.readiness import LOADING, READY, STOPPING, Readiness, assess
 from mlberth_serve.control.reload import Reloader
+from mlberth_serve.safe_models import check_path
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared import failure_report
 from mlberth_serve.shared.metrics_memory import MetricsMemory
@@ -49,6 +50,8 @@ def serve(
     began = clock()
     settings = Settings.from_environ(environ)
     logs.configure(settings.log_level, form=settings.log_format, more=(error_log.LOGGER,), droppable=True)
+    if settings.safe_models_only:
+        check_path(settings.layout)
     check_installed(settings)
     check_port(settings)
     needs_preparation(settings)  # for what it raises

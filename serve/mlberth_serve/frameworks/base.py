@@ -39,10 +39,9 @@ def refuse_model(path: Path, found: str, expected: str, action: str = "") -> NoR
     raise ModelLoadError(Fault(path.name, found.replace(str(path), path.name), expected, action))
 
 
-def refuse_unsafe(path: Path, expected: str) -> NoReturn:
+def refuse_unsafe(path: Path, expected: str, *, found: str = "a pickle") -> NoReturn:
     """Raise ModelLoadError for a file that can run code when it is loaded, where that is not allowed."""
-    found = f"a pickle, with {Variables.safe_models_only.name}=true"
-    raise ModelLoadError(Fault(path.name, found, expected))
+    raise ModelLoadError(Fault(path.name, f"{found}, with {Variables.safe_models_only.name}=true", expected))
 
 
 def refuse_missing(path: Path, framework: str, error: ImportError) -> NoReturn:

@@ -1,7 +1,13 @@
-"""PyTorch: a module as TorchScript or torch.export saved it; nothing in it is unpickled freely."""
+"""PyTorch: a module as TorchScript or torch.export saved it, which are programs.
+
+PyTorch says of torch.jit.load: "It is possible to construct malicious pickle data which will execute
+arbitrary code", and of torch.export.load: "uses pickle under the hood to load models. Never load data from
+an untrusted source". What torch.save wrote is not loaded at all.
+"""
 
 from __future__ import annotations
 
+import logging
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -9,11 +15,13 @@ from typing import Any
 import numpy as np
 
 from mlberth_serve.errors import BadRequestError
-from mlberth_serve.frameworks.base import has_base, refuse_missing, refuse_model
+from mlberth_serve.frameworks.base import has_base, refuse_missing, refuse_model, refuse_unsafe
 from mlberth_serve.frameworks.rows import to_dense, to_numbers
 from mlberth_serve.handler.context import Context
 from mlberth_serve.media_types import NPY
 from mlberth_serve.usercode.signatures import Function
+
+log = logging.getLogger(__name__)
 
 FILES = "*.pt or *.pth of torch.jit.save, *.pt2 of torch.export.save"
 _EXPORTED = ".pt2"
@@ -25,8 +33,11 @@ def is_model_file(path: Path) -> bool:
     return path.suffix in _SUFFIXES
 
 
-def load(path: Path, *, safe_only: bool = False) -> Any:  # noqa: ARG001 - nothing is unpickled freely
-    """Load a module onto the CPU, in evaluation mode."""
+def load(path: Path, *, safe_only: bool = False) -> Any:
+    """Load a module onto the CPU, in evaluation mode; with `safe_only` every file is refused, unread."""
+    if safe_only:
+        found = "a file that is a program to PyTorch"
+        refuse_unsafe(path, "a format without code, such as ONNX", found=found)
     try:
         import torch  # noqa: PLC0415 - heavy, and only some models need it
     except ImportError as error:
@@ -38,6 +49,7 @@ def load(path: Path, *, safe_only: bool = False) -> Any:  # noqa: ARG001 - nothi
             "a whole module that torch.jit.save or torch.export.save wrote",
             "Or build the module in a model_fn of your own and load them with weights_only=True.",
         )
+    log.warning("%s can run any code when it is loaded; export models to ONNX to rule that out", path.name)
     try:
         if path.suffix == _EXPORTED:
             return torch.export.load(path).module()  # exported programs are fixed: they have no eval()

@@ -50,6 +50,12 @@ def is_pickle(path: Path) -> bool:
         return file.read(1) == _PICKLE
 
 
+def _is_document(path: Path) -> bool:
+    """Tell JSON and UBJSON, which are read as data, by the brace at their head."""
+    with path.open("rb") as file:
+        return file.read(_HEAD).lstrip().startswith(b"{")
+
+
 def load_booster(path: Path, *, safe_only: bool, may_be_pickle: bool = True) -> Any:
     """Load a Booster from a file of any name; raises ModelLoadError."""
     try:
@@ -57,8 +63,9 @@ def load_booster(path: Path, *, safe_only: bool, may_be_pickle: bool = True) -> 
     except ImportError as error:
         refuse_missing(path, "xgboost", error)
     pickled = may_be_pickle and is_pickle(path)
-    if pickled and safe_only:
-        refuse_unsafe(path, "a model that Booster.save_model wrote")
+    if safe_only and (pickled or not _is_document(path)):
+        found = "a pickle" if pickled else "neither JSON nor UBJSON"
+        refuse_unsafe(path, "a model that Booster.save_model wrote", found=found)
     try:
         booster = _load_pickle(path) if pickled else _load_saved(path)
     except Exception as error:  # noqa: BLE001 - a damaged pickle can raise anything

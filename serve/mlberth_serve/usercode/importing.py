@@ -50,7 +50,8 @@ def import_attribute(settings: Settings) -> WSGIApplication:
     program = find_module(settings)
     name, attribute = split_name(settings)
     forget(program)
-    add_to_path(program.folder)
+    # An installed module finds what belongs to it as the interpreter does.
+    add_to_path(*([] if settings.safe_models_only else [program.folder]))
     importlib.invalidate_caches()
     try:
         module = importlib.import_module(name)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import ast
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlberth.errors import ContractError, Fault, ModelLoadError
 from mlberth.paths import is_file, is_folder
+from mlberth_serve.safe_models import code_of_models, lies_in
 from mlberth_serve.settings import Settings
 from mlberth_serve.usercode.signatures import SIGNATURES
 from mlberth_serve.variables import DEFAULT_PROGRAM, Variables
@@ -86,23 +87,29 @@ def code_folders(settings: Settings) -> list[Path]:
 
 def find_code(settings: Settings) -> Program | None:
     """Return the user's program or serving module, None where there is none in a code folder."""
-    return _find_serving_module(settings) if settings.serving_module else find_program(settings)
+    if not settings.serving_module:
+        return find_program(settings)
+    return None if settings.safe_models_only else _find_serving_module(settings)
 
 
 def find_module(settings: Settings) -> Program:
-    """Return the serving module's file, in the code folder or else installed; raises ContractError."""
-    found = _find_serving_module(settings)
+    """Return the serving module's file, in the code folder or else installed; raises ContractError.
+
+    With SAGEMAKER_SAFE_MODELS_ONLY it is an installed one alone.
+    """
+    found = find_code(settings)
     if found:
         return found
     name = split_name(settings)[0]
-    try:
-        spec = importlib.util.find_spec(name)
-    except ModuleNotFoundError:
-        spec = None
-    if spec is None or spec.origin is None:
+    safe = settings.safe_models_only
+    origin = _find_installed(name, code_of_models(settings.layout) if safe else [])
+    if origin is None and safe:
+        safely = f"with {Variables.safe_models_only.name}=true"
+        raise ContractError(serving_module_fault(f"no installed module {name!r}, {safely}"))
+    if origin is None:
         folders = " or ".join(str(folder) for folder in code_folders(settings))
         raise ContractError(serving_module_fault(f"no module {name!r} in {folders}, and none installed"))
-    return Program(Path(spec.origin).parent, Path(spec.origin))
+    return Program(origin.parent, origin)
 
 
 def split_name(settings: Settings) -> tuple[str, str]:
@@ -129,6 +136,24 @@ def is_handler(path: Path) -> bool:
     except (OSError, SyntaxError, ValueError):
         return True
     return any(name in SIGNATURES or name in {"*", _ENTRY} for name in _bound_names(tree.body))
+
+
+def _find_installed(name: str, refused: Sequence[Path]) -> Path | None:
+    """Return the file of a module on the path, unless it or a package that it is in lies in a refused folder.
+
+    To look for a module imports the packages that it is in: each is looked at before it is imported.
+    """
+    parts = name.split(".")
+    spec = None
+    for depth in range(1, len(parts) + 1):
+        try:
+            spec = importlib.util.find_spec(".".join(parts[:depth]))
+        except (ModuleNotFoundError, ValueError):  # ValueError: `__main__`, which has none
+            return None
+        places = [spec.origin, *(spec.submodule_search_locations or ())] if spec else []
+        if not spec or any(lies_in(place, refused) for place in places if place):
+            return None
+    return Path(spec.origin) if spec and spec.origin else None
 
 
 def _find_serving_module(settings: Settings) -> Program | None:
