@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.support import wait_until
 
-from mlberth.process.children import Child, start
+from mlberth.process.children import Child, reap, start
 
 ENV = {"PATH": os.environ["PATH"]}
 
@@ -112,3 +112,22 @@ def test_program_is_looked_for_on_the_path_that_it_gets(tmp_path: Path) -> None:
     (tmp_path / "tool").write_text("#!/bin/sh\nexit 7\n")
     (tmp_path / "tool").chmod(0o755)
     assert code_of(start(["tool"], env={"PATH": f"{tmp_path}:/usr/bin:/bin"})) == 7
+
+
+def test_reused_pid_is_reaped() -> None:
+    """A process with the pid of a child whose end is known is collected, and the child's code stays."""
+    pid = os.fork()
+    if pid == 0:
+        os._exit(3)
+    before = Child(pid)
+    before.returncode = 0
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    # Where it never returned, the alarm would end the tests.
+    signal.alarm(20)
+    try:
+        reap([before])
+    finally:
+        signal.alarm(0)
+    assert before.returncode == 0
+    with pytest.raises(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)

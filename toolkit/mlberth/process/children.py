@@ -147,9 +147,11 @@ def reap(own: Iterable[Child]) -> None:
     children = {child.pid: child for child in own}
     try:
         while (dead := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
-            if dead.si_pid in children:
-                children[dead.si_pid].poll()
+            child = children.get(dead.si_pid)
+            if child and child.returncode is None:
+                child.poll()
             else:
+                # Where a Child's end is known already, another process has got its pid since.
                 os.waitpid(dead.si_pid, os.WNOHANG)
     except ChildProcessError:
         return
