@@ -10,7 +10,12 @@ from mlberth.contract.environment import JOB_NAME, LOG_LEVEL_VARIABLE, PROGRAM, 
 from mlberth.contract.layout import BASE_DIR, DEFAULT_BASE
 from mlberth.envvars import BOOLEAN, OPTIONAL_TEXT, TEXT, Variable, one_of, seconds
 
-BASE = Variable(BASE_DIR, TEXT, DEFAULT_BASE, "The folder that holds the whole tree of a job.")
+BASE = Variable(
+    BASE_DIR,
+    TEXT,
+    DEFAULT_BASE,
+    "The folder that holds the whole tree of a job; relative to where the command starts.",
+)
 SUBMIT_DIRECTORY = Variable(
     "SAGEMAKER_SUBMIT_DIRECTORY",
     OPTIONAL_TEXT,

@@ -13,6 +13,7 @@ from pathlib import Path
 from mlberth import logs
 from mlberth.code.install import REQUIREMENTS, install, install_command
 from mlberth.code.sources import S3, fetch_code
+from mlberth.contract.layout import exported_base
 from mlberth.paths import is_file
 from mlberth.process.children import exit_code
 from mlberth.process.signals import SignalQueue
@@ -62,7 +63,7 @@ def prepared_environment(
 ) -> dict[str, str]:
     """Return the environment for what runs the code: it names the folder that the code was put into."""
     fetched = {Variables.submit_directory.name: str(folder.code)} if must_fetch(settings) else {}
-    return {**environ, **fetched}
+    return {**environ, **exported_base(environ), **fetched}
 
 
 def prepare(environ: Mapping[str, str], folder: GenerationDirectory) -> int:

@@ -6,6 +6,7 @@ touches the disk.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +16,20 @@ BASE_DIR = "SAGEMAKER_BASE_DIR"
 DEFAULT_BASE = "/opt/ml"
 
 
+def _expanded(base: Path, text: str) -> Path:
+    try:
+        return base.expanduser()
+    except RuntimeError:
+        from mlberth.errors import ContractError, Fault  # noqa: PLC0415 - the rare path
+
+        raise ContractError(Fault(BASE_DIR, repr(text), "the home of a user that there is")) from None
+
+
+def exported_base(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variable as a program in another folder has to find it; nothing where it is not set."""
+    return {BASE_DIR: str(Layout.from_environ(environ).base)} if environ.get(BASE_DIR) else {}
+
+
 class Layout(NamedTuple):
     """Paths below one base directory, `/opt/ml` unless SAGEMAKER_BASE_DIR says otherwise."""
 
@@ -22,8 +37,17 @@ class Layout(NamedTuple):
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Layout:
-        """Return the layout that SAGEMAKER_BASE_DIR names."""
-        return cls(Path(environ.get(BASE_DIR) or DEFAULT_BASE))
+        """Return the layout that SAGEMAKER_BASE_DIR names, absolute: programs run in other folders than we.
+
+        A `~` is HOME, or the home of the user that is named. Raises ContractError for one that nobody knows.
+        """
+        text = environ.get(BASE_DIR) or DEFAULT_BASE
+        base = Path(text)
+        if base.parts[:1] == ("~",) and environ.get("HOME"):
+            base = Path(environ["HOME"], *base.parts[1:])
+        elif text.startswith("~"):
+            base = _expanded(base, text)
+        return cls(Path(os.path.abspath(base)))  # noqa: PTH100 - without `..`, as names below it are compared
 
     @property
     def code(self) -> Path:

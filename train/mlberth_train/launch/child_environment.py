@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mlberth.compat import missing_packages_path
 from mlberth.contract.environment import Environment
+from mlberth.contract.layout import exported_base
 from mlberth.contract.sm_variables import sm_variables
 
 
@@ -43,5 +44,6 @@ def program_environ(environ: Mapping[str, str], code: Path) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "PYTHONFAULTHANDLER": "1",
         **environ,
+        **exported_base(environ),
         "PYTHONPATH": ":".join(path),
     }
