@@ -161,6 +161,33 @@ def test_unsafe_requirement_never_reaches_pip(code: Path, python: str) -> None:
     assert answer["error"].startswith("requirements.txt, line 2: found something else")
 
 
+@pytest.mark.parametrize("name", ["setup.py", "pyproject.toml", "wheelhouse/x", "uv.lock"])
+def test_safe_install_has_one_way_in(code: Path, python: str, name: str) -> None:
+    """Nor is anything else of the code's folder installed, or installed from."""
+    (code / name).parent.mkdir(exist_ok=True)
+    (code / name).write_text("[build-system]\n")
+    if name == "uv.lock":
+        (code / "requirements.txt").unlink()
+    answer, _ = result(start(code, python, SAGEMAKER_SAFE_REQUIREMENTS="true"))
+    assert answer["kind"] == "DependencyError"
+    assert answer["error"].startswith("SAGEMAKER_SAFE_REQUIREMENTS: found true, and ")
+    assert name.partition("/")[0] in answer["error"]
+
+
+@pytest.mark.usefixtures("private")
+def test_safe_install_runs_nothing_of_the_code(code: Path, python: str, index: str, tmp_path: Path) -> None:
+    """Pip is the installed one, with Python's own modules, whatever the code's folder has of their names."""
+    for name in ("pip.py", "json.py", "runpy.py", "types.py", "sitecustomize.py"):
+        (code / name).write_text(f"import os\nos.mkdir({str(tmp_path / 'pwned')!r})\n")
+    (code / "mlberth_private-1.0.tar.gz").write_text("no archive")
+    address = f"{index.replace('://', f'://aws:{TOKEN}@')}/simple/"
+    variables = {"PIP_INDEX_URL": address, "PIP_NO_INDEX": "0"}
+    answer, said = result(start(code, python, SAGEMAKER_SAFE_REQUIREMENTS="true", **variables))
+    assert answer == {"stopped": None}, said
+    assert "Successfully installed" in said
+    assert not (tmp_path / "pwned").exists()
+
+
 def test_constraints_protect_what_the_image_has(code: Path, python: str, tmp_path: Path) -> None:
     """A requirement against SAGEMAKER_PIP_CONSTRAINTS fails with pip's reason, and changes nothing."""
     wheel(code, "mlberth_private")

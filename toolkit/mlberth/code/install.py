@@ -36,7 +36,8 @@ SAFE = Variable(
     "SAGEMAKER_SAFE_REQUIREMENTS",
     BOOLEAN,
     False,
-    "Accept in requirements.txt names, versions and hashes alone: no URL, path, repository or index.",
+    "Install from the index alone: names, versions and hashes in requirements.txt, no URL, path, repository "
+    "or index; no wheelhouse, setup.py, build system or uv.lock.",
 )
 CONSTRAINTS = Variable(
     "SAGEMAKER_PIP_CONSTRAINTS",
@@ -100,8 +101,12 @@ def install(
         return None
     _check(code, installs, argv, environ)
     env = _QUIET | {"UV_PROJECT_ENVIRONMENT": sys.prefix} | dict(environ) | _index(installs)
+    folder = code
+    if installs.safe:
+        # pip takes modules and archives from the folder that it starts in, and text as the locale has it.
+        folder, env = Path("/"), env | {"PYTHONUTF8": "1"}
     try:
-        outcome = supervise(argv, env=env, cwd=code, signals=signals, grace=_GRACE_SECONDS, merge=True)
+        outcome = supervise(argv, env=env, cwd=folder, signals=signals, grace=_GRACE_SECONDS, merge=True)
     except OSError as error:
         raise PlatformError(Fault(argv[0], error.strerror or str(error), "a program that starts")) from error
     if outcome.stopped_by is None and outcome.returncode != 0:
@@ -113,7 +118,8 @@ def install(
 
 def install_command(python: str, code: Path, installs: Installs) -> list[str] | None:
     """Return the command that installs what a folder asks for; None where it asks for nothing."""
-    requirements = ["-r", REQUIREMENTS] if _asks_for_something(code / REQUIREMENTS) else []
+    named = str((code / REQUIREMENTS).absolute()) if installs.safe else REQUIREMENTS
+    requirements = ["-r", named] if _asks_for_something(code / REQUIREMENTS) else []
     if not requirements and is_file(code / LOCK):
         # Inexact: what the image brought stays.
         return ["uv", "sync", "--locked", "--inexact", "--no-dev"]
@@ -122,7 +128,7 @@ def install_command(python: str, code: Path, installs: Installs) -> list[str] | 
         return None
     wheelhouse = is_folder(code / WHEELHOUSE)
     options = ["--no-index", "--find-links", WHEELHOUSE] if wheelhouse else []
-    options += ["-c", str(installs.constraints)] if installs.constraints else []
+    options += ["-c", str(installs.constraints.absolute())] if installs.constraints else []
     return [python, "-m", "pip", "install", *options, *package, *requirements]
 
 
@@ -142,6 +148,15 @@ def _check(code: Path, installs: Installs, argv: list[str], environ: Mapping[str
     if installs.safe:
         from mlberth.code.safe_requirements import check_requirements  # noqa: PLC0415 - few jobs ask for it
 
+        others = [
+            *([WHEELHOUSE] if is_folder(code / WHEELHOUSE) else []),
+            *(["setup.py, or pyproject.toml with a build system"] if "." in argv else []),
+            *([LOCK] if argv[0] == "uv" else []),
+        ]
+        if others:
+            action = f"Name packages of the index in {REQUIREMENTS}, or unset {SAFE.name}."
+            found = f"true, and {', '.join(others)} in {code}"
+            raise DependencyError(Fault(SAFE.name, found, f"{REQUIREMENTS} alone", action))
         check_requirements(code / REQUIREMENTS, code)
     if argv[0] == "uv":
         from mlberth.process.pid1 import find  # noqa: PLC0415 - as above
