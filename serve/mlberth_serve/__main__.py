@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlberth.errors import MlberthError
+from mlberth.masking import masked_text, secret_values
 
 USAGE = """\
 usage: serve [--explain]
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             from mlberth.log_escapes import encodable  # noqa: PLC0415 - the rare path
             from mlberth_serve.control.explain import explain  # noqa: PLC0415 - the same
 
-            print(encodable(explain(os.environ)), end="")
+            print(encodable(masked_text(explain(os.environ), secret_values(os.environ))), end="")
             return 0
         if arguments:
             print(f"serve: found {' '.join(arguments)!r}; expected no argument.\n\n{USAGE}", file=sys.stderr)
@@ -51,16 +52,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return serve(os.environ)
     except MlberthError as error:
-        print(f"serve: {error}", file=sys.stderr)
+        print(f"serve: {masked_text(str(error), secret_values(os.environ))}", file=sys.stderr)
         return error.exit_code
 
 
-def prepare(argv: Sequence[str]) -> int:
+def prepare(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Fetch and install the user's code for the server whose private folder is named; its own child."""
     from mlberth_serve.control import install_code  # noqa: PLC0415 - the supervisor needs none of it
     from mlberth_serve.shared.run_directory import GenerationDirectory  # noqa: PLC0415 - the same
 
-    return install_code.prepare(os.environ, GenerationDirectory(Path(argv[0])))
+    return install_code.prepare(environ, GenerationDirectory(Path(argv[0])))
 
 
 def health() -> int:
@@ -70,7 +71,7 @@ def health() -> int:
     try:
         ready, said = ask(os.environ)
     except MlberthError as error:
-        ready, said = False, str(error)
+        ready, said = False, masked_text(str(error), secret_values(os.environ))
     print(said)
     return 0 if ready else 1
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import IO
 
 from mlberth.log_escapes import indented
+from mlberth.masking import masked_text
 
 TEXT = "text"
 JSON = "json"
@@ -34,16 +35,19 @@ def configure(
     more: Iterable[str] = (),
     fields: Callable[[], Mapping[str, str]] = no_fields,
     droppable: bool = False,
+    secrets: Iterable[str] = (),
 ) -> None:
     """Send records of our loggers, from `level` on, to a stream (standard error by default).
 
     Only our packages' loggers, those named in `more` and those below them are touched: the root logger
     is the user's. `form` is TEXT or JSON; JSON objects get what `fields` returns as the record is written.
     With `droppable` a record is dropped where nobody reads the stream, and those dropped are counted.
+    No record holds one of `secrets`, nor what looks like a credential.
     """
     kind = DroppingHandler if droppable else logging.StreamHandler
     handler = kind(stream or sys.stderr)
-    handler.setFormatter(JsonFormatter(fields) if form == JSON else TextFormatter())
+    known = frozenset(secrets)
+    handler.setFormatter(JsonFormatter(fields, known) if form == JSON else TextFormatter(known))
     for name in (*_LOGGERS, *more):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
@@ -82,20 +86,24 @@ class DroppingHandler(logging.StreamHandler):  # type: ignore[type-arg]  # not a
 class TextFormatter(logging.Formatter):
     """Writes records for people; lines after a record's first are indented."""
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: frozenset[str] = frozenset()) -> None:
         super().__init__(_TEXT_FORMAT)
+        self._secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record without control characters."""
-        return indented(super().format(record))
+        return indented(masked_text(super().format(record), self._secrets))
 
 
 class JsonFormatter(logging.Formatter):
     """Writes each record as one JSON object on one line: time, level, logger, message, and what is known."""
 
-    def __init__(self, fields: Callable[[], Mapping[str, str]] = no_fields) -> None:
+    def __init__(
+        self, fields: Callable[[], Mapping[str, str]] = no_fields, secrets: frozenset[str] = frozenset()
+    ) -> None:
         super().__init__()
         self._fields = fields
+        self._secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the object; a traceback is one of its values."""
@@ -105,11 +113,11 @@ class JsonFormatter(logging.Formatter):
             "time": utc_time(record.created),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": masked_text(record.getMessage(), self._secrets),
             **self._fields(),
         }
         if record.exc_info:
-            entry["exception"] = self.formatException(record.exc_info)
+            entry["exception"] = masked_text(self.formatException(record.exc_info), self._secrets)
         return json.dumps(entry)
 
 

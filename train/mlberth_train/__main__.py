@@ -90,6 +90,7 @@ def validate() -> int:
     from mlberth.contract.layout import Layout  # noqa: PLC0415
     from mlberth.errors import ContractError  # noqa: PLC0415
     from mlberth.log_escapes import encodable, one_line  # noqa: PLC0415
+    from mlberth.masking import masked_text, secret_values  # noqa: PLC0415
     from mlberth_train.jobs.validation import faults_of  # noqa: PLC0415
 
     arguments = sys.argv[1:]
@@ -99,7 +100,7 @@ def validate() -> int:
     base = Path(arguments[0]) if arguments else Layout.from_environ(os.environ).base
     faults = faults_of(base.absolute(), os.environ, sys.executable)
     for fault in faults:
-        print(one_line(str(fault)), file=sys.stderr)
+        print(one_line(masked_text(str(fault), secret_values(os.environ))), file=sys.stderr)
     if faults:
         return ContractError.exit_code
     print(encodable(f"{base}: no fault found"))
@@ -109,12 +110,13 @@ def validate() -> int:
 def _explain() -> int:
     from mlberth.errors import MlberthError  # noqa: PLC0415
     from mlberth.log_escapes import encodable, indented  # noqa: PLC0415
+    from mlberth.masking import masked_text, secret_values  # noqa: PLC0415
     from mlberth_train.jobs.explain import explain  # noqa: PLC0415
 
     try:
         text = explain(os.environ, sys.executable)
     except MlberthError as error:
-        print(indented(str(error)), file=sys.stderr)
+        print(indented(masked_text(str(error), secret_values(os.environ))), file=sys.stderr)
         return error.exit_code
     print(encodable(text))
     return 0

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 
 from mlberth.log_escapes import indented
+from mlberth.masking import masked_text
 
 DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40
 _NAMES = {DEBUG: "DEBUG", INFO: "INFO", WARNING: "WARNING", ERROR: "ERROR"}
@@ -26,10 +27,13 @@ class Log:
         level: int = INFO,
         *,
         as_json: bool = False,
+        secrets: frozenset[str] = frozenset(),
         sink: int = _STDERR,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.level = level
+        self.secrets = secrets
+        """What no line may hold."""
         self.as_json = as_json
         self._sink = sink
         self._clock = clock
@@ -38,6 +42,7 @@ class Log:
         """Write one line; the further ones of a text are indented, and no control character is written."""
         if level < self.level:
             return
+        text = masked_text(text, self.secrets)
         line = (self._json if self.as_json else self._text)(_NAMES.get(level, str(level)), text, name)
         data = f"{line}\n".encode(errors="backslashreplace")
         try:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from mlberth._typing import NamedTuple
 from mlberth.code.install import Installs
 from mlberth.envvars import Reader
+from mlberth.masking import secret_values
 from mlberth_train import variables
 from mlberth_train.log import Log
 
@@ -41,4 +42,5 @@ def open_log(environ: Mapping[str, str]) -> Log:
 
     That it does is reported later, with every other fault of the job.
     """
-    return Log(as_json=Reader(environ).get(variables.LOG_FORMAT) == "json")
+    as_json = Reader(environ).get(variables.LOG_FORMAT) == "json"
+    return Log(as_json=as_json, secrets=frozenset(secret_values(environ)))

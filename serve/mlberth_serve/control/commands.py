@@ -25,13 +25,13 @@ _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a folder in memory; gunicorn makes f
 # The current folder is taken off the path: a user's `json.py` there would be imported in place of
 # Python's. (`python -P` does the same from 3.11 on.)
 _BOOT = (
-    "import sys; sys.path[:] = filter(None, sys.path); "
-    "from {module} import {function}; sys.exit({function}(sys.argv[1:]))"
+    "import os, sys; sys.path[:] = filter(None, sys.path); "
+    "from {module} import {function}; sys.exit({function}(sys.argv[1:], os.environ))"
 )
 
 
 def python_command(module: str, function: str, *arguments: str) -> list[str]:
-    """Return the command that exits with what `module.function(arguments)` returns."""
+    """Return the command that exits with what `module.function(arguments, environ)` returns."""
     return [sys.executable, "-c", _BOOT.format(module=module, function=function), *arguments]
 
 

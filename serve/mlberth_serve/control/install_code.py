@@ -14,6 +14,7 @@ from mlberth import logs
 from mlberth.code.install import REQUIREMENTS, install, install_command
 from mlberth.code.sources import S3, fetch_code
 from mlberth.contract.layout import exported_base
+from mlberth.masking import secret_values
 from mlberth.paths import is_file
 from mlberth.process.children import exit_code
 from mlberth.process.signals import SignalQueue
@@ -70,7 +71,7 @@ def prepare(environ: Mapping[str, str], folder: GenerationDirectory) -> int:
     """Fetch and install; returns the exit code, and leaves the cause of a failure for the supervisor."""
     try:
         settings = Settings.from_environ(environ)
-        logs.configure(settings.log_level, form=settings.log_format)
+        logs.configure(settings.log_level, form=settings.log_format, secrets=secret_values(environ))
         if must_fetch(settings):
             assert settings.submit_directory is not None
             where = Variables.submit_directory.name
@@ -85,4 +86,4 @@ def prepare(environ: Mapping[str, str], folder: GenerationDirectory) -> int:
             )
         return exit_code(-stopped_by) if stopped_by else 0
     except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor must hear of it
-        return failure_report.record(folder.failure, error).exit_code
+        return failure_report.record(folder.failure, error, secret_values(environ)).exit_code

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from mlberth import logs
 from mlberth.errors import MlberthError
+from mlberth.masking import secret_values
 from mlberth.process.children import Child, reap
 from mlberth.process.descendants import end_descendants
 from mlberth.process.kernel import adopt_orphans, use_batch_scheduling
@@ -49,7 +50,13 @@ def serve(
     """
     began = clock()
     settings = Settings.from_environ(environ)
-    logs.configure(settings.log_level, form=settings.log_format, more=(error_log.LOGGER,), droppable=True)
+    logs.configure(
+        settings.log_level,
+        form=settings.log_format,
+        more=(error_log.LOGGER,),
+        droppable=True,
+        secrets=secret_values(environ),
+    )
     if settings.safe_models_only:
         check_path(settings.layout)
     check_installed(settings)
@@ -217,7 +224,7 @@ class Supervisor:
         try:  # somebody may have taken the port between our look at it and the child's
             check_port(self._settings)
         except MlberthError as error:
-            return failure_report.describe(error)
+            return failure_report.describe(error, secret_values(self._environ))
         if self._nginx and nginx_ended:
             return why_gone(NGINX, self._nginx.child.returncode)
         return self._gunicorns.serving.cause()

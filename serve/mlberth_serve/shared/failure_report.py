@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from mlberth.errors import MlberthError, PlatformError
 from mlberth.masking import masked_text
@@ -22,9 +24,9 @@ class Failure:
     exit_code: int
 
 
-def record(path: Path, error: BaseException) -> Failure:
+def record(path: Path, error: BaseException, secrets: Iterable[str]) -> Failure:
     """Write the cause down for the supervisor, unless another process has; returns it."""
-    failure = describe(error)
+    failure = describe(error, secrets)
     with contextlib.suppress(FileExistsError):
         write_private(path, failure.line)
     return failure
@@ -46,8 +48,8 @@ def _text_of(error: BaseException) -> str:
         return f"<its text cannot be had: {type(failure).__name__}>"
 
 
-def describe(error: BaseException) -> Failure:
-    """Put an error into words; what is none of ours counts as the platform's fault."""
+def describe(error: BaseException, secrets: Iterable[str] = ()) -> Failure:
+    """Put an error into words without secrets; what is none of ours counts as the platform's fault."""
     exit_code = error.exit_code if isinstance(error, MlberthError) else PlatformError.exit_code
     fields: dict[str, object] = {
         "event": "serve_failed",
@@ -61,4 +63,12 @@ def describe(error: BaseException) -> Failure:
         cause = asdict(error.cause)
         del cause["traceback"]  # the log has it already, in lines of its own
         fields["cause"] = cause
-    return Failure(masked_text(json.dumps(fields)), exit_code)
+    return Failure(json.dumps(_masked(fields, frozenset(secrets))), exit_code)
+
+
+def _masked(value: Any, secrets: frozenset[str]) -> Any:
+    if isinstance(value, str):
+        return masked_text(value, secrets)
+    if isinstance(value, dict):
+        return {name: _masked(inner, secrets) for name, inner in value.items()}
+    return [_masked(inner, secrets) for inner in value] if isinstance(value, list) else value

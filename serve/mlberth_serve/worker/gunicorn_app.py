@@ -12,13 +12,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
 from mlberth import logs
+from mlberth.masking import secret_values
 from mlberth.process.kernel import die_with_parent
 from mlberth_serve.handler.context import HANDLER_LOGGER
 from mlberth_serve.handler.placement import worker_index
@@ -49,22 +50,30 @@ _WORKERS_SCORE = "500"
 log = logging.getLogger(__name__)
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Serve as the private folder says that is named first; returns the exit code."""
+    secrets = frozenset(secret_values(environ))
     folder = GenerationDirectory(Path(argv[0]))
     spec = LaunchSpec.read(folder.launch_spec)
     more = (LOGGER, HANDLER_LOGGER)
-    logs.configure(spec.log_level, form=spec.log_format, more=more, fields=describe_request, droppable=True)
+    logs.configure(
+        spec.log_level,
+        form=spec.log_format,
+        more=more,
+        fields=describe_request,
+        droppable=True,
+        secrets=secrets,
+    )
     application, began = None, time.monotonic()
     if LOAD_IN_WORKERS not in argv:
         try:
             application = load(spec.application)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the supervisor must hear of it
-            return failure_report.record(folder.failure, error).exit_code
+            return failure_report.record(folder.failure, error, secrets).exit_code
         if reason := why_not_fork():
             log.info("%s after the model was loaded: each worker loads a model of its own", reason)
             os.execv(sys.executable, [*sys.orig_argv, LOAD_IN_WORKERS])  # noqa: S606 - ourselves, without a shell
-    GunicornApp(folder, spec, application, time.monotonic() - began).run()
+    GunicornApp(folder, spec, application, time.monotonic() - began, secrets).run()
     return 0
 
 
@@ -78,9 +87,15 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
     """
 
     def __init__(
-        self, folder: GenerationDirectory, spec: LaunchSpec, application: Any | None, load_seconds: float
+        self,
+        folder: GenerationDirectory,
+        spec: LaunchSpec,
+        application: Any | None,
+        load_seconds: float,
+        secrets: frozenset[str] = frozenset(),
     ) -> None:
         self._folder = folder
+        self._secrets = secrets
         self._spec = spec
         self._application = application
         self._load_seconds = load_seconds
@@ -141,7 +156,7 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
         try:
             return step()
         except BaseException as error:  # noqa: BLE001 - as in main
-            cause = failure_report.describe(error)
+            cause = failure_report.describe(error, self._secrets)
             replace_private(self._folder.cause, cause.line)
             raise SystemExit(cause.exit_code) from None
         finally:

@@ -15,13 +15,13 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from mlberth._typing import NamedTuple
 from mlberth.envvars import BOOLEAN, OPTIONAL_TEXT, Reader, Variable
 from mlberth.errors import DependencyError, Fault, PlatformError
-from mlberth.masking import masked_text, secret_values
+from mlberth.masking import masked_output, secret_values
 from mlberth.paths import is_file, is_folder
 from mlberth.process.signals import SignalQueue
 from mlberth.process.supervise import supervise
@@ -110,7 +110,8 @@ def install(
     except OSError as error:
         raise PlatformError(Fault(argv[0], error.strerror or str(error), "a program that starts")) from error
     if outcome.stopped_by is None and outcome.returncode != 0:
-        said = _last_lines(outcome.stderr, secret_values(environ)) or "it said nothing"
+        output = masked_output(outcome.stderr, outcome.cuts, secret_values(environ))
+        said = _last_lines(output) or "it said nothing"
         action = f"Mend what it names; it ran in {code}."
         raise DependencyError(Fault(_shown(argv), f"exit code {outcome.exit_code} ({said})", "0", action))
     return outcome.stopped_by
@@ -193,8 +194,8 @@ def _is_conflict(line: str) -> bool:
     return line.startswith("The user requested ") or " depends on " in line
 
 
-def _last_lines(stderr: bytes, secrets: Iterable[str]) -> str:
-    lines = [line.strip() for line in stderr.decode(errors="replace").splitlines() if line.strip()]
+def _last_lines(output: str) -> str:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
     # pip says on standard output which requirements are in conflict.
     errors = [line for line in lines if line.lower().startswith("error:") or _is_conflict(line)] or lines
-    return masked_text(" / ".join(errors[-_LAST_LINES:]), secrets)
+    return " / ".join(errors[-_LAST_LINES:])

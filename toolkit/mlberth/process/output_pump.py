@@ -33,6 +33,7 @@ class Pump:
         self._bars = bars
         self._kept = bytearray()
         self._head = b""
+        self._has_dropped = False
         # What `threading` is made of: it would be the slowest import of all.
         self._running = _thread.allocate_lock()
         self._running.acquire()
@@ -43,6 +44,11 @@ class Pump:
         if self._running.acquire(timeout=timeout):
             os.close(self._source)
         return bytes(self._head + self._kept)
+
+    @property
+    def cuts(self) -> tuple[int, ...]:
+        """Where in what `finish` returns something is missing before the next byte."""
+        return (len(self._head),) if self._has_dropped else ()
 
     def _run(self) -> None:
         try:
@@ -58,6 +64,7 @@ class Pump:
     def _drop(self, surplus: int) -> None:
         if surplus <= 0:
             return
+        self._has_dropped = True
         start = self._kept.rfind(_LANDMARK, 0, surplus + len(_LANDMARK))
         if start >= 0:
             self._head = bytes(self._kept[start : start + _HEAD])

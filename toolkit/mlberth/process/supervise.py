@@ -34,6 +34,8 @@ class Outcome(NamedTuple):
     stderr: bytes
     """The last 64 KiB of its standard error."""
     seconds: float
+    cuts: tuple[int, ...] = ()
+    """Where in `stderr` something is missing."""
 
     @property
     def exit_code(self) -> int:
@@ -89,7 +91,7 @@ def supervise(
     tail = pump.finish(_FLUSH_SECONDS)
     # What not even KILL ends (stuck in the kernel) has no code yet, and must not pass for a success.
     returncode = -signal.SIGKILL if child.returncode is None else child.returncode
-    return Outcome(returncode, stopped_by, overran, tail, clock() - began)
+    return Outcome(returncode, stopped_by, overran, tail, clock() - began, pump.cuts)
 
 
 def _progress_bars() -> ProgressBars:

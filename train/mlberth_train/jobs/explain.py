@@ -11,7 +11,7 @@ from mlberth.contract.environment import Environment
 from mlberth.contract.hyperparameters import Hyperparameters
 from mlberth.contract.sm_variables import sm_variables
 from mlberth.log_escapes import one_line
-from mlberth.masking import masked_mapping, masked_text
+from mlberth.masking import masked_mapping, masked_text, secret_values
 from mlberth.paths import real
 from mlberth_train.jobs.training import Training, make_job, resolved
 
@@ -46,7 +46,9 @@ def explain(environ: Mapping[str, str], python: str) -> str:
         lines["wait"] = f"at most {limit:g} s, until {', '.join(hosts.names)} have an address"
     lines["stop"] = f"SIGTERM is passed on; SIGKILL after {training.settings.grace:g} s"
     text = [f"{name + ':':<10}{value}" for name, value in lines.items()]
-    return "\n".join(map(one_line, [*text, "environment:", *_variables(environment)]))
+    secrets = secret_values(environ) | secret_values(environment.hyperparameters)
+    told = [*text, "environment:", *_variables(environment)]
+    return "\n".join(one_line(masked_text(line, secrets)) for line in told)
 
 
 def _variables(environment: Environment) -> list[str]:

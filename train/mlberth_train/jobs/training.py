@@ -80,6 +80,7 @@ def train(environ: Mapping[str, str], signals: SignalQueue, python: str) -> int:
 def _prepare(environ: Mapping[str, str], python: str, log: Log) -> Job:
     training = Training.from_environ(environ)
     log.level = training.environment.log_level
+    log.secrets |= secret_values(training.environment.hyperparameters)
     if region := training.environment.parameters.platform.get("sagemaker_region"):
         environ = {"SAGEMAKER_REGION": str(region), **environ}
     _fetch(training, environ, log)

@@ -57,7 +57,7 @@ def failure_text(cause: Cause, place: ReportContext, hints: Iterable[str] = ()) 
 
 def _cause_of_end(outcome: Outcome, place: ReportContext, grace: float) -> Cause:
     """Say how the program failed: its exception, or its last words."""
-    lines = lines_of(place.mask(outcome.stderr.decode(errors="replace")).encode(errors="replace"))
+    lines = lines_of(place.mask_output(outcome).encode(errors="replace"))
     after = outcome.stopped_by.name if outcome.stopped_by else ""
     code = outcome.exit_code
     if outcome.overran and outcome.stopped_by:
@@ -99,9 +99,9 @@ def _frame_lines(frames: tuple[Frame, ...], code: Path) -> list[str]:
 
 def _compose(headline: str, rest: Iterable[str], place: ReportContext) -> str:
     """Return headline and rest in at most LARGEST bytes; what does not fit is taken from the headline."""
-    tail = "".join(f"\n{place.mask(clean(line))}" for line in rest)
+    tail = "".join(f"\n{clean(place.mask(line))}" for line in rest)
     room = LARGEST - len(tail.encode()) - 1
-    return _shortened(place.mask(clean(headline)), room) + tail + "\n"
+    return _shortened(clean(place.mask(headline)), room) + tail + "\n"
 
 
 def clean(text: str) -> str:

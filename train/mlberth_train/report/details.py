@@ -45,14 +45,13 @@ def failure_details(
         details["faults"] = [fault._asdict() for fault in problem.faults]
     if isinstance(problem, Outcome):
         details["seconds"] = round(problem.seconds, 3)
-        lines = problem.stderr.decode(errors="replace").splitlines()
-        details["stderr"] = lines[-_LAST_LINES:]
+        details["stderr"] = place.mask_output(problem).splitlines()[-_LAST_LINES:]
     return json.dumps(_masked(details, place), indent=2) + "\n"
 
 
 def _masked(value: Any, place: ReportContext) -> Any:
     if isinstance(value, str):
-        return place.mask(clean(value))
+        return clean(place.mask(value))
     if isinstance(value, list):
         return [_masked(item, place) for item in value]
     if isinstance(value, dict):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from mlberth._typing import NamedTuple
 from mlberth.contract.hosts import Hosts
-from mlberth.masking import masked_text
+from mlberth.masking import masked_output, masked_text
+from mlberth.process.supervise import Outcome
 
 
 class ReportContext(NamedTuple):
@@ -34,3 +35,7 @@ class ReportContext(NamedTuple):
     def mask(self, text: str) -> str:
         """Hide the job's secrets in a text."""
         return masked_text(text, self.secrets)
+
+    def mask_output(self, outcome: Outcome) -> str:
+        """Return the last words of a program, the job's secrets hidden."""
+        return masked_output(outcome.stderr, outcome.cuts, self.secrets)
