@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -14,7 +15,15 @@ from mlberth_serve.media_types import MediaType
 Array = npt.NDArray[Any]
 
 MAX_DECODED_BYTES = 512 * 1024 * 1024
-"""What a body may unpack to, where a few bytes of it can stand for many: npz, parquet, images."""
+"""What any body may take while it is read."""
+MAX_TIMES = 20
+"""How many times its own size a body may take, where that is more: the payload limit bounds it."""
+SMALL = 65536
+"""Smaller bodies of text are read without a look at what they will take: it is little."""
+
+
+_NAME = 256
+"""What the name of a column takes, here and where columns are looked up by name."""
 
 
 class Decoded(NamedTuple):
@@ -52,20 +61,45 @@ class Codec(Reader, Protocol):
         """Raise TypeError or ValueError when the value does not fit: the handler's fault."""
 
 
-def check_size(size: int) -> None:
-    """Refuse what would unpack to more than MOST_BYTES, before anything is allocated for it."""
+def check_size(size: int, length: int = 0) -> None:
+    """Refuse what takes more than a body of `length` bytes may, before anything is allocated for it."""
     if size < 0:
         raise BadRequestError("The body gives a size below zero.")
-    if size > MAX_DECODED_BYTES:
-        message = f"The body unpacks to more than {MAX_DECODED_BYTES // 1024**2} MB."
+    if size > max(MAX_DECODED_BYTES, MAX_TIMES * length):
+        maximum = max(MAX_DECODED_BYTES, MAX_TIMES * length) // 1024**2
+        message = f"The body unpacks to more than {maximum} MB, its bound by the rule `unpacked size`."
         raise RequestError(413, "payload_too_large", message)
 
 
+def check_count(count: int, maximum: int, what: str) -> None:
+    """Refuse more of something than a body may hold, by the rule of that name."""
+    if count > maximum:
+        message = f"The body holds {count} {what}, its bound by the rule `{what}` is {maximum}."
+        raise RequestError(413, "payload_too_large", message)
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuse a name that two columns have: one of them would be lost. An empty one is no name."""
+    check_size(_NAME * len(names))
+    if len(set(names)) == len(names):
+        return
+    seen: set[str] = set()
+    for place, name in enumerate(names):
+        if name and name in seen:
+            raise BadRequestError(f"Column {place} of the body, counted from 0, has the name of another.")
+        seen.add(name)
+
+
 def as_array(value: Any) -> Array:
-    """Return what a handler predicted as an array: numpy's, torch's, scipy's, pandas', lists, numbers."""
+    """Return what a handler predicted as an array: numpy's, torch's, scipy's, pandas', lists, numbers.
+
+    It is in the machine's byte order.
+    """
     if hasattr(value, "detach"):
         value = value.detach().cpu().numpy()
     elif hasattr(value, "toarray"):
+        if math.prod(value.shape) * value.dtype.itemsize > MAX_DECODED_BYTES:
+            raise ValueError(f"a sparse matrix of {value.shape} is too large to be written as an array")
         value = value.toarray()
     elif hasattr(value, "to_numpy"):
         value = value.to_numpy()
@@ -74,4 +108,4 @@ def as_array(value: Any) -> Array:
     array = np.asarray(value)
     if array.dtype.kind in "cmMV":
         raise TypeError(f"arrays of {array.dtype} are not numbers or text")
-    return array
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))

@@ -20,17 +20,23 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from mlberth_serve.codecs.base import Array, Decoded, Table, as_array
+from mlberth_serve.codecs.base import Array, Decoded, Table, as_array, check_names, check_size
 from mlberth_serve.codecs.numeric_rows import read_plain, write_plain
 from mlberth_serve.codecs.text import decode_text
 from mlberth_serve.errors import BadRequestError, UnsupportedTypeError
 from mlberth_serve.media_types import MediaType
 
+_CELLS = 65536
+_CELL = 64
+"""What a cell of a text that is no plain numbers takes, in bytes, beside its own text."""
+_BEGINNINGS = frozenset("0123456789+-.iInN \t\r\n\v\f\x1c\x1d\x1e\x1f")
+"""What `float` takes begins with one of these: most text need not be tried."""
 _HEADER = {"present": True, "absent": False}
 
 
@@ -46,12 +52,12 @@ def read_cells(text: str, *, header: bool = False) -> Array:
     if "\0" in text:
         raise BadRequestError("The CSV body holds a NUL character.")
     rows = _split(text)
-    names = rows.pop(0) if rows and header else None
-    if not rows:
+    names = next(rows, None) if header else None
+    parts = [*_read_parts(rows, len(text), names)]
+    if not parts:
         raise BadRequestError("The CSV body holds no rows.")
-    _check_widths(rows if names is None else [names, *rows])
-    array = _array(rows, plain=text.isascii() and "_" not in text)
-    return array if names is None else Table.of(array, [name.strip() for name in names])
+    array = parts[0] if len(parts) == 1 else _join(parts)
+    return array if names is None else _named(array, names)
 
 
 def encode(value: Any) -> bytes:
@@ -89,44 +95,71 @@ def _read_below_names(body: bytes, media_type: MediaType) -> Array | None:
     array = read_plain(rest) if any(name.strip() for name in names) else None
     if array is None or array.shape[1] != len(names):
         return None
-    return Table.of(array, [name.strip() for name in names])
+    return _named(array, names)
 
 
-def _split(text: str) -> list[list[str]]:
+def _named(array: Array, names: Sequence[str]) -> Table:
+    names = [name.strip() for name in names]
+    check_names(names)
+    return Table.of(array, names)
+
+
+def _split(text: str) -> Iterator[list[str]]:
+    """Yield the cells of each row, one row after the other: all of them at once take much more."""
     if '"' in text:
         try:
-            return [
+            yield from (
                 row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row and row != [""]
-            ]
+            )
         except csv.Error as error:
             raise BadRequestError(f"The CSV body cannot be read: {error}.") from None
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return [line.split(",") for line in text.split("\n") if line and not line.isspace()]
+        return
+    for line in io.StringIO(text, newline=None):  # LF, CRLF and CR are the ends of lines
+        if not line.isspace():
+            yield line.removesuffix("\n").split(",")
 
 
-def _check_widths(rows: Sequence[list[str]]) -> None:
-    width = len(rows[0])
-    for number, row in enumerate(rows, 1):
-        if len(row) != width:
-            raise BadRequestError(f"Row {number} of the CSV body has {len(row)} cells; row 1 has {width}.")
+def _read_parts(rows: Iterator[list[str]], length: int, names: Sequence[str] | None) -> Iterator[Array]:
+    """Yield so many rows at a time as hold a good number of cells: floats, or objects where there is text."""
+    width, number, size = (0, 1, 0) if names is None else (len(names), 2, 0)
+    for first in rows:
+        width = width or len(first)
+        part = [first, *islice(rows, _CELLS // width)]
+        for row in part:
+            if len(row) != width:
+                found = f"Row {number} of the CSV body has {len(row)} cells; row 1 has {width}."
+                raise BadRequestError(found)
+            number += 1
+        array = _array(part)
+        if size or array.dtype == object:  # with text anywhere all cells become objects
+            size = size or _CELL * width * (number - 1 - len(part))
+            size += _CELL * array.size
+            check_size(size, length)
+        yield array
 
 
-def _array(rows: list[list[str]], *, plain: bool) -> Array:
-    if plain:
-        try:
-            return np.array([[float(cell) for cell in row] for row in rows])
-        except ValueError:
-            pass  # an empty cell or text
-    cells = [[_cell(cell) for cell in row] for row in rows]
-    has_text = any(isinstance(cell, str) for row in cells for cell in row)
-    return np.array(cells, dtype=object if has_text else float)
+def _join(parts: list[Array]) -> Array:
+    """Return parts one below the other; each is let go as soon as it is copied."""
+    kind: Any = object if any(part.dtype == object for part in parts) else float
+    array = np.empty((sum(map(len, parts)), parts[0].shape[1]), kind)
+    end = len(array)
+    while parts:
+        part = parts.pop()
+        array[end - len(part) : end] = part
+        end -= len(part)
+    return array
+
+
+def _array(rows: list[list[str]]) -> Array:
+    cells = [_cell(cell) for row in rows for cell in row]
+    has_text = str in set(map(type, cells))
+    return np.array(cells, dtype=object if has_text else float).reshape(len(rows), -1)
 
 
 def _cell(text: str) -> float | str:
     if not text or text.isspace():
         return math.nan
-    if "_" in text or not text.isascii():
+    if text[0] not in _BEGINNINGS or "_" in text or not text.isascii():
         return text
     try:
         return float(text)

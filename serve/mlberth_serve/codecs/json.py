@@ -5,8 +5,8 @@ is refused, since they would be lost. In the AWS common format an item `{"featur
 its list, and so does `{"data": {"features": {"values": list}}}`; `shape` beside `values` gives them that
 shape, `keys` makes a sparse row of them, and then every item has to be one. Lists nest to any depth but
 must be regular. numpy picks the type: integers int64, otherwise float64, with nan for null; with text or
-objects anywhere it is an object array. As in orjson the last of two equal keys wins, and an integer
-beyond 64 bits becomes a float.
+objects anywhere it is an object array. As in orjson the last of two equal keys wins, but in items, which
+would lose a column: these are refused. An integer beyond 64 bits becomes a float.
 
 Writing: nan and infinities are null, which JSON has in their place. The answer to a request with
 `instances` is `{"predictions": …}`; to any other it is the bare list.
@@ -21,16 +21,21 @@ from typing import Any
 import numpy as np
 import orjson
 
-from mlberth_serve.codecs.base import Decoded, as_array
+from mlberth_serve.codecs.base import SMALL, Array, Decoded, as_array, check_size
+from mlberth_serve.codecs.json_keys import ENVELOPES, check_keys
 from mlberth_serve.codecs.numeric_rows import pack
 from mlberth_serve.codecs.sparse import Row, to_csr
 from mlberth_serve.codecs.text import decode_text
 from mlberth_serve.errors import BadRequestError
 from mlberth_serve.media_types import MediaType
 
-_ENVELOPES = {"instances": "predictions", "inputs": ""}
 _MANY = 32
 """From so many rows on, numpy's own way from lists to an array is not the fastest."""
+_LIST, _OBJECT, _ITEM = 88, 232, 32
+"""What Python's objects take, in bytes: a list or an object with what it is counted by, and an item."""
+_FEW = 4096
+"""In a body of so few bytes each cell may be made as long as the longest: it takes 8 MB at most."""
+_NUMBERS = frozenset({int, float, bool, type(None)})
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
 
@@ -39,13 +44,13 @@ def decode(body: bytes, media_type: MediaType) -> Decoded:
     value = _parse_body(body, media_type)
     envelope = ""
     if isinstance(value, dict):
-        if len(value) != 1 or next(iter(value)) not in _ENVELOPES:
+        if len(value) != 1 or next(iter(value)) not in ENVELOPES:
             raise BadRequestError('A JSON object has one key, "instances" or "inputs".')
         key, value = value.popitem()
-        envelope = _ENVELOPES[key]
+        envelope = ENVELOPES[key]
     if not isinstance(value, list):
         raise BadRequestError('The JSON body is not a list, nor a list under "instances" or "inputs".')
-    return Decoded(to_array(value), envelope)
+    return Decoded(to_array(value, len(body)), envelope)
 
 
 def encode(value: Any) -> bytes:
@@ -56,22 +61,37 @@ def encode(value: Any) -> bytes:
 def parse(text: str | bytes, what: str) -> Any:
     """Return the JSON value of a text; `what` names it in the error."""
     try:
-        return orjson.loads(text)
+        value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise BadRequestError(f"{what} cannot be read: {error}.") from None
+    check_keys(text, value, what)
+    return value
+
+
+def check_text(text: str | bytes) -> None:
+    """Refuse JSON that would take more than it may as Python's objects, before there are any."""
+    if len(text) > SMALL:
+        count: Any = text.count
+        marks = ("[", "{", ",") if isinstance(text, str) else (b"[", b"{", b",")
+        lists, objects, items = map(count, marks)
+        check_size(_LIST * lists + _OBJECT * objects + _ITEM * items, len(text))
 
 
 def _parse_body(body: bytes, media_type: MediaType) -> Any:
+    check_text(body)
     if not media_type.parameters:
         try:
-            return orjson.loads(body)  # it reads UTF-8 itself
+            value = orjson.loads(body)  # it reads UTF-8 itself
         except orjson.JSONDecodeError:
             pass  # a byte order mark, or a fault that is to be named
+        else:
+            check_keys(body, value, "The JSON body")
+            return value
     return parse(decode_text(body, media_type), "The JSON body")
 
 
-def to_array(items: list[Any]) -> Any:
-    """Return parsed lists as an array, sparse rows as a csr_matrix.
+def to_array(items: list[Any], length: int) -> Any:
+    """Return the parsed lists of a body of so many bytes as an array, sparse rows as a csr_matrix.
 
     Raises BadRequestError where they are not regular.
     """
@@ -90,13 +110,26 @@ def to_array(items: list[Any]) -> Any:
         with suppress(ValueError, TypeError, struct.error):
             return pack(items)
     try:
-        array = np.array(items)
-        if array.dtype.kind == "U":  # numpy has made text of the numbers too
-            array = np.array(items, dtype=object)
-        elif array.dtype.kind == "O" and all(isinstance(cell, float | int | None) for cell in array.flat):
-            array = array.astype(float)
+        return _to_array(items, length)
     except ValueError:
         raise BadRequestError("The lists in the JSON body are not all of one length.") from None
+
+
+def _to_array(items: list[Any], length: int) -> Array:
+    """Raise ValueError for lists that are not regular."""
+    if length > _FEW:
+        # Of text among numbers numpy makes text of all of them, each as long as the longest.
+        cells = np.array(items, dtype=object)
+        kinds = set(map(type, cells.ravel().tolist()))
+        if list in kinds:
+            raise ValueError("lists of more than one length")
+        if not kinds <= _NUMBERS:
+            return cells
+    array = np.array(items)
+    if array.dtype.kind == "U":  # numpy has made text of the numbers too
+        return np.array(items, dtype=object)
+    if array.dtype.kind == "O" and all(isinstance(cell, float | int | None) for cell in array.flat):
+        return array.astype(float)
     return array
 
 
@@ -117,17 +150,27 @@ def _tensor(item: dict[str, Any]) -> Any:
         return item
     if tensor.keys() == {"values"}:
         return tensor["values"]
+    values = _to_numbers(tensor["values"])
+    keys, shape = (_to_numbers(tensor.get(name, [])) for name in ("keys", "shape"))
+    if (keys % 1 != 0).any() or (shape % 1 != 0).any():
+        raise BadRequestError("The keys or the shape of an item are no whole numbers.")
     try:
-        values = np.array(tensor["values"], dtype=float)
-        keys, shape = (np.array(tensor.get(name, []), dtype=float) for name in ("keys", "shape"))
         if "keys" not in tensor:
             return values.reshape([int(size) for size in shape])
         width = int(shape[0]) if "shape" in tensor else None
     except (ValueError, TypeError, OverflowError, IndexError):
         raise BadRequestError("The values and the shape of an item do not fit.") from None
-    if values.ndim != 1 or keys.shape != values.shape or len(shape) > 1 or (keys % 1 != 0).any():
+    if values.ndim != 1 or keys.shape != values.shape or len(shape) > 1:
         raise BadRequestError("The keys of an item do not fit its values.")
     return Row(keys.astype(np.int64), values, width)
+
+
+def _to_numbers(items: Any) -> Array:
+    """Return numbers, and nan for null, as floats; text is not made numbers of."""
+    array = np.array(items if isinstance(items, list) else [items], dtype=object)
+    if not set(map(type, array.ravel().tolist())) <= _NUMBERS:
+        raise BadRequestError("The values, the keys or the shape of an item are no lists of numbers.")
+    return array.astype(float)
 
 
 def _default(value: Any) -> Any:

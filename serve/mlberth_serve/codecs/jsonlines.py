@@ -9,23 +9,50 @@ Writing: an item of the outermost list a line, each line ended by LF.
 
 from __future__ import annotations
 
+import io
+from contextlib import suppress
 from typing import Any
 
-from mlberth_serve.codecs.base import Decoded, as_array
+from mlberth_serve.codecs.base import SMALL, Array, Decoded, as_array, check_size
+from mlberth_serve.codecs.json import check_text, features, parse, to_array
 from mlberth_serve.codecs.json import encode as encode_json
-from mlberth_serve.codecs.json import features, parse, to_array
 from mlberth_serve.codecs.text import decode_text
 from mlberth_serve.errors import BadRequestError
 from mlberth_serve.media_types import MediaType
 
+_LINE = 40
+"""What the list that a line of one cell becomes takes, beside the line's own lists."""
+
 
 def decode(body: bytes, media_type: MediaType) -> Decoded:
     """Return the rows of a body, of shape (lines, cells, …)."""
-    lines = decode_text(body, media_type).split("\n")
-    rows = [_row(line, number) for number, line in enumerate(lines, 1) if line.strip()]
+    check_size(body.count(b"\n") * _LINE, len(body))
+    check_text(body)
+    text = decode_text(body, media_type)
+    array = _read_numbers(text) if len(body) > SMALL else None
+    if array is not None:
+        return Decoded(array)
+    lines = enumerate(io.StringIO(text, newline="\n"), 1)  # one after the other, and never a list of all
+    rows = [_row(line.removesuffix("\n"), number) for number, line in lines if line.strip()]
     if not rows:
         raise BadRequestError("The JSON Lines body holds no lines.")
-    return Decoded(to_array(rows))
+    return Decoded(to_array(rows, len(body)))
+
+
+def _read_numbers(text: str) -> Array | None:
+    """Return lines of one number each, read at once; None for any others.
+
+    Without brackets and quotes there are no more numbers than lines only where each line has its own.
+    """
+    if any(mark in text for mark in '[{"'):
+        return None
+    lines = text.strip("\n")
+    with suppress(BadRequestError):
+        items = parse("[" + lines.replace("\n", ",") + "]", "The body")
+        if len(items) == lines.count("\n") + 1:
+            array: Array = to_array(items, len(text)).reshape(-1, 1)
+            return array
+    return None
 
 
 def encode(value: Any) -> bytes:

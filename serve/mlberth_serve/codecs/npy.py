@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.lib import format as npy_format
 
-from mlberth_serve.codecs.base import Array, Decoded, as_array
+from mlberth_serve.codecs.base import Array, Decoded, as_array, check_size
 from mlberth_serve.errors import BadRequestError
 from mlberth_serve.media_types import MediaType
 
@@ -48,6 +48,8 @@ def decode(body: bytes | memoryview, media_type: MediaType) -> Decoded:  # noqa:
     count = math.prod(shape)
     if min(shape, default=0) < 0 or count * dtype.itemsize != len(body) - start:
         raise BadRequestError("The .npy header does not fit the length of the body.")
+    if not count:  # lists of it are as long as the sizes that are not 0 make them
+        check_size(math.prod(filter(None, shape)) * dtype.itemsize, len(body))
     array = _lay_out(np.frombuffer(body, dtype, count, start), shape, "F" if fortran_order else "C")
     native = dtype.isnative and array.flags.writeable and array.flags.aligned
     return Decoded(array if native else array.astype(dtype.newbyteorder("=")))
@@ -111,7 +113,7 @@ def plain(array: Array) -> Array:
 
 def _read_header(body: bytes | memoryview) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
     """Return shape, Fortran order, type, and where the data begin."""
-    usual = _USUAL_HEADER.match(body)
+    usual = _USUAL_HEADER.match(body, 0, _LONGEST_HEADER)
     if usual and usual.end() == 10 + int.from_bytes(usual[1], "little"):
         shape = tuple(int(size) for size in usual[4].split(b",") if size)
         return shape, usual[3] == b"True", np.dtype(usual[2].decode()), usual.end()

@@ -13,15 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from mlberth_serve.codecs.base import Array, Decoded, as_array, check_size
+from mlberth_serve.codecs.base import Array, Decoded, as_array, check_count, check_size
 from mlberth_serve.codecs.npy import decode as decode_npy
 from mlberth_serve.codecs.npy import plain
-from mlberth_serve.codecs.sparse import import_sparse
+from mlberth_serve.codecs.sparse import check_columns, import_sparse
 from mlberth_serve.errors import BadRequestError, RequestError
 from mlberth_serve.media_types import MediaType
 
 _SPARSE = {"data", "format", "indices", "indptr", "shape"}
 _SUFFIX = ".npy"
+_PIECE = 1 << 20
+_ENTRY = b"PK\x01\x02"
+"""What an entry of the table at the end begins with."""
+_MAX_ENTRIES = 1000
+"""More than numbers by chance make of it: Python makes an object of each before any can be counted."""
 
 
 def decode(body: bytes, media_type: MediaType) -> Decoded:
@@ -46,11 +51,12 @@ def encode(value: Any) -> bytes:
 
 def _read(body: bytes, media_type: MediaType) -> dict[str, Array]:
     try:
+        check_count(body.count(_ENTRY), _MAX_ENTRIES, "zip entries")
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
             entries = archive.infolist()
-            _check(entries)
+            _check(entries, len(body))
             return {
-                entry.filename.removesuffix(_SUFFIX): decode_npy(archive.read(entry), media_type).array
+                entry.filename.removesuffix(_SUFFIX): decode_npy(_unpack(archive, entry), media_type).array
                 for entry in entries
             }
     except RequestError:
@@ -59,8 +65,21 @@ def _read(body: bytes, media_type: MediaType) -> dict[str, Array]:
         raise BadRequestError("The body is not an .npz file that numpy or scipy wrote.") from None
 
 
-def _check(entries: Sequence[zipfile.ZipInfo]) -> None:
-    check_size(sum(entry.file_size for entry in entries))
+def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> memoryview:
+    """Return an entry of the size that it gives, read in pieces: what it unpacks to may be far larger."""
+    data = memoryview(bytearray(entry.file_size))
+    with archive.open(entry) as file:
+        at = 0
+        while piece := file.read(min(_PIECE, len(data) - at)):
+            data[at : at + len(piece)] = piece
+            at += len(piece)
+    if at < len(data):
+        raise BadRequestError("An array of the .npz body breaks off.")
+    return data
+
+
+def _check(entries: Sequence[zipfile.ZipInfo], length: int) -> None:
+    check_size(sum(entry.file_size for entry in entries), length)
     if len(entries) > len(_SPARSE) + 1:
         raise BadRequestError(f"The .npz body holds {len(entries)} arrays.")
     if any(entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED} for entry in entries):
@@ -76,6 +95,6 @@ def _to_csr(arrays: dict[str, Array]) -> Any:
     try:
         matrix = import_sparse().csr_matrix(parts, shape=tuple(int(size) for size in arrays["shape"]))
         matrix.check_format(full_check=True)
+        return check_columns(matrix)
     except (ValueError, TypeError, OverflowError, IndexError):
         raise BadRequestError("The csr_matrix in the .npz body contradicts itself.") from None
-    return matrix

@@ -30,15 +30,33 @@ def to_csr(rows: Sequence[Row]) -> Any:
 
     Raises BadRequestError for rows that contradict themselves or each other.
     """
-    csr_matrix = import_sparse().csr_matrix
     width = _width(rows)
     lengths = np.cumsum([0, *(len(row.columns) for row in rows)])
     columns = np.concatenate([np.asarray(row.columns, dtype=np.int64) for row in rows])
-    values = np.concatenate([row.values for row in rows])
-    matrix = csr_matrix((values, columns, lengths), shape=(len(rows), width))
+    return to_matrix(np.concatenate([row.values for row in rows]), columns, lengths, width)
+
+
+def to_matrix(values: Array, columns: Array, starts: Array, width: int | None = None) -> Any:
+    """Return cells as a csr_matrix: row i is those from `starts[i]` to `starts[i + 1]`.
+
+    It is as wide as the last column without a width. Raises BadRequestError for a row that names a
+    column twice.
+    """
+    if width is None:
+        width = int(columns.max()) + 1 if len(columns) else 0
+    matrix = import_sparse().csr_matrix((values, columns, starts), shape=(len(starts) - 1, width))
+    return check_columns(matrix)
+
+
+def check_columns(matrix: Any) -> Any:
+    """Return a csr_matrix, each row in order; raises BadRequestError for two cells of one column."""
     matrix.sort_indices()
     if not matrix.has_canonical_format:
-        raise BadRequestError("A sparse row of the body names a column twice.")
+        same = np.flatnonzero(np.diff(matrix.indices) == 0)
+        rows = np.searchsorted(matrix.indptr, [same, same + 1], side="right") - 1
+        at = int(np.flatnonzero(rows[0] == rows[1])[0])
+        row, column = int(rows[0][at]), int(matrix.indices[same[at]])
+        raise BadRequestError(f"Row {row} of the body names column {column} twice, counted from 0.")
     return matrix
 
 

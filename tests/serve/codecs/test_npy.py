@@ -126,8 +126,11 @@ def test_body_that_may_be_written_to_is_not_copied() -> None:
 )
 @settings(deadline=None)
 def test_files_are_numpys(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]], fortran: bool) -> None:
-    """What is written is what numpy.save writes, to the byte, and what is read what numpy.load reads."""
+    """What is written is what numpy.save writes, to the byte, and what is read what numpy.load reads.
+
+    It is in the machine's byte order.
+    """
     array = np.asfortranarray(array) if fortran else array
     body = encode(array)
-    assert body == saved(array)
+    assert body == saved(array.astype(array.dtype.newbyteorder("=")))
     np.testing.assert_array_equal(decode(body, NPY).array, np.load(io.BytesIO(body)))
