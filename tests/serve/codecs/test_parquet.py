@@ -90,3 +90,99 @@ def test_missing_pyarrow_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         decode(b"PAR1")
     with pytest.raises(NotAcceptableError, match="extra parquet"):
         parquet.encode([1])
+
+
+def repeated(value: Any, count: int) -> Any:
+    """Return a column of one value, which is stored once."""
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), pa.array([value]))
+
+
+def test_dictionary_is_not_expanded() -> None:
+    """A text that stands once in the file stands once in memory, for however many cells."""
+    body = written({"a": repeated("x" * 1_000_000, 65536)}, compression="gzip", store_schema=False)
+    assert len(body) < 2000
+    table = decode(body)
+    assert table.shape == (65536, 1)
+    assert len({id(cell) for cell in table[:, 0]}) == 1
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "plain": {"use_dictionary": False},
+    "dictionary": {},
+    "fallback": {"dictionary_pagesize_limit": 64},
+    "delta": {"use_dictionary": False, "column_encoding": {"text": "DELTA_BYTE_ARRAY"}},
+    "lengths": {"use_dictionary": False, "column_encoding": {"text": "DELTA_LENGTH_BYTE_ARRAY"}},
+    "newer pages": {"data_page_version": "2.0"},
+    "small pages": {"data_page_size": 64, "row_group_size": 300},
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize("compression", ["none", "snappy", "gzip", "zstd"])
+@pytest.mark.parametrize("type_", [pa.string(), pa.large_string()])
+def test_every_encoding_is_read_as_pandas_reads_it(
+    options: dict[str, Any], compression: str, type_: Any
+) -> None:
+    """However the writer laid it out, the cells are those that pyarrow gives."""
+    places = np.random.default_rng(0).integers(0, 300, 1000)
+    columns = {
+        "text": pa.array([f"prefix{place}" if place else None for place in places], type_),
+        "whole": pa.array([int(place) if place % 7 else None for place in places]),
+        "half": pa.array(places.astype(np.float16)),
+        "flag": pa.array([bool(place % 2) if place % 5 else None for place in places]),
+        "byte": pa.array((places % 100).astype(np.int8)),
+        "nothing": pa.nulls(1000),
+    }
+    body = written(columns, compression=compression, **options)
+    frame = pq.read_table(io.BytesIO(body)).to_pydict()
+    rows = zip(*frame.values(), strict=True)
+    expected = [[float("nan") if cell is None else cell for cell in row] for row in rows]
+    expected = [[cell if isinstance(cell, str) else float(cell) for cell in row] for row in expected]
+    assert repr(decode(body).tolist()) == repr(expected)
+
+
+def test_pages_that_the_footer_denies_are_refused() -> None:
+    """What a page unpacks to is taken from the page, whatever the footer says of the whole."""
+    body = bytearray(written({"a": ["x" * 200_000_000]}, use_dictionary=False, compression="gzip"))
+    size = pq.read_metadata(io.BytesIO(body)).row_group(0).column(0).total_uncompressed_size
+    true = _zigzag(size)
+    lied = bytes(body).replace(true, b"\x82" + b"\x80" * (len(true) - 2) + b"\0")  # as long, and 1
+    assert pq.read_metadata(io.BytesIO(lied)).row_group(0).column(0).total_uncompressed_size < 2
+    for each in (bytes(body), lied):
+        with pytest.raises(RequestError) as caught:
+            decode(each)
+        assert caught.value.status == 413
+
+
+def _zigzag(value: int) -> bytes:
+    value, octets = value << 1, bytearray()
+    while value > 0x7F:
+        octets.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes((*octets, value))
+
+
+def test_delta_is_bounded_by_its_values() -> None:
+    """Values that each repeat the one before are counted as long as they are, not as they are stored."""
+    texts = ["x" * 1_000_000 + str(number) for number in range(1000)]
+    body = written({"text": texts}, **{**OPTIONS["delta"], "compression": "zstd"})
+    assert len(body) < 10_000
+    with pytest.raises(RequestError) as caught:
+        decode(body)
+    assert caught.value.status == 413
+
+
+def test_whole_numbers_that_no_float_is_are_refused_with_their_place() -> None:
+    """A table is of floats: beyond 2**53 they would be other numbers."""
+    assert decode(written({"a": [2**53, None]}))[0, 0] == 2**53
+    with pytest.raises(BadRequestError, match=r"Row 1 .* 9007199254740993 in column 1 \('id'\)"):
+        decode(written({"a": [1, 2], "id": pa.array([1, 2**53 + 1])}))
+
+
+def test_column_named_twice_is_refused() -> None:
+    """One of the two would be lost."""
+    table = pa.table([pa.array([1]), pa.array([2])], names=["a", "a"])
+    file = io.BytesIO()
+    pq.write_table(table, file)
+    with pytest.raises(BadRequestError, match="name of another"):
+        decode(file.getvalue())
