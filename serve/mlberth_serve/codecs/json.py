@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import struct
 from contextlib import suppress
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ _LIST, _OBJECT, _ITEM = 88, 232, 32
 """What Python's objects take, in bytes: a list or an object with what it is counted by, and an item."""
 _FEW = 4096
 """In a body of so few bytes each cell may be made as long as the longest: it takes 8 MB at most."""
-_NUMBERS = frozenset({int, float, bool, type(None)})
+_NUMBERS = frozenset({int, float, bool, NoneType})
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
 
@@ -55,7 +56,12 @@ def decode(body: bytes, media_type: MediaType) -> Decoded:
 
 def encode(value: Any) -> bytes:
     """Write arrays, and lists and maps of them; raises TypeError for what JSON has no word for."""
-    return orjson.dumps(value, default=_default, option=_OPTIONS)
+    try:
+        return orjson.dumps(value, default=_default, option=_OPTIONS)
+    except TypeError:
+        if (native := _to_native(value)) is value:
+            raise
+        return orjson.dumps(native, default=_default, option=_OPTIONS)
 
 
 def parse(text: str | bytes, what: str) -> Any:
@@ -173,6 +179,17 @@ def _to_numbers(items: Any) -> Array:
     return array.astype(float)
 
 
+def _to_native(value: Any) -> Any:
+    """Return a value whose arrays are in the machine's byte order, which orjson takes no other of."""
+    if isinstance(value, dict):
+        items = {key: _to_native(item) for key, item in value.items()}
+        return items if any(items[key] is not value[key] for key in items) else value
+    if isinstance(value, list | tuple):
+        cells = [_to_native(item) for item in value]
+        return cells if any(cell is not item for cell, item in zip(cells, value, strict=True)) else value
+    return as_array(value) if isinstance(value, np.ndarray) and not value.dtype.isnative else value
+
+
 def _default(value: Any) -> Any:
     """Turn what orjson does not know into what it does: a contiguous array, or lists."""
     if isinstance(value, set | frozenset):
@@ -180,6 +197,8 @@ def _default(value: Any) -> Any:
     array = as_array(value)
     if array.dtype.kind == "O" and array.ndim == 0:
         raise TypeError(f"a {type(value).__name__} cannot be written as JSON")
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        array = array.astype(np.float64)
     if array.dtype.kind in "biuf" and array.ndim and not array.flags.c_contiguous:
         return np.ascontiguousarray(array)
     return array.tolist()

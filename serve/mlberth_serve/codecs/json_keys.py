@@ -10,8 +10,6 @@ from mlberth_serve.errors import BadRequestError
 
 ENVELOPES = {"instances": "predictions", "inputs": ""}
 """What a list may stand under, and what its answer stands under. Of two of them the last is meant."""
-_IGNORED: dict[str, Any] = dict.fromkeys(("parse_int", "parse_float", "parse_constant"), lambda _: None)
-"""Numbers are not looked at: Python takes no whole number of more than 4300 digits."""
 
 
 def check_keys(text: str | bytes, value: Any, what: str) -> None:
@@ -27,7 +25,11 @@ def check_keys(text: str | bytes, value: Any, what: str) -> None:
     colons = text.count(":") if isinstance(text, str) else text.count(b":")
     if colons > _count(value):
         with suppress(RecursionError):  # deeper than any array
-            json.loads(text, object_pairs_hook=lambda pairs: _refuse_twice(pairs, what), **_IGNORED)
+            json.loads(
+                text,
+                object_pairs_hook=lambda pairs: _refuse_twice(pairs, what),
+                parse_int=float,  # Python takes no whole number of more than 4300 digits
+            )
 
 
 def _count(value: Any) -> int:

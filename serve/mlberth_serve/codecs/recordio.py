@@ -72,6 +72,8 @@ def write_record(field: int, tensors: Mapping[str, bytes]) -> bytes:
 
 def write_tensor(values: Array, keys: Sequence[int] | None = None, width: int = 0) -> bytes:
     """Return a Value message; with keys, a sparse tensor of that width."""
+    if values.dtype == np.float16:
+        values = values.astype(np.float32)
     if values.dtype.kind in "biu":
         whole = values.astype(np.int32)
         if not (whole == values).all():
@@ -126,7 +128,11 @@ def _read_tensor(tensor: memoryview, dtype: np.dtype[Any]) -> Array | Row:
         parts.get(number, []).append(part)
     packed, keys, shape = (b"".join(parts[number]) for number in (_VALUES, _KEYS, _SHAPE))
     if dtype == np.int32:
-        values = read_varints(memoryview(packed)).astype(np.int32)
+        whole = read_varints(memoryview(packed)).view(np.int64)  # as a negative one is written
+        values = whole.astype(np.int32)
+        if (values != whole).any():
+            lost = int(whole[(values != whole).argmax()])
+            raise BadRequestError(f"A tensor of 32 bits in the body holds {lost}, which has more.")
     elif len(packed) % dtype.itemsize:
         raise BadRequestError("A tensor of the body breaks off.")
     else:

@@ -10,6 +10,8 @@ import numpy as np
 from mlberth_serve.codecs.base import Array, Table
 from mlberth_serve.errors import BadRequestError
 
+_WHOLE = 2**53
+
 
 def by_name(data: Any, names: Sequence[str]) -> Any:
     """Return named cells (a Table, or records) in the order of `names`; other data as it is.
@@ -42,7 +44,19 @@ def _from_records(records: Sequence[Mapping[str, Any]], names: Sequence[str]) ->
     array = np.empty((len(cells), len(names)), dtype=object)
     array[:] = cells
     is_text = any(not isinstance(cell, int | float) for row in cells for cell in row)
-    return array if is_text else array.astype(float)
+    return array if is_text else _to_floats(array, names)
+
+
+def _to_floats(array: Array, names: Sequence[str]) -> Array:
+    """Return numbers as floats; raises BadRequestError for a whole number that no float is."""
+    floats = array.astype(float)
+    if (np.abs(floats) >= _WHOLE).any() and (lost := (floats != array) & ~np.isnan(floats)).any():
+        row, column = (int(index) for index in np.argwhere(lost)[0])
+        raise BadRequestError(
+            f"Record {row}, counted from 0, has {array[row, column]} under {names[column]!r:.80}; "
+            f"beyond 2**53 not every whole number is a float, which the model takes."
+        )
+    return floats
 
 
 def _check_names(given: Mapping[str, Any], names: Sequence[str]) -> None:

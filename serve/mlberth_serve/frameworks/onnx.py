@@ -12,8 +12,9 @@ import numpy as np
 from mlberth_serve.codecs.base import Array
 from mlberth_serve.errors import BadRequestError
 from mlberth_serve.frameworks.base import has_base, refuse_missing, refuse_model
+from mlberth_serve.frameworks.casts import cast, to_text
 from mlberth_serve.frameworks.columns import by_name
-from mlberth_serve.frameworks.rows import to_dense, to_numbers, to_rows
+from mlberth_serve.frameworks.rows import to_dense, to_rows
 from mlberth_serve.handler.context import Context
 from mlberth_serve.usercode.signatures import Function
 
@@ -26,6 +27,11 @@ _TYPES: dict[str, Any] = {
     "tensor(float16)": np.float16,
     "tensor(int64)": np.int64,
     "tensor(int32)": np.int32,
+    "tensor(int16)": np.int16,
+    "tensor(int8)": np.int8,
+    "tensor(uint64)": np.uint64,
+    "tensor(uint32)": np.uint32,
+    "tensor(uint16)": np.uint16,
     "tensor(uint8)": np.uint8,
     "tensor(bool)": np.bool_,
     "tensor(string)": object,
@@ -78,7 +84,7 @@ def make_predict(model: Any) -> Function:
     """Return a predict_fn that answers with the model's first output.
 
     A model of one input gets the array, one of several inputs (as skl2onnx makes of a data frame) a
-    column each. Cells get the type that the model declares.
+    column each. Cells get the type that the model declares; one whose value it cannot have is 400.
     """
     inputs = model.get_inputs()
     output = [model.get_outputs()[0].name]
@@ -90,7 +96,7 @@ def make_predict(model: Any) -> Function:
             feed = {names[0]: _cast(_fit(rows, inputs[0].shape), inputs[0].type)}
         else:
             rows = to_rows(rows, len(inputs))
-            feed = {each.name: _cast(rows[:, [at]], each.type) for at, each in enumerate(inputs)}
+            feed = {each.name: _cast(rows[:, [at]], each.type, each.name) for at, each in enumerate(inputs)}
         try:
             return model.run(output, feed)[0]
         except Exception as error:
@@ -109,10 +115,7 @@ def _fit(data: Any, shape: list[Any]) -> Any:
     return data
 
 
-def _cast(data: Any, kind: str) -> Array:
-    array = np.asarray(data)
+def _cast(data: Any, kind: str, name: str = "") -> Array:
     if kind not in _TYPES:
         raise TypeError(f"an input of the model is a {kind}, which no body can hold")
-    if _TYPES[kind] is object:
-        return array.astype(str).astype(object)
-    return np.asarray(to_numbers(array)).astype(_TYPES[kind])
+    return to_text(data, name) if _TYPES[kind] is object else cast(data, _TYPES[kind], name)

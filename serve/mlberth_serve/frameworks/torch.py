@@ -16,6 +16,7 @@ import numpy as np
 
 from mlberth_serve.errors import BadRequestError
 from mlberth_serve.frameworks.base import has_base, refuse_missing, refuse_model, refuse_unsafe
+from mlberth_serve.frameworks.casts import cast
 from mlberth_serve.frameworks.rows import to_dense, to_numbers
 from mlberth_serve.handler.context import Context
 from mlberth_serve.media_types import NPY
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 FILES = "*.pt or *.pth of torch.jit.save, *.pt2 of torch.export.save"
 _EXPORTED = ".pt2"
+_WIDEST = 8
+"""How many bytes the widest numbers of a tensor have."""
 _SUFFIXES = {".pt", ".pth", _EXPORTED}
 
 
@@ -81,7 +84,10 @@ def make_predict(model: Any) -> Function:  # noqa: ARG001 - a framework's signat
         tensor = data = to_dense(data)
         if isinstance(data, np.ndarray | list):
             array = to_numbers(np.asarray(data))
-            array = array if context.content_type == NPY else array.astype(np.float32)
+            if context.content_type != NPY:
+                array = cast(array, np.float32)
+            elif array.dtype.itemsize > _WIDEST:
+                array = cast(array, np.float64)
             tensor = torch.from_numpy(array.reshape(1, -1) if array.ndim == 1 else array)
             if not array.size:
                 raise BadRequestError("The body holds an empty array.")

@@ -14,8 +14,9 @@ import numpy as np
 from mlberth.envvars import whole
 from mlberth.errors import Fault, ModelLoadError
 from mlberth_serve.frameworks.base import has_base, refuse_missing, refuse_model, refuse_unsafe
+from mlberth_serve.frameworks.casts import check_float32
 from mlberth_serve.frameworks.columns import by_name
-from mlberth_serve.frameworks.rows import to_numbers, to_rows
+from mlberth_serve.frameworks.rows import is_sparse, to_numbers, to_rows
 from mlberth_serve.frameworks.xgboost_fast import DensePredict
 from mlberth_serve.handler.batched import batched
 from mlberth_serve.handler.context import Context
@@ -101,6 +102,7 @@ def make_predict(model: Any) -> Function:
     @batched
     def predict(data: Any, model: Any, context: Context) -> Any:  # noqa: ARG001 - a predict_fn's signature
         rows = to_numbers(to_rows(by_name(data, names) if names else data, columns))
+        _check_numbers(rows)
         if has_base(rows, "xgboost.core.DMatrix"):
             return model.predict(rows, iteration_range=iterations, validate_features=False)
         if is_linear:
@@ -122,7 +124,17 @@ def _iterations(model: Any) -> tuple[int, int]:
 @batched
 def _predict_estimator(data: Any, model: Any, context: Context) -> Any:  # noqa: ARG001 - a predict_fn's signature
     names = getattr(model, "feature_names_in_", ())
-    return model.predict(to_numbers(to_rows(by_name(data, names), model.n_features_in_)))
+    rows = to_numbers(to_rows(by_name(data, names), model.n_features_in_))
+    _check_numbers(rows)
+    return model.predict(rows)
+
+
+def _check_numbers(rows: Any) -> None:
+    """Refuse what XGBoost, which takes numbers as float32, would make infinite."""
+    if isinstance(rows, np.ndarray):
+        check_float32(rows)
+    elif is_sparse(rows):
+        check_float32(rows.data)
 
 
 def _matrix(rows: Any) -> Any:

@@ -16,6 +16,7 @@ import numpy as np
 from mlberth_serve.codecs import npy
 from mlberth_serve.codecs.base import Array
 from mlberth_serve.errors import BadRequestError, NotAcceptableError, UnsupportedTypeError
+from mlberth_serve.frameworks.casts import cast
 from mlberth_serve.media_types import CSV, JSON, NPY, MediaType
 
 CSV_WITH_CHARSET = "text/csv; charset=utf-8"
@@ -60,6 +61,14 @@ def read_sit_csv(text: str) -> Array:
     if not kinds <= set("biuf"):
         raise BadRequestError("The CSV body holds something other than numbers.")
     return array
+
+
+def to_float32(array: Array) -> Array:
+    """Return numbers, and text of them, as the containers do; what would become infinite is refused."""
+    try:
+        return cast(array if array.dtype.kind in "biuf" else array.astype(float), np.float32)
+    except (ValueError, TypeError):
+        raise BadRequestError("The body holds something other than numbers.") from None
 
 
 def write_json(value: Any) -> bytes:

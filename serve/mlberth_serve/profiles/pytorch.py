@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlberth_serve.codecs import npy
-from mlberth_serve.errors import BadRequestError, NotAcceptableError
+from mlberth_serve.errors import NotAcceptableError
 from mlberth_serve.handler.context import Context
 from mlberth_serve.media_types import CSV, JSON, NPY
 from mlberth_serve.profiles.base import Profile
@@ -15,6 +15,7 @@ from mlberth_serve.profiles.peer_formats import (
     read_json,
     read_npy,
     read_sit_csv,
+    to_float32,
     unsupported,
     write_json,
     write_sit_csv,
@@ -32,10 +33,7 @@ def input_fn(input_data: Any, content_type: str, context: Context) -> Any:  # no
     if content_type not in {CSV, JSON}:
         raise unsupported((JSON, CSV, NPY))
     array = read_sit_csv(input_data) if content_type == CSV else read_json(input_data)
-    try:
-        return torch.from_numpy(np.atleast_1d(array).astype(np.float32).reshape(array.shape))
-    except (ValueError, TypeError):
-        raise BadRequestError("The body holds something other than numbers.") from None
+    return torch.from_numpy(np.atleast_1d(to_float32(array)).reshape(array.shape))
 
 
 def predict_fn(data: Any, model: Any, context: Context) -> Any:  # noqa: ARG001

@@ -5,14 +5,18 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-import numpy as np
-
-from mlberth_serve.errors import BadRequestError
 from mlberth_serve.frameworks.rows import explain_refusal
 from mlberth_serve.handler.context import Context
 from mlberth_serve.media_types import CSV, JSON, NPY
 from mlberth_serve.profiles.base import Profile
-from mlberth_serve.profiles.peer_formats import read_json, read_npy, read_smc_csv, unsupported, write_smc
+from mlberth_serve.profiles.peer_formats import (
+    read_json,
+    read_npy,
+    read_smc_csv,
+    to_float32,
+    unsupported,
+    write_smc,
+)
 
 log = logging.getLogger(__name__)
 
@@ -24,10 +28,7 @@ def input_fn(input_data: Any, content_type: str, context: Context) -> Any:  # no
     if content_type not in {CSV, JSON}:
         raise unsupported((JSON, CSV, NPY))
     array = read_smc_csv(input_data) if content_type == CSV else read_json(input_data)
-    try:
-        return array.astype(np.float32)
-    except (ValueError, TypeError):
-        raise BadRequestError("The body holds something other than numbers.") from None
+    return to_float32(array)
 
 
 def predict_fn(data: Any, model: Any, context: Context) -> Any:
