@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mlberth_serve.codecs import recordio
 from mlberth_serve.codecs.protobuf import read_varints, write_bytes, write_varint
-from mlberth_serve.errors import BadRequestError
+from mlberth_serve.errors import BadRequestError, RequestError
 from mlberth_serve.media_types import RECORDIO, parse_content_type
 
 sparse = pytest.importorskip("scipy.sparse")
@@ -139,3 +139,40 @@ def test_what_does_not_fit_is_the_handlers_fault(value: Any) -> None:
     """Text, numbers beyond 32 bits and a third dimension have no place in a tensor."""
     with pytest.raises((TypeError, ValueError)):
         recordio.encode(value)
+
+
+@given(
+    hnp.arrays(NUMBERS, hnp.array_shapes(min_dims=2, max_dims=2, max_side=5)),
+    st.binary(max_size=3),
+    st.data(),
+)
+def test_records_that_are_alike_are_read_as_one_by_one(array: Any, label: bytes, data: st.DataObject) -> None:
+    """Whether records are read at once or each by itself, what is read and what is refused is the same."""
+    body = b"".join(
+        frame(
+            write_bytes(1, write_bytes(1, b"values") + write_bytes(2, recordio.write_tensor(row)))
+            + write_bytes(2, label)
+        )
+        for row in array
+    )
+    for place in data.draw(st.lists(st.integers(0, len(body) - 1), max_size=2)):
+        body = body[:place] + bytes([data.draw(st.integers(0, 255))]) + body[place + 1 :]
+    found: list[Any] = []
+    for alike in (recordio._read_alike, lambda _: None):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(recordio, "_read_alike", alike)
+            try:
+                rows = decode(body)
+                rows = rows.toarray() if sparse.issparse(rows) else rows
+                found.append((rows.dtype, rows.shape, rows.tobytes()))
+            except BadRequestError as error:
+                found.append(error.message)
+    assert found[0] == found[1]
+
+
+def test_many_records_are_refused_uncounted() -> None:
+    """Each takes memory, however little it holds: too many of them are 413."""
+    body = body_of(write_bytes(1, b"")) * 600_000
+    with pytest.raises(RequestError) as caught:
+        decode(body)
+    assert caught.value.status == 413
