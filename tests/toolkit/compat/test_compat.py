@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -163,12 +164,12 @@ def test_dmatrix_of_a_folder_of_csv(tmp_path: Path, weights: int) -> None:
 
 @pytest.mark.usefixtures("_on_path")
 def test_dmatrix_of_libsvm(tmp_path: Path) -> None:
-    """Columns have the indices that stand there; comments and groups are skipped."""
+    """Columns have the indices that stand there; comments are skipped."""
     pytest.importorskip("xgboost")
     from sagemaker_xgboost_container import encoder
     from sagemaker_xgboost_container.data_utils import get_dmatrix
 
-    text = "1 qid:7 0:1.5 2:2 # a comment\n0 1:3\n\n"
+    text = "1 0:1.5 2:2 # a comment\n0 1:3\n\n"
     (tmp_path / "train").write_text(text)
     for matrix in (
         get_dmatrix(str(tmp_path / "train"), "libsvm"),
@@ -180,3 +181,82 @@ def test_dmatrix_of_libsvm(tmp_path: Path) -> None:
         get_dmatrix(str(tmp_path / "missing"), "libsvm")
     with pytest.raises(ValueError, match="parquet"):
         get_dmatrix(str(tmp_path), "application/x-parquet")
+
+
+LIBSVM_FILES = {
+    "weights": "1:0.2 2:1\n0:0.5 1:3 4:-1e3\n",
+    "groups": "1 qid:1 2:1\n0 qid:1 1:3\n1 qid:2 3:1\n",
+    "groups out of order": "1 qid:2 1:1\n1 qid:1 1:2\n1 qid:2 1:1\n",
+    "weights and groups": "1:0.2 qid:1 2:1\n0:0.3 qid:1 1:3\n1:.5 qid:2 3:1\n",
+    "from one": "1 1:5 2:6\n0 2:7\n",
+    "from zero": "1 0:5 2:6\n0 2:7\n",
+    "any order": "1 3:1 2:2\n",
+    "blank lines and CRLF": "\n1 1:1\r\n\r\n0 2:1\r\n",
+    "empty row": "1\n0 1:1\n",
+    "tabs": "1 1:1\n2\t2:1  3:1\n",
+}
+
+
+@pytest.mark.usefixtures("_on_path")
+@pytest.mark.parametrize("text", LIBSVM_FILES.values(), ids=LIBSVM_FILES)
+def test_libsvm_files_are_read_as_xgboost_reads_them(tmp_path: Path, text: str) -> None:
+    """Cells, labels, weights and groups are those of XGBoost's own reader of files."""
+    xgboost = pytest.importorskip("xgboost")
+    from sagemaker_xgboost_container.data_utils import get_dmatrix
+
+    (tmp_path / "train").write_text(text)
+    found = get_dmatrix(str(tmp_path / "train"), "libsvm")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it will be taken out of XGBoost one day
+        expected = xgboost.DMatrix(f"{tmp_path}/train?format=libsvm")
+    assert (found.num_row(), found.num_col()) == (expected.num_row(), expected.num_col())
+    assert found.get_data().toarray().tolist() == expected.get_data().toarray().tolist()
+    for field in ("label", "weight"):
+        assert found.get_float_info(field).tolist() == expected.get_float_info(field).tolist()
+    assert found.get_uint_info("group_ptr").tolist() == expected.get_uint_info("group_ptr").tolist()
+
+
+@pytest.mark.usefixtures("_on_path")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1 a:1",
+        "a 1:1",
+        "1 1:b",
+        "1 1:",
+        "1 -1:1",
+        "1 1 3",
+        "1:0.2 2:1\n0 1:3",
+        "1 qid:1 2:1\n0 1:3",
+        "1 1:1 1:2",
+        "1 4294967296:1",
+    ],
+)
+def test_libsvm_that_would_lose_numbers_is_refused(tmp_path: Path, text: str) -> None:
+    """What XGBoost's reader takes for other numbers, or dies of, is a ValueError."""
+    pytest.importorskip("xgboost")
+    from sagemaker_xgboost_container.data_utils import get_dmatrix
+
+    (tmp_path / "train").write_text(text)
+    with pytest.raises(ValueError, match="libsvm text"):
+        get_dmatrix(str(tmp_path / "train"), "libsvm")
+
+
+@pytest.mark.usefixtures("_on_path")
+@pytest.mark.parametrize(
+    ("body", "rows", "label"),
+    [
+        (b"1 1:5 2:6\n0 2:7\n", [[5, 6], [0, 7]], [1, 0]),
+        (b"1 0:5 2:6\n", [[5, 0, 6]], [1]),
+        (b"1:5 2:6\n1:7\n", [[5, 6], [7, 0]], []),
+        ("0:1 3:1", [[1, 0, 0, 1]], []),
+    ],
+)
+def test_libsvm_bodies_count_from_one_where_none_is_zero(body: Any, rows: Any, label: Any) -> None:
+    """A body has as many columns as it names, with labels and without."""
+    pytest.importorskip("xgboost")
+    from sagemaker_xgboost_container import encoder
+
+    matrix = encoder.libsvm_to_dmatrix(body)
+    assert matrix.get_data().toarray().tolist() == rows
+    assert matrix.get_label().tolist() == label

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from sagemaker_xgboost_container.libsvm import read_file
+
 _DELIMITERS = ",\t;| "
 _CSV = frozenset({"csv", "text/csv"})
 _LIBSVM = frozenset({"libsvm", "text/libsvm", "text/x-libsvm"})
@@ -12,6 +14,8 @@ _LIBSVM = frozenset({"libsvm", "text/libsvm", "text/x-libsvm"})
 
 def get_dmatrix(data_path: str, content_type: str, csv_weights: int = 0) -> Any:
     """Return all rows below a file or folder: in CSV the label stands first, then the weight if there is one.
+
+    LIBSVM is what XGBoost's own reader makes of it: weights, groups, and columns that count from 0.
 
     Raises ValueError for a content type other than CSV and LIBSVM, and where there is no file.
     """
@@ -24,8 +28,7 @@ def get_dmatrix(data_path: str, content_type: str, csv_weights: int = 0) -> Any:
         )
     text = _read(Path(data_path))
     if name in _LIBSVM:
-        features, labels = read_libsvm(text)
-        return xgboost.DMatrix(features, label=labels)
+        return read_file(text).to_dmatrix()
     rows = read_csv(text)
     if csv_weights:
         return xgboost.DMatrix(rows[:, 2:], label=rows[:, 0], weight=rows[:, 1])
@@ -41,26 +44,6 @@ def read_csv(text: str) -> Any:
     delimiter = next((delimiter for delimiter in _DELIMITERS if delimiter in first), ",")
     rows = [[cell.strip() or "nan" for cell in line.split(delimiter)] for line in lines]
     return np.array(rows).astype(float)
-
-
-def read_libsvm(text: str) -> tuple[Any, Any]:
-    """Return a sparse matrix and the labels of `label index:value …` lines."""
-    import numpy as np  # noqa: PLC0415 - needed only here
-    from scipy import sparse  # noqa: PLC0415 - the same
-
-    labels, values, columns, starts = [], [], [], [0]
-    for line in text.splitlines():
-        label, *cells = line.partition("#")[0].split() or [""]
-        if not label:
-            continue
-        labels.append(float(label.partition(":")[0]))
-        for cell in cells:
-            index, _, value = cell.partition(":")
-            if index != "qid":
-                columns.append(int(index))
-                values.append(float(value))
-        starts.append(len(values))
-    return sparse.csr_matrix((values, columns, starts), dtype=np.float32), np.array(labels)
 
 
 def _read(path: Path) -> str:

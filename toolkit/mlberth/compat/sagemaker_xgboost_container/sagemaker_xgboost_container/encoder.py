@@ -8,7 +8,8 @@ from mlberth.compat.arrays import Convert, look_up
 from mlberth.compat.server import read_recordio
 from sagemaker_containers.beta.framework import content_types, errors
 from sagemaker_xgboost_container.constants import xgb_content_types
-from sagemaker_xgboost_container.data_utils import read_csv, read_libsvm
+from sagemaker_xgboost_container.data_utils import read_csv
+from sagemaker_xgboost_container.libsvm import read_body
 
 
 def csv_to_dmatrix(input: str | bytes, dtype: Any = None) -> Any:  # noqa: A002 - the peer's name
@@ -20,11 +21,8 @@ def csv_to_dmatrix(input: str | bytes, dtype: Any = None) -> Any:  # noqa: A002 
 
 
 def libsvm_to_dmatrix(string_like: str | bytes) -> Any:
-    """Return the rows of a LIBSVM text, with their labels."""
-    import xgboost  # noqa: PLC0415 - needed only here
-
-    features, labels = read_libsvm(string_like.decode() if isinstance(string_like, bytes) else string_like)
-    return xgboost.DMatrix(features, label=labels)
+    """Return the rows of a LIBSVM text, with their labels; columns count from 1 where none is 0."""
+    return read_body(string_like.decode() if isinstance(string_like, bytes) else string_like).to_dmatrix()
 
 
 def recordio_protobuf_to_dmatrix(string_like: bytes) -> Any:
