@@ -12,7 +12,15 @@ from mlberth_serve.media_types import CSV, DEFAULT_CONTENT_TYPE, MediaType, pars
 from mlberth_serve.profiles.base import Profile
 from mlberth_serve.profiles.peer_formats import CSV_WITH_CHARSET, write_smc
 from mlberth_serve.profiles.xgboost_ensemble import Ensemble, EvaluationError, load_ensemble
-from mlberth_serve.profiles.xgboost_input import READS, InputError, kind_of, read_matrix
+from mlberth_serve.profiles.xgboost_input import (
+    LIBSVM_NAMES,
+    READS,
+    InputError,
+    count_from_zero,
+    kind_of,
+    read_matrix,
+    to_dmatrix,
+)
 from mlberth_serve.profiles.xgboost_output import ACCEPTS, VALID_KEYS, select, write_scores, write_selected
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared.metrics_recorder import DECODE, ENCODE, PREDICT
@@ -65,7 +73,7 @@ class AlgorithmMode:
         try:
             is_default = media_type.name == DEFAULT_CONTENT_TYPE and "Content-Type" not in context.headers
             kind = kind_of(None if is_default else media_type)
-            matrix = read_matrix(bytes(body), kind)
+            matrix = read_matrix(bytes(body), kind, self._ensemble.columns)
             context.finish_step(DECODE)
             status = 400
             predictions = self._predict(matrix, kind, context)
@@ -140,8 +148,11 @@ def input_fn(input_data: Any, content_type: str, context: Context) -> Any:  # no
         raise UnsupportedTypeError(str(error)) from error
 
 
-def predict_fn(data: Any, model: Any, context: Context) -> Any:  # noqa: ARG001
-    """Ask a Booster for a DMatrix."""
+def predict_fn(data: Any, model: Any, context: Context) -> Any:
+    """Ask a Booster for a DMatrix; libsvm that counts from 1 is told by the number of its columns."""
+    columns = model.num_features()
+    if data.num_col() == columns + 1 and parse_content_type(context.content_type).name in LIBSVM_NAMES:
+        data = to_dmatrix(count_from_zero(data.get_data(), columns))
     return model.predict(data, validate_features=False)
 
 

@@ -34,10 +34,16 @@ class Ensemble:
     checks_width: bool
     """The container compares widths where the first booster was a pickle."""
 
+    @property
+    def columns(self) -> int:
+        """How many columns the first booster was trained on."""
+        columns: int = self.boosters[0].num_features()
+        return columns
+
     def predict(self, matrix: Any, kind: str) -> Any:
         """Return the mean of the predictions; of labels the one with most votes, the least among equals."""
         if self.checks_width:
-            _check_width(self.boosters[0].num_features(), matrix.num_col(), kind)
+            _check_width(self.columns, matrix.num_col(), kind)
         answers = [booster.predict(matrix, validate_features=False) for booster in self.boosters]
         if len(answers) == 1:
             return answers[0]

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import csv
+import io
+import re
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from mlberth_serve.codecs import recordio
-from mlberth_serve.codecs.sparse import WIDEST, import_sparse
+from mlberth_serve.codecs import libsvm, recordio
+from mlberth_serve.codecs.base import check_size
+from mlberth_serve.codecs.sparse import to_matrix
 from mlberth_serve.errors import RequestError
 from mlberth_serve.media_types import CSV, LIBSVM, PARQUET, RECORDIO, MediaType
 
 CSV_KIND, LIBSVM_KIND, RECORDIO_KIND = "csv", "libsvm", "recordio-protobuf"
 _KINDS = {CSV: CSV_KIND, LIBSVM: LIBSVM_KIND, "text/x-libsvm": LIBSVM_KIND, RECORDIO: RECORDIO_KIND}
-READS = (CSV, LIBSVM, "text/x-libsvm", RECORDIO)
+LIBSVM_NAMES = (LIBSVM, "text/x-libsvm")
+READS = (CSV, *LIBSVM_NAMES, RECORDIO)
 _NAMES = (
     "csv, libsvm, parquet, recordio-protobuf, text/csv, text/libsvm, text/x-libsvm, application/x-parquet"
 )
@@ -25,6 +30,11 @@ _ENDS = {
     RECORDIO_KIND: "Exception, please ensure data is in recordio-protobuf format: ",
 }
 _SNIFFED = 512
+_LINES = 4096
+_CELL = 40
+"""What a cell of a row takes, in bytes, while the row is read."""
+_LEFT_OUT = re.compile(r"(?<=[ \t])[^\s:]+(?=\s|$)")
+_BLANK = re.compile(r"^[ \t]*$", re.MULTILINE)
 
 
 class InputError(Exception):
@@ -45,46 +55,54 @@ def kind_of(media_type: MediaType | None) -> str:
     return _KINDS[media_type.name]
 
 
-def read_matrix(body: bytes, kind: str) -> Any:
-    """Return a body's DMatrix; raises InputError."""
-    import xgboost  # noqa: PLC0415 - loaded already: the model is its own
-
+def read_matrix(body: bytes, kind: str, columns: int | None = None) -> Any:
+    """Return a body's DMatrix for a model of so many columns, where they are known; raises InputError."""
     try:
         if kind == RECORDIO_KIND:
             data = recordio.decode(body, MediaType(RECORDIO, {})).array
         else:
             text = body.strip().decode("utf-8")
-            data = read_csv(text) if kind == CSV_KIND else read_libsvm(text)
-        return xgboost.DMatrix(data, nthread=1)
+            data = read_csv(text) if kind == CSV_KIND else count_from_zero(read_libsvm(text), columns)
+        return to_dmatrix(data)
     except RequestError as error:
         raise InputError(f"Loading {kind} data failed with {_ENDS[kind]}{error.message}") from None
     except (ValueError, TypeError, IndexError, csv.Error, OverflowError) as error:
         raise InputError(f"Loading {kind} data failed with {_ENDS[kind]}{type(error)}") from error
 
 
+def to_dmatrix(rows: Any) -> Any:
+    """Return an array or sparse rows as XGBoost's own matrix; a cell that is not there is missing."""
+    import xgboost  # noqa: PLC0415 - loaded already: the model is its own
+
+    return xgboost.DMatrix(rows, nthread=1)
+
+
 def read_csv(text: str) -> Any:
     """Read rows apart by LF; the delimiter is guessed from the head of the first."""
-    lines = text.split("\n")
-    delimiter = csv.Sniffer().sniff(lines[0][:_SNIFFED]).delimiter
+    delimiter = csv.Sniffer().sniff(text.partition("\n")[0][:_SNIFFED]).delimiter
     if delimiter.isalnum():
         delimiter = ","
-    rows = [line.split(delimiter) for line in lines]
-    return np.array([[float(cell) if cell else np.nan for cell in row] for row in rows])
+    check_size(_CELL * (text.count(delimiter) + 1), len(text))
+    lines = io.StringIO(text, newline="\n")
+    parts = []
+    while some := [*islice(lines, _LINES)]:  # as Python's objects they take many times as much
+        rows = [line.removesuffix("\n").split(delimiter) for line in some]
+        parts.append(np.array([[float(cell) if cell else np.nan for cell in row] for row in rows]))
+    return np.concatenate(parts)
 
 
 def read_libsvm(text: str) -> Any:
-    """Read cells of column:value; columns count from 1 where none is 0."""
-    cells = [
-        (row, cell.split(":"))
-        for row, line in enumerate(text.split("\n"))
-        for cell in line.split(" ")
-        if ":" in cell
-    ]
-    rows = np.array([row for row, _ in cells])
-    columns = np.array([int(pair[0]) for _, pair in cells])
-    values = np.array([float(pair[1]) for _, pair in cells])
-    if len(columns) and columns.min() >= 1:
-        columns = columns - 1
-    if len(columns) and columns.max() > WIDEST:
-        raise ValueError(WIDEST)
-    return import_sparse().csr_matrix((values, (rows, columns)))
+    """Read cells of column:value as they stand; what has no colon is left out, a blank line is a row."""
+    lines = _BLANK.sub("0", _LEFT_OUT.sub("", text))
+    return to_matrix(*libsvm.read_rows(lines))
+
+
+def count_from_zero(rows: Any, columns: int | None) -> Any:
+    """Return rows whose columns count from 0, where the model's own number of them says they do not.
+
+    That is so where none is 0 and the last is one more than the model has: it was trained on columns that
+    count from 0. A model that was trained on such a file has a column 0 too, and gets them as they are.
+    """
+    if columns is None or rows.shape[1] != columns + 1 or (rows.nnz and rows.indices.min() == 0):
+        return rows
+    return rows[:, 1:]
