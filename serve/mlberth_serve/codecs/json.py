@@ -116,13 +116,13 @@ def to_array(items: list[Any], length: int) -> Any:
         with suppress(ValueError, TypeError, struct.error):
             return pack(items)
     try:
-        return _to_array(items, length)
+        return to_plain_array(items, length)
     except ValueError:
         raise BadRequestError("The lists in the JSON body are not all of one length.") from None
 
 
-def _to_array(items: list[Any], length: int) -> Array:
-    """Raise ValueError for lists that are not regular."""
+def to_plain_array(items: Any, length: int) -> Array:
+    """Return lists from a text of so many bytes as an array; raises ValueError where they are not regular."""
     if length > _FEW:
         # Of text among numbers numpy makes text of all of them, each as long as the longest.
         cells = np.array(items, dtype=object)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from mlberth.compat.arrays import TooLargeError
 from mlberth_serve.errors import HandlerError, OutOfMemoryError, RequestError
 
 _PEERS = (
@@ -37,6 +38,8 @@ def _to_http_error(error: BaseException, function: str) -> RequestError:
         if function == "output_fn":
             return RequestError(406, "not_acceptable", "The handler cannot write what Accept asks for.")
         return RequestError(415, "unsupported_media_type", "The handler cannot read the Content-Type.")
+    if isinstance(error, TooLargeError) and function != "output_fn":
+        return RequestError(413, "payload_too_large", str(error))
     for name, status, message in _PEERS:
         if name in names and (found := _make(getattr(error, status, None), getattr(error, message, None))):
             return found

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import warnings
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -260,3 +261,58 @@ def test_libsvm_bodies_count_from_one_where_none_is_zero(body: Any, rows: Any, l
     matrix = encoder.libsvm_to_dmatrix(body)
     assert matrix.get_data().toarray().tolist() == rows
     assert matrix.get_label().tolist() == label
+
+
+@pytest.mark.usefixtures("_on_path")
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("text/csv", b"a\n" * 20_000 + b"b" * 50_000),
+        ("application/json", b"[" + b"1," * 20_000 + b'"' + b"b" * 50_000 + b'"]'),
+    ],
+)
+def test_text_among_numbers_is_bounded(content_type: str, body: bytes) -> None:
+    """Numpy makes each cell as long as the longest: what that would take is refused before."""
+    from mlberth.compat.arrays import TooLargeError
+    from sagemaker_containers.beta.framework import encoders
+
+    with pytest.raises(TooLargeError, match="unpacked size"):
+        encoders.decode(body, content_type)
+
+
+@pytest.mark.usefixtures("_on_path")
+def test_headers_that_lie_are_refused() -> None:
+    """Nothing is allocated on the word of an .npy header, or of an archive's table."""
+    np = pytest.importorskip("numpy")
+    sparse = pytest.importorskip("scipy.sparse")
+    from sagemaker_inference import decoder
+
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": (10**11,)})
+    with pytest.raises(ValueError, match="expected as many"):
+        decoder.decode(file.getvalue(), "application/x-npy")
+    file = io.BytesIO()
+    sparse.save_npz(file, sparse.csr_matrix(np.zeros((1, 100_000_000), np.float32)), compressed=True)
+    decoder.decode(file.getvalue(), "application/x-npz")
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("data.npy", "w") as entry:
+        for _ in range(600):
+            entry.write(bytes(1 << 20))
+    with pytest.raises(ValueError, match="unpacked size"):
+        decoder.decode(file.getvalue(), "application/x-npz")
+
+
+@pytest.mark.usefixtures("_on_path")
+def test_csv_is_whole_numbers_floats_or_text() -> None:
+    """The first of these that takes every cell; an empty one is nan."""
+    pytest.importorskip("numpy")
+    from sagemaker_containers.beta.framework.encoders import csv_to_numpy
+
+    assert csv_to_numpy("1,2\n3,4\n").tolist() == [[1, 2], [3, 4]]
+    assert csv_to_numpy("1,2\n").dtype == int
+    assert repr(csv_to_numpy("1,\n").tolist()) == "[1.0, nan]"
+    assert csv_to_numpy("1\n99999999999999999999\n").tolist() == [1.0, 1e20]
+    assert csv_to_numpy("a,1").tolist() == ["a", "1"]
+    assert csv_to_numpy("1,2", dtype=float).tolist() == [1.0, 2.0]
+    with pytest.raises(ValueError, match="width"):
+        csv_to_numpy("1,2\n3\n")

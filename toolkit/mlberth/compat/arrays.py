@@ -8,10 +8,24 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
+import zipfile
 from collections.abc import Callable, Mapping
 from typing import Any
 
 Convert = Callable[..., Any]
+
+_FEW = 4096
+"""Text of so few bytes takes 8 MB at most, whatever is made of it."""
+_CHARACTER = 4
+_MAX_BYTES = 512 * 1024 * 1024
+_TOO_LARGE = "The body unpacks to more than 512 MB, its bound by the rule `unpacked size`."
+_ENTRY, _MAX_ENTRIES = b"PK\x01\x02", 1000
+"""What an entry of an archive's table begins with, and how many there may be."""
+
+
+class TooLargeError(ValueError):
+    """A body that would take too much memory; the server answers it with 413."""
 
 
 def look_up(converters: Mapping[str, Convert], content_type: str, error: type[Exception]) -> Convert:
@@ -31,7 +45,10 @@ def json_to_numpy(string_like: str | bytes, dtype: Any = None) -> Any:
     """Return an array of what the JSON holds."""
     import numpy as np  # noqa: PLC0415 - training may do without
 
-    return np.array(json.loads(string_like), dtype=dtype)
+    value = json.loads(string_like)
+    if dtype is None and len(string_like) > _FEW:
+        _check_text(np.array(value, dtype=object).ravel().tolist())
+    return np.array(value, dtype=dtype)
 
 
 def array_to_csv(array_like: Any) -> str:
@@ -51,16 +68,34 @@ def csv_to_numpy(string_like: str | bytes, dtype: Any = None) -> Any:
     import numpy as np  # noqa: PLC0415 - as above
 
     text = string_like.decode() if isinstance(string_like, bytes) else string_like
-    rows = [row for row in csv.reader(io.StringIO(text), strict=True) if row]
-    array = np.array(rows, dtype=str).squeeze()
-    if dtype is not None:
-        return array.astype(dtype)
-    for kind in (int, float):
-        try:
-            return np.where(array == "", "nan", array).astype(kind)
-        except ValueError:
-            continue
-    return array
+    cells: list[str] = []
+    height = width = 0
+    for row in csv.reader(io.StringIO(text), strict=True):
+        cells += row  # a list of the rows would take many times as much
+        height += bool(row)
+        width = width or len(row)
+        if len(row) not in {0, width}:
+            raise ValueError("the rows of the CSV differ in width; expected one width")
+    shape = (height, width)
+    if dtype is None:
+        for read in (int, float):
+            try:
+                # Number by number: numpy would make each cell as long as the longest before.
+                numbers = [read(cell or "nan") for cell in cells]
+                return np.array(numbers, dtype=read).reshape(shape).squeeze()
+            except (ValueError, OverflowError):
+                continue
+    _check_text(cells)
+    array = np.array(cells, dtype=str).reshape(shape).squeeze()
+    return array if dtype is None else array.astype(dtype)
+
+
+def _check_text(cells: list[Any]) -> None:
+    """Refuse text that numpy would make too large: each cell as long as the longest."""
+    texts = [len(cell) for cell in cells if isinstance(cell, str)]
+    size = _CHARACTER * max(texts, default=0) * len(cells)
+    if size > _MAX_BYTES:
+        raise TooLargeError(_TOO_LARGE)
 
 
 def array_to_npy(array_like: Any) -> bytes:
@@ -76,6 +111,7 @@ def npy_to_numpy(npy_array: bytes) -> Any:
     """Return the array; one of objects is refused."""
     import numpy as np  # noqa: PLC0415 - as above
 
+    _check_npy(npy_array)
     return np.load(io.BytesIO(npy_array), allow_pickle=False)
 
 
@@ -83,7 +119,29 @@ def npz_to_sparse(npz: bytes) -> Any:
     """Return scipy's sparse matrix."""
     from scipy import sparse  # noqa: PLC0415 - as above
 
+    if npz.count(_ENTRY) > _MAX_ENTRIES:
+        raise ValueError(f"more than {_MAX_ENTRIES} entries; expected what scipy.sparse.save_npz writes")
+    with zipfile.ZipFile(io.BytesIO(npz)) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > _MAX_BYTES:
+            raise TooLargeError(_TOO_LARGE)
     return sparse.load_npz(io.BytesIO(npz))
+
+
+def _check_npy(body: bytes) -> None:
+    """Refuse a header whose array is not exactly the rest of the body: memory is taken on its word."""
+    from numpy.lib import format as npy_format  # noqa: PLC0415 - as above
+
+    file = io.BytesIO(body)
+    readers = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
+    try:
+        reader = readers[npy_format.read_magic(file)]
+    except (ValueError, KeyError):
+        return  # numpy says what it is
+    shape, _, dtype = reader(file)
+    if not dtype.hasobject and math.prod(shape) * dtype.itemsize != len(body) - file.tell():
+        raise ValueError(
+            f"an .npy header of {shape} {dtype}, and {len(body) - file.tell()} bytes; expected as many"
+        )
 
 
 def _to_list(value: Any) -> Any:
