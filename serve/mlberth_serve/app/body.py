@@ -11,6 +11,9 @@ from gunicorn.http.errors import ParseException
 from mlberth_serve.app.content_encoding import decode_content
 from mlberth_serve.errors import BadRequestError, PayloadTooLargeError
 
+ENVIRON_BODY = "mlberth.body"
+"""Where the WSGI environment has a whole body that the worker has read already, in place of `wsgi.input`."""
+
 
 def read_body(environ: Mapping[str, Any], limit: int | None) -> bytes | memoryview:
     """Return the whole body, decompressed; `limit` is in bytes, None for no limit.
@@ -19,7 +22,11 @@ def read_body(environ: Mapping[str, Any], limit: int | None) -> bytes | memoryvi
     as soon as it is over. Raises PayloadTooLargeError, UnsupportedTypeError for a Content-Encoding
     that is not known, or BadRequestError when the body breaks off.
     """
-    body = _read(environ, limit)
+    body = environ.get(ENVIRON_BODY)
+    if body is None:
+        body = _read(environ, limit)
+    elif limit is not None and len(body) > limit:
+        raise PayloadTooLargeError
     coding = environ.get("HTTP_CONTENT_ENCODING")
     return decode_content(body, coding, limit) if coding else body
 

@@ -23,7 +23,7 @@ from mlberth_serve.shared import failure_report
 from mlberth_serve.shared.heartbeat import Heartbeats
 from mlberth_serve.shared.run_directory import GenerationDirectory, replace_private
 from mlberth_serve.variables import Variables
-from mlberth_serve.worker.revocation import ConnectionRevoker
+from mlberth_serve.worker.revocation import ConnectionRevoker, revoke_stuck
 from mlberth_serve.worker.worker import Worker
 
 _MAX_FAILED_STARTS = 4
@@ -31,8 +31,6 @@ _MAX_FAILED_STARTS = 4
 _STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 _LOOK_SECONDS = 0.2
 """Between two looks for late workers; gunicorn itself looks once a second."""
-_LATE_SECONDS = 0.1
-"""After so long no other request waits for a worker that is busy with one."""
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +55,7 @@ class Arbiter(gunicorn.arbiter.Arbiter):  # type: ignore[misc]  # gunicorn has n
         taken = {other.slot for other in self.WORKERS.values()}
         worker.slot = min(set(range(self.cfg.workers)) - taken)
         worker.heartbeat = self._heartbeats.heartbeat(worker.slot)
-        worker.duplicates = ConnectionRevoker()
+        worker.revoker = ConnectionRevoker()
 
     def wait_for_signals(self, timeout: float = 1.0) -> list[int]:
         """Wait for them as gunicorn does, and look after late workers meanwhile."""
@@ -67,16 +65,9 @@ class Arbiter(gunicorn.arbiter.Arbiter):  # type: ignore[misc]  # gunicorn has n
             signals: list[int] = super().wait_for_signals(max(0.0, min(left, _LOOK_SECONDS)))
             if signals or left <= _LOOK_SECONDS:
                 return signals
-            self._revoke_stuck()
-
-    def _revoke_stuck(self) -> None:
-        """Free what waits behind a request that takes long: nginx asks another worker."""
-        statuses, now = self._heartbeats.statuses(), time.monotonic()
-        for worker in self.WORKERS.values():
-            worker.duplicates.take()
-            status = statuses[worker.slot]
-            if status.is_late(now, _LATE_SECONDS):
-                worker.duplicates.shut(status.working)
+            statuses = self._heartbeats.statuses()
+            workers = [(worker.revoker, statuses[worker.slot]) for worker in self.WORKERS.values()]
+            revoke_stuck(workers, time.monotonic())
 
     def spawn_workers(self) -> None:
         """Start the workers that are missing, unless it is too early."""
@@ -108,7 +99,7 @@ class Arbiter(gunicorn.arbiter.Arbiter):  # type: ignore[misc]  # gunicorn has n
         """Note that a worker has ended; gunicorn starts another, which the slot is then for."""
         status = self._heartbeats.statuses()[worker.slot]
         worker.heartbeat.clear()
-        worker.duplicates.end()
+        worker.revoker.end()
         if status.loaded:
             self._has_served, self._failed_starts = True, 0
         else:

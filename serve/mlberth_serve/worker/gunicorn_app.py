@@ -165,7 +165,7 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
     def _begin_worker(self, arbiter: Arbiter, worker: Worker) -> None:
         """Become a worker, in the child, before anything of the user's runs in it."""
         for other in arbiter.WORKERS.values():
-            other.duplicates.close()
+            other.revoker.close()
         die_with_parent(signal.SIGKILL)
         if os.getppid() != worker.ppid:  # the arbiter ended before we asked to be told
             os._exit(1)

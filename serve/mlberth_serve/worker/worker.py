@@ -1,130 +1,100 @@
 """Our gunicorn worker: one request at a time, over connections that may stay open between requests.
 
-gunicorn's own classes do not fit a model server: `sync` closes every connection and kills an answer
-that streams for longer than the timeout; `gthread` never kills a prediction that hangs. This one waits
-for its listener and its connections, and serves what is ready. While it predicts it gives no sign of
-life, so that gunicorn sees a prediction that hangs, and replaces the worker. Predictions in the form in
-which nginx sends them are read and answered here; gunicorn's parser and framing take everything else.
-
-Behind nginx a worker keeps connections as long as what arrives on them is soon answered. Where predictions
-are long it keeps one, and that only until another waits: a request that no worker has begun is in the
-listener's queue, where whichever worker is free first takes it, and where no worker's end takes it along.
+While it predicts it gives no sign of life, so a prediction that hangs is seen and killed. Requests that no
+worker has started stay in the listen backlog: the first free worker accepts them, and they survive a worker's
+death. Predictions as nginx sends them take the fast path; gunicorn's parser and framing take everything else.
 """
+# gunicorn's own classes do not fit a model server: `sync` closes every connection and kills a response that
+# streams for longer than the timeout; `gthread` never kills a prediction that hangs.
 
 from __future__ import annotations
 
 import contextlib
-import faulthandler
 import os
 import resource
 import select
 import socket
 import time
 from collections.abc import Collection, Sequence
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from gunicorn.http import wsgi
 from gunicorn.http.errors import NoMoreData
-from gunicorn.workers.sync import SyncWorker
 
-from mlberth.contract.resources import read_resident
+from mlberth_serve.app.body import ENVIRON_BODY
 from mlberth_serve.app.http_response import HTTPResponse
-from mlberth_serve.errors import RequestError
-from mlberth_serve.shared.heartbeat import Heartbeat
-from mlberth_serve.shared.limits import MAX_KEPT_CONNECTIONS
+from mlberth_serve.worker.backlog import Backlog
 from mlberth_serve.worker.batch_sizing import AdaptiveBatchSize
 from mlberth_serve.worker.http.connection import MAX_BATCHED_BYTES, Connection
-from mlberth_serve.worker.http.response_writer import GoneError, Reply, refusal, send_refusal, send_response
-from mlberth_serve.worker.http.wsgi_environ import FastEnviron, FastRequest
+from mlberth_serve.worker.http.response_writer import GoneError, begin_wsgi, send_response
+from mlberth_serve.worker.http.wsgi_environ import base_environ
 from mlberth_serve.worker.instrumentation import Dispatcher
-from mlberth_serve.worker.keepalive import ConnectionPool
-from mlberth_serve.worker.revocation import ConnectionRevoker
+from mlberth_serve.worker.keepalive import ConnectionPool, KeepAlivePolicy
+from mlberth_serve.worker.worker_process import NOTIFY_SECONDS, WorkerProcess
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 _HEARTBEAT_SECONDS = 1.0
-_NOTIFY_SECONDS = 0.25
+"""Between two signs of life of an idle worker: well below gunicorn's shortest timeout here, 2 s."""
 _READ_SECONDS = 15.0
 """How long a client that is no nginx may take between two pieces of a body."""
 _MAX_CONNECTIONS = 1000
-_MOVE_EVERY = 64
-_TIMEOUT = RequestError(504, "timeout", "No answer within SAGEMAKER_MODEL_SERVER_TIMEOUT seconds.")
+"""Of clients that are no nginx; half the descriptors of the process, if that is less."""
 
 
-class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
+class Worker(WorkerProcess):
     """Serves requests one by one."""
 
-    slot: int
-    """Which of the heartbeats, and of whatever else there is one of for each worker, is this one's."""
-    heartbeat: Heartbeat
-    """Where the supervisor sees that this worker lives; set before it runs."""
-    duplicates: ConnectionRevoker
-    """Of its connections, for the master; set before it runs."""
-    max_memory: int | None = None
-    """In bytes; a worker that has more is replaced. Set before it runs."""
-    _notified = 0.0
-    _is_stopping = False
-    _reply: Reply | None = None
-    _working: Sequence[Connection] = ()
-    """Where the answers to the requests in work belong."""
-
-    def init_signals(self) -> None:
-        """Let a prediction that is cut off leave its stack in the log, even from inside C code."""
-        super().init_signals()
-        faulthandler.enable()  # after gunicorn's: it dumps, then calls the handler that was there before
-
-    def notify(self) -> None:
-        """Tell gunicorn, and the supervisor, that this worker lives."""
-        now = self.heartbeat.beat()
-        if now - self._notified > _NOTIFY_SECONDS:  # gunicorn's sign is a file's time: a system call
-            self._notified = now
-            super().notify()
+    # Set when it runs.
+    _predictions: Dispatcher | None
+    """None if the application is the user's own, and knows WSGI alone."""
+    _pool: ConnectionPool
+    _policy: KeepAlivePolicy
+    _batch_size: AdaptiveBatchSize
 
     def run(self) -> None:
         """Serve until told to end; then answer what has arrived already, and leave."""
-        self._names = {listener.fileno(): listener.getsockname() for listener in self.sockets}
-        self._behind_nginx = all(isinstance(name, str) for name in self._names.values())
+        self._backlog = Backlog(self.sockets)
+        self._behind_nginx = self._backlog.is_nginx
         self._max = min(_MAX_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
         self._keeps = bool(self.cfg.keepalive)
-        self._queue = select.poll()
-        self._predictions: Dispatcher | None = self.app.predictions
-        self._environ = FastEnviron(self.cfg, whole=self._predictions is not None)
+        self._environ = base_environ(self.cfg)
+        self._predictions = self.app.predictions
         max_batch_size = self._predictions.max_batch_size if self._predictions else 1
         self._may_batch = max_batch_size > 1
         self._batch_size = AdaptiveBatchSize(max_batch_size)
-        listeners = {listener.fileno(): listener for listener in self.sockets}
+        self._policy = KeepAlivePolicy(enabled=self._keeps, behind_nginx=self._behind_nginx)
         with select.epoll() as poll:
-            self._pool = ConnectionPool(poll, self.duplicates if self._behind_nginx else None)
-            for listener in self.sockets:
-                listener.setblocking(False)
-                self._queue.register(listener, select.POLLIN)
-                # Not EPOLLEXCLUSIVE: the one worker that it wakes may have a request on a kept connection
-                # by then, and the new one would wait for that while others sleep.
-                poll.register(listener, select.EPOLLIN)
-            poll.register(self.PIPE[0], select.EPOLLIN)
-            self.notify()
+            self._pool = ConnectionPool(poll, self.revoker if self._behind_nginx else None)
+            self._backlog.watch(poll)
+            poll.register(self.PIPE[0], select.EPOLLIN)  # signals
+            self.notify()  # the first sign of life: the model is loaded
             while self.alive and self.is_parent_alive():
-                ready: list[Connection] = []
-                for number, _ in self._turn_order(poll.poll(_HEARTBEAT_SECONDS)):
-                    if connection := self._pool.get(number):
-                        if connection.receive():
-                            ready.append(connection)
-                    elif number in listeners:
-                        self._accept(listeners[number], ready)
-                    elif number == self.PIPE[0]:
-                        os.read(number, 4096)
-                if ready:
-                    self._serve_ready(ready)
-                else:
-                    self.notify()
-                self._pool.drop_overdue()
+                self._turn(poll.poll(_HEARTBEAT_SECONDS))
             self._finish()
 
-    def _turn_order(self, events: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Return open connections before new ones: to take a new one may close an old one."""
-        return events if len(events) == 1 else sorted(events, key=lambda one: self._pool.get(one[0]) is None)
+    def _turn(self, events: list[tuple[int, int]]) -> None:
+        """Receive and answer what has arrived."""
+        connections = self._pool.by_number
+        if len(events) > 1:  # open connections before new ones: to take a new one may close an old one
+            events.sort(key=lambda event: event[0] not in connections)
+        ready: list[Connection] = []
+        for number, _ in events:
+            if connection := connections.get(number):
+                if connection.receive():
+                    ready.append(connection)
+            elif listener := self._backlog.listeners.get(number):
+                self._accept(listener, ready)
+            elif number == self.PIPE[0]:
+                os.read(number, 4096)
+        if len(ready) == 1:
+            self._serve(ready[0])
+        elif ready:
+            self._serve_ready(ready)
+        else:
+            self.notify()
+        if not self._behind_nginx:
+            self._pool.drop_overdue()
 
     def _accept(self, listener: Any, ready: list[Connection]) -> None:
         """Take the next connections of the queue: one, or what may be predicted together."""
@@ -142,38 +112,31 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
     def _accept_one(self, listener: Any, ready: Collection[Connection]) -> Connection | None:
         if not self.alive and not self._is_stopping:
             return None  # max_requests: the others, or the next worker, take what waits
-        try:
-            client, address = listener.accept()
-        except (BlockingIOError, ConnectionAbortedError):
+        if not (accepted := self._backlog.accept(listener, self.log)):
             return None
-        except OSError as error:
-            self.log.warning("No connection can be taken: %s", error.strerror)
-            time.sleep(_HEARTBEAT_SECONDS / 10)  # no descriptor is left, say: do not spin
-            return None
-        server = self._names[listener.fileno()]
-        connection = Connection(client, address, server, self.cfg, collect=not self._behind_nginx)
+        connection = Connection(*accepted, self.cfg, self._environ, collect=not self._behind_nginx)
         if self._behind_nginx:
             self._make_room(ready)
         else:
             if len(self._pool) >= self._max:
                 self._pool.drop_oldest()
-            self._pool.hold(connection)
-            if not self.alive:
-                select.select([client], [], [], _HEARTBEAT_SECONDS / 10)
+            self._pool.keep(connection)
+            if not self.alive:  # told to stop: a request may be on its way, and there is no next turn
+                select.select([connection.socket], [], [], _HEARTBEAT_SECONDS / 10)
         return connection
 
     def _make_room(self, ready: Collection[Connection]) -> None:
         """Close kept connections, but for those with a request, until one more is not too many."""
         idle = [kept for kept in self._pool if kept not in ready]
-        for kept in idle[: max(0, len(self._pool) + 1 - self._max_kept)]:
+        for kept in idle[: self._policy.excess(len(self._pool), self._batch_size.allowed)]:
             self._retire(kept)
 
     def _serve_ready(self, ready: Sequence[Connection]) -> None:
         """Answer what has arrived on connections: together what may be, everything else by itself."""
-        together = []
+        together: list[Connection] = []
         if len(ready) > 1 and self._keeps:
             for connection in ready:  # new ones too must not wait for one of the others that hangs
-                self._pool.entrust(connection)
+                self._pool.add(connection)
         if len(ready) > 1 and self._batch_size.allowed > 1:
             together = [connection for connection in ready if connection.may_batch()]
             if len(together) == 1:
@@ -187,33 +150,31 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def _serve_batch(self, connections: Sequence[Connection]) -> None:
         """Answer one request of each connection, by one call of the model where that can be."""
-        present = []
+        taken: list[tuple[Connection, WSGIEnvironment]] = []
         for connection in connections:
-            if connection.is_abandoned():
+            try:
+                taken.append((connection, connection.take()))
+            except OSError:  # nobody waits for the response any more
                 self._pool.drop(connection)
-            else:
-                present.append(connection)
-        if not present:
+        if not taken:
             return
-        self._count(len(present))
-        self.notify()
-        self._begin_work(present)
+        self._count(len(taken))
+        self._begin_work([connection for connection, _ in taken])
         try:
             assert self._predictions is not None
-            environs = [self._make_environ(connection) for connection in present]
-            responses = self._predictions.respond_batch(environs)
+            responses = self._predictions.respond_batch([environ for _, environ in taken])
             self._end_if_forked()
         except BaseException as error:  # noqa: BLE001 - of ours: what the handler raises is an answer
             self._end_if_forked()
-            for connection in present:
+            for connection, _ in taken:
                 self.handle_error(None, connection.socket, connection.address, error)
                 self._pool.drop(connection)
             return
         finally:
             seconds = self._end_work()
-        for connection, response in zip(present, responses, strict=True):
+        for (connection, _), response in zip(taken, responses, strict=True):
             self._finish_fast(connection, response)
-        self._batch_size.note(len(present), seconds, waiting=True)
+        self._batch_size.note(len(taken), seconds, waiting=True)
 
     def _finish_fast(self, connection: Connection, response: HTTPResponse) -> None:
         keep = self._may_keep(connection)
@@ -226,7 +187,7 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         elif connection.has_request():
             self._serve(connection)
         else:
-            self._pool.hold(connection)
+            self._pool.keep(connection)
 
     def _count(self, requests: int) -> None:
         self.nr += requests
@@ -237,12 +198,12 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         """Answer the requests that have arrived; keep the connection, or close it."""
         if not self._behind_nginx:
             connection.socket.settimeout(_READ_SECONDS)
-        while True:
-            self.notify()
-            if not self._serve_one(connection):
-                return self._pool.drop(connection)
-            if not connection.has_request():
-                return self._pool.hold(connection)
+        while self._serve_one(connection):
+            if not (connection.data and connection.has_request()):
+                if not connection.mask:  # else it is kept already, and nothing about it has changed
+                    self._pool.keep(connection)
+                return
+        self._pool.drop(connection)
 
     def _retire(self, connection: Connection) -> None:
         """Close a connection that was kept, and answer first what had arrived on it.
@@ -270,62 +231,50 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
                     break
                 self._serve_ready(ready)
 
-    def _has_grown(self) -> bool:
-        """Tell whether this process has more memory than it may: then this request is its last."""
-        return self.max_memory is not None and (read_resident(os.getpid()) or 0) > self.max_memory
-
-    def _is_waited_for(self) -> bool:
-        """Tell whether a connection waits in the queue."""
-        return bool(self._queue.poll(0))
-
     def _may_keep(self, connection: Connection) -> bool:
-        """Tell whether a connection may stay open.
-
-        Behind nginx one stays while no other waits in the queue, and more than one where they do not
-        wait long. Now and then one is closed, so that no worker has many for good while another has few.
-        """
-        if not self.alive or not self._keeps:
-            return False
-        if not self._behind_nginx:
-            return True
-        others = len(self._pool) - (connection in self._pool)
-        if (maximum := self._max_kept) == 1:
-            return not others and not self._is_waited_for()
-        return others < maximum and self.nr % _MOVE_EVERY > 0
-
-    @property
-    def _max_kept(self) -> int:
-        most = max(self._pool.maximum, self._batch_size.allowed)
-        return min(MAX_KEPT_CONNECTIONS, most) if self._pool.is_quick else 1
+        return self._policy.may_keep(
+            alive=self.alive,
+            others=len(self._pool.by_number) - connection.is_pooled,
+            served=self.nr,
+            batch_allowance=self._batch_size.allowed,
+            is_waited_for=self._backlog.is_waiting,
+        )
 
     def _serve_one(self, connection: Connection) -> bool:
         """Answer one request; returns whether the connection is good for another."""
         try:
-            is_fast = connection.read_body()
-            request = None if is_fast else connection.take()
+            request = connection.take()
         except (StopIteration, NoMoreData, OSError):
-            return False  # the other side has no further request
+            return False  # the other side has no further request, or waits for no response
         except Exception as error:  # noqa: BLE001 - a faulty request must not end the worker
             self.handle_error(None, connection.socket, connection.address, error)
             return False
-        if connection.is_abandoned():
-            return False
+        is_fast = isinstance(request, dict)
         self._count(1)
-        self._begin_work([connection])
+        began = self._begin_work([connection])
         try:
-            return self._serve_fast(connection) if is_fast else self._answer(connection, request)
+            if self._predictions is None or not is_fast:
+                return self._answer(connection, request)
+            response = self._predictions.respond(request)
+            self._end_if_forked()
+            if self._may_batch and len(request[ENVIRON_BODY]) <= MAX_BATCHED_BYTES:
+                self._batch_size.note(1, time.monotonic() - began, waiting=self._backlog.is_waiting())
+            keep = self._may_keep(connection)
+            send_response(connection.socket, response, keep=keep)
+            return keep
         except BaseException as error:
             self._end_if_forked()
             if isinstance(error, GoneError) or (isinstance(error, OSError) and connection.is_abandoned()):
                 pass  # the client went away, with its request half read or its answer half sent
-            elif self._reply and self._reply.headers_sent:
+            elif self._response and self._response.headers_sent:
                 # Half of an answer is on its way: only a cut connection can say that it is not whole.
                 self.log.exception("The answer broke off.")
             else:
-                self.handle_error(request, connection.socket, connection.address, error)
+                parsed = None if is_fast else request
+                self.handle_error(parsed, connection.socket, connection.address, error)
             return False
         finally:
-            self._reply = None
+            self._response = None
             self._end_work()
 
     def _end_if_forked(self) -> None:
@@ -333,82 +282,36 @@ class Worker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         if os.getpid() != self.pid:
             os._exit(0)
 
-    def _begin_work(self, connections: Sequence[Connection]) -> None:
+    def _begin_work(self, connections: Sequence[Connection]) -> float:
+        """Say that requests of these connections are in work; returns the time."""
         self._working = connections
-        self.heartbeat.begin_request(sum([connection.bit for connection in connections]))
+        mask = 0
+        for connection in connections:
+            mask |= connection.mask
+        now = self.heartbeat.begin_request(mask)
+        if now - self._notified > NOTIFY_SECONDS:
+            self._notify_gunicorn(now)
+        return now
 
     def _end_work(self) -> float:
         """Return the seconds since the requests were begun that have been in work."""
         seconds = self.heartbeat.end_request()
-        self._pool.note(seconds, len(self._working))
+        self._policy.learn(seconds, len(self._working))
         self._working = ()
         return seconds
 
-    def _serve_fast(self, connection: Connection) -> bool:
-        """Answer a prediction that nginx has sent, with as little around it as can be."""
-        environ = self._make_environ(connection)
-        if self._predictions is None:
-            request = FastRequest(connection.socket)
-            reply = Reply(request, connection.socket, self.cfg, lambda: self._may_keep(connection))
-            environ["wsgi.early_hints"] = request.early_hints(reply)
-            self._write(reply, environ)
-            return not reply.should_close()
-        began = time.monotonic()
-        response = self._predictions.respond(environ)
-        self._end_if_forked()
-        if self._may_batch and int(environ.get("CONTENT_LENGTH", 0)) <= MAX_BATCHED_BYTES:
-            self._batch_size.note(1, time.monotonic() - began, waiting=self._is_waited_for())
-        keep = self._may_keep(connection)
-        send_response(connection.socket, response, keep=keep)
-        return keep
-
-    def _make_environ(self, connection: Connection) -> WSGIEnvironment:
-        return self._environ.make(connection, *connection.take_parsed())
-
     def _answer(self, connection: Connection, request: Any) -> bool:
-        reply, environ = wsgi.create(
-            request,
-            connection.socket,
-            connection.address,
-            connection.server,
-            self.cfg,
-            response_class=Reply,
-            response_args=(lambda: self._may_keep(connection) and connection.has_body(),),
-        )
-        self._write(reply, environ)
-        return connection.finish_request() and not reply.should_close()
-
-    def _write(self, reply: Reply, environ: WSGIEnvironment) -> None:
-        """Let the application answer, piece by piece."""
-        self._reply = reply
-        body = self.wsgi(environ, reply.start_response)
+        """Let the application answer by WSGI, piece by piece."""
+        response, environ = begin_wsgi(connection, request, self.cfg, lambda: self._may_keep(connection))
+        self._response = response
+        body = self.wsgi(environ, response.start_response)
         self._end_if_forked()
         try:
             for piece in body:
-                reply.write(piece)
+                response.write(piece)
                 self.notify()  # a stream may outlast the timeout, as long as it moves
-            reply.close()
+            response.close()
         finally:
             if hasattr(body, "close"):
                 body.close()
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Note that the master wants this worker to end when it has answered what has arrived."""
-        self._is_stopping = True
-        super().handle_exit(sig, frame)
-
-    def handle_quit(self, *_: object) -> None:
-        """End at once; no code of the user's gets in the way."""
-        os._exit(0)
-
-    def handle_abort(self, *_: object) -> None:
-        """End a prediction that hangs, with an answer where nginx has not given one."""
-        for connection in [] if self._reply and self._reply.headers_sent else self._working:
-            with contextlib.suppress(OSError):
-                connection.socket.settimeout(0)
-                connection.socket.sendall(refusal(_TIMEOUT))
-        os._exit(1)
-
-    def handle_error(self, request: Any, client: socket.socket, address: Any, error: BaseException) -> None:
-        """Answer a request that cannot be served; gunicorn knows the status, we give it the one form."""
-        send_refusal(client, lambda page: super(Worker, self).handle_error(request, page, address, error))
+        return connection.finish_request() and not response.should_close()

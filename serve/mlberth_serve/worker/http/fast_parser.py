@@ -13,10 +13,13 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from mlberth_serve.shared.request_ids import ENVIRON_REQUEST_ID
+
 LINE = b"POST /invocations HTTP/1.1\r\n"
-_LONGEST = 8000
+_MAX_HEAD_BYTES = 8000
 """Below every limit of the other parser."""
 _MAX_FIELDS = 100
+"""As many as the other parser takes."""
 _TOKEN = re.compile(r"[!#$%&'*+.^`|~0-9A-Za-z-]+")  # without `_`, which stands for `-` in an environment
 # Of RFC 3986's names without a comma, which would make a list of two Hosts of it.
 _HOST = re.compile(r"(?:[0-9A-Za-z._~!$&'()*+;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
@@ -25,7 +28,9 @@ _KEYS = {"CONTENT-TYPE": "CONTENT_TYPE", "CONTENT-LENGTH": "CONTENT_LENGTH"}
 # They say how the body is sent, or what becomes of the connection.
 _SPECIAL = {"TRANSFER-ENCODING", "TE", "TRAILER", "EXPECT", "UPGRADE", "CONNECTION", "KEEP-ALIVE"}
 _KEPT_NAMES = 1024
+"""Names of headers and hosts in the caches: bounded, since clients choose them."""
 _KEPT_HEADS = 256
+"""Each up to 8 kB, so 2 MB at most."""
 _VARYING = re.compile(rb"X-Request-Id: ([0-9a-f]{32})\r\nX-Request-Start: (t=[0-9]{1,12}\.[0-9]{3})\r\n")
 
 
@@ -33,7 +38,7 @@ class Head(NamedTuple):
     """What a head says."""
 
     environ: dict[str, str]
-    """The headers as WSGI wants them."""
+    """The headers as WSGI wants them, the server's name by the Host, the request's id if nginx made it."""
     size: int
     """Of the head, in bytes."""
     length: int
@@ -41,8 +46,8 @@ class Head(NamedTuple):
 
 
 def read_head(data: bytes) -> Head | None:
-    """Return the head that `data` begins with; None where it is not whole, or for the other parser."""
-    end = data.find(b"\r\n\r\n", 0, _LONGEST)
+    """Return the head that `data` begins with; None if it is not whole, or one for the other parser."""
+    end = data.find(b"\r\n\r\n", 0, _MAX_HEAD_BYTES)
     if end < 0 or not data.startswith(LINE):
         return None
     varying = _VARYING.match(data, len(LINE), end + 2)
@@ -50,8 +55,14 @@ def read_head(data: bytes) -> Head | None:
         environ = _read_fields(data[len(LINE) : end])
     elif fields := _read_kept_fields(data[varying.end() : end]):
         name, start = varying.groups()
-        environ = {"HTTP_X_REQUEST_ID": name.decode(), "HTTP_X_REQUEST_START": start.decode(), **fields}
-        if len(environ) != len(fields) + 2:  # one of the two is there again
+        request_id = name.decode()  # 32 digits of nginx's, so it needs no check to be the request's id
+        environ = {
+            "HTTP_X_REQUEST_ID": request_id,
+            "HTTP_X_REQUEST_START": start.decode(),
+            ENVIRON_REQUEST_ID: request_id,
+            **fields,
+        }
+        if len(environ) != len(fields) + 3:  # one of nginx's two headers is there again
             return None
     else:
         return None
@@ -72,8 +83,12 @@ def _read_fields(data: bytes) -> dict[str, str] | None:
         if key is None or key in environ or len(name) == len(line):
             return None
         environ[key] = value.strip(" ")
-    if not is_host(environ.get("HTTP_HOST", "")) or not _LENGTH.fullmatch(environ.get("CONTENT_LENGTH", "0")):
+    host = environ.get("HTTP_HOST", "")
+    if not is_host(host) or not _LENGTH.fullmatch(environ.get("CONTENT_LENGTH", "0")):
         return None
+    # As gunicorn splits it over a unix socket, an IPv6 address in brackets included.
+    environ["SERVER_NAME"], *port = host.split(":")
+    environ["SERVER_PORT"] = port[0] if port else "80"
     return environ
 
 
@@ -84,7 +99,7 @@ def _read_kept_fields(data: bytes) -> dict[str, str] | None:
 
 @lru_cache(_KEPT_NAMES)
 def is_host(text: str) -> bool:
-    """Tell whether a Host is a name or an address, with a port or without."""
+    """Return whether a Host is a name or an address, with a port or without."""
     return _HOST.fullmatch(text) is not None
 
 

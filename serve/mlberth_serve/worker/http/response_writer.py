@@ -1,34 +1,44 @@
-"""Responses on the wire: by gunicorn's framing or ours, and the errors that never reach the application."""
+"""Responses on the wire.
+
+`send_response` sends our HTTPResponse, WSGIResponse what a WSGI application writes; `refusal` is an error of
+ours that never reaches an application, and `send_refusal` one of gunicorn's.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import socket
 from collections.abc import Callable
 from functools import lru_cache
 from time import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import gunicorn.http.wsgi
 from gunicorn import SERVER, util
-from gunicorn.http.wsgi import Response
 
-from mlberth_serve.app import http_response as own
-from mlberth_serve.app.http_response import make_error_response
+from mlberth_serve.app.body import ENVIRON_BODY
+from mlberth_serve.app.http_response import HTTPResponse, make_error_response
 from mlberth_serve.errors import InternalError, RequestError
 from mlberth_serve.shared.request_ids import request_id
+from mlberth_serve.worker.http.connection import Connection
+from mlberth_serve.worker.http.wsgi_environ import FastRequest
 
-_JOINED = 65536
-"""A first piece that is larger is sent after the head, rather than copied behind it."""
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+_MAX_JOINED_BYTES = 65536
+"""A first piece that is larger is sent after the head: up to here the copy is cheaper than a system call."""
 
 
 class GoneError(Exception):
     """The client is gone, or takes nothing any more."""
 
 
-class Reply(Response):  # type: ignore[misc]  # gunicorn has no types
-    """gunicorn's response, which leaves in as few system calls as it can.
+class WSGIResponse(gunicorn.http.wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
+    """What a WSGI application writes to, with gunicorn's framing, in as few system calls as possible.
 
-    A small answer leaves in one, so that a worker that is killed has sent all of it or nothing.
+    A small response leaves in one, so that a worker that is killed has sent all of it or nothing.
     `headers_sent` is true from when something is on the wire.
     """
 
@@ -36,7 +46,7 @@ class Reply(Response):  # type: ignore[misc]  # gunicorn has no types
         self, request: Any, client: socket.socket, settings: Any, may_keep: Callable[[], bool]
     ) -> None:
         super().__init__(request, client, settings)
-        self._may_keep = may_keep  # asked late, when the head is made
+        self._may_keep = may_keep  # asked late, when the head is made: others may have come by then
         self._head = b""
 
     def send_headers(self) -> None:
@@ -50,7 +60,7 @@ class Reply(Response):  # type: ignore[misc]  # gunicorn has no types
         self._head = f"HTTP/1.1 {self.status}\r\n{''.join(lines)}\r\n".encode("latin-1")
 
     def close(self) -> None:
-        """Send what is left; a body that is shorter than it was said to be closes the connection."""
+        """Send what is left; a body shorter than its Content-Length closes the connection."""
         self.send_headers()
         self._send(b"0\r\n\r\n" if self.chunked else b"")
         if not self._omits_body and self.sent < (self.response_length or 0):
@@ -67,8 +77,31 @@ class Reply(Response):  # type: ignore[misc]  # gunicorn has no types
         send(self.sock, head, data)
 
 
-def send_response(client: socket.socket, response: own.HTTPResponse, *, keep: bool) -> None:
-    """Send an answer of ours, whose headers were checked when they were made; raises GoneError."""
+def begin_wsgi(
+    connection: Connection, request: Any, settings: Any, may_keep: Callable[[], bool]
+) -> tuple[WSGIResponse, WSGIEnvironment]:
+    """Return response and environment for what `connection.take` has returned."""
+    client = connection.socket
+    if isinstance(request, dict):  # our own parser has read it, with its body
+        request["wsgi.input"] = io.BytesIO(request.pop(ENVIRON_BODY))
+        fast = FastRequest(client)
+        response = WSGIResponse(fast, client, settings, may_keep)
+        request["wsgi.early_hints"] = fast.early_hints(response)
+        return response, request
+    response, environ = gunicorn.http.wsgi.create(
+        request,
+        client,
+        connection.address,
+        connection.server,
+        settings,
+        response_class=WSGIResponse,
+        response_args=(lambda: may_keep() and connection.has_body(),),
+    )
+    return response, environ
+
+
+def send_response(client: socket.socket, response: HTTPResponse, *, keep: bool) -> None:
+    """Send a response of ours, whose headers were checked when they were made; raises GoneError."""
     lines = "".join([f"{name}: {value}\r\n" for name, value in response.headers])
     connection = "keep-alive" if keep else "close"
     head = (
@@ -80,7 +113,7 @@ def send_response(client: socket.socket, response: own.HTTPResponse, *, keep: bo
 def send(client: socket.socket, head: bytes, data: bytes) -> None:
     """Send a head and what follows it, in one system call where the copy is cheaper; raises GoneError."""
     try:
-        if len(data) <= _JOINED:
+        if len(data) <= _MAX_JOINED_BYTES:
             client.sendall(head + data)
         else:
             client.sendall(head)
@@ -89,7 +122,7 @@ def send(client: socket.socket, head: bytes, data: bytes) -> None:
         raise GoneError from error
 
 
-@lru_cache(1)
+@lru_cache(1)  # the same for all responses of a second
 def _date_line(now: int) -> str:
     return f"Server: {SERVER}\r\nDate: {util.http_date(now)}\r\n"
 
@@ -98,17 +131,17 @@ _CODES = {414: "uri_too_long", 417: "expectation_failed", 431: "headers_too_larg
 
 
 def refusal(error: RequestError) -> bytes:
-    """Return an error as the bytes of an answer that closes its connection."""
+    """Return an error as the bytes of a response that closes its connection."""
     response = make_error_response(error, request_id({}))
     headers = "".join(f"{name}: {value}\r\n" for name, value in response.headers)
     return f"HTTP/1.1 {response.status_line}\r\n{headers}Connection: close\r\n\r\n".encode() + response.body
 
 
-def send_refusal(client: socket.socket, write_page: Callable[[Page], None]) -> None:
+def send_refusal(client: socket.socket, write_page: Callable[[StatusReader], None]) -> None:
     """Send the error page that `write_page` writes in the form of all our errors."""
-    page = Page()
-    write_page(page)
-    status, _, phrase = page.status.partition(" ")
+    reader = StatusReader()
+    write_page(reader)
+    status, _, phrase = reader.status.partition(" ")
     number = int(status or 500)
     error = (
         InternalError()
@@ -119,8 +152,8 @@ def send_refusal(client: socket.socket, write_page: Callable[[Page], None]) -> N
         client.sendall(refusal(error))
 
 
-class Page:
-    """Takes gunicorn's error page, in a socket's place, for its status."""
+class StatusReader:
+    """Stands in for a socket that gunicorn writes an error page to, and keeps the page's status alone."""
 
     def __init__(self) -> None:
         self.status = ""
@@ -130,5 +163,5 @@ class Page:
         return 0.0
 
     def sendall(self, data: bytes) -> None:
-        """Read the status line."""
+        """Read the status line; gunicorn writes a page in one piece."""
         self.status = data.split(b"\r\n", 1)[0].decode("latin-1").partition(" ")[2]

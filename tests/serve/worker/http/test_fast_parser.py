@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,9 +14,10 @@ from gunicorn.http.parser import RequestParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlberth_serve.shared.request_ids import ENVIRON_REQUEST_ID
 from mlberth_serve.worker.http.fast_parser import LINE, read_head
-from mlberth_serve.worker.http.response_writer import Reply
-from mlberth_serve.worker.http.wsgi_environ import FastEnviron
+from mlberth_serve.worker.http.response_writer import WSGIResponse
+from mlberth_serve.worker.http.wsgi_environ import base_environ, connection_environ
 
 EXAMPLES = 20_000 if os.environ.get("MLBERTH_LONG") == "1" else 500
 NGINX = (
@@ -65,7 +65,7 @@ def by_gunicorn(data: bytes) -> tuple[Any, dict[str, Any], bytes]:
         settings.set(name, value)
     request = next(RequestParser(settings, iter([data]), ""))
     with socket.socket() as unused:
-        _, environ = wsgi.create(request, unused, "", "gunicorn.sock", settings, Reply, (bool,))
+        _, environ = wsgi.create(request, unused, "", "gunicorn.sock", settings, WSGIResponse, (bool,))
     return request, environ, request.body.read()
 
 
@@ -75,8 +75,10 @@ def by_us(data: bytes) -> tuple[dict[str, Any], bytes] | None:
     if head is None:
         return None
     body = data[head.size : head.size + head.length]
-    connection: Any = SimpleNamespace(socket=None, address="", server="gunicorn.sock")
-    return FastEnviron(Config(), whole=False).make(connection, head, body), body
+    with socket.socket() as unused:
+        environ = head.environ | connection_environ(base_environ(Config()), unused, "", "gunicorn.sock")
+    assert environ.pop(ENVIRON_REQUEST_ID, None) in (None, environ.get("HTTP_X_REQUEST_ID"))
+    return environ, body
 
 
 def check(data: bytes) -> bool:
