@@ -112,7 +112,7 @@ class Application:
 
     def respond(self, environ: WSGIEnvironment) -> HTTPResponse:
         """Answer one prediction."""
-        name = environ[ENVIRON_REQUEST_ID] = request_id(environ)
+        name = environ[ENVIRON_REQUEST_ID] = environ.get(ENVIRON_REQUEST_ID) or request_id(environ)
         try:
             transformer, request = self._parse_request(environ, name)
             return _to_response(transformer.transform(*request), request.context)
@@ -130,7 +130,7 @@ class Application:
         responses: dict[int, HTTPResponse] = {}
         requests: dict[int, Request] = {}
         for index, environ in enumerate(environs):
-            name = environ[ENVIRON_REQUEST_ID] = request_id(environ)
+            name = environ[ENVIRON_REQUEST_ID] = environ.get(ENVIRON_REQUEST_ID) or request_id(environ)
             try:
                 _, requests[index] = self._parse_request(environ, name)
             except BaseException as error:  # noqa: BLE001 - every one is an answer

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 ENVIRON_QUEUED = "HTTP_X_REQUEST_START"
 """When nginx had read the request: `t=` and seconds since the epoch."""
-_LONGEST_QUEUE = 86400.0
-"""The longest time that a request may take, in seconds."""
+_MAX_QUEUE_SECONDS = 86400.0
+"""A day: the longest timeout that can be set."""
 
 
 @runtime_checkable
@@ -104,8 +104,7 @@ class Instrumented:
         """Answer several predictions together."""
         began = self._clock()
         for environ in environs:
-            self._enter(environ)
-        self._recorder.begin_request(len(environs))
+            self._enter(environ, len(environs))
         self._recorder.observe_batch(len(environs))
         try:
             responses: list[HTTPResponse] = self._application.respond_batch(environs)
@@ -122,15 +121,16 @@ class Instrumented:
 
     def _begin(self, environ: WSGIEnvironment) -> float:
         began = self._clock()
-        self._recorder.begin_request()
         current_request.set(environ)
-        self._enter(environ)
+        self._enter(environ, 1)
         return began
 
-    def _enter(self, environ: WSGIEnvironment) -> None:
-        environ[ENVIRON_RECORDER] = self._recorder
-        if self._behind_nginx and environ["PATH_INFO"] == "/invocations":
-            self._observe_queue(environ)
+    def _enter(self, environ: WSGIEnvironment, count: int) -> None:
+        environ[ENVIRON_RECORDER] = recorder = self._recorder
+        queued = self._queue_seconds(environ)
+        recorder.begin_request(count)
+        if queued is not None:
+            recorder.observe(QUEUE, queued)
 
     def _end(self, environ: WSGIEnvironment, status: str, began: float, sizes: Iterable[int]) -> None:
         self._count(environ, status, self._clock() - began, sizes)
@@ -141,14 +141,17 @@ class Instrumented:
         if self._access_log:
             self._access_log.write(environ, status, seconds, sum(sizes))
 
-    def _observe_queue(self, environ: WSGIEnvironment) -> None:
+    def _queue_seconds(self, environ: WSGIEnvironment) -> float | None:
+        """Return how long a prediction has waited since nginx had read it; None if that is not known."""
+        if not self._behind_nginx or environ["PATH_INFO"] != "/invocations":
+            return None
         try:
             began = float(environ[ENVIRON_QUEUED][2:])
         except (KeyError, ValueError):  # the user's own nginx.conf may not send it
-            return
+            return None
         seconds = self._wall_clock() - began
-        if seconds < _LONGEST_QUEUE:  # or it passes on a client's, and that may be any number
-            self._recorder.observe(QUEUE, max(0.0, seconds))
+        # Or it passes on a client's, and that may be any number, NaN included; clocks may be set back.
+        return max(0.0, seconds) if seconds < _MAX_QUEUE_SECONDS else None
 
 
 class _Stream:

@@ -191,7 +191,7 @@ class Worker(WorkerProcess):
 
     def _count(self, requests: int) -> None:
         self.nr += requests
-        if self.nr >= self.max_requests or self._has_grown():
+        if self.nr >= self.max_requests or (self.max_memory and self._has_grown()):
             self.alive = False
 
     def _serve(self, connection: Connection) -> None:

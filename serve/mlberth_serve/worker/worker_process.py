@@ -61,7 +61,8 @@ class WorkerProcess(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def _has_grown(self) -> bool:
         """Return whether this process has more memory than it may: then this request is its last."""
-        return self.max_memory is not None and (read_resident(os.getpid()) or 0) > self.max_memory
+        assert self.max_memory is not None
+        return (read_resident(os.getpid()) or 0) > self.max_memory
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Note that the arbiter wants this worker to end when it has answered what has arrived."""
