@@ -69,7 +69,7 @@ class Application:
     def load(self) -> None:
         """Load the user's code and the model, afresh on every call.
 
-        It runs in gunicorn's master, and again in a worker that needs a model of its own. When it
+        It runs in gunicorn's arbiter, and again in a worker that needs a model of its own. When it
         fails, with ModelLoadError or ContractError, what was loaded before stays.
         """
         start = self._clock()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 worker_index: ContextVar[int] = ContextVar("worker_index", default=0)
 """Which of the workers this process is, from 0; a worker that replaces another has its number.
 
-The master sets it in the process that it has forked, before anything of the user's runs there.
+The arbiter sets it in the process that it has forked, before anything of the user's runs there.
 """
 
 

@@ -98,10 +98,10 @@ class Arbiter(gunicorn.arbiter.Arbiter):  # type: ignore[misc]  # gunicorn has n
     def note_exit(self, worker: Worker) -> None:
         """Note that a worker has ended; gunicorn starts another, which the slot is then for."""
         status = self._heartbeats.statuses()[worker.slot]
-        worker.heartbeat.clear()
+        worker.heartbeat.clear()  # before a successor has the slot: it is to count as not loaded
         worker.revoker.end()
         if status.loaded:
-            self._has_served, self._failed_starts = True, 0
+            self._has_served, self._failed_starts = True, 0  # the model can be loaded: what comes now is new
         else:
             self._start_failed("died before they had loaded the model")
 
@@ -113,7 +113,7 @@ class Arbiter(gunicorn.arbiter.Arbiter):  # type: ignore[misc]  # gunicorn has n
         if not self.LISTENERS:
             return  # it is being stopped
         cause = failure_report.read(self._folder.cause)
-        self._folder.cause.unlink(missing_ok=True)
+        self._folder.cause.unlink(missing_ok=True)  # it is of this failure alone
         if time.monotonic() < self._hold_until:
             return  # started together with another that has failed and been counted
         self._failed_starts += 1

@@ -123,12 +123,13 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
             began = time.monotonic()
             self._application = self._load_in_worker()
             self._load_seconds = time.monotonic() - began
-        let_stop_in()
+        let_stop_in()  # held back since the fork; by now gunicorn's handlers can act on them
         behind_nginx, logged = self._spec.behind_nginx, self._spec.access_log
         instrumented = Instrumented(
             self._application,
             self._make_recorder(),
             behind_nginx=behind_nginx,
+            # nginx writes the access log, and learns the trace from a header.
             access_log=AccessLog(self._spec.log_format) if logged and not behind_nginx else None,
             add_trace_header=logged and behind_nginx,
         )
@@ -164,7 +165,7 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
 
     def _begin_worker(self, arbiter: Arbiter, worker: Worker) -> None:
         """Become a worker, in the child, before anything of the user's runs in it."""
-        for other in arbiter.WORKERS.values():
+        for other in arbiter.WORKERS.values():  # else their connections would stay open with this process
             other.revoker.close()
         die_with_parent(signal.SIGKILL)
         if os.getppid() != worker.ppid:  # the arbiter ended before we asked to be told

@@ -1,4 +1,4 @@
-"""A WSGI application whose every request is counted, timed and, where asked for, logged."""
+"""Middleware that counts, times and, if the access log is on, logs every request of an application."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ class Instrumented:
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._application = application
+        self._predictions: Dispatcher = application  # if it is none, nobody calls `respond`
         self._recorder = recorder
         self._behind_nginx = behind_nginx
         self._access_log = access_log
@@ -76,7 +77,7 @@ class Instrumented:
         except BaseException:
             self._end(environ, "500", began, ())
             raise
-        if isinstance(body, list):
+        if isinstance(body, list):  # all of it is there, so the request ends here
             self._end(environ, status, began, map(len, body))
             return body
         # `status` is read at the end: an application may not call `start` before its body is asked for.
@@ -85,13 +86,13 @@ class Instrumented:
     @property
     def max_batch_size(self) -> int:
         """How many requests the application answers together."""
-        return int(self._application.max_batch_size)
+        return self._predictions.max_batch_size
 
     def respond(self, environ: WSGIEnvironment) -> HTTPResponse:
         """Answer one prediction, by the shorter way that the application has for it."""
         began = self._begin(environ)
         try:
-            response: HTTPResponse = self._application.respond(environ)
+            response = self._predictions.respond(environ)
         except BaseException:
             self._end(environ, "500", began, ())
             raise
@@ -103,11 +104,12 @@ class Instrumented:
     def respond_batch(self, environs: Sequence[WSGIEnvironment]) -> list[HTTPResponse]:
         """Answer several predictions together."""
         began = self._clock()
+        # Without `current_request`: what is logged in a shared call belongs to none of them.
         for environ in environs:
             self._enter(environ, len(environs))
         self._recorder.observe_batch(len(environs))
         try:
-            responses: list[HTTPResponse] = self._application.respond_batch(environs)
+            responses = self._predictions.respond_batch(environs)
         except BaseException:
             for environ in environs:
                 self._count(environ, "500", self._clock() - began, ())
@@ -126,7 +128,7 @@ class Instrumented:
         return began
 
     def _enter(self, environ: WSGIEnvironment, count: int) -> None:
-        environ[ENVIRON_RECORDER] = recorder = self._recorder
+        environ[ENVIRON_RECORDER] = recorder = self._recorder  # where `context` finds it
         queued = self._queue_seconds(environ)
         recorder.begin_request(count)
         if queued is not None:
@@ -134,7 +136,7 @@ class Instrumented:
 
     def _end(self, environ: WSGIEnvironment, status: str, began: float, sizes: Iterable[int]) -> None:
         self._count(environ, status, self._clock() - began, sizes)
-        current_request.set(None)
+        current_request.set(None)  # last: the access log names the request
 
     def _count(self, environ: WSGIEnvironment, status: str, seconds: float, sizes: Iterable[int]) -> None:
         self._recorder.end_request(environ["PATH_INFO"], status, seconds)
@@ -155,7 +157,7 @@ class Instrumented:
 
 
 class _Stream:
-    """A body that is made while it is sent: the request ends with it, or where the server closes it."""
+    """A body that is made while it is sent: the request ends with it, or when the server closes it."""
 
     def __init__(self, body: Iterable[bytes], end: Callable[[int], None]) -> None:
         self._body = body

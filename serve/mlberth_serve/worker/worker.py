@@ -149,7 +149,7 @@ class Worker(WorkerProcess):
             self._serve_batch(together)
 
     def _serve_batch(self, connections: Sequence[Connection]) -> None:
-        """Answer one request of each connection, by one call of the model where that can be."""
+        """Answer one request of each connection, by one call of the model if that can be."""
         taken: list[tuple[Connection, WSGIEnvironment]] = []
         for connection in connections:
             try:
@@ -174,7 +174,9 @@ class Worker(WorkerProcess):
             seconds = self._end_work()
         for (connection, _), response in zip(taken, responses, strict=True):
             self._finish_fast(connection, response)
-        self._batch_size.note(len(taken), seconds, waiting=True)
+        self._batch_size.note(
+            len(taken), seconds, waiting=True
+        )  # after the responses, which do not wait for it
 
     def _finish_fast(self, connection: Connection, response: HTTPResponse) -> None:
         keep = self._may_keep(connection)
@@ -222,7 +224,7 @@ class Worker(WorkerProcess):
         """Answer what had arrived before we were told to end: on open connections, and in the queue."""
         for connection in self._pool:
             self._retire(connection)
-        deadline = time.monotonic() + self.cfg.graceful_timeout
+        deadline = time.monotonic() + self.cfg.graceful_timeout  # the arbiter kills us then
         for listener in self.sockets:
             while self._is_stopping and time.monotonic() < deadline:
                 ready: list[Connection] = []
@@ -250,7 +252,7 @@ class Worker(WorkerProcess):
             self.handle_error(None, connection.socket, connection.address, error)
             return False
         is_fast = isinstance(request, dict)
-        self._count(1)
+        self._count(1)  # before the response, which says whether the connection is kept
         began = self._begin_work([connection])
         try:
             if self._predictions is None or not is_fast:

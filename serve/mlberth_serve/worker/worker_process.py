@@ -50,7 +50,7 @@ class WorkerProcess(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         faulthandler.enable()  # after gunicorn's: it dumps, then calls the handler that was there before
 
     def notify(self) -> None:
-        """Tell gunicorn, and the supervisor, that this worker lives."""
+        """Give a sign of life to gunicorn and the supervisor."""
         now = self.heartbeat.beat()
         if now - self._notified > NOTIFY_SECONDS:
             self._notify_gunicorn(now)
@@ -66,7 +66,7 @@ class WorkerProcess(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Note that the arbiter wants this worker to end when it has answered what has arrived."""
-        self._is_stopping = True
+        self._is_stopping = True  # unlike `alive` alone, which max_requests clears too
         super().handle_exit(sig, frame)
 
     def handle_quit(self, *_: object) -> None:
@@ -77,9 +77,9 @@ class WorkerProcess(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         """End a prediction that hangs, with a response, since without nginx nobody else sends one."""
         for connection in [] if self._response and self._response.headers_sent else self._working:
             with contextlib.suppress(OSError):
-                connection.socket.settimeout(0)
+                connection.socket.settimeout(0)  # a client that does not read is not waited for
                 connection.socket.sendall(refusal(_TIMEOUT))
-        os._exit(1)
+        os._exit(1)  # not sys.exit: the handler may catch what that raises
 
     def handle_error(self, request: Any, client: socket.socket, address: Any, error: BaseException) -> None:
         """Answer a request that cannot be served; gunicorn knows the status, we give it the one form."""

@@ -100,6 +100,7 @@ class Connection:
         With `collect` that is a whole head, with as much of the body as is worth collecting, or the end
         of the connection: the parser, which waits for what it lacks, is not held up by a slow client.
         """
+        # A client has HEAD_SECONDS for a whole head, however few bytes it sends at a time.
         if self._collect and not self.data:
             self.deadline = self._clock() + HEAD_SECONDS
         try:
@@ -107,7 +108,7 @@ class Connection:
         except BlockingIOError:
             return False
         except OSError:
-            return True
+            return True  # `take` will see it too
         self.data = self.data + data if self.data else data
         return not (data and self._collect) or self.has_request()
 
@@ -206,7 +207,7 @@ class Connection:
     def _has_ended(self) -> bool:
         """Return whether the client has closed its direction, so that there is no next request."""
         seconds = self.socket.gettimeout()
-        self.socket.settimeout(0)
+        self.socket.settimeout(0)  # a look, not a wait
         try:
             return not self.socket.recv(1, socket.MSG_PEEK)
         except OSError as error:

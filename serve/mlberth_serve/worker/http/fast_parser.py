@@ -105,7 +105,7 @@ def is_host(text: str) -> bool:
 
 @lru_cache(_KEPT_NAMES)
 def _environ_key(name: str) -> str | None:
-    """Return where WSGI has a header; None for one that is special, or that is no name."""
+    """Return the key that WSGI has for a header; None for one that is special, or that is no name."""
     upper = name.upper()
     if not _TOKEN.fullmatch(name) or upper in _SPECIAL:
         return None

@@ -32,7 +32,7 @@ _MAX_JOINED_BYTES = 65536
 
 
 class GoneError(Exception):
-    """The client is gone, or takes nothing any more."""
+    """The client has gone, or takes nothing any more."""
 
 
 class WSGIResponse(gunicorn.http.wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
@@ -54,7 +54,7 @@ class WSGIResponse(gunicorn.http.wsgi.Response):  # type: ignore[misc]  # gunico
         if self._head or self.headers_sent:
             return
         if not self._may_keep():
-            self.force_close()
+            self.force_close()  # so that the head says `Connection: close`
         _, *defaults = self.default_headers()  # the first repeats whatever version the client has named
         lines = [*defaults, *(f"{name}: {value}\r\n" for name, value in self.headers)]
         self._head = f"HTTP/1.1 {self.status}\r\n{''.join(lines)}\r\n".encode("latin-1")
@@ -111,7 +111,7 @@ def send_response(client: socket.socket, response: HTTPResponse, *, keep: bool) 
 
 
 def send(client: socket.socket, head: bytes, data: bytes) -> None:
-    """Send a head and what follows it, in one system call where the copy is cheaper; raises GoneError."""
+    """Send a head and what follows it, in one system call if the copy is cheaper; raises GoneError."""
     try:
         if len(data) <= _MAX_JOINED_BYTES:
             client.sendall(head + data)
@@ -127,6 +127,7 @@ def _date_line(now: int) -> str:
     return f"Server: {SERVER}\r\nDate: {util.http_date(now)}\r\n"
 
 
+# gunicorn has a status for these alone; the rest of its errors are 400 or 500.
 _CODES = {414: "uri_too_long", 417: "expectation_failed", 431: "headers_too_large", 501: "not_implemented"}
 
 
@@ -148,7 +149,7 @@ def send_refusal(client: socket.socket, write_page: Callable[[StatusReader], Non
         if number == 500
         else RequestError(number, _CODES.get(number, "bad_request"), f"{phrase}.")
     )
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # the client may have gone
         client.sendall(refusal(error))
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 def base_environ(settings: Any) -> WSGIEnvironment:
     """Return what all environments of one worker have in common."""
     environ: WSGIEnvironment = wsgi.base_environ(settings) | {
+        # What `fast_parser.LINE` says.
         "REQUEST_METHOD": FastRequest.method,
         "QUERY_STRING": "",
         "RAW_URI": "/invocations",
