@@ -1,4 +1,4 @@
-"""What a codec is."""
+"""What a codec is, the bounds that all of them keep, and text in UTF-8."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ MAX_TIMES = 20
 """How many times its own size a body may take, where that is more: the payload limit bounds it."""
 SMALL = 65536
 """Smaller bodies of text are read without a look at what they will take: it is little."""
-
-
 _NAME = 256
 """What the name of a column takes, here and where columns are looked up by name."""
 
@@ -109,3 +107,17 @@ def as_array(value: Any) -> Array:
     if array.dtype.kind in "cmMV":
         raise TypeError(f"arrays of {array.dtype} are not numbers or text")
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+_BOM = b"\xef\xbb\xbf"
+
+
+def decode_text(body: bytes, media_type: MediaType) -> str:
+    """Return a body as text in its charset, without a UTF-8 byte order mark."""
+    charset = media_type.codec
+    if charset == "utf-8" and body.startswith(_BOM):
+        body = body[len(_BOM) :]
+    try:
+        return body.decode(charset)
+    except UnicodeDecodeError as error:
+        raise BadRequestError(f"Byte {error.start} of the body is not {charset}.") from None

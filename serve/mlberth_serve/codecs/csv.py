@@ -26,9 +26,8 @@ from typing import Any
 
 import numpy as np
 
-from mlberth_serve.codecs.base import Array, Decoded, Table, as_array, check_names, check_size
+from mlberth_serve.codecs.base import Array, Decoded, Table, as_array, check_names, check_size, decode_text
 from mlberth_serve.codecs.numeric_rows import read_plain, write_plain
-from mlberth_serve.codecs.text import decode_text
 from mlberth_serve.errors import BadRequestError, UnsupportedTypeError
 from mlberth_serve.media_types import MediaType
 

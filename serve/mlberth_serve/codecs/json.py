@@ -14,6 +14,7 @@ Writing: nan and infinities are null, which JSON has in their place. The answer 
 
 from __future__ import annotations
 
+import json
 import struct
 from contextlib import suppress
 from types import NoneType
@@ -22,14 +23,14 @@ from typing import Any
 import numpy as np
 import orjson
 
-from mlberth_serve.codecs.base import SMALL, Array, Decoded, as_array, check_size
-from mlberth_serve.codecs.json_keys import ENVELOPES, check_keys
+from mlberth_serve.codecs.base import SMALL, Array, Decoded, as_array, check_size, decode_text
 from mlberth_serve.codecs.numeric_rows import pack
 from mlberth_serve.codecs.sparse import Row, to_csr
-from mlberth_serve.codecs.text import decode_text
 from mlberth_serve.errors import BadRequestError
 from mlberth_serve.media_types import MediaType
 
+ENVELOPES = {"instances": "predictions", "inputs": ""}
+"""What a list may stand under, and what its answer stands under. Of two of them the last is meant."""
 _MANY = 32
 """From so many rows on, numpy's own way from lists to an array is not the fastest."""
 _LIST, _OBJECT, _ITEM = 88, 232, 32
@@ -202,3 +203,38 @@ def _default(value: Any) -> Any:
     if array.dtype.kind in "biuf" and array.ndim and not array.flags.c_contiguous:
         return np.ascontiguousarray(array)
     return array.tolist()
+
+
+def check_keys(text: str | bytes, value: Any, what: str) -> None:
+    """Refuse an object with a key that stands twice, in a text whose value holds objects in a list.
+
+    Each key has a colon behind it: where there are no more of them than keys, nothing was lost.
+    """
+    items = value
+    while isinstance(items, dict) and items.keys() <= ENVELOPES.keys():
+        items = next(iter(items.values()), None)
+    if not isinstance(items, dict) and not (isinstance(items, list) and items and isinstance(items[0], dict)):
+        return
+    colons = text.count(":") if isinstance(text, str) else text.count(b":")
+    if colons > _count(value):
+        with suppress(RecursionError):  # deeper than any array
+            json.loads(
+                text,
+                object_pairs_hook=lambda pairs: _refuse_twice(pairs, what),
+                parse_int=float,  # Python takes no whole number of more than 4300 digits
+            )
+
+
+def _count(value: Any) -> int:
+    """Return how many keys there are, but for those in lists in lists."""
+    if isinstance(value, dict):
+        return len(value) + sum(map(_count, value.values()))
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return sum(map(_count, value))
+    return 0
+
+
+def _refuse_twice(pairs: list[tuple[str, Any]], what: str) -> None:
+    keys = {key for key, _ in pairs}
+    if len(keys) < len(pairs) and not keys <= ENVELOPES.keys():
+        raise BadRequestError(f"{what} has an object with one key twice: one of its columns would be lost.")

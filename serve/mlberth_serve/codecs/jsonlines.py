@@ -13,10 +13,9 @@ import io
 from contextlib import suppress
 from typing import Any
 
-from mlberth_serve.codecs.base import SMALL, Array, Decoded, as_array, check_size
+from mlberth_serve.codecs.base import SMALL, Array, Decoded, as_array, check_size, decode_text
 from mlberth_serve.codecs.json import check_text, features, parse, to_array
 from mlberth_serve.codecs.json import encode as encode_json
-from mlberth_serve.codecs.text import decode_text
 from mlberth_serve.errors import BadRequestError
 from mlberth_serve.media_types import MediaType
 

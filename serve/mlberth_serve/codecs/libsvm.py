@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from mlberth_serve.codecs.base import Array, Decoded, check_size
+from mlberth_serve.codecs.base import Array, Decoded, check_size, decode_text
 from mlberth_serve.codecs.sparse import WIDEST, to_matrix
-from mlberth_serve.codecs.text import decode_text
 from mlberth_serve.errors import BadRequestError
 from mlberth_serve.media_types import MediaType
 

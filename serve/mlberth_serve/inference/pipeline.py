@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 from mlberth.errors import ContractError, Fault
 from mlberth_serve import frameworks
 from mlberth_serve.codecs import CODECS, READERS, first_names, npy
-from mlberth_serve.codecs.base import Decoded
+from mlberth_serve.codecs.base import Decoded, decode_text
 from mlberth_serve.codecs.bulk import read_all, write_all
-from mlberth_serve.codecs.text import decode_text
 from mlberth_serve.errors import (
     BadRequestError,
     RequestError,
