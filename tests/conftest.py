@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mlberth.contract.environment import Environment
 from mlberth.contract.layout import Layout
 
+GOLDEN = Path(__file__).parent / "toolkit/golden"
 WriteConfig = Callable[..., Layout]
 
 
@@ -28,3 +31,19 @@ def write_config(tmp_path: Path) -> WriteConfig:
         return layout
 
     return write
+
+
+@pytest.fixture
+def golden_job(tmp_path: Path) -> Environment:
+    """Read the job whose exports sagemaker-training 5.1.4 has written down."""
+    shutil.copytree(GOLDEN / "config", tmp_path / "input/config")
+    for channel in ("training", "my-chan"):
+        (tmp_path / "input/data" / channel).mkdir(parents=True)
+    job = Environment.from_environ(
+        {
+            "SAGEMAKER_BASE_DIR": str(tmp_path),
+            "TRAINING_JOB_NAME": "job-env",
+            "SAGEMAKER_TRAINING_MODULE": "pkg.mod:fn",
+        }
+    )
+    return job._replace(num_cpus=2, num_gpus=0, num_neurons=0)

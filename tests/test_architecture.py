@@ -271,3 +271,29 @@ def test_files_stay_short() -> None:
     paths = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
     assert paths
     assert [path for path in paths if len(path.read_text().splitlines()) > 400] == []
+
+
+# Tests of a rule that several modules of a room keep together, and of a root's own `__init__` and `__main__`.
+ABOUT_A_ROOM = {
+    "test_public_names.py",
+    "test_main.py",
+    "test_model_load.py",
+    "test_safe_models.py",
+    "test_hostile_models.py",
+    "test_bounded_memory.py",
+}
+
+
+@pytest.mark.parametrize("package", ROOTS)
+def test_a_modules_test_is_where_one_looks(package: str) -> None:
+    """`ROOM/name.py` is tested by `tests/ROOT/ROOM/test_name.py`; `end_to_end` runs whole commands."""
+    tests = ROOT / "tests" / ROOTS[package]
+    paths = [path for path in tests.rglob("test_*.py") if "end_to_end" not in path.parts]
+    assert paths
+    lost = set()
+    for path in paths:
+        folder = ROOT / ROOTS[package] / package / path.parent.relative_to(tests)
+        name = path.stem.removeprefix("test_")
+        if not ((folder / f"{name}.py").exists() or folder.name == name or path.name in ABOUT_A_ROOM):
+            lost.add(str(path.relative_to(ROOT)))
+    assert lost == set()
