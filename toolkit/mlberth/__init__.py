@@ -10,25 +10,25 @@ For a program that runs under `train`:
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
-from mlberth._typing import TYPE_CHECKING
+from mlberth._typing import TYPE_CHECKING, OnDemand
 
+# On demand, so that `import mlberth` costs nothing.
 if TYPE_CHECKING:
-    from mlberth.contract.environment import Environment
+    from mlberth.contract import environment as _job
+else:
+    _job = OnDemand("mlberth.contract.environment")
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "environment"]
 
 
-def environment(environ: Mapping[str, str] | None = None) -> Environment:
+def environment(environ: Mapping[str, str] | None = None) -> _job.Environment:
     """Return the job that this process belongs to: typed hyperparameters, channels, folders, hosts, rank.
 
     Reads the /opt/ml tree (or SAGEMAKER_BASE_DIR) each time it is called; nothing happens at import.
     Raises `mlberth.errors.ContractError` that lists everything that is wrong there.
     """
-    import os  # noqa: PLC0415 - imports here, so that `import mlberth` costs nothing
-
-    from mlberth.contract.environment import Environment as Job  # noqa: PLC0415
-
-    return Job.from_environ(os.environ if environ is None else environ)
+    return _job.Environment.from_environ(os.environ if environ is None else environ)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from mlberth._typing import TYPE_CHECKING, Any, Generic, TypeVar
+from mlberth._typing import TYPE_CHECKING, Generic, TypeVar, typing
 from mlberth.errors import ContractError, Fault
 from mlberth.masking import masked
 
@@ -101,7 +101,7 @@ class Declared:
         raise AttributeError(f"{field} was read from a variable, and stays")
 
     @classmethod
-    def declared(cls) -> dict[str, Variable[Any]]:
+    def declared(cls) -> dict[str, Variable[typing.Any]]:
         """Return the variables by the names of their attributes, in the order of their declaration."""
         return {
             field: variable

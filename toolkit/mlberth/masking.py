@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
-from mlberth._typing import Any
+from mlberth._typing import typing
 
 MASK = "***"
 
@@ -55,7 +55,7 @@ def is_secret_name(name: str) -> bool:
     return words[-1:] == ["key"] or words[-2:] == ["key", "id"]
 
 
-def masked(name: str, value: Any) -> Any:
+def masked(name: str, value: typing.Any) -> typing.Any:
     """Return `value` as it may be printed under `name`; containers are masked inside."""
     if is_secret_name(name):
         return MASK
@@ -68,7 +68,7 @@ def masked(name: str, value: Any) -> Any:
     return value
 
 
-def masked_mapping(mapping: Mapping[str, Any]) -> dict[str, Any]:
+def masked_mapping(mapping: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
     """Return a copy of a mapping that may be printed."""
     return {name: masked(str(name), value) for name, value in mapping.items()}
 
@@ -157,7 +157,7 @@ def _without(text: str, spans: list[tuple[int, int]]) -> str:
     return "".join([*parts, text[at:]])
 
 
-def secret_values(mapping: Mapping[str, Any]) -> set[str]:
+def secret_values(mapping: Mapping[str, typing.Any]) -> set[str]:
     """Return the values that stand under secret names at any depth, for hiding them in text.
 
     JSON in a text counts as what it holds. Values of fewer than six characters are left out: hiding every

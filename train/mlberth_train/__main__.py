@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 
-from mlberth._typing import NoReturn
+from mlberth._typing import typing
 
 TRAIN_USAGE = """\
 usage: train [--explain]
@@ -77,7 +77,7 @@ def process() -> int:
     return _leave(code)
 
 
-def _leave(code: int) -> NoReturn:
+def _leave(code: int) -> typing.NoReturn:
     """End here and now: the interpreter would take longer to tidy up than `train` takes to report."""
     sys.stdout.flush()
     os._exit(code)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlberth._typing import Any
+from mlberth._typing import typing
 from mlberth.code.install import ALLOWED, CODEARTIFACT, CONSTRAINTS, SAFE
 from mlberth.code.s3 import ENDPOINT, REGION
 from mlberth.contract.arguments import PROTOCOLS
@@ -86,7 +86,7 @@ COLLAPSE_PROGRESS = Variable(
     "would overwrite.",
 )
 
-ALL: tuple[Variable[Any], ...] = (
+ALL: tuple[Variable[typing.Any], ...] = (
     PROGRAM,
     TRAINING_MODULE,
     SUBMIT_DIRECTORY,

@@ -7,12 +7,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from mlberth._typing import TYPE_CHECKING, Any
+from mlberth._typing import typing
 from mlberth.envvars import OPTIONAL_TEXT, Reader, Variable
 from mlberth.errors import ContractError, DependencyError, Fault
-
-if TYPE_CHECKING:
-    from typing import BinaryIO
 
 REGION = Variable(
     "AWS_REGION",
@@ -63,7 +60,7 @@ def download(address: str, folder: Path, environ: Mapping[str, str], *, where: s
     return path
 
 
-def _read(client: Any, errors: tuple[type[Exception], ...], bucket: str, key: str) -> Iterator[bytes]:
+def _read(client: typing.Any, errors: tuple[type[Exception], ...], bucket: str, key: str) -> Iterator[bytes]:
     """Yield an object in pieces; a connection that breaks off is taken up again where it broke.
 
     botocore asks again for a request that failed, but not for the rest of a body.
@@ -111,12 +108,12 @@ class S3Prefix:
         except self._errors as error:
             raise OSError(str(error)) from error
 
-    def put_parts(self, key: str, body: BinaryIO, part: int) -> None:
+    def put_parts(self, key: str, body: typing.BinaryIO, part: int) -> None:
         """Copy a file in parts of some bytes; if one fails, the store is told to forget the others."""
         target = {"Bucket": self._bucket, "Key": key}
         target["UploadId"] = self._client.create_multipart_upload(**target)["UploadId"]
         try:
-            parts: list[dict[str, Any]] = []
+            parts: list[dict[str, typing.Any]] = []
             while chunk := body.read(part):
                 number = len(parts) + 1
                 sent = self._client.upload_part(**target, PartNumber=number, Body=chunk)
@@ -148,7 +145,7 @@ def _import_botocore(where: str, address: str) -> None:
         raise DependencyError(Fault(where, found, "botocore, for S3", action)) from error
 
 
-def _client(reader: Reader, where: str, address: str) -> tuple[Any, tuple[type[Exception], ...]]:
+def _client(reader: Reader, where: str, address: str) -> tuple[typing.Any, tuple[type[Exception], ...]]:
     """Return an S3 client and the errors that it raises."""
     _import_botocore(where, address)
     from botocore.config import Config  # noqa: PLC0415 - it is there now

@@ -12,15 +12,15 @@ import json
 import re
 from collections.abc import Callable, Mapping
 
-from mlberth._typing import Any
+from mlberth._typing import typing
 
-Protocol = Callable[[Mapping[str, Any]], list[str]]
+Protocol = Callable[[Mapping[str, object]], list[str]]
 
 _HYDRA_PLAIN = r"[A-Za-z_/.][\w/.\-+:%@ ]*(?<! )"  # text, which `re` compiles when it is needed
 _HYDRA_WORDS = frozenset({"true", "false", "null", "nan", "inf"})
 
 
-def to_argparse(hyperparameters: Mapping[str, Any]) -> list[str]:
+def to_argparse(hyperparameters: Mapping[str, typing.Any]) -> list[str]:
     """Return a flag and a value for each hyperparameter, in the order of their names.
 
     One letter gives `-k`, more give `--key`, none gives "". True is `True`, None is "", a list is
@@ -29,12 +29,12 @@ def to_argparse(hyperparameters: Mapping[str, Any]) -> list[str]:
     return [item for name in sorted(hyperparameters) for item in (_flag(name), _text(hyperparameters[name]))]
 
 
-def to_json(hyperparameters: Mapping[str, Any]) -> list[str]:
+def to_json(hyperparameters: Mapping[str, typing.Any]) -> list[str]:
     """Return `--key value` in the file's order; text as it is, everything else as JSON."""
     return [item for name, value in hyperparameters.items() for item in (f"--{name}", _json(value))]
 
 
-def to_flags(hyperparameters: Mapping[str, Any]) -> list[str]:
+def to_flags(hyperparameters: Mapping[str, typing.Any]) -> list[str]:
     """Return `--x` for True and `--no-x` for False, nothing for None, and the rest as `to_json`.
 
     For `store_true` flags and argparse's BooleanOptionalAction.
@@ -48,7 +48,7 @@ def to_flags(hyperparameters: Mapping[str, Any]) -> list[str]:
     return arguments
 
 
-def to_repeated(hyperparameters: Mapping[str, Any]) -> list[str]:
+def to_repeated(hyperparameters: Mapping[str, typing.Any]) -> list[str]:
     """Return a list as one flag an item (`--x 1 --x 2`, argparse's `append`), and the rest as `to_flags`."""
     arguments: list[str] = []
     for name, value in hyperparameters.items():
@@ -57,12 +57,12 @@ def to_repeated(hyperparameters: Mapping[str, Any]) -> list[str]:
     return arguments
 
 
-def to_hydra(hyperparameters: Mapping[str, Any]) -> list[str]:
+def to_hydra(hyperparameters: Mapping[str, typing.Any]) -> list[str]:
     """Return `key=value` overrides of Hydra and OmegaConf."""
     return [f"{name}={_hydra(value)}" for name, value in hyperparameters.items()]
 
 
-def to_nothing(hyperparameters: Mapping[str, Any]) -> list[str]:  # noqa: ARG001 - one shape for all protocols
+def to_nothing(hyperparameters: Mapping[str, typing.Any]) -> list[str]:  # noqa: ARG001 - one shape for all protocols
     """Return no argument: the program reads SM_HPS or `mlberth.environment()`."""
     return []
 
@@ -83,7 +83,7 @@ def _flag(name: str) -> str:
     return f"--{name}" if len(name) > 1 else f"-{name}"
 
 
-def _text(value: Any) -> str:
+def _text(value: typing.Any) -> str:
     if value is None:
         return ""
     if isinstance(value, Mapping):
@@ -91,11 +91,11 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _json(value: Any) -> str:
+def _json(value: typing.Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _hydra(value: Any) -> str:
+def _hydra(value: typing.Any) -> str:
     """Write a value in Hydra's override grammar: bare where it is safe, quoted where it is not."""
     if isinstance(value, Mapping):
         return "{" + ",".join(f"{_hydra(str(key))}:{_hydra(item)}" for key, item in value.items()) + "}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from mlberth._typing import Any, NamedTuple
+from mlberth._typing import NamedTuple, typing
 from mlberth.contract.json_files import read_object
 from mlberth.contract.layout import Layout
 from mlberth.errors import ContractError, Fault
@@ -27,7 +27,7 @@ class Channel(NamedTuple):
     content_type: str | None = None
 
 
-def read_channels(layout: Layout) -> tuple[dict[str, Channel], dict[str, Any]]:
+def read_channels(layout: Layout) -> tuple[dict[str, Channel], dict[str, typing.Any]]:
     """Return the channels by name, and inputdataconfig.json as it is.
 
     Without the file, each folder in input/data is a channel: that is what a user who mounts a tree
@@ -41,7 +41,7 @@ def read_channels(layout: Layout) -> tuple[dict[str, Channel], dict[str, Any]]:
     return {name: _channel(layout, name, entry) for name, entry in config.items()}, config
 
 
-def _channels_on_disk(data: Path) -> dict[str, Any]:
+def _channels_on_disk(data: Path) -> dict[str, typing.Any]:
     try:
         names = sorted(
             entry.name for entry in data.iterdir() if entry.is_dir() and not entry.name.startswith(".")
@@ -51,7 +51,7 @@ def _channels_on_disk(data: Path) -> dict[str, Any]:
     return {name: {"TrainingInputMode": "File"} for name in names}
 
 
-def _channel(layout: Layout, name: str, entry: Mapping[str, Any]) -> Channel:
+def _channel(layout: Layout, name: str, entry: Mapping[str, typing.Any]) -> Channel:
     return Channel(
         name, layout.channel(name), entry.get("TrainingInputMode", "File"), entry.get("ContentType")
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mlberth._typing import Any, NamedTuple
+from mlberth._typing import NamedTuple, typing
 from mlberth.contract.channels import Channel, read_channels
 from mlberth.contract.hosts import Hosts, read_hosts
 from mlberth.contract.hyperparameters import Hyperparameters, read_hyperparameters
@@ -63,8 +63,8 @@ class Environment(NamedTuple):
     parameters: Hyperparameters
     channels: dict[str, Channel]
     hosts: Hosts
-    input_data_config: dict[str, Any]
-    checkpoint_config: dict[str, Any]
+    input_data_config: dict[str, typing.Any]
+    checkpoint_config: dict[str, typing.Any]
     program: str | None
     """What to run, relative to the code folder."""
     module: str | None
@@ -102,7 +102,7 @@ class Environment(NamedTuple):
         return environment
 
     @property
-    def hyperparameters(self) -> dict[str, Any]:
+    def hyperparameters(self) -> dict[str, typing.Any]:
         """The user's hyperparameters, typed."""
         return self.parameters.user
 
@@ -159,6 +159,6 @@ class Environment(NamedTuple):
         return self.hosts.current == self.master
 
 
-def _platform_settings(platform: Mapping[str, Any]) -> dict[str, str]:
+def _platform_settings(platform: Mapping[str, typing.Any]) -> dict[str, str]:
     """Return the platform's hyperparameters under the names of the variables that mean the same."""
     return {name.upper(): str(value) for name, value in platform.items() if value is not None}

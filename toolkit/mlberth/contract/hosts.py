@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from mlberth._typing import Any, NamedTuple, TypeGuard
+from mlberth._typing import NamedTuple, typing
 from mlberth.contract.json_files import read_object
 from mlberth.errors import ContractError, Fault
 
@@ -25,11 +25,11 @@ class Hosts(NamedTuple):
     network_interface: str
     instance_type: str
     group: str
-    groups: dict[str, dict[str, Any]]
+    groups: dict[str, dict[str, typing.Any]]
     """Instance groups by name, each with `instance_group_name`, `instance_type` and `hosts`."""
-    topology: Any
+    topology: typing.Any
     """The platform's network topology, where it gives one."""
-    raw: dict[str, Any]
+    raw: dict[str, typing.Any]
     """The file as it is."""
 
     @property
@@ -67,7 +67,7 @@ def read_hosts(path: Path) -> Hosts:
     )
 
 
-def _faults(path: str, raw: Mapping[str, Any]) -> list[Fault]:
+def _faults(path: str, raw: Mapping[str, typing.Any]) -> list[Fault]:
     faults = []
     hosts = raw.get("hosts")
     current = raw.get("current_host")
@@ -89,7 +89,7 @@ def _faults(path: str, raw: Mapping[str, Any]) -> list[Fault]:
     return faults
 
 
-def _is_list_of_names(value: object) -> TypeGuard[list[str]]:
+def _is_list_of_names(value: object) -> typing.TypeGuard[list[str]]:
     return isinstance(value, list) and bool(value) and all(isinstance(name, str) and name for name in value)
 
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from mlberth._typing import Any, NamedTuple
+from mlberth._typing import NamedTuple, typing
 from mlberth.contract.json_files import is_deep, read_object
 
 PLATFORM_PREFIX = "sagemaker_"
@@ -31,11 +31,11 @@ PLATFORM_NAMES = frozenset(
 class Hyperparameters(NamedTuple):
     """The three shares of hyperparameters.json, with typed values."""
 
-    user: dict[str, Any]
+    user: dict[str, typing.Any]
     """For the user's program."""
-    framework: dict[str, Any]
+    framework: dict[str, typing.Any]
     """`sagemaker_*` settings of launchers and frameworks (SM_FRAMEWORK_PARAMS)."""
-    platform: dict[str, Any]
+    platform: dict[str, typing.Any]
     """For the runtime itself: the program's name, its source, the log level, …"""
 
 
@@ -44,12 +44,12 @@ def read_hyperparameters(path: Path) -> Hyperparameters:
     return split(typed_mapping(read_object(path, default={})))
 
 
-def typed_mapping(mapping: Mapping[str, Any]) -> dict[str, Any]:
+def typed_mapping(mapping: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
     """Return a mapping with every value typed."""
     return {name: typed(value) for name, value in mapping.items()}
 
 
-def typed(value: Any) -> Any:
+def typed(value: typing.Any) -> typing.Any:
     """Decode a value as JSON where it is JSON, and keep it as it is otherwise.
 
     "1" becomes 1, "true" True, "1e3" 1000.0, "NaN" nan; "007", "True" and a value that is
@@ -64,7 +64,7 @@ def typed(value: Any) -> Any:
     return value if is_deep(decoded) else decoded
 
 
-def split(hyperparameters: Mapping[str, Any]) -> Hyperparameters:
+def split(hyperparameters: Mapping[str, typing.Any]) -> Hyperparameters:
     """Split typed hyperparameters by who they are for."""
     shares = Hyperparameters({}, {}, {})
     for name, value in hyperparameters.items():

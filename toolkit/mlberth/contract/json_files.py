@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-from mlberth._typing import Any, NoReturn
+from mlberth._typing import typing
 from mlberth.errors import ContractError, Fault
 
 LARGEST = 16 * 1024 * 1024
@@ -19,7 +19,7 @@ class _DuplicateKeyError(ValueError):
     pass
 
 
-def read_object(path: Path, default: dict[str, Any] | None = None) -> dict[str, Any]:
+def read_object(path: Path, default: dict[str, typing.Any] | None = None) -> dict[str, typing.Any]:
     """Return the JSON object in a file, or `default` where there is no file.
 
     Raises ContractError that names the file, and line and column where there are any; the content
@@ -39,7 +39,7 @@ def read_object(path: Path, default: dict[str, Any] | None = None) -> dict[str, 
     return value
 
 
-def _parse(path: Path, raw: bytes) -> Any:
+def _parse(path: Path, raw: bytes) -> typing.Any:
     try:
         value = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique_keys)
     except UnicodeDecodeError as error:
@@ -94,7 +94,7 @@ def _read_regular_file(path: Path) -> bytes:
         os.close(descriptor)
 
 
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, typing.Any]]) -> dict[str, typing.Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
         seen: set[str] = set()
@@ -110,5 +110,5 @@ def _json_type(value: object) -> str:
     return names[type(value)]
 
 
-def _refuse(path: Path, found: str, expected: str = "a JSON object in UTF-8") -> NoReturn:
+def _refuse(path: Path, found: str, expected: str = "a JSON object in UTF-8") -> typing.NoReturn:
     raise ContractError(Fault(str(path), found, expected)) from None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 
-from mlberth._typing import Any
+from mlberth._typing import typing
 from mlberth.contract.arguments import to_argparse
 from mlberth.contract.environment import MASTER_PORT, Environment
 from mlberth.errors import ContractError, Fault
@@ -50,7 +50,7 @@ def unfit(text: str) -> str:
     return ""
 
 
-def _fixed(environment: Environment) -> dict[str, Any]:
+def _fixed(environment: Environment) -> dict[str, typing.Any]:
     """Return the values that sagemaker-training-toolkit exports."""
     hosts, layout = environment.hosts, environment.layout
     fixed = {
@@ -89,7 +89,7 @@ def _fixed(environment: Environment) -> dict[str, Any]:
     return fixed | ({"topology": hosts.topology} if hosts.topology else {})
 
 
-def _ours(environment: Environment) -> dict[str, Any]:
+def _ours(environment: Environment) -> dict[str, typing.Any]:
     """Return what the SDK v3's drivers export, and what nobody did."""
     layout = environment.layout
     return {
@@ -111,7 +111,7 @@ def _ours(environment: Environment) -> dict[str, Any]:
     }
 
 
-def training_env(environment: Environment) -> dict[str, Any]:
+def training_env(environment: Environment) -> dict[str, typing.Any]:
     """Return the properties of sagemaker-training-toolkit's `Environment`, by their names there."""
     hosts, layout = environment.hosts, environment.layout
     return {
@@ -164,7 +164,7 @@ def _module_name(environment: Environment) -> str:
     return (environment.program or "None").removesuffix(".py")
 
 
-def _text(value: Any) -> str:
+def _text(value: typing.Any) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -10,7 +10,7 @@ import signal
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from mlberth._typing import Any, NoReturn
+from mlberth._typing import typing
 from mlberth.process.kernel import die_with_parent
 
 _FIRST_PROCESS = 1
@@ -24,7 +24,7 @@ class Child:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self.returncode: int | Any = None
+        self.returncode: int | typing.Any = None
         """None until the end is known; negative for a signal."""
 
     def poll(self) -> int | None:
@@ -115,7 +115,7 @@ def _take_streams(stdin: bool, streams: Mapping[int, int | None], pass_fds: Sequ
             continue  # the one that has listed the others
 
 
-def _refuse(problem: str, program: str) -> NoReturn:
+def _refuse(problem: str, program: str) -> typing.NoReturn:
     number, _, text = problem.partition(" ")
     if number == "0":
         raise ValueError(text)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import _thread
 import os
 
-from mlberth._typing import TYPE_CHECKING
+from mlberth._typing import TYPE_CHECKING, OnDemand
 
 if TYPE_CHECKING:
-    from mlberth.process.progress_bars import ProgressBars
+    from mlberth.process import progress_bars
+else:
+    progress_bars = OnDemand("mlberth.process.progress_bars")
 
 _CHUNK = 65536
 _TAIL = 65536
@@ -25,7 +27,7 @@ class Pump:
     """
 
     def __init__(
-        self, source: int, sink: int, keep: int = _TAIL, *, bars: ProgressBars | None = None
+        self, source: int, sink: int, keep: int = _TAIL, *, bars: progress_bars.ProgressBars | None = None
     ) -> None:
         self._source = source
         self._sink = sink

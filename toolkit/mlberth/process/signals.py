@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from types import FrameType, TracebackType
 
-from mlberth._typing import Any
+from mlberth._typing import typing
 
 STOP = (signal.SIGTERM, signal.SIGINT)
 """The signals that ask a command to end."""
@@ -42,7 +42,7 @@ class SignalQueue:
 
     def __init__(self, signals: Iterable[signal.Signals] = FORWARDED) -> None:
         self._signals = (*signals, signal.SIGCHLD)
-        self._before: dict[signal.Signals, Any] = {}
+        self._before: dict[signal.Signals, typing.Any] = {}
         self._reader = self._writer = self._wakeup_before = -1
 
     def __enter__(self) -> SignalQueue:

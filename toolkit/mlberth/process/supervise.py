@@ -8,15 +8,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from mlberth._typing import TYPE_CHECKING, NamedTuple
+from mlberth._typing import TYPE_CHECKING, NamedTuple, OnDemand
 from mlberth.process.children import Child, exit_code, group_lives, reap, signal_group, start
 from mlberth.process.descendants import end_descendants
 from mlberth.process.kernel import adopt_orphans
 from mlberth.process.output_pump import Pump
 from mlberth.process.signals import STOP, SignalQueue
 
+# Imported when the program runs already, and is not kept waiting.
 if TYPE_CHECKING:
-    from mlberth.process.progress_bars import ProgressBars
+    from mlberth.process import progress_bars
+else:
+    progress_bars = OnDemand("mlberth.process.progress_bars")
 
 _STDERR = 2
 _FLUSH_SECONDS = 5.0
@@ -74,7 +77,7 @@ def supervise(
     finally:
         os.close(said)
     on_start()
-    pump = Pump(source, stderr, bars=_progress_bars() if collapse else None)
+    pump = Pump(source, stderr, bars=progress_bars.ProgressBars() if collapse else None)
     stopped_by: signal.Signals | None = None
     deadline: float | None = None
     while not _ended(child, stopped_by) and (deadline is None or clock() < deadline):
@@ -92,12 +95,6 @@ def supervise(
     # What not even KILL ends (stuck in the kernel) has no code yet, and must not pass for a success.
     returncode = -signal.SIGKILL if child.returncode is None else child.returncode
     return Outcome(returncode, stopped_by, overran, tail, clock() - began, pump.cuts)
-
-
-def _progress_bars() -> ProgressBars:
-    from mlberth.process.progress_bars import ProgressBars  # noqa: PLC0415 - the program runs already, and is not kept waiting
-
-    return ProgressBars()
 
 
 def _ended(child: Child, stopped_by: signal.Signals | None) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mlberth._typing import Any
+from mlberth._typing import typing
 from mlberth.contract.environment import LOG_LEVEL_VARIABLE, PROGRAM
 from mlberth.contract.hosts import read_hosts
 from mlberth.contract.json_files import read_object
@@ -70,7 +70,7 @@ def make_job(
     )
 
 
-def _input_names(request: Mapping[str, Any]) -> list[str]:
+def _input_names(request: Mapping[str, typing.Any]) -> list[str]:
     inputs = request.get("ProcessingInputs")
     entries = inputs if isinstance(inputs, list) else []
     return [str(entry.get("InputName")) for entry in entries if isinstance(entry, dict)]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from signal import Signals
 
-from mlberth._typing import TYPE_CHECKING, NamedTuple
+from mlberth._typing import TYPE_CHECKING, NamedTuple, OnDemand
 from mlberth.code.install import install
 from mlberth.errors import ContractError, Fault, MlberthError, PlatformError
 from mlberth.masking import secret_values
@@ -19,8 +19,11 @@ from mlberth_train.report import files
 from mlberth_train.report.identity import ReportContext
 from mlberth_train.settings import Settings
 
+# Few jobs have any.
 if TYPE_CHECKING:
-    from mlberth_train.jobs.intermediate_output import Copies
+    from mlberth_train.jobs import intermediate_output
+else:
+    intermediate_output = OnDemand("mlberth_train.jobs.intermediate_output")
 
 _SIGNAL_BASE = 128
 _STDERR = 2
@@ -46,7 +49,7 @@ class Job(NamedTuple):
     """The names that must have an address before it runs."""
     left_out: Sequence[str] = ()
     """Variables that are too large for a program."""
-    copies: Copies | None = None
+    copies: intermediate_output.Copies | None = None
     """What copies its intermediate output."""
 
 

@@ -10,15 +10,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from signal import Signals
 
-from mlberth._typing import TYPE_CHECKING
 from mlberth.errors import Fault, PlatformError
 from mlberth.process.signals import STOP, SignalQueue
 from mlberth_train.log import INFO, Log
 from mlberth_train.variables import HOST_WAIT
-
-if TYPE_CHECKING:
-    from signal import Signals
 
 _SHORTEST_PAUSE = 0.1
 _LONGEST_PAUSE = 30.0

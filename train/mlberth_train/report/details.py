@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Sequence
 
-from mlberth._typing import Any
+from mlberth._typing import typing
 from mlberth.errors import MlberthError
 from mlberth.process.supervise import Outcome
 from mlberth_train.report.cause import Cause, clean
@@ -24,7 +24,7 @@ def failure_details(
     cause: Cause, problem: object, place: ReportContext, shortages: Exhaustion, command: Sequence[str]
 ) -> str:
     """Return the JSON of a failure, secrets masked."""
-    details: dict[str, Any] = {
+    details: dict[str, typing.Any] = {
         "version": VERSION,
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "kind": cause.kind,
@@ -49,7 +49,7 @@ def failure_details(
     return json.dumps(_masked(details, place), indent=2) + "\n"
 
 
-def _masked(value: Any, place: ReportContext) -> Any:
+def _masked(value: typing.Any, place: ReportContext) -> typing.Any:
     if isinstance(value, str):
         return clean(place.mask(value))
     if isinstance(value, list):
