@@ -13,7 +13,7 @@ NOON = 1_700_049_600.25
 
 
 def written(tmp_path: Path, *lines: tuple[int, str], level: int = INFO, as_json: bool = False) -> list[str]:
-    """Return what a journal writes."""
+    """Return what a log writes."""
     with (tmp_path / "log").open("w+b") as file:
         log = Log(level, as_json=as_json, sink=file.fileno(), clock=lambda: NOON)
         for line in lines:

@@ -101,12 +101,12 @@ def run() -> int:
 def _help(commands: Mapping[str, str]) -> str:
     lines = [f"  {name:<10} {_summary(commands[name])}" for name in sorted(commands)]
     return "\n".join(
-        ["usage: mlberth COMMAND [ARGUMENT…]", "", *lines, "", "mlberth COMMAND --help tells more."]
+        ["usage: mlberth COMMAND [ARGUMENT…]", "", *lines, "", "mlberth COMMAND --help shows more."]
     )
 
 
 def _summary(command: str) -> str:
-    """Return the first sentence of what the command says of itself."""
+    """Return the first sentence of the command's docstring."""
     return (_load(command).__doc__ or "").strip().splitlines()[0]
 
 

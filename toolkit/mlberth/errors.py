@@ -65,7 +65,7 @@ class ModelLoadError(MlberthError):
 
 
 class PortInUseError(MlberthError):
-    """Somebody else listens on the port that we were told to serve on."""
+    """Somebody else listens on the port that the server is to use."""
 
     exit_code = 98
 

@@ -56,7 +56,7 @@ def configure(
 
 
 def would_block(stream: IO[str]) -> bool:
-    """Tell whether a line written now would wait: the stream is a pipe that is full."""
+    """Return whether a line written now would wait: the stream is a pipe that is full."""
     import select  # noqa: PLC0415 - who does not drop needs none of it
 
     try:

@@ -43,7 +43,7 @@ _JSON = ("{", "[")
 
 
 def is_secret_name(name: str) -> bool:
-    """Tell whether a variable or hyperparameter of this name holds a secret."""
+    """Return whether a variable or hyperparameter of this name holds a secret."""
     if name in _NO_SECRETS:
         return False
     letters = "".join(letter for letter in name.lower() if "a" <= letter <= "z")
@@ -164,7 +164,7 @@ def secret_values(mapping: Mapping[str, typing.Any]) -> set[str]:
     "1" would destroy the text.
     """
     found: set[str] = set()
-    pending: list[tuple[bool, Any]] = [(False, mapping)]
+    pending: list[tuple[bool, typing.Any]] = [(False, mapping)]
     while pending:
         secret, value = pending.pop()
         if secret:
@@ -178,7 +178,7 @@ def secret_values(mapping: Mapping[str, typing.Any]) -> set[str]:
     return {value for value in found if len(value) >= _SHORTEST}
 
 
-def _decoded(text: str) -> Any:
+def _decoded(text: str) -> typing.Any:
     import json  # noqa: PLC0415 - few values are JSON
 
     try:

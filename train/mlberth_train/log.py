@@ -1,4 +1,4 @@
-"""What `train` and `process` say of themselves, line by line, on standard error.
+"""The log of `train` and `process` themselves, line by line, on standard error.
 
 Not with `logging`, which takes as long to import as everything of ours together, for a handful of
 lines. What the toolkit's modules log on rare paths is taken over.

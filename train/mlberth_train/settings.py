@@ -1,4 +1,4 @@
-"""What `train` and `process` are told of how to run a program, whatever the program is."""
+"""The settings of `train` and `process` that do not depend on the program."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Settings(NamedTuple):
     """Whether progress bars are collapsed where nobody looks at a terminal."""
     installs: Installs
     log_format: str
-    """How our own lines look (see `open_journal`)."""
+    """How our own lines look (see `open_log`)."""
 
     @classmethod
     def read(cls, reader: Reader) -> Settings:
@@ -38,9 +38,9 @@ class Settings(NamedTuple):
 
 
 def open_log(environ: Mapping[str, str]) -> Log:
-    """Return the journal that the environment asks for, text where it asks for what does not exist.
+    """Return the log in the format that the environment names, as text if there is no such format.
 
-    That it does is reported later, with every other fault of the job.
+    The fault is reported later, with every other fault of the job.
     """
     as_json = Reader(environ).get(variables.LOG_FORMAT) == "json"
     return Log(as_json=as_json, secrets=frozenset(secret_values(environ)))

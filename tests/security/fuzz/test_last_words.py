@@ -13,9 +13,9 @@ from tests.security.fuzz.fuzzing import Fuzzer, mutated
 
 from mlberth.process.supervise import Outcome
 from mlberth_train.report.cause import LARGEST, failure_text, find_cause
+from mlberth_train.report.context import ReportContext
 from mlberth_train.report.details import failure_details
 from mlberth_train.report.exhaustion import Exhaustion
-from mlberth_train.report.identity import ReportContext
 
 SLOWEST = 2.0
 SECRET = "canary-word"

@@ -74,7 +74,7 @@ def test_a_finished_run_trains_no_more(tmp_path: Path, rows: Any) -> None:
         assert train(Store(tmp_path), {"nthread": 1}, rows, 4, every=2).num_boosted_rounds() == 4
 
 
-def test_checkpoints_of_the_incumbents_are_found(
+def test_checkpoints_of_sagemakers_image_are_found(
     tmp_path: Path, rows: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """`xgboost-checkpoint.10` is after `.9` and holds 11 rounds; a damaged one is skipped with a warning."""

@@ -1,4 +1,4 @@
-"""The stand-ins for packages of other containers, each in an interpreter that has them on its path."""
+"""The compatibility packages, each in an interpreter that has them on its path."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mlberth.compat import PACKAGES, missing_packages_path
 
 @pytest.fixture
 def _on_path(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Put the stand-ins on the path, and forget them afterwards."""
+    """Put the packages on the path, and forget them afterwards."""
     monkeypatch.setattr(sys, "path", [*sys.path, *missing_packages_path()])
     yield
     for name in [name for name in sys.modules if name.partition(".")[0] in PACKAGES]:
@@ -29,7 +29,7 @@ def _on_path(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def run(code: str, **environ: str) -> str:
-    """Run a program with the stand-ins on its path, and return what it prints."""
+    """Run a program with the packages on its path, and return what it prints."""
     variables = os.environ | {"PYTHONPATH": ":".join(missing_packages_path()), **environ}
     argv = [sys.executable, "-c", code]
     done = subprocess.run(argv, env=variables, capture_output=True, text=True, timeout=60, check=False)
@@ -37,7 +37,7 @@ def run(code: str, **environ: str) -> str:
     return done.stdout
 
 
-def test_only_missing_packages_are_stood_in_for() -> None:
+def test_only_missing_packages_are_brought() -> None:
     """A package that is installed is left alone, and the others do not come with it."""
     everything = missing_packages_path(lambda _: None)
     assert [Path(folder).name for folder in everything] == list(PACKAGES)
@@ -66,7 +66,7 @@ def test_programs_import_them_without_numpy() -> None:
     assert run(code).strip() == "False"
 
 
-def test_training_environment_is_a_mapping_of_the_peers_names(write_config: WriteConfig) -> None:
+def test_training_environment_is_a_mapping_of_the_toolkits_names(write_config: WriteConfig) -> None:
     """The job is found under both packages, by attribute and by item, and cannot be changed."""
     layout = write_config(hyperparameters={"epochs": "3"})
     (layout.data / "training").mkdir()

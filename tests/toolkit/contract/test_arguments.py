@@ -51,7 +51,7 @@ def test_mapping(protocol: str, arguments: str) -> None:
 
 
 def test_flags_are_read_by_argparse() -> None:
-    """A store_true flag and a boolean option work, which the incumbents cannot pass."""
+    """A store_true flag and a boolean option work, which the other toolkits cannot pass."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--shuffle", action=argparse.BooleanOptionalAction, default=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -10,27 +13,15 @@ import pytest
 from mlberth.contract import json_files
 from mlberth.errors import ContractError
 
-NO_QUOTES = (
-    "found broken JSON at line 1, column 2: expecting property name enclosed in double quotes; expected "
-)
-
 
 @pytest.mark.parametrize(
     ("content", "found"),
     [
         pytest.param(b"", "found an empty file at line 1, column 1;", id="empty"),
-        pytest.param(b"{'a': 1}", NO_QUOTES, id="single-quotes"),
-        pytest.param(b'{"a": 1,}', "found broken JSON at line 1, column ", id="trailing-comma"),
-        pytest.param(b'{\n"a": 1', "line 2, column 7: expecting ',' delimiter;", id="truncated"),
-        pytest.param(b'{"a', "line 1, column 2: unterminated string;", id="unterminated"),
-        pytest.param(b'{"a\n":1}', "line 1, column 4: invalid control character;", id="control"),
-        pytest.param(b'{"a\\q":1}', "line 1, column 4: invalid \\escape;", id="escape"),
-        pytest.param(b"{} {}", "line 1, column 4: extra data;", id="two-objects"),
         pytest.param(b"[1]", "a list at the top", id="list"),
         pytest.param(b"null", "a null at the top", id="null"),
         pytest.param(b'{"a": 1, "b": 2, "a": 3}', "the key 'a' twice", id="duplicate"),
         pytest.param('{"a": "ü"}'.encode("utf-16"), "not UTF-8 at byte 0", id="utf-16"),
-        pytest.param(b'\xef\xbb\xbf{"a": 1}', "line 1, column 1: unexpected UTF-8 BOM", id="bom"),
         pytest.param(b'{"a": ' + b"[" * 100_000, "nested too deep", id="deep"),
         pytest.param(b'{"a": ' + b"[" * 600 + b"]" * 600 + b"}", "nested too deep", id="deep-and-whole"),
         pytest.param(b'{"a": ' + b"9" * 5000 + b"}", "a number too long", id="long-number"),
@@ -44,6 +35,46 @@ def test_malformed_file_is_refused_by_name(tmp_path: Path, content: bytes, found
         json_files.read_object(path, default={})
     assert str(path) in str(error.value)
     assert found in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "position", "words"),
+    [
+        (b"{'a': 1}", "line 1, column 2", "a key in double quotes is missing here"),
+        (b'{"a": True}', "line 1, column 7", "no JSON value begins here"),
+        (b'{"a" 1}', "line 1, column 6", "a colon is missing here"),
+        (b'{\n"a": 1', "line 2, column 7", "a comma or a closing bracket is missing here"),
+        (b'{"a', "line 1, column 2", "the closing quote of this string is missing"),
+        (b'{"a\n":1}', "line 1, column 4", "a string holds a line break or another control character"),
+        (b'{"a\\q":1}', "line 1, column 4", "a string holds a backslash that escapes nothing"),
+        (b'{"a\\u12":1}', "line 1, column 5", "four hexadecimal digits are missing after \\u"),
+        (b"{} {}", "line 1, column 4", "something follows the end of the object"),
+        (
+            b'\xef\xbb\xbf{"a": 1}',
+            "line 1, column 1",
+            "the file begins with a byte order mark; save it as UTF-8 without one",
+        ),
+    ],
+)
+def test_broken_json_is_explained_in_plain_words(
+    tmp_path: Path, content: bytes, position: str, words: str
+) -> None:
+    """The message says where the file is broken and what is missing or too much there."""
+    path = tmp_path / "hyperparameters.json"
+    path.write_bytes(content)
+    with pytest.raises(ContractError) as error:
+        json_files.read_object(path)
+    found = f"broken JSON at {position}: {words}"
+    assert str(error.value) == f"{path}: found {found}; expected a JSON object in UTF-8."
+
+
+def test_every_message_of_python_has_plain_words() -> None:
+    """What this version of `json` can say is in the table, so that no message of its own gets through."""
+    sources = "".join(map(inspect.getsource, (json, json.decoder)))
+    messages = re.findall(r'(?:JSONDecodeError\(|msg = )"((?:[^"\\]|\\.)+)"', sources)
+    messages = [message.replace("\\\\", "\\") for message in messages]
+    assert len(messages) >= 10
+    assert [message for message in messages if not message.startswith(tuple(json_files.JSON_PROBLEMS))] == []
 
 
 def test_content_is_never_quoted(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The SM_* variables and the arguments, against what the incumbent toolkit really exports."""
+"""The SM_* variables and the arguments, against what sagemaker-training really exports."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from mlberth_train.launch.child_environment import child_environ
 
 
 def expected() -> dict[str, Any]:
-    """Return what the incumbent exports and passes."""
+    """Return what sagemaker-training exports and passes."""
     content: dict[str, Any] = json.loads((GOLDEN / "expected.json").read_text())
     return content
 
 
-def test_every_variable_of_the_incumbent_is_exported_exactly(golden_job: Environment) -> None:
+def test_every_variable_of_sagemaker_training_is_exported_exactly(golden_job: Environment) -> None:
     """Names and values are byte for byte those of sagemaker-training."""
     base = str(golden_job.layout.base)
     ours = {name: value.replace(base, "BASE") for name, value in sm_variables(golden_job).items()}
@@ -28,12 +28,12 @@ def test_every_variable_of_the_incumbent_is_exported_exactly(golden_job: Environ
     assert {name: ours.get(name) for name in theirs} == theirs
 
 
-def test_arguments_are_those_of_the_incumbent(golden_job: Environment) -> None:
+def test_arguments_are_those_of_sagemaker_training(golden_job: Environment) -> None:
     """The argument list is that of sagemaker-training."""
     assert to_argparse(golden_job.hyperparameters) == expected()["arguments"]
 
 
-def test_names_that_the_incumbent_lacks(golden_job: Environment) -> None:
+def test_names_that_sagemaker_training_lacks(golden_job: Environment) -> None:
     """Job name, checkpoint folder, leader and rank are there too."""
     ours = sm_variables(golden_job)
     names = ("JOB_NAME", "CHECKPOINT_DIR", "MASTER_ADDR", "MASTER_PORT", "HOST_COUNT", "CURRENT_HOST_RANK")

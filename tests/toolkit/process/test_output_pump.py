@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from mlberth.process.output_pump import Pump
+from mlberth.process.output_pump import OutputPump
 
 HEADER = b"Traceback (most recent call last):\n"
 
 
 def kept(data: bytes, tmp_path: Path) -> bytes:
-    """Pump bytes into a file, check that all arrive, and return what is kept of them."""
+    """Pass bytes on to a file, check that all arrive, and return what is kept of them."""
     reader, writer = os.pipe()
     with (tmp_path / "sink").open("wb") as sink:
-        pump = Pump(reader, sink.fileno())
+        pump = OutputPump(reader, sink.fileno())
         with os.fdopen(writer, "wb") as file:
             file.write(data)
         tail = pump.finish(10)

@@ -14,7 +14,7 @@ HYPERPARAMETERS = {"epochs": "3", "name": '"a b"', "lr": "0.1", "x": "$(id); ech
 
 
 def test_script_gets_arguments_variables_and_its_folder(tree: Tree) -> None:
-    """A script runs in the code folder, with the peers' arguments and SM_* variables; success is marked."""
+    """A script runs in the code folder, with arguments and SM_* variables; success is marked."""
     tree.project("script").config(hyperparameters={"sagemaker_program": "train.py", **HYPERPARAMETERS})
     ended = tree.train()
     assert (ended.code, ended.out) == (0, "trained\n")

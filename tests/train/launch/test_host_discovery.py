@@ -30,7 +30,7 @@ def signals() -> Iterator[SignalQueue]:
 
 @pytest.fixture
 def printed(tmp_path: Path) -> Path:
-    """Return a file that a journal writes to."""
+    """Return a file that a log writes to."""
     path = tmp_path / "log"
     path.touch()
     return path

@@ -8,7 +8,7 @@ from mlberth.contract.hosts import Hosts
 from mlberth.envvars import Reader, Variable, optional, whole_number
 
 _COUNT = optional(whole_number(0, 2**31))
-# What the launchers tell each process: torchrun, and Open MPI.
+# What the launchers give each process: torchrun, and Open MPI.
 _LAUNCHERS = {"RANK": "WORLD_SIZE", "OMPI_COMM_WORLD_RANK": "OMPI_COMM_WORLD_SIZE"}
 
 

@@ -1,4 +1,4 @@
-"""The record of a checkpoint's files, by which a damaged one is told from a whole one.
+"""The record of a checkpoint's files, which shows whether it is whole or damaged.
 
 A rename makes a checkpoint appear at once on this disk. The platform copies it away file by file,
 though, and a machine that is taken back in the middle leaves a part of it to be restored.

@@ -1,7 +1,7 @@
 """A folder of checkpoints: `step-10`, or `step-10.2` where step 10 was saved a second time.
 
 Names only ever appear: nothing replaces a checkpoint, so that no moment is without the last one.
-Source of the suffixes: the platform's checkpoint agent, as the incumbents' XGBoost image uses it.
+Source of the suffixes: the platform's checkpoint agent, as SageMaker's XGBoost image uses it.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class Store:
 
 
 def _is_uploading(path: Path) -> bool:
-    """Tell whether the platform is copying a checkpoint, or any file of it, at this moment."""
+    """Return whether the platform is copying a checkpoint, or any file of it, at this moment."""
     markers = (*path.parent.glob(path.name + UPLOADING), *path.rglob(f"*{UPLOADING}"))
     return any(not marker.with_suffix(UPLOADED).exists() for marker in markers)
 

@@ -23,7 +23,7 @@ from xgboost import collective
 from mlberth.checkpoints.stores import Checkpoint, Store
 
 FILE = "model.ubj"
-_INCUMBENT = re.compile(r"xgboost-checkpoint\.(\d+)")
+_SAGEMAKER_NAME = re.compile(r"xgboost-checkpoint\.(\d+)")
 _LOG = logging.getLogger(__name__)
 
 
@@ -57,11 +57,11 @@ def train(
 def latest(store: Store) -> xgboost.Booster | None:
     """Return the newest whole booster, or None; ranks of one collective all return the same rounds.
 
-    `xgboost-checkpoint.N` of the incumbents' images counts too: N + 1 rounds, whole if XGBoost reads it.
+    `xgboost-checkpoint.N` of SageMaker's XGBoost image counts too: N + 1 rounds, whole if XGBoost reads it.
     """
     checkpoint = _agreed(store)
     done = checkpoint.step if checkpoint else 0
-    for number, path in _incumbents(store.directory):
+    for number, path in _sagemaker_checkpoints(store.directory):
         if number < done:
             break
         try:
@@ -84,9 +84,9 @@ def _agreed(store: Store) -> Checkpoint | None:
     return checkpoint
 
 
-def _incumbents(directory: Path) -> list[tuple[int, Path]]:
-    """Return the checkpoints of the incumbents' images with their numbers, newest first."""
-    names = ((_INCUMBENT.fullmatch(path.name), path) for path in directory.glob("xgboost-checkpoint.*"))
+def _sagemaker_checkpoints(directory: Path) -> list[tuple[int, Path]]:
+    """Return the checkpoints of SageMaker's XGBoost image with their numbers, newest first."""
+    names = ((_SAGEMAKER_NAME.fullmatch(path.name), path) for path in directory.glob("xgboost-checkpoint.*"))
     return sorted(((int(name[1]), path) for name, path in names if name), reverse=True)
 
 

@@ -1,4 +1,4 @@
-"""Tar archives from outside, unpacked safely: the one place of the project that does.
+"""Tar archives from outside, unpacked safely: nothing else in the project unpacks any.
 
 Python's own `filter="data"` is not enough: an over-long path once led it out of the destination.
 So every entry is checked here before anything is written, no link exists while files are written,
@@ -50,7 +50,7 @@ class Limits:
 
 
 def is_archive(path: Path) -> bool:
-    """Tell whether a file begins like a gzip or tar file, or says in its name that it is one."""
+    """Return whether a file begins like a gzip or tar file, or says in its name that it is one."""
     if path.name.endswith((".tar.gz", ".tgz", ".tar")):
         return True
     with path.open("rb") as file:
@@ -83,7 +83,7 @@ def extract(
             _write(tar, _checked(archive, tar, limits, links), folder)
     except OSError as error:
         found = error.strerror or str(error)
-        raise PlatformError(Fault(str(destination), found, f"a place to unpack {archive} to")) from error
+        raise PlatformError(Fault(str(destination), found, f"a folder to unpack {archive} to")) from error
 
 
 class _Reader:
@@ -202,7 +202,7 @@ def _filter_problem(entry: tarfile.TarInfo) -> str:
 
 
 def _stays_in_tree(entry: tarfile.TarInfo) -> bool:
-    """Tell whether a link's target is `../../name/name`, with no more `..` than folders above the link.
+    """Return whether a link's target is `../../name/name`, with no more `..` than folders above the link.
 
     `..` behind a name is refused: the name may be a link itself, and then leads elsewhere.
     """

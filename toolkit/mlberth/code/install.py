@@ -134,7 +134,7 @@ def install_command(python: str, code: Path, installs: Installs) -> list[str] | 
 
 
 def is_package(code: Path) -> bool:
-    """Tell whether a folder can be installed: by its setup.py, or a pyproject.toml with a build system."""
+    """Return whether a folder can be installed: by its setup.py, or a pyproject.toml with a build system."""
     if is_file(code / "setup.py"):
         return True
     project = _text(code / "pyproject.toml")

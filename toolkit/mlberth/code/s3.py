@@ -83,7 +83,7 @@ def _read(client: typing.Any, errors: tuple[type[Exception], ...], bucket: str, 
 
 
 class S3Prefix:
-    """A place `s3://bucket/prefix` that files are copied to.
+    """An address `s3://bucket/prefix` that files are copied to.
 
     Raises ContractError that names the setting `where` for another address, and DependencyError where
     botocore is missing.

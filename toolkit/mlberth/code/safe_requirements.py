@@ -1,6 +1,6 @@
-"""requirements.txt held to names, versions and hashes, so that it leads to no other place than the index.
+"""requirements.txt held to names, versions and hashes, so that it leads to the index alone.
 
-What a line means is told as pip tells it, from `pip._internal.req.req_file` and `req.constructors`: a name
+A line means what it means to pip, from `pip._internal.req.req_file` and `req.constructors`: a name
 that ends like an archive, or that is a file's or a folder's, is a path to it.
 """
 
@@ -125,5 +125,5 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _without_comment(line: str) -> str:
-    # With one blank in place of many, over which the expressions here would be slow.
+    # One blank stands for many, over which the expressions here would be slow.
     return _COMMENT.sub("", " ".join(line.split())).strip()

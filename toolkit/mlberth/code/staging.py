@@ -34,7 +34,7 @@ def staged(destination: Path, *, merge: bool = False) -> Iterator[Path]:
 
 
 def holds_files(folder: Path, besides: Path | None = None) -> bool:
-    """Tell whether a folder has anything in it, not counting `besides`; an absent one has not."""
+    """Return whether a folder has anything in it, not counting `besides`; an absent one has not."""
     return folder.is_dir() and any(entry != besides for entry in folder.iterdir())
 
 

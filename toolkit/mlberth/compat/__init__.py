@@ -1,4 +1,4 @@
-"""Stand-ins for packages that programs written for other containers import.
+"""Compatibility packages: what programs written for other containers import, under the same names.
 
 Each folder here holds one package of that name, and is not on the path of anybody by itself. A process
 that runs a user's program gets the folders of those packages that are not installed, at the end of its
@@ -20,6 +20,6 @@ PACKAGES = (
 
 
 def missing_packages_path(find_spec: Callable[[str], object] = PathFinder.find_spec) -> list[str]:
-    """Return the folders with our stand-ins for those packages that `find_spec` does not find."""
+    """Return the folders of the compatibility packages whose names `find_spec` does not find."""
     here = __file__.rpartition("/")[0]
     return [f"{here}/{name}" for name in PACKAGES if find_spec(name) is None]

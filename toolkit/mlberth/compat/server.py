@@ -1,4 +1,4 @@
-"""What the stand-ins know of the server that they are in: it tells them before it imports a handler."""
+"""The server that the compatibility packages run in, published before a handler is imported."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 from mlberth.compat.values import Values
 
-_told: dict[str, Any] = {}
+_published: dict[str, Any] = {}
 
 
 def publish(environment: Mapping[str, Any], read_recordio: Callable[[bytes], Any]) -> None:
-    """Tell of this process's server: its settings under the peers' names, how it reads recordio-protobuf."""
-    _told.update(environment=environment, read_recordio=read_recordio)
+    """Publish this server: its settings under the toolkits' names, how it reads recordio-protobuf."""
+    _published.update(environment=environment, read_recordio=read_recordio)
 
 
 def read_recordio(body: bytes) -> Any:
@@ -28,6 +28,6 @@ class ServerEnvironment(Values):
 
 
 def _known(name: str) -> Any:
-    if name not in _told:
+    if name not in _published:
         raise RuntimeError(f"{name}: known in a process that `serve` has started, and in no other")
-    return _told[name]
+    return _published[name]

@@ -1,4 +1,4 @@
-"""Values by name, as the peers' environments hold them: items that are attributes too."""
+"""Values by name, as the environments of the sagemaker toolkits hold them: items that are attributes too."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Hosts(NamedTuple):
 
     @property
     def rank(self) -> int:
-        """This host's place in `names`, from 0."""
+        """This host's position in `names`, from 0."""
         return self.names.index(self.current)
 
     @property

@@ -1,6 +1,6 @@
-"""Hyperparameters: typed as the peers type them, and split by who they are for.
+"""Hyperparameters: typed as sagemaker-training-toolkit types them, and split by who they are for.
 
-Source: sagemaker-training-toolkit's `environment.py` and `params.py`; docs/contract.md.
+Source: its `environment.py` and `params.py`.
 """
 
 from __future__ import annotations

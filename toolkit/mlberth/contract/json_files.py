@@ -45,8 +45,11 @@ def _parse(path: Path, raw: bytes) -> typing.Any:
     except UnicodeDecodeError as error:
         _refuse(path, f"bytes that are not UTF-8 at byte {error.start}")
     except json.JSONDecodeError as error:
-        place = f"at line {error.lineno}, column {error.colno}"
-        _refuse(path, f"broken JSON {place}: {_in_words(error)}" if raw.strip() else f"an empty file {place}")
+        position = f"at line {error.lineno}, column {error.colno}"
+        problem = (
+            f"broken JSON {position}: {_in_words(error)}" if raw.strip() else f"an empty file {position}"
+        )
+        _refuse(path, problem)
     except _DuplicateKeyError as error:
         _refuse(path, f"the key {error.args[0]!r} twice")
     except RecursionError:
@@ -58,14 +61,31 @@ def _parse(path: Path, raw: bytes) -> typing.Any:
     return value
 
 
+# By the beginning of Python's message; the first that fits counts.
+JSON_PROBLEMS = {
+    "Expecting value": "no JSON value begins here",
+    "Expecting property name": "a key in double quotes is missing here",
+    "Expecting ':'": "a colon is missing here",
+    "Expecting ','": "a comma or a closing bracket is missing here",
+    "Illegal trailing comma": "a comma stands before the closing bracket",
+    "Extra data": "something follows the end of the object",
+    "Unterminated string": "the closing quote of this string is missing",
+    "Invalid control character": "a string holds a line break or another control character",
+    "Invalid \\uXXXX escape": "four hexadecimal digits are missing after \\u",
+    "Invalid \\escape": "a string holds a backslash that escapes nothing",
+    "Unexpected UTF-8 BOM": "the file begins with a byte order mark; save it as UTF-8 without one",
+}
+
+
 def _in_words(error: json.JSONDecodeError) -> str:
-    """Return Python's words for what is wrong as the end of a sentence."""
-    text = error.msg.rstrip(": ").removesuffix(" at").removesuffix(" starting")
-    return text[:1].lower() + text[1:]
+    """Return what is wrong in plain words; Python's own for what only a later version says."""
+    return next(
+        (words for beginning, words in JSON_PROBLEMS.items() if error.msg.startswith(beginning)), error.msg
+    )
 
 
 def is_deep(value: object) -> bool:
-    """Tell whether a value is nested so deep that it could be read, and not be written or masked again."""
+    """Return whether a value is nested too deep to be written or masked again, though it could be read."""
     level = [value]
     for _ in range(DEEPEST):
         level = [
@@ -80,7 +100,7 @@ def is_deep(value: object) -> bool:
 
 
 def _read_regular_file(path: Path) -> bytes:
-    # O_NONBLOCK: a FIFO in the file's place must not block us before we can see what it is.
+    # O_NONBLOCK: a FIFO of the file's name must not block us before we can see what it is.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         status = os.fstat(descriptor)

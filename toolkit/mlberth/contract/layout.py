@@ -1,7 +1,6 @@
 """The /opt/ml tree: where everything is, inside the container and on the host that prepares it.
 
-Source: the platform's training, hosting and processing contracts (docs/contract.md). Nothing here
-touches the disk.
+Source: the platform's training, hosting and processing contracts. Nothing here touches the disk.
 """
 
 from __future__ import annotations

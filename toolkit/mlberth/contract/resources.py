@@ -41,7 +41,7 @@ def memory_limit(root: Path = ROOT) -> int:
 def gpu_count(root: Path = ROOT) -> int:
     """Return how many NVIDIA GPUs are handed to this process.
 
-    The device files are counted: a container runtime shows only those that it was told to hand
+    The device files are counted: a container runtime shows only those that it hands
     over, and looking starts no process (`nvidia-smi` takes a second on a large machine).
     """
     try:
@@ -90,8 +90,8 @@ def neuron_count(root: Path = ROOT, find: Callable[[str], str | None] | None = N
     if not tool:
         return 0
     try:
-        answer = subprocess.run([tool, "-j"], capture_output=True, timeout=_NEURON_TIMEOUT, check=True)
-        return sum(int(device["nc_count"]) for device in json.loads(answer.stdout))
+        listing = subprocess.run([tool, "-j"], capture_output=True, timeout=_NEURON_TIMEOUT, check=True)
+        return sum(int(device["nc_count"]) for device in json.loads(listing.stdout))
     except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError):
         return 0
 

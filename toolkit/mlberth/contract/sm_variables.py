@@ -17,7 +17,7 @@ from mlberth.errors import ContractError, Fault
 
 
 def sm_variables(environment: Environment) -> dict[str, str]:
-    """Return every SM_* variable, the peers' exact names first, then their shell-safe aliases."""
+    """Return every SM_* variable by its exact name, and by a shell-safe alias."""
     values = _fixed(environment) | _ours(environment)
     values |= {f"channel_{name}": path for name, path in environment.channel_dirs.items()}
     values |= {f"hp_{name}": value for name, value in environment.hyperparameters.items()}

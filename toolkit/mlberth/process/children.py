@@ -96,7 +96,7 @@ def _leave_group(parent: int, death_signal: int) -> None:
     # With the first process of a container, the kernel ends all others.
     if parent != _FIRST_PROCESS:
         die_with_parent(death_signal)
-        if os.getppid() != parent:  # we died before the kernel knew whom to tell
+        if os.getppid() != parent:  # we died before the kernel had our request
             os._exit(128 + death_signal)
 
 
@@ -131,7 +131,7 @@ def signal_group(child: Child, number: int) -> None:
 
 
 def group_lives(child: Child) -> bool:
-    """Tell whether anything is left in a child's process group; zombies count until they are reaped."""
+    """Return whether anything is left in a child's process group; zombies count until they are reaped."""
     try:
         os.killpg(child.pid, 0)
     except ProcessLookupError:

@@ -65,7 +65,7 @@ def end_descendants(
 
 
 def _has_children() -> bool:
-    """Tell with one system call what is usual at the end of a job: that nothing is below this process."""
+    """Return whether anything is below this process, with one system call: usually nothing is left."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:

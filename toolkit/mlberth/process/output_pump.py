@@ -18,7 +18,7 @@ _HEAD = 16384
 _LANDMARK = b"Traceback (most recent call last):"
 
 
-class Pump:
+class OutputPump:
     """Copies a pipe to another file descriptor in a thread, byte for byte but for `bars`; keeps the tail.
 
     A thread, so that a reader who does not read our output never delays a signal. Where a Python

@@ -12,7 +12,7 @@ from mlberth._typing import TYPE_CHECKING, NamedTuple, OnDemand
 from mlberth.process.children import Child, exit_code, group_lives, reap, signal_group, start
 from mlberth.process.descendants import end_descendants
 from mlberth.process.kernel import adopt_orphans
-from mlberth.process.output_pump import Pump
+from mlberth.process.output_pump import OutputPump
 from mlberth.process.signals import STOP, SignalQueue
 
 # Imported when the program runs already, and is not kept waiting.
@@ -42,7 +42,7 @@ class Outcome(NamedTuple):
 
     @property
     def exit_code(self) -> int:
-        """The exit code as a shell tells it: 128 + n for signal n."""
+        """The exit code as a shell gives it: 128 + n for signal n."""
         return exit_code(self.returncode)
 
 
@@ -77,7 +77,7 @@ def supervise(
     finally:
         os.close(said)
     on_start()
-    pump = Pump(source, stderr, bars=progress_bars.ProgressBars() if collapse else None)
+    pump = OutputPump(source, stderr, bars=progress_bars.ProgressBars() if collapse else None)
     stopped_by: signal.Signals | None = None
     deadline: float | None = None
     while not _ended(child, stopped_by) and (deadline is None or clock() < deadline):
@@ -98,7 +98,7 @@ def supervise(
 
 
 def _ended(child: Child, stopped_by: signal.Signals | None) -> bool:
-    """Tell whether the program has ended; after a stop, whether everything in its group has.
+    """Return whether the program has ended; after a stop, whether everything in its group has.
 
     SIGTERM ends a shell at once, while the program that it runs still saves what it has.
     """

@@ -109,7 +109,7 @@ KINDS: dict[str, Callable[[Described, object], str]] = {
     "Categorical": _categorical,
     "FreeText": _anything,
 }
-"""For each type: what is expected in place of a value, "" where the value is right."""
+"""For each type: what is expected instead of a value, "" if the value is right."""
 
 
 def _limits(

@@ -41,7 +41,7 @@ def explain(environ: Mapping[str, str], python: str) -> str:
         lines["install"] = (
             shlex.join(install_command(python, code, training.settings.installs) or []) or "nothing"
         )
-        lines["command"] = job.place.mask(shlex.join(job.shown))
+        lines["command"] = job.context.mask(shlex.join(job.shown))
     if len(hosts.names) > 1 and (limit := training.settings.host_wait):
         lines["wait"] = f"at most {limit:g} s, until {', '.join(hosts.names)} have an address"
     lines["stop"] = f"SIGTERM is passed on; SIGKILL after {training.settings.grace:g} s"

@@ -22,7 +22,7 @@ from mlberth_train.jobs.runner import Job, Reports, Runner
 from mlberth_train.launch.child_environment import program_environ
 from mlberth_train.launch.entry_point import find_program, program_command
 from mlberth_train.log import Log
-from mlberth_train.report.identity import ReportContext
+from mlberth_train.report.context import ReportContext
 from mlberth_train.settings import Settings, open_log
 
 ARCHIVE = "sourcedir.tar.gz"
@@ -65,7 +65,7 @@ def make_job(
         shown=[masked_text(word, secrets) for word in argv],
         environ=program_environ(environ, code),
         settings=settings,
-        place=ReportContext.on(hosts, code, secrets),
+        context=ReportContext.on(hosts, code, secrets),
         inputs=_input_names(request),
     )
 

@@ -16,7 +16,7 @@ from mlberth.process.signals import SignalQueue
 from mlberth.process.supervise import Outcome, supervise
 from mlberth_train.log import DEBUG, ERROR, INFO, WARNING, Log
 from mlberth_train.report import files
-from mlberth_train.report.identity import ReportContext
+from mlberth_train.report.context import ReportContext
 from mlberth_train.settings import Settings
 
 # Few jobs have any.
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 else:
     intermediate_output = OnDemand("mlberth_train.jobs.intermediate_output")
 
-_SIGNAL_BASE = 128
 _STDERR = 2
 _LAST_COPIES_SECONDS = 600.0
 _LAST_SECONDS = 5.0
@@ -42,7 +41,7 @@ class Job(NamedTuple):
     environ: Mapping[str, str]
     """The program's whole environment."""
     settings: Settings
-    place: ReportContext
+    context: ReportContext
     inputs: list[str]
     """The names of its data."""
     hosts: Sequence[str] = ()
@@ -139,18 +138,18 @@ class Runner:
 
         job, reports = self._job, self._reports
         # Before the job is known, this machine and the secrets of the environment are.
-        place = (
-            job.place
+        context = (
+            job.context
             if job
             else ReportContext(os.uname().nodename, Path(), frozenset(secret_values(self._environ)))
         )
-        cause = find_cause(problem, place, job.settings.grace if job else 0)
-        shortages = Exhaustion.since(self._oom_kills_before, reports.folders)
-        text = failure_text(cause, place, shortages.hints)
+        cause = find_cause(problem, context, job.settings.grace if job else 0)
+        exhaustion = Exhaustion.since(self._oom_kills_before, reports.folders)
+        text = failure_text(cause, context, exhaustion.hints)
         files.write(self._log, reports.failure, text)
         if reports.details:
             shown = job.shown if job else []
-            details = failure_details(cause, problem, place, shortages, shown)
+            details = failure_details(cause, problem, context, exhaustion, shown)
             files.write(self._log, reports.details, details)
         self._log.write(ERROR, f"The job failed. {text.rstrip()}")
         return cause.exit_code
@@ -162,8 +161,8 @@ class Runner:
         from mlberth.process.exhaustion import oom_kills  # noqa: PLC0415
 
         self._oom_kills_before = oom_kills()
-        command, inputs = job.place.mask(shlex.join(job.shown)), ", ".join(job.inputs) or "none"
-        self._log.write(INFO, f"Running {command} on {job.place.host}; inputs: {inputs}")
+        command, inputs = job.context.mask(shlex.join(job.shown)), ", ".join(job.inputs) or "none"
+        self._log.write(INFO, f"Running {command} on {job.context.host}; inputs: {inputs}")
         if job.left_out:
             text = f"Left out of its environment, as too large for Linux: {', '.join(job.left_out)}"
             where = "input/config/hyperparameters.json, or mlberth.environment(), has the values"

@@ -22,7 +22,7 @@ from mlberth_train.launch.child_environment import child_environ, too_large
 from mlberth_train.launch.entry_point import find_program, hook_command, program_command
 from mlberth_train.launch.launchers import check_launcher
 from mlberth_train.log import WARNING, Log
-from mlberth_train.report.identity import ReportContext
+from mlberth_train.report.context import ReportContext
 from mlberth_train.settings import Settings, open_log
 
 SOURCE = "sagemaker_submit_directory"
@@ -100,7 +100,7 @@ def _fetch(training: Training, environ: Mapping[str, str], log: Log) -> None:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             log.write(WARNING, f"{folder} cannot be made: {error.strerror}")
-    # Told now, not by the program's last line after hours of training.
+    # Checked now: the program would fail in its last line, after hours of training.
     if not os.access(layout.model, os.W_OK | os.X_OK):
         problem = "cannot write to it" if exists(layout.model) else "cannot make it"
         action = "Give it to this user, or run as its owner (docker run --user)."
@@ -141,7 +141,7 @@ def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job
         environ={name: text for name, text in variables_of_program.items() if name not in left_out},
         left_out=left_out,
         settings=training.settings,
-        place=ReportContext.on(environment.hosts, code, frozenset(secrets)),
+        context=ReportContext.on(environment.hosts, code, frozenset(secrets)),
         inputs=sorted(environment.channels),
         hosts=environment.hosts.names,
     )

@@ -37,7 +37,7 @@ def too_large(environ: Mapping[str, str]) -> list[str]:
 def program_environ(environ: Mapping[str, str], code: Path) -> dict[str, str]:
     """Return the environment of any program of the user: ours, with its code first on PYTHONPATH.
 
-    Last come our stand-ins for packages that it may import and that are not installed.
+    Last come the compatibility packages that it may import and that are not installed.
     """
     path = [str(code), *filter(None, [environ.get("PYTHONPATH")]), *missing_packages_path()]
     return {

@@ -1,7 +1,7 @@
 """The other hosts of a job: waited for until their names are known.
 
 The platform starts a job's hosts one by one, and a program that connects to one without an address fails at
-once. sagemaker-training-toolkit waits in the same place, for as long.
+once. sagemaker-training-toolkit waits at the same point, for as long.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def wait_for_names(
 
     Raises PlatformError that names those without one after `limit` seconds.
     """
-    began, pause, missing, told = clock(), _SHORTEST_PAUSE, list(names), False
+    began, pause, missing, announced = clock(), _SHORTEST_PAUSE, list(names), False
     while True:
         look = _Look(missing, is_known or _has_address)
         while look.goes_on and clock() - began < limit:
@@ -46,9 +46,9 @@ def wait_for_names(
         left = limit - (clock() - began)
         if not missing or left <= 0:
             break
-        if not told:
+        if not announced:
             log.write(INFO, f"Waiting at most {limit:g} s for an address of {', '.join(missing)}")
-            told = True
+            announced = True
         if stop := _stop_within(min(pause, left), signals):
             return stop
         pause = min(2 * pause, _LONGEST_PAUSE)
@@ -60,7 +60,7 @@ def wait_for_names(
         raise PlatformError(
             Fault("resourceconfig.json, hosts", found, "names that the network knows", action)
         )
-    if told:
+    if announced:
         log.write(INFO, f"All hosts have an address after {clock() - began:.1f} s")
     return None
 

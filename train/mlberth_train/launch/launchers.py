@@ -20,7 +20,7 @@ def check_launcher(environment: Environment) -> None:
             repr(value),
             "a job that needs no launcher: this version starts one process on each host and nothing else",
             "Remove it and start the processes in the program itself (SM_HOSTS, SM_CURRENT_HOST and "
-            "SM_MASTER_ADDR tell it where), or use the framework's own container.",
+            "SM_MASTER_ADDR say where), or use the framework's own container.",
         )
         for name, value in _switched_on(environment)
     ]

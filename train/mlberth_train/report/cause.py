@@ -9,7 +9,7 @@ from pathlib import Path
 from mlberth._typing import NamedTuple
 from mlberth.errors import MlberthError
 from mlberth.process.supervise import Outcome
-from mlberth_train.report.identity import ReportContext
+from mlberth_train.report.context import ReportContext
 from mlberth_train.report.traceback import Frame, crash_frames, last_frame, last_traceback, lines_of
 
 LARGEST = 1024
@@ -34,13 +34,15 @@ class Cause(NamedTuple):
     """The stop signal that came before the end."""
 
 
-def find_cause(problem: MlberthError | Outcome | signal.Signals, place: ReportContext, grace: float) -> Cause:
+def find_cause(
+    problem: MlberthError | Outcome | signal.Signals, context: ReportContext, grace: float
+) -> Cause:
     """Return why the job failed: an error of the job itself, a stop before its program, or its program's end.
 
     `grace` is what the program had after a stop, in seconds.
     """
     if isinstance(problem, Outcome):
-        return _cause_of_end(problem, place, grace)
+        return _cause_of_end(problem, context, grace)
     if isinstance(problem, MlberthError):
         kind = type(problem).__name__
         return Cause(kind, f"{kind}: {problem}", problem.exit_code)
@@ -48,16 +50,16 @@ def find_cause(problem: MlberthError | Outcome | signal.Signals, place: ReportCo
     return Cause("stop", headline, _SIGNAL_BASE + problem, after=problem.name)
 
 
-def failure_text(cause: Cause, place: ReportContext, hints: Iterable[str] = ()) -> str:
+def failure_text(cause: Cause, context: ReportContext, hints: Iterable[str] = ()) -> str:
     """Say why the job failed: headline, the last line of the user's code, hints, exit code and place."""
     after = f" after {cause.after}" if cause.after else ""
-    ending = f"Exit code {cause.exit_code}{after} on {place.host}."
-    return _compose(cause.headline, [*_frame_lines(cause.frames, place.code), *hints, ending], place)
+    ending = f"Exit code {cause.exit_code}{after} on {context.host}."
+    return _compose(cause.headline, [*_frame_lines(cause.frames, context.code), *hints, ending], context)
 
 
-def _cause_of_end(outcome: Outcome, place: ReportContext, grace: float) -> Cause:
+def _cause_of_end(outcome: Outcome, context: ReportContext, grace: float) -> Cause:
     """Say how the program failed: its exception, or its last words."""
-    lines = lines_of(place.mask_output(outcome).encode(errors="replace"))
+    lines = lines_of(context.mask_output(outcome).encode(errors="replace"))
     after = outcome.stopped_by.name if outcome.stopped_by else ""
     code = outcome.exit_code
     if outcome.overran and outcome.stopped_by:
@@ -97,11 +99,11 @@ def _frame_lines(frames: tuple[Frame, ...], code: Path) -> list[str]:
     return [_shortened(f"{where}{function}: {frame.source}".removesuffix(": "), _LARGEST_FRAME)]
 
 
-def _compose(headline: str, rest: Iterable[str], place: ReportContext) -> str:
+def _compose(headline: str, rest: Iterable[str], context: ReportContext) -> str:
     """Return headline and rest in at most LARGEST bytes; what does not fit is taken from the headline."""
-    tail = "".join(f"\n{clean(place.mask(line))}" for line in rest)
+    tail = "".join(f"\n{clean(context.mask(line))}" for line in rest)
     room = LARGEST - len(tail.encode()) - 1
-    return _shortened(clean(place.mask(headline)), room) + tail + "\n"
+    return _shortened(clean(context.mask(headline)), room) + tail + "\n"
 
 
 def clean(text: str) -> str:

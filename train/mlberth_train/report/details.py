@@ -13,15 +13,15 @@ from mlberth._typing import typing
 from mlberth.errors import MlberthError
 from mlberth.process.supervise import Outcome
 from mlberth_train.report.cause import Cause, clean
+from mlberth_train.report.context import ReportContext
 from mlberth_train.report.exhaustion import Exhaustion
-from mlberth_train.report.identity import ReportContext
 
 VERSION = 1
 _LAST_LINES = 200
 
 
 def failure_details(
-    cause: Cause, problem: object, place: ReportContext, shortages: Exhaustion, command: Sequence[str]
+    cause: Cause, problem: object, context: ReportContext, exhaustion: Exhaustion, command: Sequence[str]
 ) -> str:
     """Return the JSON of a failure, secrets masked."""
     details: dict[str, typing.Any] = {
@@ -32,28 +32,28 @@ def failure_details(
         "exit_code": cause.exit_code,
         "signal": cause.signal,
         "stopped_by": cause.after or None,
-        "host": place.name,
-        "rank": place.rank,
-        "hosts": place.hosts,
+        "host": context.name,
+        "rank": context.rank,
+        "hosts": context.hosts,
         "command": list(command),
         "frames": [frame._asdict() for frame in cause.frames],
-        "oom_kills": shortages.oom_kills,
-        "memory_limit": shortages.memory_limit,
-        "full_disks": [str(folder) for folder in shortages.full],
+        "oom_kills": exhaustion.oom_kills,
+        "memory_limit": exhaustion.memory_limit,
+        "full_disks": [str(folder) for folder in exhaustion.full],
     }
     if isinstance(problem, MlberthError):
         details["faults"] = [fault._asdict() for fault in problem.faults]
     if isinstance(problem, Outcome):
         details["seconds"] = round(problem.seconds, 3)
-        details["stderr"] = place.mask_output(problem).splitlines()[-_LAST_LINES:]
-    return json.dumps(_masked(details, place), indent=2) + "\n"
+        details["stderr"] = context.mask_output(problem).splitlines()[-_LAST_LINES:]
+    return json.dumps(_masked(details, context), indent=2) + "\n"
 
 
-def _masked(value: typing.Any, place: ReportContext) -> typing.Any:
+def _masked(value: typing.Any, context: ReportContext) -> typing.Any:
     if isinstance(value, str):
-        return clean(place.mask(value))
+        return clean(context.mask(value))
     if isinstance(value, list):
-        return [_masked(item, place) for item in value]
+        return [_masked(item, context) for item in value]
     if isinstance(value, dict):
-        return {name: _masked(item, place) for name, item in value.items()}
+        return {name: _masked(item, context) for name, item in value.items()}
     return value

@@ -1,4 +1,4 @@
-"""The files that tell the platform how a job ended; nothing else writes them.
+"""The files in which the platform reads how a job ended; nothing else writes them.
 
 `output/success` and `output/failure` of training, `output/message` of processing. What the user's
 program wrote there itself is respected.

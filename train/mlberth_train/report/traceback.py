@@ -1,4 +1,4 @@
-"""What a Python program said last, read from the tail of its standard error.
+"""The last exception of a Python program, read from the tail of its standard error.
 
 The grammar is that of the interpreter itself (`traceback`, `faulthandler`), not a list of error
 names: a header, frames that are indented, then the exception at the margin. A chain ends in the
@@ -24,12 +24,12 @@ _CARETS = re.compile(r"[\s^~]*")
 
 
 class Frame(NamedTuple):
-    """One place in the code."""
+    """One line of code in a traceback."""
 
     file: str
     line: int
     function: str | None
-    """None for the place of a SyntaxError."""
+    """None for the line of a SyntaxError."""
     source: str
     """The line of code, where the traceback shows it."""
 

@@ -1,1 +1,1 @@
-"""Stands in for sagemaker-inference-toolkit where that is not installed."""
+"""A compatibility package for sagemaker-inference-toolkit where that is not installed."""

@@ -1,6 +1,6 @@
 """A handler's functions as methods, for a class of the user's to build on."""
 
-# ruff: noqa: ARG002 - the signatures are the peer's
+# ruff: noqa: ARG002 - the signatures are sagemaker-inference-toolkit's
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Stands in for sagemaker-training-toolkit where that is not installed."""
+"""A compatibility package for sagemaker-training-toolkit where that is not installed."""

@@ -1,1 +1,1 @@
-"""Stands in for sagemaker-xgboost-container where that is not installed."""
+"""A compatibility package for sagemaker-xgboost-container where that is not installed."""

@@ -1,4 +1,4 @@
-"""Where a job runs, for what is said of it."""
+"""The context of a report: host, rank, code folder and the secrets to mask."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mlberth.process.supervise import Outcome
 
 
 class ReportContext(NamedTuple):
-    """What every report says of its job, and what none may say."""
+    """What every report says of where its job ran, and what none may show."""
 
     name: str
     """The host's name."""
@@ -24,7 +24,7 @@ class ReportContext(NamedTuple):
 
     @classmethod
     def on(cls, hosts: Hosts, code: Path, secrets: frozenset[str]) -> ReportContext:
-        """Return the place of one host of a cluster."""
+        """Return the context of a job on one host of a cluster."""
         return cls(hosts.current, code, secrets, hosts.rank, len(hosts.names))
 
     @property
