@@ -297,3 +297,17 @@ def test_a_modules_test_is_where_one_looks(package: str) -> None:
         if not ((folder / f"{name}.py").exists() or folder.name == name or path.name in ABOUT_A_ROOM):
             lost.add(str(path.relative_to(ROOT)))
     assert lost == set()
+
+
+QUESTIONS = {"What", "Where", "Which", "Who", "Whose", "How", "Why"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_module_docstrings_begin_with_the_thing(module: str) -> None:
+    """At most five lines of prose, and a noun first; details stand as comments at their lines."""
+    docstring = ast.get_docstring(ast.parse(MODULES[module].read_text()), clean=False)
+    assert docstring
+    # An indented block is an example, or a picture of a hierarchy.
+    prose = [line for line in docstring.strip().splitlines() if line and not line.startswith("    ")]
+    assert len(prose) <= 5
+    assert docstring.split()[0] not in QUESTIONS

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+LARGEST_SOURCE = 1_000_000
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 
 
@@ -25,6 +26,21 @@ def test_links_lead_somewhere(page: Path) -> None:
     """Every relative link names a file that is there."""
     links = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", page.read_text())
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_pages_that_are_cited_are_there() -> None:
+    """Whatever names a page of docs/, in code, a message, an image or another page, names one that exists."""
+    folders = ("toolkit", "train", "serve", "tests", "bench", "scripts", "examples", "docs", ".ci")
+    paths = [path for folder in folders for path in (ROOT / folder).rglob("*")]
+    paths += [*ROOT.glob("*")]
+    cited = {
+        (page, str(path.relative_to(ROOT)))
+        for path in paths
+        if path.is_file() and path.stat().st_size < LARGEST_SOURCE and "__pycache__" not in path.parts
+        for page in re.findall(r"\bdocs/[\w./-]+\.md\b", path.read_text(errors="replace"))
+    }
+    assert len(cited) > 20
+    assert {citation for citation in cited if not (ROOT / citation[0]).exists()} == set()
 
 
 def test_every_variable_in_prose_is_read() -> None:

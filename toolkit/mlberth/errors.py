@@ -1,4 +1,4 @@
-"""Whose fault it is, and the exit code that says so.
+"""Errors by whose fault they are, each with the exit code that says so.
 
     MlberthError
     ├── ContractError     78  the /opt/ml tree or a variable is not what the contract asks for

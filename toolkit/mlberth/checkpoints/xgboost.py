@@ -3,8 +3,7 @@
     booster = mlberth.checkpoints.xgboost.train(store, parameters, rows, 500, every=20)
 
 A run that is killed and resumed ends with the same booster, bit for bit, also when rows or columns are
-sampled. XGBoost saves neither its random state nor its samplers, so that the callback makes each save
-a fresh start: it loads what it has saved and seeds the generator with the number of rounds done.
+sampled.
 """
 
 from __future__ import annotations
@@ -90,6 +89,8 @@ def _sagemaker_checkpoints(directory: Path) -> list[tuple[int, Path]]:
     return sorted(((int(name[1]), path) for name, path in names if name), reverse=True)
 
 
+# XGBoost saves neither its random state nor its samplers. So each save is a fresh start: the callback loads
+# what it has saved, and seeds the generator with the number of rounds done.
 class SaveRounds(xgboost.callback.TrainingCallback):
     """Save the booster after each `every` rounds, counted from the very first one."""
 

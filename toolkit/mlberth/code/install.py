@@ -1,13 +1,4 @@
-"""What the user's code needs, installed before it runs.
-
-| the code folder holds                       | installed by                          |
-| ------------------------------------------- | ------------------------------------- |
-| requirements.txt that names anything        | pip                                   |
-| setup.py, or pyproject.toml with a build    | pip, in one command with requirements |
-| uv.lock and no requirements.txt             | uv sync                               |
-
-A folder `wheelhouse` beside them is where pip looks then, and nowhere else.
-"""
+"""Requirements and packages of the user's code, installed before it runs."""
 
 from __future__ import annotations
 
@@ -117,6 +108,9 @@ def install(
     return outcome.stopped_by
 
 
+# requirements.txt that names anything: pip. setup.py, or pyproject.toml with a build: pip, in one command
+# with the requirements. uv.lock and no requirements.txt: uv sync. With a folder `wheelhouse` beside them
+# pip looks there, and nowhere else.
 def install_command(python: str, code: Path, installs: Installs) -> list[str] | None:
     """Return the command that installs what a folder asks for; None where it asks for nothing."""
     named = str((code / REQUIREMENTS).absolute()) if installs.safe else REQUIREMENTS

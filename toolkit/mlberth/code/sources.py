@@ -1,10 +1,6 @@
 """The user's code, fetched from where a job says it is.
 
 A source is a folder, a .tar.gz, a single file, or `s3://bucket/key` of one of the latter two.
-
-The rule where the destination already holds code: the source that a job names wins over what its
-image brought, since it is the more specific of the two. The destination is then exactly the source,
-never a mixture; what was there is renamed to `code.replaced-1` beside it, and a warning says so.
 """
 
 from __future__ import annotations
@@ -83,6 +79,8 @@ def _dangling(folder: str, names: list[str]) -> list[str]:
     return [name for name in names if not os.path.exists(os.path.join(folder, name))]  # noqa: PTH110, PTH118
 
 
+# If the destination holds code, the source that the job names wins: it is more specific than what the image
+# brought. The destination is then exactly the source, never a mixture.
 def _make_room(destination: Path, source: str, where: str) -> None:
     try:
         aside = set_aside(destination)

@@ -1,9 +1,7 @@
 """Compatibility packages: what programs written for other containers import, under the same names.
 
-Each folder here holds one package of that name, and is not on the path of anybody by itself. A process
-that runs a user's program gets the folders of those packages that are not installed, at the end of its
-path, so that an installed one always wins. They hold what programs import, not what those servers are
-made of; numpy, scipy and xgboost are imported when a function needs them.
+They hold what programs import, not what those servers are made of. numpy, scipy and xgboost are imported
+when a function needs them.
 """
 
 from __future__ import annotations
@@ -19,6 +17,8 @@ PACKAGES = (
 )
 
 
+# Each folder here holds one package of that name, and is on no path by itself. A process that runs a user's
+# program gets those that are not installed at the end of its path, so that an installed one always wins.
 def missing_packages_path(find_spec: Callable[[str], object] = PathFinder.find_spec) -> list[str]:
     """Return the folders of the compatibility packages whose names `find_spec` does not find."""
     here = __file__.rpartition("/")[0]

@@ -1,4 +1,4 @@
-"""What encoders and decoders of both serving toolkits do, between arrays and bodies.
+"""Arrays and bodies: what the encoders and decoders of both serving toolkits do.
 
 Where those lose data silently these do not: an empty cell of a CSV is nan, never 0. Nothing is unpickled.
 """

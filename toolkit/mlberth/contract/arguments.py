@@ -1,10 +1,4 @@
-"""Hyperparameters as command-line arguments, in the ways that programs want to read them.
-
-`argparse` is what sagemaker-training-toolkit passes (`to_cmd_args` of its `mapping.py`), reproduced
-exactly, so that an existing program reads what it always read. `json` is the mapping of the
-SageMaker SDK v3's drivers. The two disagree on True, None, lists and maps. The others are what
-people ask both for.
-"""
+"""Hyperparameters as command-line arguments, in the ways that programs want to read them."""
 
 from __future__ import annotations
 
@@ -20,6 +14,8 @@ _HYDRA_PLAIN = r"[A-Za-z_/.][\w/.\-+:%@ ]*(?<! )"  # text, which `re` compiles w
 _HYDRA_WORDS = frozenset({"true", "false", "null", "nan", "inf"})
 
 
+# What sagemaker-training-toolkit passes (`to_cmd_args` of its `mapping.py`), reproduced exactly, so that an
+# existing program reads what it always read.
 def to_argparse(hyperparameters: Mapping[str, typing.Any]) -> list[str]:
     """Return a flag and a value for each hyperparameter, in the order of their names.
 
@@ -29,6 +25,8 @@ def to_argparse(hyperparameters: Mapping[str, typing.Any]) -> list[str]:
     return [item for name in sorted(hyperparameters) for item in (_flag(name), _text(hyperparameters[name]))]
 
 
+# The mapping of the SageMaker SDK v3's drivers. It disagrees with `to_argparse` on True, None, lists and
+# maps.
 def to_json(hyperparameters: Mapping[str, typing.Any]) -> list[str]:
     """Return `--key value` in the file's order; text as it is, everything else as JSON."""
     return [item for name, value in hyperparameters.items() for item in (f"--{name}", _json(value))]

@@ -1,4 +1,4 @@
-"""What this process may use of the machine: CPUs, memory, accelerators.
+"""The CPUs, memory and accelerators that this process may use.
 
 A container sees all of the host's CPUs; what it may use is the least of its affinity mask and its
 cgroup's quota. `root` stands for `/`, so that tests read a tree of their own.

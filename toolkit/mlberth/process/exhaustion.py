@@ -1,4 +1,4 @@
-"""What a machine ran out of: memory, as the kernel counts its kills, and space on its disks."""
+"""Memory and disks that ran out: the kernel's count of its kills, and the space that is left."""
 
 from __future__ import annotations
 

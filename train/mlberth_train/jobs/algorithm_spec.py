@@ -1,4 +1,4 @@
-"""What an algorithm takes, checked before it runs.
+"""The specification of an algorithm, against which a job is checked before it runs.
 
 Source: the platform's TrainingSpecification, as CreateAlgorithm takes it, with its names and its text for
 numbers. So one file describes an algorithm to the platform and to us; ranges include their ends.

@@ -1,4 +1,4 @@
-"""What `train` would do, in words."""
+"""The plan of `train` in words: what it would fetch, install and run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the user's program is started: which file, which arguments, which hosts, which environment.
+"""The start of the user's program: which file, which arguments, which hosts, which environment.
 
 Runs in the commands, and `module_hook` in the child. May import the toolkit, `log` and `variables`.
 """

@@ -1,4 +1,4 @@
-"""Why a job failed, in the words that the platform shows: at most 1024 bytes that stand on their own."""
+"""The cause of a failure, as the platform shows it: at most 1024 bytes that stand on their own."""
 
 from __future__ import annotations
 

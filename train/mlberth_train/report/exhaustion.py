@@ -1,4 +1,4 @@
-"""What the machine ran out of while a job ran, in words that a user can act on."""
+"""Memory and disks that ran out while a job ran, in words that a user can act on."""
 
 from __future__ import annotations
 

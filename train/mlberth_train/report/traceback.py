@@ -1,9 +1,6 @@
 """The last exception of a Python program, read from the tail of its standard error.
 
-The grammar is that of the interpreter itself (`traceback`, `faulthandler`), not a list of error
-names: a header, frames that are indented, then the exception at the margin. A chain ends in the
-exception that ended the program, an exception group nests the same below a margin of bars, and a
-SyntaxError of the program itself has no header.
+The grammar is the interpreter's own (`traceback`, `faulthandler`), not a list of error names.
 """
 
 from __future__ import annotations
@@ -13,6 +10,9 @@ from pathlib import Path
 
 from mlberth._typing import NamedTuple
 
+# A header, frames that are indented, then the exception at the margin. A chain ends in the exception that
+# ended the program, an exception group nests the same below a margin of bars, and a SyntaxError of the
+# program itself has no header.
 _HEADER = "Traceback (most recent call last):"
 _GROUP_HEADER = "  + Exception Group Traceback (most recent call last):"
 _CRASH_HEADER = re.compile(r"(?:Current thread|Thread) 0x[0-9a-f]+.*\(most recent call first\):")

@@ -1,1 +1,1 @@
-"""Where sagemaker-containers has its public parts."""
+"""The folder in which sagemaker-containers has its public parts."""
