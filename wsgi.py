@@ -1,4 +1,4 @@
-"""What gunicorn imports. The one module of a worker that reads os.environ."""
+"""The module that gunicorn imports: the one of a worker that reads os.environ."""
 
 from __future__ import annotations
 

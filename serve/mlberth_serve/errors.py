@@ -1,14 +1,16 @@
-"""Answers other than 200, raised by a user's handler or by us.
+"""Error responses, raised by a user's handler or by us.
 
-RequestError              any status from 400 to 599
-├── BadRequestError       400  the body or a header cannot be read
-├── NotAcceptableError    406  no codec writes what Accept asks for
-├── PayloadTooLargeError  413  the body is over the limit
-├── UnsupportedTypeError  415  no codec reads the Content-Type
-├── NotLoadedError        503  the model is not loaded yet
-├── HandlerError          500  a function of the handler raised; the cause is for the log alone
-│   └── OutOfMemoryError  507  it raised for want of memory, the machine's or the GPU's
-└── InternalError         500  the fault is ours; the cause is for the log alone
+    RequestError              any status from 400 to 599
+    ├── BadRequestError       400  the body or a header cannot be read
+    ├── NotAcceptableError    406  no codec writes what Accept asks for
+    ├── PayloadTooLargeError  413  the body is over the limit
+    ├── UnsupportedTypeError  415  no codec reads the Content-Type
+    ├── NotLoadedError        503  the model is not loaded yet
+    ├── HandlerError          500  a function of the handler raised; the cause is for the log alone
+    │   └── OutOfMemoryError  507  it raised for want of memory, the machine's or the GPU's
+    └── InternalError         500  the fault is ours; the cause is for the log alone
+
+Handlers raise RequestError by its public name, HTTPError.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What one server is told, read once from the environment."""
+"""The settings of one server, read once from the environment."""
 
 from __future__ import annotations
 

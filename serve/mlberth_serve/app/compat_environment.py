@@ -1,4 +1,4 @@
-"""What the stand-ins for other containers' packages are told of this server."""
+"""The settings of this server for the compatibility packages."""
 
 from __future__ import annotations
 

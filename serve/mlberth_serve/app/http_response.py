@@ -1,4 +1,4 @@
-"""What goes back to the client, and the one form of every error."""
+"""The response to a client, and the one form of every error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is served, as an OpenAPI 3.1 document: routes, bodies and errors."""
+"""The OpenAPI 3.1 document of a server: routes, bodies and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a codec is, the bounds that all of them keep, and text in UTF-8."""
+"""The protocol of a codec, the bounds that all of them keep, and text in UTF-8."""
 
 from __future__ import annotations
 

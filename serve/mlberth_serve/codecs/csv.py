@@ -1,18 +1,6 @@
-r"""`text/csv`: rows of cells, always two-dimensional.
+"""`text/csv`: rows of cells, always two-dimensional.
 
-Reading:
-- Cells are separated by commas and may stand in double quotes, with `""` for a quote inside.
-- A row ends with LF, CRLF or CR. Blank rows are skipped; every other row has as many cells as the first.
-- A cell is a number when Python's `float` takes it (`nan` and `inf` too; digits are ASCII, without
-  `_`), missing when it is empty, text otherwise. What one cell is never depends on another.
-- The array is float64, with nan for a missing cell; with text anywhere it is an object array of
-  floats and str.
-- `header=present` on the media type: the first row holds the names of the columns.
-
-Writing: a row a line, each ended by LF; a one-dimensional array is a value a line. Numbers are as
-short as they can be and still read back the same. A missing value is written `nan`.
-
-Where there is nothing but numbers and missing cells, `plain_rows` reads and writes them, by the same rules.
+Numbers and missing cells alone are read and written by `numeric_rows`, by the same rules.
 """
 
 from __future__ import annotations
@@ -39,6 +27,13 @@ _BEGINNINGS = frozenset("0123456789+-.iInN \t\r\n\v\f\x1c\x1d\x1e\x1f")
 _HEADER = {"present": True, "absent": False}
 
 
+# - Cells are separated by commas and may stand in double quotes, with `""` for a quote inside.
+# - A row ends with LF, CRLF or CR. Blank rows are skipped; every other row has as many cells as the first.
+# - A cell is a number when Python's `float` takes it (`nan` and `inf` too; digits are ASCII, without `_`),
+#   missing when it is empty, text otherwise. No cell depends on another.
+# - The array is float64, with nan for a missing cell; with text anywhere it is an object array of floats
+#   and str.
+# - `header=present` on the media type: the first row holds the names of the columns.
 def decode(body: bytes, media_type: MediaType) -> Decoded:
     """Return the rows of a body, of shape (rows, columns)."""
     header = bool(media_type.parameters) and _has_header(media_type)
@@ -59,6 +54,8 @@ def read_cells(text: str, *, header: bool = False) -> Array:
     return array if names is None else _named(array, names)
 
 
+# A row a line, each ended by LF; a one-dimensional array is a value a line. Numbers are as short as they
+# can be and still read back the same. A missing value is written `nan`.
 def encode(value: Any) -> bytes:
     """Write an array of at most two dimensions."""
     array = np.atleast_1d(as_array(value))

@@ -1,11 +1,4 @@
-"""`image/*`: pixels; Pillow, the extra `images`, reads and writes them.
-
-Reading: the first frame as an array of shape (height, width, 3), RGB, uint8, as it is stored: what the file
-says of its orientation is left to the handler. `application/x-image` is any of the formats.
-
-Writing: a uint8 array of shape (height, width), (height, width, 1), (height, width, 3) or (height,
-width, 4).
-"""
+"""`image/*`: pixels; Pillow, the extra `images`, reads and writes them."""
 
 from __future__ import annotations
 
@@ -33,6 +26,8 @@ class ImageCodec:
     def __init__(self, name: str = "") -> None:
         self._formats = (name,) if name else FORMATS
 
+    # The first frame as an array of shape (height, width, 3), RGB, uint8, as it is stored: what the file
+    # says of its orientation is left to the handler. `application/x-image` is any of the formats.
     def decode(self, body: bytes, media_type: MediaType) -> Decoded:  # noqa: ARG002 - a codec's signature
         """Return the pixels of an image; raises UnsupportedTypeError where Pillow is not installed."""
         try:
@@ -53,6 +48,7 @@ class ImageCodec:
         except Exception:  # noqa: BLE001 - Pillow's readers raise what they like on damaged files
             raise BadRequestError(f"The body is not an image of {' or '.join(self._formats)}.") from None
 
+    # A uint8 array of shape (height, width), (height, width, 1), (height, width, 3) or (height, width, 4).
     def encode(self, value: Any) -> bytes:
         """Write pixels; raises NotAcceptableError for an array that is no image."""
         try:

@@ -1,16 +1,4 @@
-"""`application/json`: a list, a list of lists, or an object that holds one.
-
-Reading: the value is a list, `{"instances": list}` or `{"inputs": list}`; an object with other keys
-is refused, since they would be lost. In the AWS common format an item `{"features": list}` stands for
-its list, and so does `{"data": {"features": {"values": list}}}`; `shape` beside `values` gives them that
-shape, `keys` makes a sparse row of them, and then every item has to be one. Lists nest to any depth but
-must be regular. numpy picks the type: integers int64, otherwise float64, with nan for null; with text or
-objects anywhere it is an object array. As in orjson the last of two equal keys wins, but in items, which
-would lose a column: these are refused. An integer beyond 64 bits becomes a float.
-
-Writing: nan and infinities are null, which JSON has in their place. The answer to a request with
-`instances` is `{"predictions": …}`; to any other it is the bare list.
-"""
+"""`application/json`: a list, a list of lists, or an object that holds one."""
 
 from __future__ import annotations
 
@@ -41,6 +29,13 @@ _NUMBERS = frozenset({int, float, bool, NoneType})
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
 
+# The value is a list, `{"instances": list}` or `{"inputs": list}`; an object with other keys is refused,
+# since they would be lost. In the AWS common format an item `{"features": list}` stands for its list, and
+# so does `{"data": {"features": {"values": list}}}`; `shape` beside `values` gives them that shape, `keys`
+# makes a sparse row of them, and then every item has to be one. Lists nest to any depth but must be
+# regular. numpy picks the type: integers int64, otherwise float64, with nan for null; with text or objects
+# anywhere it is an object array. As in orjson the last of two equal keys wins, but in items, which would
+# lose a column: these are refused. An integer beyond 64 bits becomes a float.
 def decode(body: bytes, media_type: MediaType) -> Decoded:
     """Return the array in a body, in the shape in which it was sent."""
     value = _parse_body(body, media_type)
@@ -55,6 +50,8 @@ def decode(body: bytes, media_type: MediaType) -> Decoded:
     return Decoded(to_array(value, len(body)), envelope)
 
 
+# nan and infinities are null, which JSON has instead. The response to a request with `instances` is
+# `{"predictions": …}`; to any other it is the bare list.
 def encode(value: Any) -> bytes:
     """Write arrays, and lists and maps of them; raises TypeError for what JSON has no word for."""
     try:

@@ -1,11 +1,4 @@
-"""`application/jsonlines`: one JSON value a line.
-
-Reading: each line is a row: a list, an item of the AWS common format, or a number or text, which is a row of
-one cell. Blank lines are skipped. The rules for types are those of `application/json`; lines that
-are other objects give a one-dimensional array of dicts.
-
-Writing: an item of the outermost list a line, each line ended by LF.
-"""
+"""`application/jsonlines`: one JSON value a line."""
 
 from __future__ import annotations
 
@@ -23,6 +16,9 @@ _LINE = 40
 """What the list that a line of one cell becomes takes, beside the line's own lists."""
 
 
+# Each line is a row: a list, an item of the AWS common format, or a number or text, which is a row of one
+# cell. Blank lines are skipped. The rules for types are those of `application/json`; lines that are other
+# objects give a one-dimensional array of dicts.
 def decode(body: bytes, media_type: MediaType) -> Decoded:
     """Return the rows of a body, of shape (lines, cells, …)."""
     check_size(body.count(b"\n") * _LINE, len(body))
@@ -54,6 +50,7 @@ def _read_numbers(text: str) -> Array | None:
     return None
 
 
+# An item of the outermost list a line, each line ended by LF.
 def encode(value: Any) -> bytes:
     """Write each item of a list or array on its own line; any other value is one line."""
     if isinstance(value, str | bytes | dict):

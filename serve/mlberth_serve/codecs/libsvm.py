@@ -1,10 +1,4 @@
-"""`text/libsvm`: sparse rows of `column:value`, read only.
-
-- A row a line: cells apart by white space. A first cell without a colon is a label, which is left
-  out, and so are `qid:` and what follows `#`. Blank lines are skipped; a label alone is an empty row.
-- Columns count from 0, as XGBoost reads its own files; nothing is guessed from the numbers. A row
-  that is narrower than the model has no cells there.
-"""
+"""`text/libsvm`: sparse rows of `column:value`, read only."""
 
 from __future__ import annotations
 
@@ -30,6 +24,10 @@ _GROUP = re.compile(rb"^([ \t]*[^\s:]+[ \t]+)qid:\S*", re.MULTILINE)
 _GROUP_ALONE = re.compile(rb"^[ \t]*qid:\S*", re.MULTILINE)
 
 
+# - A row a line: cells apart by white space. A first cell without a colon is a label, which is left out,
+#   and so are `qid:` and what follows `#`. Blank lines are skipped; a label alone is an empty row.
+# - Columns count from 0, as XGBoost reads its own files; nothing is guessed from the numbers. A row that is
+#   narrower than the model has no cells there.
 def decode(body: bytes, media_type: MediaType) -> Decoded:
     """Return the rows of a body as a csr_matrix of float64."""
     return Decoded(to_matrix(*read_rows(decode_text(body, media_type))))

@@ -1,11 +1,4 @@
-"""`application/x-parquet`: a table; pyarrow, the extra `parquet`, reads and writes it.
-
-Reading: the columns become those of a two-dimensional array that knows their names. Numbers, booleans
-and text are read, nothing nested; a missing cell is nan. The array is float64, or with text in any column
-an object array.
-
-Writing: an array of at most two dimensions; columns are named as they were, or "0", "1", ….
-"""
+"""`application/x-parquet`: a table; pyarrow, the extra `parquet`, reads and writes it."""
 
 from __future__ import annotations
 
@@ -31,6 +24,9 @@ _WHOLE = 2**53
 _MISSING = "Parquet needs pyarrow, which is not installed here (the extra parquet)."
 
 
+# The columns become those of a two-dimensional array that knows their names. Numbers, booleans and text are
+# read, nothing nested; a missing cell is nan. The array is float64, or with text in any column an object
+# array.
 def decode(body: bytes, media_type: MediaType) -> Decoded:  # noqa: ARG001 - a codec's signature
     """Return the table in a body; raises UnsupportedTypeError where pyarrow is not installed."""
     try:
@@ -68,6 +64,7 @@ def _read(pa: Any, parquet: Any, body: bytes) -> Table:
     return Table.of(rows.finish(), file.schema_arrow.names)
 
 
+# An array of at most two dimensions; columns are named as they were, or "0", "1", ….
 def encode(value: Any) -> bytes:
     """Write an array of at most two dimensions, uncompressed."""
     try:

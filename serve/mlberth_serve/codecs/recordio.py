@@ -2,12 +2,6 @@
 
 A frame is the number 0xCED7230A and the length of the record, both uint32 little endian, the record,
 and zeros up to a multiple of 4.
-
-Reading: a frame is a row, the tensor `values` of the record's features: float32, float64 or int32,
-dense or sparse (with keys). Labels are left out. One sparse row makes all of them sparse.
-
-Writing: a row a frame, a one-dimensional array a value a frame: float32 and float64 as they are, whole
-numbers and booleans as int32; a sparse matrix as sparse tensors.
 """
 
 from __future__ import annotations
@@ -38,6 +32,8 @@ _RECORD = 1024
 """What a record takes as Python's objects, in bytes, while the rows are made of it."""
 
 
+# A frame is a row, the tensor `values` of the record's features: float32, float64 or int32, dense or sparse
+# (with keys). Labels are left out. One sparse row makes all of them sparse.
 def decode(body: bytes, media_type: MediaType) -> Decoded:  # noqa: ARG001 - a codec's signature
     """Return the rows of a body: an array of shape (rows, columns), or a csr_matrix."""
     alike = _read_alike(body)
@@ -55,6 +51,8 @@ def decode(body: bytes, media_type: MediaType) -> Decoded:  # noqa: ARG001 - a c
     return Decoded(np.stack(dense))
 
 
+# A row a frame, a one-dimensional array a value a frame: float32 and float64 as they are, whole numbers and
+# booleans as int32; a sparse matrix as sparse tensors.
 def encode(value: Any) -> bytes:
     """Write an array of at most two dimensions, or a sparse matrix, a frame a row."""
     if hasattr(value, "tocsr"):

@@ -1,4 +1,4 @@
-"""What `serve` would do, in words, without doing it."""
+"""The plan of `serve` in words, without doing any of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is checked before anything is started: the packages, nginx, and the port to listen on."""
+"""Checks before anything is started: the packages, nginx, and the port to listen on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which gunicorn serves: the first, and in a reload the next one, which takes its place when it can."""
+"""The active gunicorn, and in a reload its replacement, which takes over when it is ready."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a framework is."""
+"""The protocol of a framework."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What scikit-learn's linear models predict, without the checks that come with each call.
+"""Predictions of scikit-learn's linear models, without the checks that come with each call.
 
 For a few rows `predict()` is those checks: that the model was fitted, and what kind of array this is. The
 product of the rows and the coefficients is 3 µs of its 110.

@@ -1,4 +1,4 @@
-"""What a handler is given and may return: context, response, metrics, batches, placement.
+"""The arguments of a handler and what it may return: context, response, metrics, batches, placement.
 
 Runs in the workers. May import `codecs`, `shared`, `usercode` and the root.
 """

@@ -1,4 +1,4 @@
-"""What a handler's function may ask about its request, and add to the answer."""
+"""The context of a request: what a handler may ask about it, and add to the response."""
 
 from __future__ import annotations
 

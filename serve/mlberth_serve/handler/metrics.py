@@ -1,4 +1,4 @@
-"""What a handler counts and measures of its own: `context.metrics`, the multi-model-server's methods.
+"""A handler's own counters and measures: `context.metrics`, with the multi-model-server's methods.
 
 Source: `mms/metrics/metrics_store.py` of multi-model-server; TorchServe's `add_metric` has the unit third.
 """

@@ -1,4 +1,4 @@
-"""Where a handler runs: which worker, on which device."""
+"""The placement of a handler: which worker, on which device."""
 
 from __future__ import annotations
 

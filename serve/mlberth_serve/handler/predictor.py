@@ -1,4 +1,4 @@
-"""What turns a request into an answer."""
+"""The protocol of a predictor, which turns a request into a response."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `output_fn` and `transform_fn` may return, and what it is on the wire."""
+"""The return values of `output_fn` and `transform_fn`, and their form on the wire."""
 
 from __future__ import annotations
 

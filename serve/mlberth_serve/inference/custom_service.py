@@ -1,10 +1,4 @@
-"""A model server's custom service, in the place of a handler's functions.
-
-Source: the custom services of multi-model-server and TorchServe. A module has `handle(data, context)`,
-called once with no data to load the model, or one class with `initialize(context)` and `handle(data,
-context)`. `data` is a batch of requests, each a map with the body; the answer is a list of as many. Here a
-batch has one.
-"""
+"""The custom services of multi-model-server and TorchServe, instead of a handler's functions."""
 
 from __future__ import annotations
 
@@ -28,6 +22,9 @@ _ENTRY = "handle"
 _DECODES = "sagemaker_inference.default_handler_service.DefaultHandlerService"
 
 
+# A module has `handle(data, context)`, called once with no data to load the model, or one class with
+# `initialize(context)` and `handle(data, context)`. `data` is a batch of requests, each a map with the
+# body; the result is a list of as many. Here a batch has one.
 def find_service(module: ModuleType) -> Mapping[str, Function]:
     """Return `model_fn` and `transform_fn` around a module's service; nothing where there is none.
 

@@ -1,4 +1,4 @@
-"""What an exception that a handler raised means to the client.
+"""Exceptions that a handler raised, and what they mean to the client.
 
 Handlers for other servers raise those servers' errors. They are known by their names, since the classes
 are the user's own installed packages'.

@@ -1,4 +1,4 @@
-"""What a worker does with its model before it says that it is ready.
+"""The warm-up of a model, which a worker runs before it says that it is ready.
 
 A first prediction may compile, allocate or start threads; no client should wait for that, and a model
 that cannot predict at all should never be called ready.

@@ -1,4 +1,4 @@
-"""What a profile is."""
+"""The protocol of a profile."""
 
 from __future__ import annotations
 

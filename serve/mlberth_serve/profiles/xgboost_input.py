@@ -1,4 +1,4 @@
-"""What the XGBoost container makes of a body: a DMatrix."""
+"""Bodies as the XGBoost container reads them: into a DMatrix."""
 
 from __future__ import annotations
 

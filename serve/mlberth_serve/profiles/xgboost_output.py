@@ -1,4 +1,4 @@
-"""What the XGBoost container answers: scores, or what SAGEMAKER_INFERENCE_OUTPUT selects.
+"""Responses of the XGBoost container: scores, or what SAGEMAKER_INFERENCE_OUTPUT selects.
 
 Numbers are Python's of a float32: every digit. In the container JSON Lines and recordio without a
 selection are a 500, and the n-th selected record holds all before it; here they are as one expects.

@@ -1,4 +1,4 @@
-"""What crosses between processes: files, shared memory and descriptors, with one module for each.
+"""Files, shared memory and descriptors that cross between processes, with one module for each.
 
 Runs in the supervisor, in gunicorn's arbiter and in its workers: the only room that both planes import.
 May import `usercode` and the root.

@@ -1,4 +1,4 @@
-"""Why nothing can be served: told by the process that knows to the supervisor, which logs it and ends."""
+"""The reason why nothing can be served: the process that knows it tells the supervisor, which ends."""
 
 from __future__ import annotations
 

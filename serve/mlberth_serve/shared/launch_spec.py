@@ -1,4 +1,4 @@
-"""What the supervisor tells a gunicorn that it starts: a file in that gunicorn's private folder."""
+"""The launch spec of a gunicorn: a file in its private folder, written by the supervisor that starts it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a worker counts, in a page of memory that the supervisor reads at any time.
+"""The counters of a worker, in a page of memory that the supervisor reads at any time.
 
 A number is added to in a fraction of a microsecond, without a lock or a system call: a worker has one
 request at a time. The numbers outlive the worker: whoever takes its place goes on with its page.

@@ -1,4 +1,4 @@
-"""What went wrong in the user's code while it was loaded, and where."""
+"""Errors in the user's code while it was loaded, and where they are."""
 
 from __future__ import annotations
 

@@ -1,11 +1,4 @@
-"""A user's function, called with `context` when it wants one.
-
-What a function takes is found once, when it is loaded:
-- a parameter named `context` is given by name (by place, where the signature says positional only);
-- otherwise one argument more than the function's own, without a default, is the context;
-- otherwise there is none. `*args` and `**kwargs` alone get none: they are most often a decorator's
-  around a function that does not expect one. (`functools.wraps` shows the real signature.)
-"""
+"""Signatures of the user's functions: each is called with `context` if it wants one."""
 
 from __future__ import annotations
 
@@ -42,6 +35,11 @@ class BindingError(Exception):
         return f"{self.name}({arguments}[, context])" if arguments else f"{self.name}([context])"
 
 
+# What a function takes is found once, when it is loaded:
+# - a parameter named `context` is given by name (by position, if the signature says positional only);
+# - otherwise one argument more than the function's own, without a default, is the context;
+# - otherwise there is none. `*args` and `**kwargs` alone get none: they are most often a decorator's around
+#   a function that does not expect one. (`functools.wraps` shows the real signature.)
 def bind(name: str, function: object) -> Function:
     """Return `function` as one that always takes the context last; raises BindingError."""
     if not callable(function):

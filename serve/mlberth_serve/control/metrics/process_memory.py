@@ -1,4 +1,4 @@
-"""How much memory a process uses, as /proc tells it."""
+"""The memory of a process, from /proc."""
 
 from __future__ import annotations
 

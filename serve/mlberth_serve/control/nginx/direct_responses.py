@@ -1,4 +1,4 @@
-"""What nginx answered without a worker: read from a list of all answers, which is cut off as it grows.
+"""Responses of nginx without a worker, read from a list of all responses, which is cut off as it grows.
 
 nginx cannot count, and a condition on what it lists would take regular expressions in its configuration.
 A list costs it a few bytes an answer, written once a second.
