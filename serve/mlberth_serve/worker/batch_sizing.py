@@ -1,4 +1,4 @@
-"""How many requests a worker takes at once, learnt from how long they have taken."""
+"""The number of requests that a worker takes at once, learnt from how long they have taken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What nginx answers from files, since no request changes it: /execution-parameters and /openapi.json.
+"""Documents that nginx serves from files: /execution-parameters and /openapi.json.
 
 So neither ever waits for a worker that predicts.
 """
