@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Callable
 
 from mlberth._typing import typing
+from mlberth.errors import MlberthError
 
 TRAIN_USAGE = """\
 usage: train [--explain]
@@ -57,7 +59,7 @@ def main() -> int:
             return _USAGE_ERROR
         from mlberth_train.jobs.training import train  # noqa: PLC0415
 
-        code = train(os.environ, signals, sys.executable)
+        code = _run(lambda: train(os.environ, signals, sys.executable))
     return _leave(code)
 
 
@@ -73,8 +75,24 @@ def process() -> int:
             return 0
         from mlberth_train.jobs.processing import process as run  # noqa: PLC0415
 
-        code = run(arguments, os.environ, signals, sys.executable)
+        code = _run(lambda: run(arguments, os.environ, signals, sys.executable))
     return _leave(code)
+
+
+def _run(job: Callable[[], int]) -> int:
+    """Run a job; what is wrong before there is a place to report it is told on standard error."""
+    try:
+        return job()
+    except MlberthError as error:
+        return _refused(error)
+
+
+def _refused(error: MlberthError) -> int:
+    from mlberth.log_escapes import indented  # noqa: PLC0415 - the rare path
+    from mlberth.masking import masked_text, secret_values  # noqa: PLC0415
+
+    print(indented(masked_text(str(error), secret_values(os.environ))), file=sys.stderr)
+    return error.exit_code
 
 
 def _leave(code: int) -> typing.NoReturn:
@@ -97,7 +115,10 @@ def validate() -> int:
     if arguments in _HELP or len(arguments) > 1:
         print(VALIDATE_USAGE)
         return 0 if arguments in _HELP else _USAGE_ERROR
-    base = Path(arguments[0]) if arguments else Layout.from_environ(os.environ).base
+    try:
+        base = Path(arguments[0]) if arguments else Layout.from_environ(os.environ).base
+    except MlberthError as error:
+        return _refused(error)
     faults = faults_of(base.absolute(), os.environ, sys.executable)
     for fault in faults:
         print(one_line(masked_text(str(fault), secret_values(os.environ))), file=sys.stderr)
@@ -109,15 +130,13 @@ def validate() -> int:
 
 def _explain() -> int:
     from mlberth.errors import MlberthError  # noqa: PLC0415
-    from mlberth.log_escapes import encodable, indented  # noqa: PLC0415
-    from mlberth.masking import masked_text, secret_values  # noqa: PLC0415
+    from mlberth.log_escapes import encodable  # noqa: PLC0415
     from mlberth_train.jobs.explain import explain  # noqa: PLC0415
 
     try:
         text = explain(os.environ, sys.executable)
     except MlberthError as error:
-        print(indented(masked_text(str(error), secret_values(os.environ))), file=sys.stderr)
-        return error.exit_code
+        return _refused(error)
     print(encodable(text))
     return 0
 

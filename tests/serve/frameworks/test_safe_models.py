@@ -16,6 +16,7 @@ import pytest
 import skops.io
 import xgboost
 from sklearn.linear_model import LinearRegression
+from tests.serve.conftest import LoadProject
 from tests.serve.running import Server, require_nginx
 
 import mlberth.compat
@@ -109,6 +110,35 @@ def test_code_is_refused(model_dir: Path) -> None:
             check(settings(model_dir))
     with pytest.raises(ContractError, match="SAGEMAKER_SUBMIT_DIRECTORY"):
         settings(model_dir, SAGEMAKER_SUBMIT_DIRECTORY="s3://bucket/code.tar.gz")
+
+
+@pytest.mark.parametrize("profile", ["none", "sklearn", "xgboost", "pytorch"])
+@pytest.mark.parametrize("folder", ["model/code", "code"])
+@pytest.mark.parametrize(
+    "handler",
+    [
+        "def model_fn(model_dir): ...",
+        "def handle(data, context): ...",
+        "class Service:\n    def handle(self, data, context): ...",
+        "import sagemaker_inference.default_handler_service as service\nclass T(service.DefaultHandlerService): ...",
+        "from elsewhere import *",
+        "not Python at all (",
+    ],
+)
+def test_handlers_of_every_kind_are_refused(
+    model_dir: Path, handler: str, folder: str, profile: str, load_project: LoadProject
+) -> None:
+    """Functions and custom services are, under the default name, another one and a link, in any profile."""
+    skops.io.dump(MODEL, model_dir / "model.skops")
+    code = model_dir.parent / folder
+    code.mkdir(parents=True, exist_ok=True)
+    (code / "service.py").write_text(f"1 / 0\n{handler}\n")
+    safe = {"SAGEMAKER_SAFE_MODELS_ONLY": "true", "SAGEMAKER_PROFILE": profile}
+    with pytest.raises(ModelLoadError, match=r"a handler 'service\.py'"):
+        load_project(**safe, SAGEMAKER_PROGRAM="service.py")
+    (code / "inference.py").symlink_to("service.py")
+    with pytest.raises(ModelLoadError, match=r"a handler 'inference\.py'"):
+        load_project(**safe)
 
 
 SERVED = """

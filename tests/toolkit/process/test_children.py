@@ -114,20 +114,21 @@ def test_program_is_looked_for_on_the_path_that_it_gets(tmp_path: Path) -> None:
     assert code_of(start(["tool"], env={"PATH": f"{tmp_path}:/usr/bin:/bin"})) == 7
 
 
-def test_reused_pid_is_reaped() -> None:
-    """A process with the pid of a child whose end is known is collected, and the child's code stays."""
+@pytest.mark.parametrize("both", [True, False])
+def test_reused_pid_is_reaped(both: bool) -> None:
+    """A process with the pid of a child whose end is known is collected, and each has its own code."""
     pid = os.fork()
     if pid == 0:
         os._exit(3)
-    before = Child(pid)
+    before, now = Child(pid), Child(pid)
     before.returncode = 0
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     # Where it never returned, the alarm would end the tests.
     signal.alarm(20)
     try:
-        reap([before])
+        reap([now, before] if both else [before])
     finally:
         signal.alarm(0)
-    assert before.returncode == 0
+    assert (before.returncode, now.returncode) == (0, 3 if both else None)
     with pytest.raises(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)

@@ -74,6 +74,15 @@ def test_server_finds_its_model(tmp_path: Path) -> None:
         assert server.stop() == 0
 
 
+def test_base_that_there_is_not_ends_every_command(tree: Tree) -> None:
+    """Each says so in one line, and has the exit code of a broken contract."""
+    tree.code(train__py="")
+    for argv in (["train"], ["train", "--explain"], ["process"], ["mlberth", "validate"], ["serve"]):
+        run = ended(tree.start([BIN / argv[0], *argv[1:]], SAGEMAKER_BASE_DIR="~no-such-user/ml"))
+        assert (run.code, len(run.err.splitlines())) == (78, 1), run.err
+        assert "SAGEMAKER_BASE_DIR: found '~no-such-user/ml'" in run.err
+
+
 def test_home_of_nobody_is_named() -> None:
     """A `~` is never taken for the name of a folder."""
     with pytest.raises(ContractError, match="SAGEMAKER_BASE_DIR: found '~no-such-user/ml'"):

@@ -15,15 +15,6 @@ BASE_DIR = "SAGEMAKER_BASE_DIR"
 DEFAULT_BASE = "/opt/ml"
 
 
-def _expanded(base: Path, text: str) -> Path:
-    try:
-        return base.expanduser()
-    except RuntimeError:
-        from mlberth.errors import ContractError, Fault  # noqa: PLC0415 - the rare path
-
-        raise ContractError(Fault(BASE_DIR, repr(text), "the home of a user that there is")) from None
-
-
 def exported_base(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the variable as a program in another folder has to find it; nothing where it is not set."""
     return {BASE_DIR: str(Layout.from_environ(environ).base)} if environ.get(BASE_DIR) else {}
@@ -42,11 +33,16 @@ class Layout(NamedTuple):
         """
         text = environ.get(BASE_DIR) or DEFAULT_BASE
         base = Path(text)
-        if base.parts[:1] == ("~",) and environ.get("HOME"):
-            base = Path(environ["HOME"], *base.parts[1:])
-        elif text.startswith("~"):
-            base = _expanded(base, text)
-        return cls(Path(os.path.abspath(base)))  # noqa: PTH100 - without `..`, as names below it are compared
+        try:
+            if base.parts[:1] == ("~",) and environ.get("HOME"):
+                base = Path(environ["HOME"], *base.parts[1:])
+            # Without `..`: names below it are compared.
+            return cls(Path(os.path.abspath(base.expanduser())))  # noqa: PTH100
+        except (RuntimeError, OSError):  # no such user; no folder that we are in
+            from mlberth.errors import ContractError, Fault  # noqa: PLC0415 - the rare path
+
+            expected = "an absolute path, or one from a folder or a home that there is"
+            raise ContractError(Fault(BASE_DIR, repr(text), expected)) from None
 
     @property
     def code(self) -> Path:

@@ -144,7 +144,8 @@ def reap(own: Iterable[Child]) -> None:
 
     waitid only looks (WNOWAIT). A plain waitpid(-1) would take our own children's exit codes away.
     """
-    children = {child.pid: child for child in own}
+    # Of two with one pid, the one whose end is not known: the pid of the other is in use again.
+    children = {child.pid: child for child in own if child.returncode is None}
     try:
         while (dead := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
             child = children.get(dead.si_pid)
