@@ -120,7 +120,7 @@ def test_code_is_refused(model_dir: Path) -> None:
         "def model_fn(model_dir): ...",
         "def handle(data, context): ...",
         "class Service:\n    def handle(self, data, context): ...",
-        "import sagemaker_inference.default_handler_service as service\nclass T(service.DefaultHandlerService): ...",
+        "import sagemaker_inference as service\nclass T(service.a.DefaultHandlerService): ...",
         "from elsewhere import *",
         "not Python at all (",
     ],
