@@ -21,11 +21,11 @@ from mlberth_serve.errors import HandlerError, InternalError, NotLoadedError, Re
 from mlberth_serve.handler.context import Context, check_custom_attributes
 from mlberth_serve.handler.metrics import NoSink, Sink
 from mlberth_serve.handler.placement import current_placement
-from mlberth_serve.handler.predictor import Predictor
+from mlberth_serve.handler.predictor import Predictor, Request
 from mlberth_serve.handler.response import to_body
 from mlberth_serve.inference.handler_errors import to_http_error
 from mlberth_serve.inference.load_handler import Handler, load_handler
-from mlberth_serve.inference.pipeline import Pipeline, Request
+from mlberth_serve.inference.pipeline import Pipeline
 from mlberth_serve.inference.warm_up import warm_up
 from mlberth_serve.media_types import JSON, parse_content_type
 from mlberth_serve.profiles import PROFILES
@@ -137,11 +137,20 @@ class Application:
                 responses[index] = _to_error_response(error, name)
         results = self._transformer.transform_batch(list(requests.values()), self._make_context("", ""))
         for (index, request), result in zip(requests.items(), results, strict=True):
+            name = request.context.request_id
             if isinstance(result, RequestError):
-                responses[index] = _to_error_response(result, request.context.request_id)
-            else:
+                responses[index] = _to_error_response(result, name)
+                continue
+            try:
                 responses[index] = _to_response(result, request.context)
+            except BaseException as error:  # noqa: BLE001 - one that cannot be written is that request's alone
+                responses[index] = _to_error_response(error, name)
         return [responses[index] for index in range(len(environs))]
+
+    @property
+    def has_joined(self) -> bool:
+        """Whether the latest batch was predicted in one call, so that its time tells what a batch takes."""
+        return isinstance(self._transformer, Pipeline) and self._transformer.has_joined
 
     def _parse_request(self, environ: Mapping[str, Any], name: str) -> tuple[Predictor, Request]:
         """Return what answers a request, and what it is to be asked; raises RequestError."""

@@ -13,6 +13,7 @@ import numpy as np
 from mlberth.errors import Fault, ModelLoadError
 from mlberth_serve.frameworks.base import has_base, refuse_missing, refuse_model, refuse_unsafe
 from mlberth_serve.frameworks.columns import by_name, to_frame
+from mlberth_serve.frameworks.row_wise import is_row_wise
 from mlberth_serve.frameworks.rows import explain_refusal, to_rows
 from mlberth_serve.frameworks.sklearn_fast import LinearPredict, find_linear, fits
 from mlberth_serve.handler.batched import batched
@@ -70,7 +71,7 @@ def make_predict(model: Any) -> Function:
         predict = _make_plain_predict(columns, find_linear(model))
     else:
         predict = _make_named_predict(model, [str(name) for name in names])
-    return batched(predict) if _is_row_wise(model) else predict
+    return batched(predict) if is_row_wise(model) else predict
 
 
 def _make_plain_predict(columns: int | None, linear: LinearPredict | None) -> Function:
@@ -106,16 +107,6 @@ def _make_named_predict(model: Any, names: list[str]) -> Function:
             raise explain_refusal(rows) from error
 
     return predict
-
-
-def _is_row_wise(model: Any) -> bool:
-    """Tell whether no part of a model can look from one row to another: all are scikit-learn's own."""
-    parts = [model, *model.get_params().values()] if hasattr(model, "get_params") else [model]
-    estimators = [part for part in parts if owns(part)]
-    return all(
-        type(part).__module__.startswith("sklearn.") and not has_base(part, _FREE_FUNCTION)
-        for part in (model, *estimators)
-    )
 
 
 def _wants_frame(model: Any) -> bool:

@@ -6,6 +6,7 @@ import json
 import logging
 import re
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -90,8 +91,9 @@ def owns(model: Any) -> bool:
 
 def make_predict(model: Any) -> Function:
     """Return a predict_fn for rows or a DMatrix; it stops at the best iteration where one is known."""
+    own = type(model).__module__.startswith("xgboost.")  # a subclass of the user's may predict otherwise
     if has_base(model, "xgboost.sklearn.XGBModel"):
-        return _predict_estimator
+        return batched(partial(_predict_estimator)) if own else _predict_estimator
     columns, names = model.num_features(), model.feature_names
     iterations = _iterations(model)
     # Linear boosters have no in-place prediction.
@@ -99,7 +101,6 @@ def make_predict(model: Any) -> Function:
 
     dense = DensePredict(iterations)
 
-    @batched
     def predict(data: Any, model: Any, context: Context) -> Any:  # noqa: ARG001 - a predict_fn's signature
         rows = to_numbers(to_rows(by_name(data, names) if names else data, columns))
         _check_numbers(rows)
@@ -109,7 +110,7 @@ def make_predict(model: Any) -> Function:
             return model.predict(_matrix(rows), iteration_range=iterations, validate_features=False)
         return dense(model, rows)
 
-    return predict
+    return batched(predict) if own else predict
 
 
 def _iterations(model: Any) -> tuple[int, int]:
@@ -121,7 +122,6 @@ def _iterations(model: Any) -> tuple[int, int]:
         raise ModelLoadError(fault) from None
 
 
-@batched
 def _predict_estimator(data: Any, model: Any, context: Context) -> Any:  # noqa: ARG001 - a predict_fn's signature
     names = getattr(model, "feature_names_in_", ())
     rows = to_numbers(to_rows(by_name(data, names), model.n_features_in_))

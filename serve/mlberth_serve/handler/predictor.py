@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from mlberth_serve.handler.context import Context
 from mlberth_serve.media_types import MediaType
+
+
+class Request(NamedTuple):
+    """What `transform` takes."""
+
+    body: bytes | memoryview
+    media_type: MediaType
+    context: Context
 
 
 class Predictor(Protocol):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from mlberth.errors import ContractError, Fault
 from mlberth_serve import frameworks
 from mlberth_serve.codecs import CODECS, READERS, first_names, npy
 from mlberth_serve.codecs.base import Decoded, decode_text
-from mlberth_serve.codecs.bulk import read_all, write_all
 from mlberth_serve.errors import (
     BadRequestError,
     RequestError,
@@ -18,8 +17,9 @@ from mlberth_serve.errors import (
 )
 from mlberth_serve.handler.batched import DEFAULT_MAX_BATCH, is_batched
 from mlberth_serve.handler.context import Context
+from mlberth_serve.handler.predictor import Request
 from mlberth_serve.handler.response import refuse_iterators, to_body
-from mlberth_serve.inference.batching import group_key, join, split
+from mlberth_serve.inference.batching import Answer, Batches
 from mlberth_serve.inference.handler_errors import to_http_error
 from mlberth_serve.inference.load_handler import Handler
 from mlberth_serve.media_types import CSV, JSON, NPY, MediaType, concrete, negotiate
@@ -33,21 +33,13 @@ _TEXT_TYPES = frozenset({CSV, JSON})
 log = logging.getLogger(__name__)
 
 
-class Request(NamedTuple):
-    """What `transform` takes."""
-
-    body: bytes | memoryview
-    media_type: MediaType
-    context: Context
-
-
 class Pipeline:
     """One loaded model and its handler, ready for requests."""
 
     def __init__(self, handler: Handler, default_accept: str, max_batch_size: int | None = None) -> None:
         self._handler = handler
         self._max_batch_size = max_batch_size
-        self._refuses_batches = False
+        self._batches = Batches(self, reads_alike=not handler.input_fn, writes_alike=not handler.output_fn)
         self._own_output = bool(handler.output_fn or handler.transform_fn)
         self._own_input = bool(handler.input_fn or handler.transform_fn)
         if default_accept not in CODECS and not self._own_output:
@@ -70,7 +62,7 @@ class Pipeline:
     @property
     def max_batch_size(self) -> int:
         """How many requests may be predicted in one call; 1 is each by itself."""
-        if self._handler.transform_fn or self._refuses_batches:
+        if self._handler.transform_fn or self._batches.refused:
             return 1
         return self._max_batch_size or (DEFAULT_MAX_BATCH if is_batched(self._handler.predict_fn) else 1)
 
@@ -98,108 +90,17 @@ class Pipeline:
         """
         if self._handler.transform_fn:
             return self._transform_at_once(body, media_type, context)
-        data, envelope = self._decode(body, media_type, context)
-        return self._encode(self._predict(data, context), envelope, context)
+        data, envelope = self.decode(Request(body, media_type, context))
+        return self.encode(self.predict(data, context), envelope, context)
 
-    def transform_batch(
-        self, requests: Sequence[Request], context: Context
-    ) -> list[tuple[bytes, str] | RequestError]:
-        """Return what `transform` would for each request, or what it would raise.
+    def transform_batch(self, requests: Sequence[Request], context: Context) -> list[Answer]:
+        """Return what `transform` would for each request, or what it would raise."""
+        return self._batches.transform(requests, context)
 
-        Rows that are alike are predicted in one call, whose `context` that of no request is. Where it
-        fails, or returns something other than one prediction for each row, each request is run alone.
-        """
-        if not requests:  # all that came together were refused before
-            return []
-        results: dict[int, tuple[bytes, str] | RequestError] = {}
-        groups: dict[object, list[tuple[int, Decoded]]] = {}
-        for index, decoded in enumerate(self._decode_all(requests)):
-            if isinstance(decoded, RequestError):
-                results[index] = decoded
-                continue
-            key = group_key(decoded.array)
-            name = requests[index].media_type.name
-            groups.setdefault(index if key is None else (name, *key), []).append((index, decoded))
-        for members in groups.values():
-            own = [requests[index].context for index, _ in members]
-            answers = self._answer_all([decoded for _, decoded in members], context, own)
-            results.update(zip([index for index, _ in members], answers, strict=True))
-        return [results[index] for index in range(len(requests))]
-
-    def _decode_all(self, requests: Sequence[Request]) -> list[Decoded | RequestError]:
-        media_type, first = requests[0].media_type, requests[0].context
-        if not self._handler.input_fn and all(request.media_type is media_type for request in requests):
-            first.begin_step()
-            if decoded := read_all([request.body for request in requests], media_type):
-                first.finish_step(DECODE, len(requests))
-                return [*decoded]
-        return [self._decode_one(request) for request in requests]
-
-    def _decode_one(self, request: Request) -> Decoded | RequestError:
-        request.context.begin_step()
-        try:
-            return self._decode(*request)
-        except RequestError as error:
-            return error
-
-    def _answer_all(
-        self, group: Sequence[Decoded], context: Context, own: Sequence[Context]
-    ) -> Sequence[tuple[bytes, str] | RequestError]:
-        """Return the answer to each request of a group whose rows can be joined."""
-        predicted = self._predict_joined([decoded.array for decoded in group], context, own)
-        if predicted is None:
-            return [self._finish(*one, None) for one in zip(group, own, strict=True)]
-        prediction, parts = predicted
-        own[0].finish_step(PREDICT, len(own))
-        return self._encode_all(prediction, group, own) or [
-            self._finish(*one) for one in zip(group, own, parts, strict=True)
-        ]
-
-    def _predict_joined(
-        self, arrays: list[Any], context: Context, own: Sequence[Context]
-    ) -> tuple[Any, list[Any]] | None:
-        """Return the prediction for all arrays, and each one's part; None where each is to be run alone."""
-        if len(arrays) == 1 or self._refuses_batches:
-            return None
-        context.begin_batch(own)
-        assert self._handler.predict_fn is not None
-        try:
-            prediction = self._handler.predict_fn(join(arrays), self._handler.model, context)
-            parts = split(prediction, arrays)
-        except BaseException as error:  # noqa: BLE001 - one of them is at fault, and will be told so
-            log.debug("a batch of %d failed, each is run alone: %s", len(arrays), type(error).__name__)
-            return None
-        if parts is None:
-            self._refuses_batches = True
-            log.warning("predict_fn does not return a prediction for each row: no more batches")
-            return None
-        return prediction, parts
-
-    def _encode_all(
-        self, prediction: Any, group: Sequence[Decoded], own: Sequence[Context]
-    ) -> list[tuple[bytes, str]] | None:
-        accept = own[0].accept
-        if self._handler.output_fn or any(context.accept != accept for context in own):
-            return None
-        if any(decoded.envelope for decoded in group):
-            return None
-        own[0].begin_step()
-        bodies = write_all(prediction, [len(decoded.array) for decoded in group], accept)
-        if bodies is None:
-            return None
-        own[0].finish_step(ENCODE, len(own))
-        return [(body, accept) for body in bodies]
-
-    def _finish(
-        self, decoded: Decoded, context: Context, prediction: Any | None
-    ) -> tuple[bytes, str] | RequestError:
-        context.begin_step()
-        try:
-            if prediction is None:
-                prediction = self._predict(decoded.array, context)
-            return self._encode(prediction, decoded.envelope, context)
-        except RequestError as error:
-            return error
+    @property
+    def has_joined(self) -> bool:
+        """Whether the latest batch was predicted in one call."""
+        return self._batches.joined
 
     def _transform_at_once(
         self, body: bytes | memoryview, media_type: MediaType, context: Context
@@ -213,7 +114,9 @@ class Pipeline:
             context.finish_step(PREDICT)
             return to_body(result, context)
 
-    def _decode(self, body: bytes | memoryview, media_type: MediaType, context: Context) -> Decoded:
+    def decode(self, request: Request) -> Decoded:
+        """Return what a body holds; raises RequestError."""
+        body, media_type, context = request
         _check_body(body)
         input_fn = self._handler.input_fn
         if not input_fn and media_type.name not in READERS:
@@ -228,14 +131,16 @@ class Pipeline:
             context.finish_step(DECODE)
             return decoded
 
-    def _predict(self, data: Any, context: Context) -> Any:
+    def predict(self, data: Any, context: Context) -> Any:
+        """Return the prediction for the rows of one request, or of several; raises RequestError."""
         assert self._handler.predict_fn is not None
         with _explained("predict_fn"):
             prediction = self._handler.predict_fn(data, self._handler.model, context)
             context.finish_step(PREDICT)
             return prediction
 
-    def _encode(self, prediction: Any, envelope: str, context: Context) -> tuple[bytes, str]:
+    def encode(self, prediction: Any, envelope: str, context: Context) -> tuple[bytes, str]:
+        """Return the body and media type of a response; raises RequestError."""
         output_fn, accept = self._handler.output_fn, context.accept
         with _explained("output_fn" if output_fn else "predict_fn"):
             if output_fn:

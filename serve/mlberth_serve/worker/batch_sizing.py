@@ -11,6 +11,8 @@ _BACKLOG = 16
 """After so many turns in a row that left a queue, two are taken to learn what that costs."""
 _PATIENCE = 4
 """How many times as many turns pass before the next try, if one was not worth it."""
+_MAX_BACKLOG = _BACKLOG * _PATIENCE**3
+"""And no more than these: what a batch costs may change, and one bad try proves nothing."""
 
 
 class AdaptiveBatchSize:
@@ -24,31 +26,38 @@ class AdaptiveBatchSize:
         long, the next is left to another worker, which may be free.
         """
         self._max = maximum
-        self._first = 0.0
+        self._first: float | None = None
         self._further: float | None = None
         self._backlog = 0
         self._until_try = _BACKLOG
 
-    def _worth_it(self) -> int:
-        further = self._first if self._further is None else self._further
-        delay = max(_DELAY_SECONDS, self._first * _SHARE)
+    def _worth_it(self, first: float) -> int:
+        further = first if self._further is None else self._further
+        delay = max(_DELAY_SECONDS, first * _SHARE)
         # Compared first, since `further` may be 0.
         return self._max if further * self._max <= delay else 1 + int(delay / further)
 
     def note(self, count: int, seconds: float, *, waiting: bool) -> None:
-        """Learn from a batch; `waiting` tells whether the queue was not empty after it was taken."""
+        """Learn from requests that were predicted in one call; `waiting` tells whether others were queued.
+
+        What was not joined, or failed, must not be noted: it says nothing of what a batch takes.
+        """
         self._backlog = self._backlog + 1 if waiting and count == 1 else 0
         if count == 1:
-            # Down at once: the first request of a process may take seconds. Up by and by.
-            self._first = min(seconds, self._first + _WEIGHT * (seconds - self._first)) or seconds
+            self._first = _lower_at_once(self._first, seconds)
         else:
-            self._first = min(self._first or seconds, seconds)
-            further = (seconds - self._first) / (count - 1)
-            before = further if self._further is None else self._further
-            self._further = before + _WEIGHT * (further - before)
-            if self._worth_it() == 1:
-                self._until_try *= _PATIENCE
-        allowed = self._worth_it() if self._first else 1
+            self._first = seconds if self._first is None else min(self._first, seconds)
+            self._further = _lower_at_once(self._further, (seconds - self._first) / (count - 1))
+        assert self._first is not None
+        allowed = self._worth_it(self._first)
+        if count > 1:
+            tried = _BACKLOG if allowed > 1 else min(self._until_try * _PATIENCE, _MAX_BACKLOG)
+            self._until_try = tried
         if allowed == 1 and self._backlog >= self._until_try:
             allowed = 2
         self.allowed = min(allowed, self._max)
+
+
+def _lower_at_once(known: float | None, latest: float) -> float:
+    """Return an estimate: down at once, since the first calls of a process may take seconds; up by and by."""
+    return latest if known is None else min(latest, known + _WEIGHT * (latest - known))

@@ -28,6 +28,10 @@ class Dispatcher(Protocol):
     def max_batch_size(self) -> int:
         """How many requests `respond_batch` may be given; with 1 it is never called."""
 
+    @property
+    def has_joined(self) -> bool:
+        """Whether the latest batch was predicted in one call."""
+
     def respond(self, environ: WSGIEnvironment) -> HTTPResponse:
         """Answer one prediction."""
 
@@ -87,6 +91,11 @@ class Instrumented:
     def max_batch_size(self) -> int:
         """How many requests the application answers together."""
         return self._predictions.max_batch_size
+
+    @property
+    def has_joined(self) -> bool:
+        """Whether the application predicted the latest batch in one call."""
+        return self._predictions.has_joined
 
     def respond(self, environ: WSGIEnvironment) -> HTTPResponse:
         """Answer one prediction, by the shorter way that the application has for it."""

@@ -174,9 +174,9 @@ class Worker(WorkerProcess):
             seconds = self._end_work()
         for (connection, _), response in zip(taken, responses, strict=True):
             self._finish_fast(connection, response)
-        self._batch_size.note(
-            len(taken), seconds, waiting=True
-        )  # after the responses, which do not wait for it
+        # After the responses, which do not wait for it. What was run one by one says nothing of batches.
+        if self._predictions.has_joined:
+            self._batch_size.note(len(taken), seconds, waiting=True)
 
     def _finish_fast(self, connection: Connection, response: HTTPResponse) -> None:
         keep = self._may_keep(connection)

@@ -181,7 +181,7 @@ def test_only_plain_numbers_are_joined() -> None:
         assert group_key(alone) is None
 
 
-@pytest.mark.parametrize("kind", [list, tuple, np.asarray])
+@pytest.mark.parametrize("kind", [list, np.asarray])
 def test_prediction_is_split_by_rows(kind: Any) -> None:
     """Whatever holds an item for each row."""
     arrays = [np.ones((1, 2)), np.ones((3, 2))]
@@ -192,7 +192,15 @@ def test_prediction_is_split_by_rows(kind: Any) -> None:
     assert split(kind([1, 2, 3]), arrays) is None
 
 
-@pytest.mark.parametrize("prediction", [None, 1, np.float64(1), {"a": 1, "b": 2, "c": 3, "d": 4}, "abcd"])
+@pytest.mark.parametrize(
+    "prediction",
+    [
+        *(None, 1, np.float64(1), {"a": 1, "b": 2, "c": 3, "d": 4}, "abcd", (1, 2, 3, 4)),
+        [np.ones((4, 2))] * 4,
+        [np.ones(2)] * 4,
+        (np.ones((4, 2)),) * 4,
+    ],
+)
 def test_what_has_no_rows_is_not_split(prediction: Any) -> None:
     """Then each request is run alone."""
     assert split(prediction, [np.ones((4, 2))]) is None
