@@ -1,1 +1,4 @@
-"""The `train` and `process` commands: read the job, install, launch the user's program, report."""
+"""The `train` and `process` commands: read the job, install, launch the user's program, report.
+
+Run as the first process of a container, or below another. Standard library; may import the toolkit.
+"""

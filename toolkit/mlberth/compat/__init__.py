@@ -1,7 +1,7 @@
 """Compatibility packages: what programs written for other containers import, under the same names.
 
-They hold what programs import, not what those servers are made of. numpy, scipy and xgboost are imported
-when a function needs them.
+They hold what programs import, not what those servers are made of. They run in the user's program and in
+workers; numpy, scipy and xgboost are imported when a function needs them. May import the root and `contract`.
 """
 
 from __future__ import annotations

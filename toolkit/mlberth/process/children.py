@@ -14,7 +14,7 @@ from mlberth._typing import typing
 from mlberth.process.kernel import die_with_parent
 
 _FIRST_PROCESS = 1
-_LARGEST_ERROR = 4096
+_LARGEST_ERROR = 4096  # what a pipe takes in one write (PIPE_BUF)
 # The interpreter ignores these for itself; a program expects what the system does.
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
@@ -83,14 +83,14 @@ def start(
     problem = os.read(readable, _LARGEST_ERROR).decode(errors="replace")
     os.close(readable)
     if problem:
-        os.waitpid(pid, 0)
+        os.waitpid(pid, 0)  # it ends by itself, and nobody else will collect it
         _refuse(problem, argv[0])
     return Child(pid)
 
 
 def _leave_group(parent: int, death_signal: int) -> None:
     """Begin a group, with the signals as a program expects them, that ends with its parent."""
-    os.setpgid(0, 0)
+    os.setpgid(0, 0)  # here and not in the parent, so that it is done before the program begins
     for number in _IGNORED_BY_PYTHON:
         signal.signal(number, signal.SIG_DFL)
     # With the first process of a container, the kernel ends all others.

@@ -15,8 +15,8 @@ from mlberth.process.children import Child, reap
 from mlberth.process.signals import SignalQueue
 
 _PROC = Path("/proc")
-_POLITE_SECONDS = 2.0
-_KILL_SECONDS = 5.0
+_POLITE_SECONDS = 2.0  # for a clean end after TERM
+_KILL_SECONDS = 5.0  # what KILL does not end by then is stuck in the kernel, and cannot be waited for
 
 
 def descendants(of: int | None = None, proc: Path = _PROC) -> list[int]:

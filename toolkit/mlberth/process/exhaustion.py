@@ -10,7 +10,7 @@ from mlberth.contract.resources import ROOT, cgroup_folders
 
 # cgroup v2, and v1.
 _COUNTERS = ("memory.events", "memory.oom_control")
-_FULL_BYTES = 64 * 1024
+_FULL_BYTES = 64 * 1024  # a few blocks are often left of a disk that refuses the next write
 
 
 def oom_kills(root: Path = ROOT) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
+# From <linux/prctl.h>.
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 

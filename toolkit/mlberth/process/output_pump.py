@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 else:
     progress_bars = OnDemand("mlberth.process.progress_bars")
 
-_CHUNK = 65536
-_TAIL = 65536
-_HEAD = 16384
+_CHUNK = 65536  # what a pipe holds
+_TAIL = 65536  # a report has 1024 bytes, and failure.json 200 lines: enough for both
+_HEAD = 16384  # enough for the frames of a traceback whose last line is endless
 _LANDMARK = b"Traceback (most recent call last):"
 
 

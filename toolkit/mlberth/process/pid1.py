@@ -38,12 +38,12 @@ def run_program(argv: Sequence[str], env: Mapping[str, str]) -> int:
     Raises CommandError where it cannot be started.
     """
     adopt_orphans()
-    with SignalQueue() as signals:
+    with SignalQueue() as signals:  # before the program: no signal is lost while it starts
         child = _start(argv, env)
         _give_terminal(child)
         while child.returncode is None:
             for number in signals.wait():
-                if number != signal.SIGCHLD:
+                if number != signal.SIGCHLD:  # that is ours: children are reaped below, adopted ones too
                     signal_group(child, number)
             reap([child])
         end_descendants([child], signals)

@@ -11,8 +11,8 @@ import re
 import time
 from collections.abc import Callable
 
-INTERVAL_SECONDS = 10.0
-_LONGEST = 65536
+INTERVAL_SECONDS = 10.0  # often enough to see that a job lives, in a log that is kept and paid for
+_LONGEST = 65536  # a state longer than this is no bar
 _TOKEN = re.compile(rb"\r\n|\r|\n|[^\r\n]+")
 
 

@@ -49,6 +49,7 @@ class SignalQueue:
         self._reader, self._writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         # The interpreter's own C handler writes each signal's number into the pipe.
         self._wakeup_before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        # After the pipe: a signal that arrives in between ends us as before, and is not lost.
         self._before = {number: signal.signal(number, _record) for number in self._signals}
         return self
 
@@ -70,6 +71,7 @@ class SignalQueue:
         poll.register(self._reader, select.POLLIN)
         if not poll.poll(None if timeout is None else max(0, timeout) * 1000):
             return []
+        # A byte a signal; the pipe holds 65536, and what does not fit is dropped (warn_on_full_buffer).
         return [signal.Signals(number) for number in os.read(self._reader, 4096)]
 
     def wait_for(

@@ -23,6 +23,9 @@ else:
 
 _STDERR = 2
 _FLUSH_SECONDS = 5.0
+"""For the output that is still in the pipe; a process that nothing ends may hold its other end for ever."""
+_MAX_POLITE_SECONDS = 2.0
+"""For what the program left behind: it has done its work, and nobody waits for these."""
 
 
 class Outcome(NamedTuple):
@@ -66,7 +69,7 @@ def supervise(
     terminal would overwrite. `on_start` is called when the program runs and before a word of its
     standard error is passed on. Raises OSError where the program cannot be started.
     """
-    adopt_orphans()
+    adopt_orphans()  # first: a grandchild may lose its parent as soon as the program runs
     began = clock()
     source, said = os.pipe2(os.O_CLOEXEC)
     try:
@@ -75,7 +78,7 @@ def supervise(
         os.close(source)
         raise
     finally:
-        os.close(said)
+        os.close(said)  # ours too: the pipe ends with the last process that can write to it
     on_start()
     pump = OutputPump(source, stderr, bars=progress_bars.ProgressBars() if collapse else None)
     stopped_by: signal.Signals | None = None
@@ -84,13 +87,13 @@ def supervise(
         for number in signals.wait(None if deadline is None else deadline - clock()):
             if number == signal.SIGCHLD:
                 continue
-            signal_group(child, number)
+            signal_group(child, number)  # the whole group, as a terminal does: a shell passes nothing on
             if number in STOP and stopped_by is None:
-                stopped_by, deadline = number, clock() + grace
-        reap([child])
+                stopped_by, deadline = number, clock() + grace  # a second stop gives no more time
+        reap([child])  # whatever came: one SIGCHLD can stand for several ends
     overran = not _ended(child, stopped_by)
-    end_descendants([child], signals, polite_seconds=0 if overran else min(2.0, grace))
-    reap([child])
+    end_descendants([child], signals, polite_seconds=0 if overran else min(_MAX_POLITE_SECONDS, grace))
+    reap([child])  # what has been killed just now
     tail = pump.finish(_FLUSH_SECONDS)
     # What not even KILL ends (stuck in the kernel) has no code yet, and must not pass for a success.
     returncode = -signal.SIGKILL if child.returncode is None else child.returncode

@@ -26,7 +26,7 @@ else:
     intermediate_output = OnDemand("mlberth_train.jobs.intermediate_output")
 
 _STDERR = 2
-_LAST_COPIES_SECONDS = 600.0
+_LAST_COPIES_SECONDS = 600.0  # a job that has ended well may bring its last files home
 _LAST_SECONDS = 5.0
 """What a job that is stopped has for them: the platform kills it soon."""
 
@@ -87,10 +87,12 @@ class Runner:
         The program's own exit code passes through; a job that cannot be run has the code of its error.
         """
         reports = self._reports
+        # First: whatever goes wrong from here on, no report of an earlier run is taken for this one's.
         files.clear(self._log, *(path for path in reports[:3] if path))
         problem: MlberthError | Outcome | Signals
         try:
             self._job = job = prepare()
+            # Hosts after the install: they start while it runs. A stop signal ends the row.
             problem = self._install(job) or self._wait_for_hosts(job) or self._supervise(job)
         except MlberthError as error:
             problem = error
@@ -100,6 +102,7 @@ class Runner:
             self._log.write(DEBUG, "".join(traceback.format_exception(error)))
             found = f"{type(error).__name__}: {error}"
             problem = PlatformError(Fault("mlberth", found, "no such error", "Please report it."))
+        # The report before the last copies: the platform reads it, even if it kills us while they are made.
         succeeded = isinstance(problem, Outcome) and problem.exit_code == 0
         code = self._succeed() if succeeded else self._fail(problem)
         if self._job and self._job.copies:
@@ -117,6 +120,7 @@ class Runner:
         )
 
     def _wait_for_hosts(self, job: Job) -> Signals | None:
+        # A single host has no name that it must find.
         if len(job.hosts) < 2 or not job.settings.host_wait:
             return None
         from mlberth_train.launch.host_discovery import wait_for_names  # noqa: PLC0415 - most jobs have one host
@@ -124,6 +128,7 @@ class Runner:
         return wait_for_names(job.hosts, job.settings.host_wait, signals=self._signals, log=self._log)
 
     def _succeed(self) -> int:
+        # A program may write the file itself, and still end well.
         files.clear(self._log, self._reports.failure)
         if self._reports.success:
             files.write(self._log, self._reports.success, "")
@@ -160,7 +165,7 @@ class Runner:
 
         from mlberth.process.exhaustion import oom_kills  # noqa: PLC0415
 
-        self._oom_kills_before = oom_kills()
+        self._oom_kills_before = oom_kills()  # the kernel counts for the container, not for this job
         command, inputs = job.context.mask(shlex.join(job.shown)), ", ".join(job.inputs) or "none"
         self._log.write(INFO, f"Running {command} on {job.context.host}; inputs: {inputs}")
         if job.left_out:
@@ -168,7 +173,7 @@ class Runner:
             where = "input/config/hyperparameters.json, or mlberth.environment(), has the values"
             self._log.write(WARNING, f"{text}; {where}")
         if job.copies:
-            job.copies.start()
+            job.copies.start()  # a thread: the program has been forked already
 
     def _supervise(self, job: Job) -> Outcome:
         try:
