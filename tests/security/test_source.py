@@ -34,6 +34,7 @@ UNPACKS = {"tarfile.open", "shutil.unpack_archive", "zipfile.ZipFile"}
 MAY_UNPACK = {
     "toolkit/mlberth/code/archives.py",
     "serve/mlberth_serve/codecs/npz.py",
+    "toolkit/mlberth/compat/arrays.py",
     "serve/mlberth_serve/frameworks/torch.py",
 }
 

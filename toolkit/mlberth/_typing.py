@@ -6,8 +6,6 @@ us. So annotations name `typing.Any` of a module imported on demand; the bases o
 
 from __future__ import annotations
 
-import sys
-
 # Type checkers take this name for true, wherever it comes from.
 TYPE_CHECKING = False
 
@@ -55,8 +53,9 @@ class OnDemand:
         self._name = name
 
     def __getattr__(self, name: str) -> typing.Any:
-        __import__(self._name)
-        return getattr(sys.modules[self._name], name)
+        from importlib import import_module  # noqa: PLC0415 - most starts need none of it
+
+        return getattr(import_module(self._name), name)
 
 
 if not TYPE_CHECKING:
