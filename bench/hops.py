@@ -42,7 +42,7 @@ _BOOT = (
 
 def make_traced() -> Any:
     """Return the application of mlberth_serve.wsgi, whose worker writes down what it calls."""
-    from mlberth_serve.app.factory import create_app  # noqa: PLC0415 - in the server's process alone
+    from mlberth_serve.app.factory import create_app
 
     application = create_app(os.environ)
     warm_up, path = application.warm_up, Path(os.environ[TRACE])

@@ -76,7 +76,7 @@ def predictors(folder: Path) -> list[Step]:
     """Return the ways to ask the model of a folder."""
     if (folder / MODEL_FILE).exists():
         return [joblib.load(folder / MODEL_FILE).predict]
-    import xgboost  # noqa: PLC0415 - heavy, and for one scenario alone
+    import xgboost
 
     booster = xgboost.Booster(model_file=folder / XGBOOST_FILE)
     booster.set_param({"nthread": 1})

@@ -72,7 +72,7 @@ def torch(comparison: Comparison) -> dict[str, float] | str:
 
 
 def _train_xgboost(folder: Path, rows: Any) -> None:
-    import xgboost as xgb  # noqa: PLC0415 - heavy, and for this alone
+    import xgboost as xgb
 
     folder.mkdir()
     target = rows[:, 0] > np.median(rows[:, 0])
@@ -82,7 +82,7 @@ def _train_xgboost(folder: Path, rows: Any) -> None:
 
 
 def _make_network(folder: Path) -> None:
-    import torch as t  # noqa: PLC0415 - heavy, and for this alone
+    import torch as t
 
     folder.mkdir()
     layers = [t.nn.Linear(_WIDTH, _WIDTH), t.nn.ReLU(), t.nn.Linear(_WIDTH, _WIDTH)]

@@ -33,7 +33,7 @@ def __getattr__(name: str) -> object:
     """Return a public name, imported now."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - a start needs none of it
+    from importlib import import_module
 
     value = globals()[name] = getattr(import_module(_MODULES[name]), name)
     return value

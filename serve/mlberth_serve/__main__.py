@@ -40,15 +40,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     try:
         if arguments == ["--explain"]:
-            from mlberth.log_escapes import encodable  # noqa: PLC0415 - the rare path
-            from mlberth_serve.control.explain import explain  # noqa: PLC0415 - the same
+            from mlberth.log_escapes import encodable
+            from mlberth_serve.control.explain import explain
 
             print(encodable(masked_text(explain(os.environ), secret_values(os.environ))), end="")
             return 0
         if arguments:
             print(f"serve: found {' '.join(arguments)!r}; expected no argument.\n\n{USAGE}", file=sys.stderr)
             return _USAGE_ERROR
-        from mlberth_serve.control.supervisor import serve  # noqa: PLC0415 - `--help` needs none of it
+        from mlberth_serve.control.supervisor import serve
 
         return serve(os.environ)
     except MlberthError as error:
@@ -58,15 +58,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def prepare(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Fetch and install the user's code for the server whose private folder is named; its own child."""
-    from mlberth_serve.control import install_code  # noqa: PLC0415 - the supervisor needs none of it
-    from mlberth_serve.shared.run_directory import GenerationDirectory  # noqa: PLC0415 - the same
+    from mlberth_serve.control import install_code
+    from mlberth_serve.shared.run_directory import GenerationDirectory
 
     return install_code.prepare(environ, GenerationDirectory(Path(argv[0])))
 
 
 def health() -> int:
     """Tell whether the server of this container is ready: exit code 0, or 1 with the cause."""
-    from mlberth_serve.control.healthcheck import health as ask  # noqa: PLC0415 - `serve` needs none of it
+    from mlberth_serve.control.healthcheck import health as ask
 
     try:
         ready, said = ask(os.environ)

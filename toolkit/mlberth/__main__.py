@@ -72,7 +72,7 @@ def _entry_points(file: str) -> Iterator[tuple[str, str]]:
 
 
 def _load(target: str) -> Callable[[], int | None]:
-    import importlib  # noqa: PLC0415 - as the rest
+    import importlib
 
     module, _, function = target.partition(":")
     found: Callable[[], int | None] = getattr(importlib.import_module(module), function)
@@ -81,7 +81,7 @@ def _load(target: str) -> Callable[[], int | None]:
 
 def run() -> int:
     """Run a command with the duties of PID 1: `train`, `serve`, `process`, or any other program."""
-    from mlberth.process.pid1 import CommandError, find, run_program  # noqa: PLC0415
+    from mlberth.process.pid1 import CommandError, find, run_program
 
     arguments = sys.argv[1:]
     if not arguments:

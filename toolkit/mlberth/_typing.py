@@ -53,7 +53,7 @@ class OnDemand:
         self._name = name
 
     def __getattr__(self, name: str) -> typing.Any:
-        from importlib import import_module  # noqa: PLC0415 - most starts need none of it
+        from importlib import import_module
 
         return getattr(import_module(self._name), name)
 

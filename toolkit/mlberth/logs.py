@@ -57,7 +57,7 @@ def configure(
 
 def would_block(stream: IO[str]) -> bool:
     """Return whether a line written now would wait: the stream is a pipe that is full."""
-    import select  # noqa: PLC0415 - who does not drop needs none of it
+    import select
 
     try:
         poll = select.poll()
@@ -107,7 +107,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the object; a traceback is one of its values."""
-        import json  # noqa: PLC0415 - the text form needs none of it
+        import json
 
         entry = {
             "time": utc_time(record.created),

@@ -111,7 +111,7 @@ def masked_output(output: bytes, cuts: Sequence[int], secrets: Iterable[str]) ->
 def _known_forms(secrets: frozenset[str]) -> list[str]:
     if not secrets:
         return []
-    from mlberth.secret_forms import forms  # noqa: PLC0415 - only where something is written
+    from mlberth.secret_forms import forms
 
     return forms(secrets)
 
@@ -179,7 +179,7 @@ def secret_values(mapping: Mapping[str, typing.Any]) -> set[str]:
 
 
 def _decoded(text: str) -> typing.Any:
-    import json  # noqa: PLC0415 - few values are JSON
+    import json
 
     try:
         return json.loads(text)

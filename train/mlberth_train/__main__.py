@@ -44,7 +44,7 @@ _USAGE_ERROR = 2
 
 def main() -> int:
     """Run the training job below /opt/ml; ends with the exit code."""
-    from mlberth.process.signals import SignalQueue  # noqa: PLC0415 - a stop must be seen before anything else loads
+    from mlberth.process.signals import SignalQueue  # a stop must be seen before anything else loads
 
     gc.disable()  # little is made here that needs it, and a sixth of a short job's time would go into it
     with SignalQueue() as signals:
@@ -57,7 +57,7 @@ def main() -> int:
         if arguments:
             print(f"train: found {' '.join(arguments)!r}; expected --explain, or nothing.", file=sys.stderr)
             return _USAGE_ERROR
-        from mlberth_train.jobs.training import train  # noqa: PLC0415
+        from mlberth_train.jobs.training import train
 
         code = _run(lambda: train(os.environ, signals, sys.executable))
     return _leave(code)
@@ -65,7 +65,7 @@ def main() -> int:
 
 def process() -> int:
     """Run the processing job below /opt/ml/processing; ends with the exit code."""
-    from mlberth.process.signals import SignalQueue  # noqa: PLC0415 - as in `main`
+    from mlberth.process.signals import SignalQueue
 
     gc.disable()
     with SignalQueue() as signals:
@@ -73,7 +73,7 @@ def process() -> int:
         if arguments in _HELP:
             print(PROCESS_USAGE)
             return 0
-        from mlberth_train.jobs.processing import process as run  # noqa: PLC0415
+        from mlberth_train.jobs.processing import process as run
 
         code = _run(lambda: run(arguments, os.environ, signals, sys.executable))
     return _leave(code)
@@ -88,8 +88,8 @@ def _run(job: Callable[[], int]) -> int:
 
 
 def _refused(error: MlberthError) -> int:
-    from mlberth.log_escapes import indented  # noqa: PLC0415 - the rare path
-    from mlberth.masking import masked_text, secret_values  # noqa: PLC0415
+    from mlberth.log_escapes import indented
+    from mlberth.masking import masked_text, secret_values
 
     print(indented(masked_text(str(error), secret_values(os.environ))), file=sys.stderr)
     return error.exit_code
@@ -103,13 +103,13 @@ def _leave(code: int) -> typing.NoReturn:
 
 def validate() -> int:
     """Check the tree of a training job against the contract; returns the exit code."""
-    from pathlib import Path  # noqa: PLC0415 - as the rest
+    from pathlib import Path
 
-    from mlberth.contract.layout import Layout  # noqa: PLC0415
-    from mlberth.errors import ContractError  # noqa: PLC0415
-    from mlberth.log_escapes import encodable, one_line  # noqa: PLC0415
-    from mlberth.masking import masked_text, secret_values  # noqa: PLC0415
-    from mlberth_train.jobs.validation import faults_of  # noqa: PLC0415
+    from mlberth.contract.layout import Layout
+    from mlberth.errors import ContractError
+    from mlberth.log_escapes import encodable, one_line
+    from mlberth.masking import masked_text, secret_values
+    from mlberth_train.jobs.validation import faults_of
 
     arguments = sys.argv[1:]
     if arguments in _HELP or len(arguments) > 1:
@@ -129,9 +129,9 @@ def validate() -> int:
 
 
 def _explain() -> int:
-    from mlberth.errors import MlberthError  # noqa: PLC0415
-    from mlberth.log_escapes import encodable  # noqa: PLC0415
-    from mlberth_train.jobs.explain import explain  # noqa: PLC0415
+    from mlberth.errors import MlberthError
+    from mlberth.log_escapes import encodable
+    from mlberth_train.jobs.explain import explain
 
     try:
         text = explain(os.environ, sys.executable)

@@ -53,7 +53,7 @@ class Log:
 
     def take_over_logging(self) -> None:
         """Write what the toolkit's modules give to `logging` as well."""
-        import logging  # noqa: PLC0415 - see above
+        import logging
 
         log = self
 

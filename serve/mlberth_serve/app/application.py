@@ -167,7 +167,7 @@ class Application:
 
     @cached_property
     def _routes(self) -> flask.Flask:
-        from mlberth_serve.app.routes import make_routes  # noqa: PLC0415 - Flask, which few workers ever need
+        from mlberth_serve.app.routes import make_routes
 
         return make_routes(lambda: self.loaded, self._execution_parameters, self._describe)
 

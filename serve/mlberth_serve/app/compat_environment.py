@@ -42,7 +42,7 @@ def publish(settings: Settings, program: Program | None) -> None:
 
 
 def _read_recordio(body: bytes) -> Any:
-    from mlberth_serve.codecs import recordio  # noqa: PLC0415 - few handlers read it
-    from mlberth_serve.media_types import RECORDIO, MediaType  # noqa: PLC0415 - the same
+    from mlberth_serve.codecs import recordio
+    from mlberth_serve.media_types import RECORDIO, MediaType
 
     return recordio.decode(bytes(body), MediaType(RECORDIO, {})).array

@@ -30,12 +30,12 @@ def create_app(environ: Mapping[str, str]) -> Application | WsgiPassthrough:
 
 
 def _make_application(settings: Settings) -> Application:
-    from mlberth_serve.app.application import Application  # noqa: PLC0415
+    from mlberth_serve.app.application import Application
 
     return Application(settings)
 
 
 def _make_passthrough(settings: Settings) -> WsgiPassthrough:
-    from mlberth_serve.app.wsgi_passthrough import WsgiPassthrough  # noqa: PLC0415
+    from mlberth_serve.app.wsgi_passthrough import WsgiPassthrough
 
     return WsgiPassthrough(settings)

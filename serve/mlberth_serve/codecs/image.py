@@ -31,7 +31,7 @@ class ImageCodec:
     def decode(self, body: bytes, media_type: MediaType) -> Decoded:  # noqa: ARG002 - a codec's signature
         """Return the pixels of an image; raises UnsupportedTypeError where Pillow is not installed."""
         try:
-            from PIL import Image  # noqa: PLC0415 - only these bodies need it
+            from PIL import Image
         except ImportError:
             raise UnsupportedTypeError(_MISSING) from None
         try:
@@ -52,7 +52,7 @@ class ImageCodec:
     def encode(self, value: Any) -> bytes:
         """Write pixels; raises NotAcceptableError for an array that is no image."""
         try:
-            from PIL import Image  # noqa: PLC0415
+            from PIL import Image
         except ImportError:
             raise NotAcceptableError(_MISSING) from None
         array = as_array(value)

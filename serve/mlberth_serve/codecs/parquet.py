@@ -30,8 +30,8 @@ _MISSING = "Parquet needs pyarrow, which is not installed here (the extra parque
 def decode(body: bytes, media_type: MediaType) -> Decoded:  # noqa: ARG001 - a codec's signature
     """Return the table in a body; raises UnsupportedTypeError where pyarrow is not installed."""
     try:
-        import pyarrow as pa  # noqa: PLC0415 - heavy, and only these bodies need it
-        from pyarrow import parquet  # noqa: PLC0415
+        import pyarrow as pa
+        from pyarrow import parquet
     except ImportError:
         raise UnsupportedTypeError(_MISSING) from None
     try:
@@ -68,8 +68,8 @@ def _read(pa: Any, parquet: Any, body: bytes) -> Table:
 def encode(value: Any) -> bytes:
     """Write an array of at most two dimensions, uncompressed."""
     try:
-        import pyarrow as pa  # noqa: PLC0415
-        from pyarrow import parquet  # noqa: PLC0415
+        import pyarrow as pa
+        from pyarrow import parquet
     except ImportError:
         raise NotAcceptableError(_MISSING) from None
     names = getattr(value, "columns", ())

@@ -63,7 +63,7 @@ def check_columns(matrix: Any) -> Any:
 def import_sparse() -> Any:
     """Return scipy.sparse; raises UnsupportedTypeError where it is not installed."""
     try:
-        from scipy import sparse  # noqa: PLC0415 - heavy, and sparse bodies are rare
+        from scipy import sparse
     except ImportError:
         raise UnsupportedTypeError("Sparse data needs scipy, which is not installed here.") from None
     return sparse

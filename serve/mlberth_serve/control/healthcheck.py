@@ -47,7 +47,7 @@ def _connect(host: str, port: int, timeout: float, *, tls: bool) -> socket.socke
     connection = socket.create_connection((host, port), timeout)
     if not tls:
         return connection
-    import ssl  # noqa: PLC0415 - most servers need none of it
+    import ssl
 
     # Our own server, at our own address: for what names its certificate is good is the clients' concern.
     context = ssl.create_default_context()

@@ -32,7 +32,7 @@ def by_name(data: Any, names: Sequence[str]) -> Any:
 
 def to_frame(rows: Any, names: Sequence[str]) -> Any:
     """Return rows as the data frame that they were trained as: each column of a type of its own."""
-    import pandas as pd  # noqa: PLC0415 - heavy, and only some models need it
+    import pandas as pd
 
     return pd.DataFrame(rows, columns=list(names)).infer_objects()
 

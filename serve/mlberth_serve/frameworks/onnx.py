@@ -48,7 +48,7 @@ def is_model_file(path: Path) -> bool:
 def load(path: Path, *, safe_only: bool = False) -> Any:  # noqa: ARG001 - a graph runs no code of its own
     """Load a model, set to one thread: there is a worker for each CPU, and one thread can be forked."""
     try:
-        import onnxruntime  # noqa: PLC0415 - heavy, and only some models need it
+        import onnxruntime
     except ImportError as error:
         refuse_missing(path, "onnx", error)
     options = onnxruntime.SessionOptions()
@@ -72,7 +72,7 @@ def move_to(model: Any, device: str, available: Callable[[], list[str]] | None =
     Here and not in `load`, since what CUDA has begun cannot be forked.
     """
     if available is None:
-        import onnxruntime  # noqa: PLC0415 - loaded already: the model is its own
+        import onnxruntime
 
         available = onnxruntime.get_available_providers
     if _CUDA in available():

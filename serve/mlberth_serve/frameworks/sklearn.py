@@ -120,7 +120,7 @@ def _wants_frame(model: Any) -> bool:
 
 
 def _load_skops(path: Path) -> Any:
-    from skops import io  # noqa: PLC0415 - heavy, and needed for this format alone
+    from skops import io
 
     try:
         unknown = io.get_untrusted_types(file=path)
@@ -136,7 +136,7 @@ def _load_skops(path: Path) -> Any:
 
 
 def _load_pickle(path: Path) -> Any:
-    import joblib  # noqa: PLC0415 - it comes with scikit-learn
+    import joblib
 
     log.warning(
         "%s can run any code when it is loaded; save models with skops.io.dump to rule that out", path.name

@@ -42,7 +42,7 @@ def load(path: Path, *, safe_only: bool = False) -> Any:
         found = "a file that is a program to PyTorch"
         refuse_unsafe(path, "a format without code, such as ONNX", found=found)
     try:
-        import torch  # noqa: PLC0415 - heavy, and only some models need it
+        import torch
     except ImportError as error:
         refuse_missing(path, "torch", error)
     if path.suffix != _EXPORTED and not _is_torchscript(path):
@@ -78,7 +78,7 @@ def make_predict(model: Any) -> Function:  # noqa: ARG001 - a framework's signat
     The numbers of an .npy body keep their type; those of any other become float32, the type of most
     weights. One dimension is one row.
     """
-    import torch  # noqa: PLC0415 - loaded already: the model is its own
+    import torch
 
     def predict(data: Any, model: Any, context: Context) -> Any:
         tensor = data = to_dense(data)

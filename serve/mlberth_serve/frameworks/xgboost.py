@@ -61,7 +61,7 @@ def _is_document(path: Path) -> bool:
 def load_booster(path: Path, *, safe_only: bool, may_be_pickle: bool = True) -> Any:
     """Load a Booster from a file of any name; raises ModelLoadError."""
     try:
-        import xgboost  # noqa: PLC0415 - heavy, and only some models need it
+        import xgboost
     except ImportError as error:
         refuse_missing(path, "xgboost", error)
     pickled = may_be_pickle and is_pickle(path)
@@ -138,13 +138,13 @@ def _check_numbers(rows: Any) -> None:
 
 
 def _matrix(rows: Any) -> Any:
-    import xgboost  # noqa: PLC0415 - loaded already: the model is its own
+    import xgboost
 
     return xgboost.DMatrix(rows, missing=np.nan, nthread=1)
 
 
 def _load_saved(path: Path) -> Any:
-    import xgboost  # noqa: PLC0415 - loaded already
+    import xgboost
 
     with warnings.catch_warnings():
         # That the format of a file without a suffix is told by its content, which is what is wanted.
@@ -154,7 +154,7 @@ def _load_saved(path: Path) -> Any:
 
 
 def _load_pickle(path: Path) -> Any:
-    import pickle  # noqa: PLC0415 - who may write the model folder is trusted: its inference.py runs anyway
+    import pickle  # who may write the model folder is trusted: its inference.py runs anyway
 
     log.warning("%s is a pickle, which can run any code; save models with Booster.save_model", path.name)
     with path.open("rb") as file:

@@ -83,7 +83,7 @@ class DensePredict:
 
 def _find_function() -> Any | None:
     try:
-        from xgboost.libpath import find_lib_path  # noqa: PLC0415 - loaded already: the model is its own
+        from xgboost.libpath import find_lib_path
 
         function = ctypes.CDLL(find_lib_path()[0]).XGBoosterPredictFromDense
     except (ImportError, OSError, AttributeError, IndexError):

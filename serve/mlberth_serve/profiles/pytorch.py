@@ -26,7 +26,7 @@ _WRITERS = {JSON: write_json, CSV: write_sit_csv, NPY: npy.encode}
 
 def input_fn(input_data: Any, content_type: str, context: Context) -> Any:  # noqa: ARG001 - a handler's signature
     """Return a tensor: float32 of CSV and JSON, in the shape that was sent."""
-    import torch  # noqa: PLC0415 - loaded already: the model is its own
+    import torch
 
     if content_type == NPY:
         return torch.from_numpy(read_npy(input_data))
@@ -38,7 +38,7 @@ def input_fn(input_data: Any, content_type: str, context: Context) -> Any:  # no
 
 def predict_fn(data: Any, model: Any, context: Context) -> Any:  # noqa: ARG001
     """Ask the module, on the device where it is."""
-    import torch  # noqa: PLC0415
+    import torch
 
     parameter = next(model.parameters(), None)
     with torch.no_grad():

@@ -72,7 +72,7 @@ def read_matrix(body: bytes, kind: str, columns: int | None = None) -> Any:
 
 def to_dmatrix(rows: Any) -> Any:
     """Return an array or sparse rows as XGBoost's own matrix; a cell that is not there is missing."""
-    import xgboost  # noqa: PLC0415 - loaded already: the model is its own
+    import xgboost
 
     return xgboost.DMatrix(rows, nthread=1)
 

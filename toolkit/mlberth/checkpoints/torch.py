@@ -70,6 +70,6 @@ def _restore_random_state(state: dict[str, Any]) -> None:
     if "cuda" in state and torch.cuda.is_available():
         torch.cuda.set_rng_state_all(state["cuda"])
     if "numpy" in state:
-        import numpy as np  # noqa: PLC0415 - installed where the checkpoint was saved
+        import numpy as np
 
         np.random.set_state(state["numpy"])

@@ -25,8 +25,8 @@ def index_url(arn: str, *, where: str) -> str:
         expected = "arn:aws:codeartifact:REGION:ACCOUNT:repository/DOMAIN/NAME"
         raise ContractError(Fault(where, repr(arn), expected))
     try:
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - an extra that few jobs have
-        from botocore.session import get_session  # noqa: PLC0415
+        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.session import get_session
     except ImportError as error:
         action = 'Run: pip install "mlberth[aws]"'
         fault = Fault(where, "a repository, and no botocore in this image", "botocore", action)

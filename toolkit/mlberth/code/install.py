@@ -141,7 +141,7 @@ def _check(code: Path, installs: Installs, argv: list[str], environ: Mapping[str
         action = f"Install it in the image and take it out of {code}, or unset {ALLOWED.name}."
         raise DependencyError(Fault(ALLOWED.name, f"false, and {_shown(argv)} to run", "no install", action))
     if installs.safe:
-        from mlberth.code.safe_requirements import check_requirements  # noqa: PLC0415 - few jobs ask for it
+        from mlberth.code.safe_requirements import check_requirements
 
         others = [
             *([WHEELHOUSE] if is_folder(code / WHEELHOUSE) else []),
@@ -154,7 +154,7 @@ def _check(code: Path, installs: Installs, argv: list[str], environ: Mapping[str
             raise DependencyError(Fault(SAFE.name, found, f"{REQUIREMENTS} alone", action))
         check_requirements(code / REQUIREMENTS, code)
     if argv[0] == "uv":
-        from mlberth.process.pid1 import find  # noqa: PLC0415 - as above
+        from mlberth.process.pid1 import find
 
         if not find("uv", os.get_exec_path(environ)):
             action = f"Install uv in the image, or bring {REQUIREMENTS}: uv export -o {REQUIREMENTS}"
@@ -165,7 +165,7 @@ def _index(installs: Installs) -> dict[str, str]:
     """Return the variables that make pip use the job's CodeArtifact repository."""
     if not installs.codeartifact:
         return {}
-    from mlberth.code.codeartifact import index_url  # noqa: PLC0415 - needs botocore
+    from mlberth.code.codeartifact import index_url
 
     # A variable, because other processes can read an argument.
     return {"PIP_INDEX_URL": index_url(installs.codeartifact, where=CODEARTIFACT.name)}

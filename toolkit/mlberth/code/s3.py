@@ -133,7 +133,7 @@ def bundled() -> Path:
 def _import_botocore(where: str, address: str) -> None:
     """Import botocore: the installed one, else that of our images; raises DependencyError without either."""
     try:
-        import botocore.session  # noqa: F401, PLC0415 - an extra that few jobs have
+        import botocore.session  # noqa: F401 - an extra that few jobs have
     except ImportError as error:
         if bundled().is_dir() and str(bundled()) not in sys.path:
             # Last: what the user has installed of its requirements stays what it is. The user's program has a
@@ -148,9 +148,9 @@ def _import_botocore(where: str, address: str) -> None:
 def _client(reader: Reader, where: str, address: str) -> tuple[typing.Any, tuple[type[Exception], ...]]:
     """Return an S3 client and the errors that it raises."""
     _import_botocore(where, address)
-    from botocore.config import Config  # noqa: PLC0415 - it is there now
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-    from botocore.session import get_session  # noqa: PLC0415
+    from botocore.config import Config  # it is there now
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.session import get_session
 
     config = Config(
         connect_timeout=_CONNECT_SECONDS, read_timeout=_READ_SECONDS, retries={"max_attempts": _ATTEMPTS}

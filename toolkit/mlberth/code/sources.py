@@ -34,7 +34,7 @@ def fetch_code(source: str, destination: Path, environ: Mapping[str, str], *, wh
     PlatformError where the disk fails.
     """
     if source.startswith(S3):
-        from mlberth.code.s3 import download  # noqa: PLC0415 - needs botocore, and few jobs do
+        from mlberth.code.s3 import download
 
         with tempfile.TemporaryDirectory(prefix="mlberth-source-") as folder:
             _put(download(source, Path(folder), environ, where=where), source, destination, where)

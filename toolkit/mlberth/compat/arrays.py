@@ -43,7 +43,7 @@ def array_to_json(array_like: Any) -> str:
 
 def json_to_numpy(string_like: str | bytes, dtype: Any = None) -> Any:
     """Return an array of what the JSON holds."""
-    import numpy as np  # noqa: PLC0415 - training may do without
+    import numpy as np
 
     value = json.loads(string_like)
     if dtype is None and len(string_like) > _FEW:
@@ -53,7 +53,7 @@ def json_to_numpy(string_like: str | bytes, dtype: Any = None) -> Any:
 
 def array_to_csv(array_like: Any) -> str:
     """Return a row a line; of one dimension, a value a line."""
-    import numpy as np  # noqa: PLC0415 - as above
+    import numpy as np
 
     array = np.atleast_1d(np.asarray(array_like))
     if array.ndim > 2:
@@ -65,7 +65,7 @@ def array_to_csv(array_like: Any) -> str:
 
 def csv_to_numpy(string_like: str | bytes, dtype: Any = None) -> Any:
     """Return numbers, or text where a cell is none; one row or one column has one dimension."""
-    import numpy as np  # noqa: PLC0415 - as above
+    import numpy as np
 
     text = string_like.decode() if isinstance(string_like, bytes) else string_like
     cells: list[str] = []
@@ -100,7 +100,7 @@ def _check_text(cells: list[Any]) -> None:
 
 def array_to_npy(array_like: Any) -> bytes:
     """Return an array in numpy's own format."""
-    import numpy as np  # noqa: PLC0415 - as above
+    import numpy as np
 
     buffer = io.BytesIO()
     np.save(buffer, array_like, allow_pickle=False)
@@ -109,7 +109,7 @@ def array_to_npy(array_like: Any) -> bytes:
 
 def npy_to_numpy(npy_array: bytes) -> Any:
     """Return the array; one of objects is refused."""
-    import numpy as np  # noqa: PLC0415 - as above
+    import numpy as np
 
     _check_npy(npy_array)
     return np.load(io.BytesIO(npy_array), allow_pickle=False)
@@ -117,7 +117,7 @@ def npy_to_numpy(npy_array: bytes) -> Any:
 
 def npz_to_sparse(npz: bytes) -> Any:
     """Return scipy's sparse matrix."""
-    from scipy import sparse  # noqa: PLC0415 - as above
+    from scipy import sparse
 
     if npz.count(_ENTRY) > _MAX_ENTRIES:
         raise ValueError(f"more than {_MAX_ENTRIES} entries; expected what scipy.sparse.save_npz writes")
@@ -129,7 +129,7 @@ def npz_to_sparse(npz: bytes) -> Any:
 
 def _check_npy(body: bytes) -> None:
     """Refuse a header whose array is not exactly the rest of the body: memory is taken on its word."""
-    from numpy.lib import format as npy_format  # noqa: PLC0415 - as above
+    from numpy.lib import format as npy_format
 
     file = io.BytesIO(body)
     readers = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}

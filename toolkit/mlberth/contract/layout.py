@@ -39,7 +39,7 @@ class Layout(NamedTuple):
             # Without `..`: names below it are compared.
             return cls(Path(os.path.abspath(base.expanduser())))  # noqa: PTH100
         except (RuntimeError, OSError):  # no such user; no folder that we are in
-            from mlberth.errors import ContractError, Fault  # noqa: PLC0415 - the rare path
+            from mlberth.errors import ContractError, Fault
 
             expected = "an absolute path, or one from a folder or a home that there is"
             raise ContractError(Fault(BASE_DIR, repr(text), expected)) from None

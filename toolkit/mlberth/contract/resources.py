@@ -83,8 +83,8 @@ def neuron_count(root: Path = ROOT, find: Callable[[str], str | None] | None = N
     """Return how many AWS Neuron cores `neuron-ls` reports; 0 where there is no such device or tool."""
     if not (root / "dev" / "neuron0").exists():
         return 0
-    import shutil  # noqa: PLC0415 - slow imports, for few machines
-    import subprocess  # noqa: PLC0415
+    import shutil
+    import subprocess
 
     tool = (find or shutil.which)("neuron-ls")
     if not tool:

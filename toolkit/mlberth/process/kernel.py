@@ -33,7 +33,7 @@ def use_batch_scheduling() -> None:
 
 
 def _prctl(option: int, value: int) -> None:
-    import ctypes  # noqa: PLC0415 - slow, and the first process of a container needs neither control
+    import ctypes  # slow, and the first process of a container needs neither control
 
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:

@@ -51,7 +51,7 @@ def make_job(
     request = read_object(layout.processing_job_config, default={})
     code = layout.processing_code
     if is_file(code / ARCHIVE):
-        from mlberth.code.archives import extract  # noqa: PLC0415 - most jobs bring none
+        from mlberth.code.archives import extract
 
         extract(code / ARCHIVE, code, merge=True)
     where = "the argument PROGRAM" if arguments else PROGRAM.name

@@ -97,7 +97,7 @@ class Runner:
         except MlberthError as error:
             problem = error
         except Exception as error:  # noqa: BLE001 - what nobody foresaw is ours, and ends in a report too
-            import traceback  # noqa: PLC0415 - never needed, we hope
+            import traceback
 
             self._log.write(DEBUG, "".join(traceback.format_exception(error)))
             found = f"{type(error).__name__}: {error}"
@@ -123,7 +123,7 @@ class Runner:
         # A single host has no name that it must find.
         if len(job.hosts) < 2 or not job.settings.host_wait:
             return None
-        from mlberth_train.launch.host_discovery import wait_for_names  # noqa: PLC0415 - most jobs have one host
+        from mlberth_train.launch.host_discovery import wait_for_names
 
         return wait_for_names(job.hosts, job.settings.host_wait, signals=self._signals, log=self._log)
 
@@ -137,9 +137,9 @@ class Runner:
 
     def _fail(self, problem: MlberthError | Outcome | Signals) -> int:
         # A job that succeeds need not wait for these.
-        from mlberth_train.report.cause import failure_text, find_cause  # noqa: PLC0415
-        from mlberth_train.report.details import failure_details  # noqa: PLC0415
-        from mlberth_train.report.exhaustion import Exhaustion  # noqa: PLC0415
+        from mlberth_train.report.cause import failure_text, find_cause
+        from mlberth_train.report.details import failure_details
+        from mlberth_train.report.exhaustion import Exhaustion
 
         job, reports = self._job, self._reports
         # Before the job is known, this machine and the secrets of the environment are.
@@ -161,9 +161,9 @@ class Runner:
 
     def _announce(self, job: Job) -> None:
         """Say what runs. The program starts up meanwhile, on another CPU."""
-        import shlex  # noqa: PLC0415 - the program is not kept waiting for it
+        import shlex  # the program is not kept waiting for it
 
-        from mlberth.process.exhaustion import oom_kills  # noqa: PLC0415
+        from mlberth.process.exhaustion import oom_kills
 
         self._oom_kills_before = oom_kills()  # the kernel counts for the container, not for this job
         command, inputs = job.context.mask(shlex.join(job.shown)), ", ".join(job.inputs) or "none"

@@ -87,7 +87,7 @@ def _prepare(environ: Mapping[str, str], python: str, log: Log) -> Job:
     job = make_job(training, environ, python)
     if not training.s3_output:
         return job
-    from mlberth_train.jobs.intermediate_output import copies_of  # noqa: PLC0415 - few jobs ask for it
+    from mlberth_train.jobs.intermediate_output import copies_of
 
     return job._replace(copies=copies_of(training.environment, str(training.s3_output), environ, log))
 
@@ -108,7 +108,7 @@ def _fetch(training: Training, environ: Mapping[str, str], log: Log) -> None:
             Fault(str(layout.model), f"that user {os.geteuid()} {problem}", "a folder for the model", action)
         )
     if training.source:
-        from mlberth.code.sources import fetch_code  # noqa: PLC0415 - unpacking is a heavy import
+        from mlberth.code.sources import fetch_code
 
         log.take_over_logging()
         source, where = training.source
@@ -154,7 +154,7 @@ def resolved(training: Training) -> Environment:
     """
     environment = training.environment
     if training.specification:
-        from mlberth_train.jobs.algorithm_spec import specification_file, specified  # noqa: PLC0415 - few jobs have one
+        from mlberth_train.jobs.algorithm_spec import specification_file, specified
 
         environment = specified(environment, specification_file(environment, training.specification))
     if environment.module:

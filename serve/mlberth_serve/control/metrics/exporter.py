@@ -61,7 +61,7 @@ class Exporter:
 
     def _write(self, now: float, loaded: int) -> None:
         # The library is imported when the server is ready, so that no start waits for it.
-        from mlberth_serve.control.metrics.prometheus import Server, render  # noqa: PLC0415
+        from mlberth_serve.control.metrics.prometheus import Server, render
 
         self._nginx.refresh()
         pages = self._board.read()

@@ -74,7 +74,7 @@ class Certificate:
 
 def check(files: TlsFiles) -> None:
     """Raise ContractError where nginx could not serve with these files; never tells what is in them."""
-    import ssl  # noqa: PLC0415 - most servers need none of it
+    import ssl
 
     for variable, path in ((Variables.tls_certificate, files.certificate), (Variables.tls_key, files.key)):
         try:

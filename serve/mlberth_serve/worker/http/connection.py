@@ -257,6 +257,6 @@ class Connection:
 
 def _make_buffer(size: int) -> memoryview:
     """Return memory for a body: not a bytearray, which would be filled with zeros only to be overwritten."""
-    import numpy as np  # noqa: PLC0415 - an application of the user's may do without it, and start sooner
+    import numpy as np
 
     return np.empty(size, np.uint8).data

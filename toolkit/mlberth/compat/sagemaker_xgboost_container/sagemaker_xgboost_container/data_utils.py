@@ -19,7 +19,7 @@ def get_dmatrix(data_path: str, content_type: str, csv_weights: int = 0) -> Any:
 
     Raises ValueError for a content type other than CSV and LIBSVM, and where there is no file.
     """
-    import xgboost  # noqa: PLC0415 - needed only here
+    import xgboost
 
     name = content_type.partition(";")[0].strip().lower()
     if name not in _CSV | _LIBSVM:
@@ -37,7 +37,7 @@ def get_dmatrix(data_path: str, content_type: str, csv_weights: int = 0) -> Any:
 
 def read_csv(text: str) -> Any:
     """Return the rows as an array of two dimensions; an empty cell is nan, line one shows the delimiter."""
-    import numpy as np  # noqa: PLC0415 - needed only here
+    import numpy as np
 
     lines = [line for line in text.splitlines() if line.strip()]
     first = lines[0] if lines else ""

@@ -14,7 +14,7 @@ from sagemaker_xgboost_container.libsvm import read_body
 
 def csv_to_dmatrix(input: str | bytes, dtype: Any = None) -> Any:  # noqa: A002 - the peer's name
     """Return the rows of a CSV without labels; an empty cell is a missing value."""
-    import xgboost  # noqa: PLC0415 - needed only here
+    import xgboost
 
     text = input.decode() if isinstance(input, bytes) else input
     return xgboost.DMatrix(read_csv(text).astype(dtype))
@@ -27,7 +27,7 @@ def libsvm_to_dmatrix(string_like: str | bytes) -> Any:
 
 def recordio_protobuf_to_dmatrix(string_like: bytes) -> Any:
     """Return the rows of a recordio-protobuf body, in a server alone."""
-    import xgboost  # noqa: PLC0415 - needed only here
+    import xgboost
 
     return xgboost.DMatrix(read_recordio(string_like))
 

@@ -24,7 +24,7 @@ class Rows(NamedTuple):
 
     def to_dmatrix(self) -> Any:
         """Return XGBoost's matrix of the rows, with all that belongs to them."""
-        import xgboost  # noqa: PLC0415 - needed only here
+        import xgboost
 
         return xgboost.DMatrix(self.features, label=self.label, weight=self.weight, group=self.group)
 
@@ -75,7 +75,7 @@ class _Lines:
 
 
 def _read(text: str, *, is_body: bool) -> Rows:
-    import numpy as np  # noqa: PLC0415 - needed only here
+    import numpy as np
 
     lines = _Lines(is_body=is_body)
     for number, line in enumerate(text.splitlines(), 1):
@@ -102,7 +102,7 @@ def _read(text: str, *, is_body: bool) -> Rows:
 
 
 def _to_matrix(values: Any, columns: Any, starts: Any) -> Any:
-    from scipy import sparse  # noqa: PLC0415 - needed only here
+    from scipy import sparse
 
     first, last = (int(columns.min()), int(columns.max())) if len(columns) else (0, -1)
     if not 0 <= first <= last + 1 or last > _WIDEST:
