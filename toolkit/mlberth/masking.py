@@ -1,4 +1,4 @@
-"""Secrets: what counts as one, and what is printed in its place.
+"""Secrets: what counts as one, and what is printed instead.
 
 A value is hidden when its name says that it is a secret (the words that the SageMaker SDK v3 looks
 for, and a few more), or when it looks like a well-known kind of credential whatever its name is.
@@ -143,7 +143,7 @@ def _beginning_at_the_end(text: str, known: Iterable[str]) -> tuple[int, int]:
 
 
 def _without(text: str, spans: list[tuple[int, int]]) -> str:
-    """Return a text with a mask in the place of each span; spans that overlap have one."""
+    """Return a text with a mask instead of each span; spans that overlap have one."""
     parts, at = [], 0
     merged: list[list[int]] = []
     for start, end in sorted(spans):

@@ -45,7 +45,7 @@ def _forms(text: str) -> Iterator[str]:
 
 
 def _is_environ(text: str) -> bool:
-    """Tell whether a text is one that a variable can hold: bytes that are no UTF-8 are half surrogates."""
+    """Return whether a text is one that a variable can hold: bytes that are no UTF-8 are half surrogates."""
     return all(not "\ud800" <= letter <= "\udfff" or "\udc80" <= letter <= "\udcff" for letter in text)
 
 

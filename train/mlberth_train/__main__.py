@@ -80,7 +80,7 @@ def process() -> int:
 
 
 def _run(job: Callable[[], int]) -> int:
-    """Run a job; what is wrong before there is a place to report it is told on standard error."""
+    """Run a job; a fault before there is a folder for reports is written to standard error."""
     try:
         return job()
     except MlberthError as error:

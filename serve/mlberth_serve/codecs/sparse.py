@@ -70,12 +70,12 @@ def import_sparse() -> Any:
 
 
 def _width(rows: Sequence[Row]) -> int:
-    told = {row.width for row in rows if row.width is not None}
-    if len(told) > 1:
+    widths = {row.width for row in rows if row.width is not None}
+    if len(widths) > 1:
         raise BadRequestError("The sparse rows of the body are not all of one width.")
     first = min((int(row.columns.min()) for row in rows if len(row.columns)), default=0)
     last = max((int(row.columns.max()) for row in rows if len(row.columns)), default=-1)
-    width = told.pop() if told else last + 1
+    width = widths.pop() if widths else last + 1
     if first < 0 or last >= width or not 0 <= width <= WIDEST:
         raise BadRequestError("A sparse row of the body has a column that cannot be.")
     if any(len(row.columns) != len(row.values) for row in rows):

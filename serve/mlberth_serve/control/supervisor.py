@@ -218,9 +218,9 @@ class Supervisor:
         return cause.exit_code
 
     def _why_failed(self, *, nginx_ended: bool) -> failure_report.Failure:
-        told = failure_report.read(self._gunicorns.serving.folder.failure)
-        if told:
-            return told
+        reason = failure_report.read(self._gunicorns.serving.folder.failure)
+        if reason:
+            return reason
         try:  # somebody may have taken the port between our look at it and the child's
             check_port(self._settings)
         except MlberthError as error:

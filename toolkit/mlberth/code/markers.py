@@ -35,7 +35,7 @@ _NEXT = {
 
 
 def is_marker(text: str) -> bool:
-    """Tell whether a text is an environment marker."""
+    """Return whether a text is an environment marker."""
     text = text.strip(" \t")
     at, depth, expected = 0, 0, _START
     while at < len(text):

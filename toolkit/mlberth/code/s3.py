@@ -65,12 +65,12 @@ def _read(client: typing.Any, errors: tuple[type[Exception], ...], bucket: str, 
 
     botocore asks again for a request that failed, but not for the rest of a body.
     """
-    answer = client.get_object(Bucket=bucket, Key=key)
-    same = {"Bucket": bucket, "Key": key, **({"IfMatch": answer["ETag"]} if "ETag" in answer else {})}
+    response = client.get_object(Bucket=bucket, Key=key)
+    same = {"Bucket": bucket, "Key": key, **({"IfMatch": response["ETag"]} if "ETag" in response else {})}
     position = broken = 0
     while True:
         try:
-            for chunk in answer["Body"].iter_chunks(_CHUNK):
+            for chunk in response["Body"].iter_chunks(_CHUNK):
                 position += len(chunk)
                 broken = 0
                 yield chunk
@@ -79,7 +79,7 @@ def _read(client: typing.Any, errors: tuple[type[Exception], ...], bucket: str, 
             broken += 1
             if broken >= _ATTEMPTS or not position:
                 raise
-        answer = client.get_object(**same, Range=f"bytes={position}-")
+        response = client.get_object(**same, Range=f"bytes={position}-")
 
 
 class S3Prefix:
@@ -109,7 +109,7 @@ class S3Prefix:
             raise OSError(str(error)) from error
 
     def put_parts(self, key: str, body: typing.BinaryIO, part: int) -> None:
-        """Copy a file in parts of some bytes; if one fails, the store is told to forget the others."""
+        """Copy a file in parts of some bytes; if one fails, the store forgets the others."""
         target = {"Bucket": self._bucket, "Key": key}
         target["UploadId"] = self._client.create_multipart_upload(**target)["UploadId"]
         try:

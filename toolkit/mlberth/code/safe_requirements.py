@@ -47,10 +47,10 @@ def check_requirements(path: Path, folder: Path) -> None:
     while pending:
         file = pending.pop(0)
         # What a file includes is looked for beside the name that led to it, where that is a link as well.
-        place = (real(file), real(file.parent))
-        if place in seen or not exists(file):
+        location = (real(file), real(file.parent))
+        if location in seen or not exists(file):
             continue  # pip names a file that is not there
-        seen.add(place)
+        seen.add(location)
         if not is_file(file):
             faults.append(Fault(file.name, "something else than a file", "a file of requirements", _ACTION))
         elif text := _read(file, faults):
@@ -73,11 +73,11 @@ def _check_lines(file: Path, text: str, folder: Path, faults: list[Fault]) -> It
 
 
 def _is_requirement(line: str, folders: set[Path]) -> bool:
-    """Tell a requirement that pip looks for in its index, whatever lies in some folders."""
+    """Return whether pip looks for a line in its index, whatever lies in some folders."""
     words = line.split(" ")
     options = next((at for at, word in enumerate(words) if word.startswith("-")), len(words))
     text, semicolon, marker = " ".join(words[:options]).partition(";")
-    # pip puts variables of the environment in the place of ${NAME}.
+    # pip replaces ${NAME} by variables of the environment.
     if semicolon and ("${" in marker or not is_marker(marker)):
         return False
     text = text.strip()

@@ -47,8 +47,8 @@ def explain(environ: Mapping[str, str], python: str) -> str:
     lines["stop"] = f"SIGTERM is passed on; SIGKILL after {training.settings.grace:g} s"
     text = [f"{name + ':':<10}{value}" for name, value in lines.items()]
     secrets = secret_values(environ) | secret_values(environment.hyperparameters)
-    told = [*text, "environment:", *_variables(environment)]
-    return "\n".join(one_line(masked_text(line, secrets)) for line in told)
+    shown = [*text, "environment:", *_variables(environment)]
+    return "\n".join(one_line(masked_text(line, secrets)) for line in shown)
 
 
 def _variables(environment: Environment) -> list[str]:

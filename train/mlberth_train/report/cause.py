@@ -51,7 +51,7 @@ def find_cause(
 
 
 def failure_text(cause: Cause, context: ReportContext, hints: Iterable[str] = ()) -> str:
-    """Say why the job failed: headline, the last line of the user's code, hints, exit code and place."""
+    """Say why the job failed: headline, the last line of the user's code, hints, exit code and host."""
     after = f" after {cause.after}" if cause.after else ""
     ending = f"Exit code {cause.exit_code}{after} on {context.host}."
     return _compose(cause.headline, [*_frame_lines(cause.frames, context.code), *hints, ending], context)

@@ -25,5 +25,5 @@ class DefaultInferenceHandler:
         raise NotImplementedError("Please provide a predict_fn implementation.")
 
     def default_output_fn(self, prediction: Any, accept: str, context: Any = None) -> tuple[Any, str]:
-        """Return the answer's body and media type."""
+        """Return the response's body and media type."""
         return encoder.encode(prediction, accept), accept

@@ -15,7 +15,7 @@ class UnsupportedFormatError(Exception):
 
 
 class BaseInferenceToolkitError(Exception):
-    """An answer with a status, a message and a reason phrase."""
+    """A response with a status, a message and a reason phrase."""
 
     def __init__(self, status_code: int, message: str, phrase: str) -> None:
         super().__init__(status_code, message, phrase)

@@ -39,7 +39,7 @@ class Transformer:
         self._initialized = True
 
     def transform(self, data: Sequence[Mapping[str, Any]], context: Any) -> list[Any]:
-        """Return the answer to each request of a batch; the type of the last is the batch's."""
+        """Return the response to each request of a batch; the type of the last is the batch's."""
         self.validate_and_initialize(context.system_properties.get("model_dir"), context)
         return [self._answer(request.get("body"), context) for request in data]
 

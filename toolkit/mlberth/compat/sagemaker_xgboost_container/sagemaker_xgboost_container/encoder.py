@@ -12,7 +12,7 @@ from sagemaker_xgboost_container.data_utils import read_csv
 from sagemaker_xgboost_container.libsvm import read_body
 
 
-def csv_to_dmatrix(input: str | bytes, dtype: Any = None) -> Any:  # noqa: A002 - the peer's name
+def csv_to_dmatrix(input: str | bytes, dtype: Any = None) -> Any:  # noqa: A002 - sagemaker-xgboost-container's name
     """Return the rows of a CSV without labels; an empty cell is a missing value."""
     import xgboost
 

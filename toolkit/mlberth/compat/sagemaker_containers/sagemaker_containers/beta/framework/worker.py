@@ -1,4 +1,4 @@
-"""The answer of a handler."""
+"""The response of a handler."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sagemaker_containers.beta.framework import content_types
 class Response:
     """Status, headers and body, under Flask's names."""
 
-    def __init__(  # noqa: PLR0917 - the peer's signature
+    def __init__(  # noqa: PLR0917 - sagemaker-containers' signature
         self,
         response: Any = None,
         accept: str | None = None,
