@@ -35,6 +35,7 @@ OF_CLASSIFIERS = {"FrozenEstimator", "RFE", "RFECV", "SelectFromModel", "Sequent
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "GridSearchCV": {"estimator": Ridge(), "param_grid": {"alpha": [1, 2]}},
     "RandomizedSearchCV": {"estimator": Ridge(), "param_distributions": {"alpha": [1, 2]}, "n_iter": 2},
+    "RANSACRegressor": {"estimator": LinearRegression()},
     "Pipeline": {"steps": [("scale", StandardScaler()), ("model", Ridge())]},
     "FeatureUnion": {"transformer_list": [("scale", StandardScaler())]},
     "ColumnTransformer": {"transformers": [("scale", StandardScaler(), [0, 1])]},
