@@ -77,7 +77,7 @@ bench-quick: $(VENV)/test.stamp ## Measure serving against the limit alone, in u
 
 MINUTES ?= 10
 .PHONY: faults
-faults: $(VENV)/test.stamp ## Kill, hang, overload, stop, reload and starve servers and jobs, then soak; write docs/reliability.md.
+faults: $(VENV)/test.stamp ## Kill, hang, overload, stop, reload and starve servers and jobs, then soak; write docs/explanation/reliability.md.
 	@scripts/measure-faults $(MINUTES)
 
 .PHONY: soak

@@ -1,7 +1,7 @@
 """Measure serving: `python -m bench` beside every peer, `python -m bench --quick` against the limit alone.
 
 Figures are medians over interleaved rounds. The full run writes bench/results/serving.json, the tables of
-docs/performance.md and the plots in docs/plots/.
+docs/explanation/performance.md and the plots in docs/plots/.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main() -> int:
     found = results.write(found)
     report.write(found)  # what whoever writes the page again has
     print_bars(list(bars.outcomes(found)))
-    say(f"took {time.monotonic() - began:.0f} s; wrote bench/results, docs/performance.md and docs/plots")
+    say(f"took {time.monotonic() - began:.0f} s; wrote bench/results, {report.PAGE} and docs/plots")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The tables of docs/performance.md and the plots, made from bench/results.
+"""The tables of docs/explanation/performance.md and the plots, made from bench/results.
 
     python -m bench.report
 
@@ -16,7 +16,7 @@ from bench import bars, chart, data, front, ours
 from bench.results import FILE
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-PAGE = DOCS / "performance.md"
+PAGE = DOCS / "explanation/performance.md"
 PLOTS = DOCS / "plots"
 BEGIN = "<!-- Made by `make bench` from bench/results/serving.json. Measure again, do not edit. -->"
 END = "<!-- The end of what is made. -->"

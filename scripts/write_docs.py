@@ -32,7 +32,7 @@ EXAMPLE_JOB = {
 
 def pages() -> dict[str, str]:
     """Return every generated page by its name."""
-    return {"variables.md": variables_page(), "exit-codes.md": exit_codes_page()}
+    return {"reference/variables.md": variables_page(), "reference/exit-codes.md": exit_codes_page()}
 
 
 def variables_page() -> str:

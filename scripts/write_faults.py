@@ -1,4 +1,4 @@
-"""Write the tables of docs/reliability.md from the figures that the tests of tests/faults have printed.
+"""Write the tables of docs/explanation/reliability.md from the figures that tests/faults has printed.
 
 python scripts/write_faults.py build/faults.jsonl
 
@@ -18,7 +18,7 @@ from typing import Any
 
 from mlberth.contract.resources import cpu_count
 
-PAGE = Path(__file__).resolve().parent.parent / "docs/reliability.md"
+PAGE = Path(__file__).resolve().parent.parent / "docs/explanation/reliability.md"
 Figures = dict[str, Any]
 
 _KILL, _HUP, _TERM = "kill -9 of a worker", "SIGHUP under load", "SIGTERM under load"
@@ -160,7 +160,7 @@ def main() -> int:
     ]
     page = put(PAGE.read_text(), "faults", lines)
     PAGE.write_text(put(page, "targets", target_table(told)))
-    print(f"wrote docs/{PAGE.name}: {len(told)} faults, {duration(path):.0f} minutes")
+    print(f"wrote {PAGE}: {len(told)} faults, {duration(path):.0f} minutes")
     missing = ROWS - {figures.get("row") for figures in told.values()}
     if missing:
         print(f"no figures of the rows {', '.join(sorted(missing, key=lambda row: int(row.rstrip('b'))))}")

@@ -1,4 +1,4 @@
-"""The pages that are made from the code, and the links of all pages."""
+"""The pages that are made from the code, the links of all pages, and what the code says of pages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,18 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LARGEST_SOURCE = 1_000_000
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+KINDS = {"tutorial", "how-to", "reference", "explanation", "adr"}
+PAGES = [
+    *ROOT.glob("*.md"),
+    *(ROOT / "docs").rglob("*.md"),
+    *(ROOT / ".github").rglob("*.md"),
+    ROOT / "examples/README.md",
+]
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+_LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
+_CODE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+# Where GitHub shows a file, `../../` is the repository's own address, which has more than files.
+_OF_GITHUB = re.compile(r"(\.\./\.\./)(actions|security|issues|discussions)\b")
 
 
 def test_generated_pages_are_current() -> None:
@@ -21,11 +32,30 @@ def test_generated_pages_are_current() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_page_is_of_one_kind() -> None:
+    """Below docs/ there are four kinds of page, the decisions, and the front page."""
+    pages = [page.relative_to(ROOT / "docs") for page in (ROOT / "docs").rglob("*.md")]
+    assert {str(page.parent) for page in pages} == {*KINDS, "."}
+    assert [str(page) for page in pages if str(page.parent) == "."] == ["index.md"]
+
+
+@every_page
 def test_links_lead_somewhere(page: Path) -> None:
-    """Every relative link names a file that is there."""
-    links = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", page.read_text())
-    assert [link for link in links if not (page.parent / link).exists()] == []
+    """Every relative link names a file that is there, and a heading that the file has."""
+    missing = []
+    for target, heading in _LINK.findall(_CODE.sub("", page.read_text())):
+        if _OF_GITHUB.match(target):
+            continue
+        found = page.parent / target if target else page
+        if not found.exists() or (heading and heading not in headings(found)):
+            missing.append(f"{target}#{heading}")
+    assert missing == []
+
+
+def headings(page: Path) -> set[str]:
+    """Return what the headings of a page are called in a link."""
+    titles = re.findall(r"^#+ (.*)$", _CODE.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\s-]", "", title).strip().lower().replace(" ", "-") for title in titles}
 
 
 def test_pages_that_are_cited_are_there() -> None:
@@ -45,7 +75,8 @@ def test_pages_that_are_cited_are_there() -> None:
 
 def test_every_variable_in_prose_is_read() -> None:
     """A page names no SAGEMAKER_ variable that the generated table does not have."""
-    known = set(re.findall(r"SAGEMAKER_[A-Z_]+", (ROOT / "docs/variables.md").read_text())) | {"SAGEMAKER_"}
+    table = (ROOT / "docs/reference/variables.md").read_text()
+    known = set(re.findall(r"SAGEMAKER_[A-Z_]+", table)) | {"SAGEMAKER_"}
     named = {
         name
         for page in PAGES

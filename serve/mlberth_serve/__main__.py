@@ -14,7 +14,7 @@ USAGE = """\
 usage: serve [--explain]
 
 Serve a model on /ping, /invocations and /execution-parameters, as the platform's hosting contract asks.
-Everything is set by variables; docs/variables.md has them all. Those that most need:
+Everything is set by variables; docs/reference/variables.md has them all. Those that most need:
 
   SAGEMAKER_BASE_DIR              where model/ and code/ are (/opt/ml)
   SAGEMAKER_PROGRAM               the handler file (inference.py)

@@ -1,4 +1,4 @@
-"""The variables that `serve` reads; docs/variables.md is made from this table."""
+"""The variables that `serve` reads; docs/reference/variables.md is made from this table."""
 
 from __future__ import annotations
 

@@ -123,8 +123,8 @@ def sizes(text: str) -> dict[str, list[int]]:
 
 
 def test_sizes_are_those_on_the_page(engine: Engine, image: Image) -> None:
-    """docs/images.md promises sizes that hold, but for what another base image or a newer package changes."""
-    promised = sizes((ROOT / "docs/images.md").read_text())
+    """The page's sizes hold, but for what another base image or a newer package changes."""
+    promised = sizes((ROOT / "docs/reference/images.md").read_text())
     for kind in KINDS:
         for flavour, megabytes in zip(FLAVOURS, promised[f"**mlberth-{kind}**"], strict=True):
             inspected = engine.command("image", "inspect", "--format", "{{.Size}}", image(kind, flavour))

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROWS = re.findall(r"^\| (S\d+) \| .*? \| (.*) \|$", (ROOT / "docs/security.md").read_text(), re.MULTILINE)
+PAGE = ROOT / "docs/reference/security.md"
+ROWS = re.findall(r"^\| (S\d+) \| .*? \| (.*) \|$", PAGE.read_text(), re.MULTILINE)
 
 
 @pytest.mark.parametrize(("number", "tests"), ROWS, ids=[row[0] for row in ROWS])
@@ -24,7 +25,7 @@ def test_requirement_has_its_tests(number: str, tests: str) -> None:
 
 def test_no_security_test_is_forgotten() -> None:
     """Every test with the number of a requirement in its name is on the page."""
-    page = (ROOT / "docs/security.md").read_text()
+    page = PAGE.read_text()
     for path in (*ROOT.glob("tests/security/*.py"), *ROOT.glob("tests/images/*.py")):
         for name in re.findall(r"^def (test_s\d\d_\w+)", path.read_text(), re.MULTILINE):
             assert name in page

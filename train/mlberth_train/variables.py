@@ -1,4 +1,4 @@
-"""The variables that `train` and `process` read; docs/variables.md is made from this table."""
+"""The variables that `train` and `process` read; docs/reference/variables.md is made from this table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/checkpoints.md: its programs run as they stand."""
+"""docs/how-to/checkpoints.md: its programs run as they stand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.conftest import WriteConfig
 from mlberth.checkpoints import Store
 from mlberth.contract.layout import Layout
 
-PAGE = Path(__file__).parent.parent.parent.parent / "docs/checkpoints.md"
+PAGE = Path(__file__).parent.parent.parent.parent / "docs/how-to/checkpoints.md"
 PROGRAMS = dict(
     zip(
         ("any", "sklearn", "xgboost", "torch"),

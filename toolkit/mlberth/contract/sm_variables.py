@@ -2,7 +2,7 @@
 
 Source: `to_env_vars` of sagemaker-training-toolkit's `environment.py` and `mapping.py`, reproduced
 exactly (names, JSON without spaces, keys sorted), and then more names (ours, or those of the SDK
-v3's drivers). docs/variables.md shows them all.
+v3's drivers). docs/reference/variables.md shows them all.
 """
 
 from __future__ import annotations

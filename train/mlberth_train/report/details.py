@@ -1,6 +1,6 @@
 """`output/data/failure.json`: what there is to know of a failure, for a program that reads it.
 
-`output/failure` has room for 1024 bytes; docs/training.md describes the fields.
+`output/failure` has room for 1024 bytes; docs/reference/training.md describes the fields.
 """
 
 from __future__ import annotations
