@@ -19,7 +19,7 @@ $(VENV)/demo.stamp: pyproject.toml
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -e '.[$(EXTRAS)]'
 	@touch $@
 
-$(VENV)/test.stamp: $(VENV)/demo.stamp
+$(VENV)/test.stamp: $(VENV)/demo.stamp requirements-dev.txt
 	@echo "Installing the test and check tools …"
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -e '.[$(EXTRAS),aws,images,onnx,parquet]' -r requirements-dev.txt
 	@touch $@
@@ -58,6 +58,10 @@ format: $(VENV)/test.stamp ## Format the code.
 docs: $(VENV)/demo.stamp ## Write the tables in docs/ that are made from the code.
 	@$(BIN)/python scripts/write_docs.py
 
+.PHONY: site
+site: $(VENV)/test.stamp ## Build the site of docs/ into build/site; a link that leads nowhere fails.
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
 .PHONY: wheel
 wheel: $(VENV)/test.stamp ## Build the wheel and the source distribution into dist/.
 	@rm -rf dist
@@ -77,7 +81,7 @@ bench-quick: $(VENV)/test.stamp ## Measure serving against the limit alone, in u
 
 MINUTES ?= 10
 .PHONY: faults
-faults: $(VENV)/test.stamp ## Kill, hang, overload, stop, reload and starve servers and jobs, then soak; write docs/explanation/reliability.md.
+faults: $(VENV)/test.stamp ## Kill, hang, overload, stop, reload and starve servers and jobs, then soak; write the page about it.
 	@scripts/measure-faults $(MINUTES)
 
 .PHONY: soak
