@@ -7,7 +7,9 @@ commands write, to standard output and standard error. Without one they write no
 from __future__ import annotations
 
 import difflib
+import os
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,7 @@ _END_OF_STEP = "\x1e"
 # What differs from run to run, and what stands for it.
 _VARIABLE = (
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"), "TIME"),
-    (re.compile(r"\bpython3(\.\d+)?\b"), "python3"),
+    (re.compile(r"/python(3(\.\d+)?)?\b"), "/python"),
     (re.compile(r"\b\d+\.\d+ s\b"), "SECONDS s"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "CONTAINER"),
     (re.compile(r'"request_id": ?"[^"]+"'), '"request_id":"ID"'),
@@ -74,6 +76,17 @@ def script(parts: Iterable[File | Step]) -> str:
         else:
             lines += [part.commands, f"printf '{_END_OF_STEP}'"]
     return "\n".join(lines)
+
+
+def typist(home: Path, port: int) -> dict[str, str]:
+    """Return the environment of somebody who has Python, pip's configuration and curl, and sets nothing."""
+    own = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+    return own | {
+        "HOME": str(home),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "SAGEMAKER_BIND_TO_PORT": str(port),
+    }
 
 
 def differences(parts: Sequence[File | Step], output: str, folder: Path, port: int) -> str:

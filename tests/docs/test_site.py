@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("material", reason="mkdocs-material needs Python 3.11")
 ROOT = Path(__file__).resolve().parents[2]
 # In a network namespace of its own, a build that needs a network fails.
 NO_NETWORK = ["unshare", "--map-root-user", "--net"]
@@ -81,7 +82,7 @@ def test_a_link_that_leads_nowhere_fails_the_build(link: str, checkout: Path) ->
 
 def test_a_page_that_is_in_no_menu_fails_the_build(checkout: Path) -> None:
     """A new page has to be listed in mkdocs.yml."""
-    (checkout / "docs/how-to/new.md").write_text("# New\n")
+    (checkout / "docs" / "how-to/new.md").write_text("# New\n")
     done = build(checkout)
     assert done.returncode != 0
     assert "how-to/new.md" in done.stdout + done.stderr

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.docs.pages import differences, normal, read, script
+from tests.docs.pages import differences, normal, read, script, typist
 from tests.serve.running import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,15 +31,10 @@ def follow(commands: str, folder: Path, port: int, wheel: Path) -> str:
     (wheel_file,) = wheel.glob("*.whl")
     ours = wheel / "requirement.txt"
     ours.write_text(f"mlberth @ {wheel_file.as_uri()}\n")
-    environ = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
-    environ |= {
-        "HOME": str(folder),
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    environ = typist(folder, port) | {
         "PIP_FIND_LINKS": f"{os.environ.get('PIP_FIND_LINKS', '')} {wheel}".strip(),
         "PIP_NO_COMPILE": "1",  # a third of the time, and of no use to programs that run once
         "PIP_REQUIREMENT": str(ours),  # so that no release on the index is taken instead
-        "SAGEMAKER_BIND_TO_PORT": str(port),
     }
     done = subprocess.run(
         ["bash", "-c", commands.replace(":8080", f":{port}")],
