@@ -86,7 +86,7 @@ def test_wheel_installs_and_pulls_nothing(dist: Path, tmp_path: Path) -> None:
     version = subprocess.run(
         [tmp_path / "venv/bin/mlberth", "--version"], capture_output=True, text=True, check=True
     )
-    assert version.stdout.startswith("mlberth ")
+    assert version.stdout == f"mlberth {wheel.name.split('-')[1]}\n"
 
 
 def test_wheel_is_the_same_twice(dist: Path, tmp_path: Path) -> None:
