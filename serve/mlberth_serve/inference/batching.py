@@ -24,7 +24,7 @@ Answer = tuple[bytes, str] | RequestError
 
 _MAX_KINDS = 64
 """Kinds of requests that are remembered; with more of them all are shown again: clients choose the widths."""
-# What a library may lose by adding up in another order, of the largest number beside it: see docs/reference/serving.md.
+# What a library may lose by adding up in another order, of the largest number beside it.
 _CLOSE = {4: 1e-4, 8: 1e-9}
 _LEAST_CLOSE = 1e-2
 """For numbers of two bytes."""
