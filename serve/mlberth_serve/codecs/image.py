@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 
 from mlberth_serve.codecs.base import Array, Decoded, as_array, check_size
+from mlberth_serve.codecs.image_marks import check_marks
 from mlberth_serve.errors import BadRequestError, NotAcceptableError, RequestError, UnsupportedTypeError
 from mlberth_serve.media_types import MediaType
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")
 _MISSING = "Images need Pillow, which is not installed here (the extra images)."
-_PIXEL, _LINE = 4, 8
-"""What Pillow needs for a pixel, and for a line beside its pixels, in bytes."""
+_PIXEL, _LINE = 8, 8
+"""What a pixel takes in Pillow and in the array, and what a line takes beside its pixels, in bytes."""
+_PROGRESSIVE, _WEBP = 11, 17
+"""What a pixel takes where the decoder keeps copies of its own."""
 _STRIP = 1 << 20
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
@@ -34,11 +37,13 @@ class ImageCodec:
             from PIL import Image
         except ImportError:
             raise UnsupportedTypeError(_MISSING) from None
+        check_marks(body)
         try:
             with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a body would fill the log with them
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
                 with Image.open(io.BytesIO(body), formats=self._formats) as image:
-                    check_size(image.height * (_PIXEL * image.width + _LINE))
+                    check_size(image.height * (_pixel_size(image) * image.width + _LINE), len(body))
                     return Decoded(_pixels(image))
         except (Image.DecompressionBombError, Image.DecompressionBombWarning):
             message = f"The image has more than {Image.MAX_IMAGE_PIXELS} pixels."
@@ -68,6 +73,12 @@ class ImageCodec:
         file = io.BytesIO()
         image.save(file, self._formats[0])
         return file.getvalue()
+
+
+def _pixel_size(image: Any) -> int:
+    if image.format == "WEBP":
+        return _WEBP
+    return _PROGRESSIVE if image.info.get("progressive") else _PIXEL
 
 
 def _pixels(image: Any) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import sys
@@ -125,3 +126,77 @@ def test_first_frame_is_read() -> None:
     frames = [Image.new("RGB", (3, 2), colour) for colour in ("red", "blue")]
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
     assert decode("image/gif", file.getvalue())[0, 0].tolist() == [255, 0, 0]
+
+
+def saved(image: Any, name: str, **options: Any) -> bytes:
+    """Return an image as a file."""
+    file = io.BytesIO()
+    image.save(file, name, **options)
+    return file.getvalue()
+
+
+def test_webp_is_bounded_by_what_its_decoder_takes() -> None:
+    """The decoder keeps copies of its own: what other formats hold is too much for it."""
+    flat = Image.new("RGB", (8000, 4000))
+    assert decode("image/png", saved(flat, "PNG")).shape == (4000, 8000, 3)
+    with pytest.raises(RequestError, match="unpacked size") as caught:
+        decode("image/webp", saved(flat, "WEBP", lossless=True))
+    assert caught.value.status == 413
+
+
+def repeated(name: str) -> bytes:
+    """Return a small image with something that it repeats without end."""
+    small = Image.new("RGB", (64, 64))
+    if name == "scans":
+        body = saved(small, "JPEG", progressive=True)
+        last = body.rindex(b"\xff\xda")
+        return body[:-2] + body[last:-2] * 200 + body[-2:]
+    if name == "segments":
+        body = saved(small, "JPEG")
+        return body[:2] + b"\xff\xe5\0\2" * 20_000 + body[2:]
+    if name == "extensions":
+        body = saved(small.convert("P"), "GIF")
+        start = body.index(b",\0\0\0\0")
+        return body[:start] + b"\x21\xfe\x01c\0" * 20_000 + body[start:]
+    count = 70_000
+    start = 8 + 2 + 12 * 9 + 4
+    fields = [
+        (256, 1),
+        (257, count),
+        (258, 8),
+        (259, 1),
+        (262, 1),
+        (273, start),
+        (277, 1),
+        (278, 1),
+        (279, start),
+    ]
+    counts = {273: count, 279: count}
+    entries = b"".join(struct.pack("<HHII", tag, 4, counts.get(tag, 1), value) for tag, value in fields)
+    return b"II*\0\x08\0\0\0" + struct.pack("<H", 9) + entries + bytes(4) + struct.pack("<I", 8) * count
+
+
+@pytest.mark.parametrize("name", ["scans", "segments", "extensions", "strips"])
+def test_image_that_repeats_something_is_refused(name: str) -> None:
+    """Pillow takes memory, or goes through all pixels, for each: the rule is named, and nothing is decoded."""
+    with pytest.raises(RequestError, match=f"`{name}`") as caught:
+        decode("application/x-image", repeated(name))
+    assert caught.value.status == 413
+
+
+@pytest.mark.parametrize("options", [{"compression": "tiff_lzw"}, {"compression": "raw"}, {"big_tiff": True}])
+def test_large_tiffs_are_read(options: dict[str, Any]) -> None:
+    """Strips that an image needs are no fault."""
+    image = Image.linear_gradient("L").resize((300, 301)).convert("RGB")
+    np.testing.assert_array_equal(decode("image/tiff", saved(image, "TIFF", **options)), np.array(image))
+
+
+def test_warnings_of_a_file_are_not_for_the_log(recwarn: pytest.WarningsRecorder) -> None:
+    """Pillow warns of each faulty tag: a body would fill the log with it."""
+    body = bytearray(saved(Image.new("RGB", (4, 4)), "TIFF"))
+    count = struct.unpack_from("<H", body, struct.unpack_from("<I", body, 4)[0])[0]
+    start = struct.unpack_from("<I", body, 4)[0] + 2
+    struct.pack_into("<HHII", body, start + 12 * (count - 1), 65000, 1, 10**9, 8)
+    with contextlib.suppress(BadRequestError):
+        decode("image/tiff", bytes(body))
+    assert not list(recwarn)
