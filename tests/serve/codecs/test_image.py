@@ -178,7 +178,7 @@ def repeated(name: str) -> bytes:
 
 @pytest.mark.parametrize("name", ["scans", "segments", "extensions", "strips"])
 def test_image_that_repeats_something_is_refused(name: str) -> None:
-    """Pillow takes memory, or goes through all pixels, for each: the rule is named, and nothing is decoded."""
+    """Pillow takes memory, or goes through all pixels, for each: nothing is decoded, the rule is named."""
     with pytest.raises(RequestError, match=f"`{name}`") as caught:
         decode("application/x-image", repeated(name))
     assert caught.value.status == 413

@@ -19,6 +19,8 @@ _FEW = 4096
 """Text of so few bytes takes 8 MB at most, whatever is made of it."""
 _CHARACTER = 4
 _MAX_BYTES = 512 * 1024 * 1024
+_MAX_TEXT, _TIMES = 64 * 1024 * 1024, 20
+_TOO_LARGE_TEXT = "The body's text takes more than 64 MB and 20 times its size, by the rule `unpacked size`."
 _TOO_LARGE = "The body unpacks to more than 512 MB, its bound by the rule `unpacked size`."
 _ENTRY, _MAX_ENTRIES = b"PK\x01\x02", 1000
 """What an entry of an archive's table begins with, and how many there may be."""
@@ -47,7 +49,7 @@ def json_to_numpy(string_like: str | bytes, dtype: Any = None) -> Any:
 
     value = json.loads(string_like)
     if dtype is None and len(string_like) > _FEW:
-        _check_text(np.array(value, dtype=object).ravel().tolist())
+        _check_text(np.array(value, dtype=object).ravel().tolist(), len(string_like))
     return np.array(value, dtype=dtype)
 
 
@@ -85,17 +87,17 @@ def csv_to_numpy(string_like: str | bytes, dtype: Any = None) -> Any:
                 return np.array(numbers, dtype=read).reshape(shape).squeeze()
             except (ValueError, OverflowError):
                 continue
-    _check_text(cells)
+    _check_text(cells, len(text))
     array = np.array(cells, dtype=str).reshape(shape).squeeze()
     return array if dtype is None else array.astype(dtype)
 
 
-def _check_text(cells: list[Any]) -> None:
-    """Refuse text that numpy would make too large: each cell as long as the longest."""
+def _check_text(cells: list[Any], length: int) -> None:
+    """Refuse text that numpy makes too large for a body of `length`: each cell as long as the longest."""
     texts = [len(cell) for cell in cells if isinstance(cell, str)]
     size = _CHARACTER * max(texts, default=0) * len(cells)
-    if size > _MAX_BYTES:
-        raise TooLargeError(_TOO_LARGE)
+    if size > max(_MAX_TEXT, _TIMES * length):
+        raise TooLargeError(_TOO_LARGE_TEXT)
 
 
 def array_to_npy(array_like: Any) -> bytes:
@@ -137,7 +139,10 @@ def _check_npy(body: bytes) -> None:
         reader = readers[npy_format.read_magic(file)]
     except (ValueError, KeyError):
         return  # numpy says what it is
-    shape, _, dtype = reader(file)
+    try:
+        shape, _, dtype = reader(file)
+    except Exception as error:  # noqa: BLE001 - numpy parses the header as Python: TokenError, RecursionError, …
+        raise ValueError(f"an .npy header that numpy cannot read ({type(error).__name__})") from None
     if not dtype.hasobject and math.prod(shape) * dtype.itemsize != len(body) - file.tell():
         raise ValueError(
             f"an .npy header of {shape} {dtype}, and {len(body) - file.tell()} bytes; expected as many"
