@@ -95,7 +95,7 @@ def test_no_conversion_takes_more_than_its_bound() -> None:
     """What the frameworks, the profiles and the stand-ins make of a body is bounded as well."""
     for module in ("xgboost", "scipy.sparse", "pandas"):
         pytest.importorskip(module)
-    search("conversions", 30, convert, Maker.make_rows)
+    search("conversions", 15, convert, Maker.make_rows)
 
 
 def convert(content_type: str, body: bytes) -> None:
