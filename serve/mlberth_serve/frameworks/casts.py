@@ -27,6 +27,8 @@ def cast(data: Any, kind: Any, name: str = "") -> Array:
     array, dtype = _to_numbers(np.asarray(data), name), np.dtype(kind)
     if array.dtype == dtype or not array.size:
         return array.astype(dtype, copy=False)
+    if dtype.itemsize > array.dtype.itemsize:
+        check_size(array.size * dtype.itemsize)
     if dtype.kind == "f":
         if not _lies_within(array, _LARGEST[dtype.itemsize]):
             with np.errstate(over="ignore"):

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from mlberth_serve.codecs.base import Array, check_size
+from mlberth_serve.codecs.base import MAX_DECODED_BYTES, Array, check_size
 from mlberth_serve.errors import BadRequestError
+
+_FLOAT = 8
 
 
 def to_rows(data: Any, columns: int | None) -> Any:
@@ -21,6 +23,8 @@ def to_rows(data: Any, columns: int | None) -> Any:
         data = np.asarray(data)
     if not isinstance(data, np.ndarray):
         return _widen(data, columns) if is_sparse(data) else data
+    if data.nbytes > MAX_DECODED_BYTES // _FLOAT and data.dtype.itemsize < _FLOAT:
+        check_size(data.size * _FLOAT)  # what libraries make of small numbers by themselves
     if data.ndim == 1 and data.size:
         data = data.reshape(1, -1)
     if data.ndim != 2 or not data.size:

@@ -24,6 +24,9 @@ MEGABYTE = 1 << 20
 _MOST = 6 << 30
 """How much address space a reader gets: what asks for more fails, and is seen to."""
 
+_LONGEST = 60 * MEGABYTE
+"""What is packed: more would take long to make, and no longer to refuse."""
+
 Body = tuple[str, bytes]
 Choice = TypeVar("Choice")
 
@@ -171,7 +174,7 @@ class Maker:
                         entry, {"descr": "|u1", "fortran_order": False, "shape": (self._size,)}
                     )
                     if count < 10:
-                        entry.write(bytes(self._pick(1, 100, 400) * self._size))
+                        entry.write(bytes(min(self._pick(1, 100, 400) * self._size, 5 * _LONGEST)))
         body = bytearray(file.getvalue())
         if self._chance.random() < 0.6:  # the table says that they are small
             at = body.rfind(b"PK\1\2")
@@ -301,6 +304,8 @@ class Maker:
 
     def _gzip(self) -> Body:
         parts = self._pick(
-            [bytes(self._size * 500)], [b""] * (self._size // 20), [b"[" + b"1," * self._size * 20]
+            [bytes(min(self._size * 500, _LONGEST))],
+            [b""] * (self._size // 20),
+            [b"[" + b"1," * min(self._size * 20, _LONGEST // 2)],
         )
         return "gzip", b"".join(gzip.compress(part, 9) for part in parts)

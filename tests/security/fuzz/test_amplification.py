@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -17,7 +19,7 @@ from mlberth.compat import arrays
 from mlberth_serve.app.content_encoding import decode_content
 from mlberth_serve.codecs import READERS
 from mlberth_serve.codecs.base import MAX_DECODED_BYTES, MAX_TIMES
-from mlberth_serve.errors import BadRequestError, RequestError
+from mlberth_serve.errors import BadRequestError
 from mlberth_serve.frameworks.casts import cast, check_float32, to_text
 from mlberth_serve.frameworks.columns import by_name, to_frame
 from mlberth_serve.frameworks.rows import explain_refusal, to_dense, to_numbers, to_rows
@@ -95,26 +97,20 @@ def test_no_conversion_takes_more_than_its_bound() -> None:
     """What the frameworks, the profiles and the stand-ins make of a body is bounded as well."""
     for module in ("xgboost", "scipy.sparse", "pandas"):
         pytest.importorskip(module)
-    search("conversions", 15, convert, Maker.make_rows)
+    search("conversions", 60, convert, Maker.make_rows)
 
 
 def convert(content_type: str, body: bytes) -> None:
-    """Do with a body all that is done with its type; it ends with a refusal where all refuse it."""
-    name = content_type.partition(";")[0]
-    refused: Exception | None = None
-    done = 0
-    for work in (*FROM_ARRAY, *FROM_BODY.get(name, ())):
-        try:
-            work(read(content_type, body) if work in FROM_ARRAY else body)
-            done += 1
-        except RequestError as error:
-            refused = error
-        except (ValueError, TypeError, InputError) as error:
-            if work in FROM_ARRAY:
-                raise
-            refused = BadRequestError(str(error)[:50])
-    if refused and not done:
-        raise refused
+    """Do with a body one of the things that are done with its type."""
+    works = (*FROM_ARRAY, *FROM_BODY.get(content_type.partition(";")[0], ()))
+    work = works[zlib.crc32(body) % len(works)]
+    if work in FROM_ARRAY:
+        work(read(content_type, body))
+        return
+    try:
+        work(body)
+    except (ValueError, TypeError, InputError, csv.Error) as error:  # a stand-in's, which the handler answers
+        raise BadRequestError(str(error)[:50]) from None
 
 
 def by_its_names(data: Any) -> None:

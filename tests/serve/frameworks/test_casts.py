@@ -17,6 +17,7 @@ from mlberth_serve.codecs.base import Table
 from mlberth_serve.errors import BadRequestError, RequestError
 from mlberth_serve.frameworks.casts import cast, check_float32, to_text
 from mlberth_serve.frameworks.columns import by_name
+from mlberth_serve.frameworks.rows import to_rows
 from mlberth_serve.handler.context import Context
 from mlberth_serve.inference.load_handler import load_handler
 from mlberth_serve.media_types import parse_content_type
@@ -239,3 +240,11 @@ def test_json_numbers_are_those_that_were_sent(onnx_model: Any) -> None:
     body = json.dumps([[2**63 - 1, -(2**63)]]).encode()
     data = READERS["application/json"].decode(body, parse_content_type("application/json")).array
     assert onnx_model({"x": "INT64"}, data).tolist() == [[2**63 - 1, -(2**63)]]
+
+
+def test_what_grows_in_a_cast_is_bounded() -> None:
+    """Small numbers that unpack to much are not made larger ones of them."""
+    data = np.broadcast_to(np.uint8(1), (100_000_000, 1))  # it takes no memory
+    for work in (lambda: cast(data, np.int64), lambda: to_rows(data, 1)):
+        with pytest.raises(RequestError, match=r"unpacked size"):
+            work()
