@@ -132,7 +132,9 @@ def to_plain_array(items: Any, length: int) -> Array:
     array = np.array(items)
     if array.dtype.kind == "U":  # numpy has made text of the numbers too
         return np.array(items, dtype=object)
-    if array.dtype.kind == "O" and all(isinstance(cell, float | int | None) for cell in array.flat):
+    if array.dtype.kind == "O" and all(
+        isinstance(cell, float | int | None) for cell in array.ravel().tolist()
+    ):
         return array.astype(float)
     return array
 

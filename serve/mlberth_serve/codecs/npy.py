@@ -106,7 +106,7 @@ def plain(array: Array) -> Array:
     """Return an array that holds no objects: text that is kept as objects becomes numpy's own."""
     if array.dtype.kind != "O":
         return array
-    if not all(isinstance(cell, str) for cell in array.flat):
+    if not all(isinstance(cell, str) for cell in array.ravel().tolist()):
         raise TypeError("an array of numpy's own holds numbers or text, not a mixture")
     return array.astype(str)
 

@@ -117,8 +117,12 @@ def _cells(array: Array, flags: list[bool]) -> Array:
 def _refuse(array: Array, wrong: Any, takes: str, name: str) -> None:
     """Raise BadRequestError with the first cell that is marked as wrong, if there is one."""
     if wrong.any():
-        place = np.unravel_index(int(np.argmax(wrong)), array.shape)
-        _tell(array[place], [int(index) for index in place], takes, name)
+        at, place = int(np.argmax(wrong)), []
+        cell = array.reshape(-1)[at]
+        for size in reversed(array.shape):  # numpy's own way ends at 32 dimensions
+            at, index = divmod(at, size)
+            place.insert(0, index)
+        _tell(cell, place, takes, name)
 
 
 def _tell(cell: Any, place: list[int], takes: str, name: str) -> NoReturn:

@@ -208,7 +208,9 @@ class Maker:
         places = pa.array(np.zeros(count, np.int32))
         value = self._pick("a", "x" * 1000, "x" * 1_000_000, None, 1.5, True, 7)
         column = pa.array([value]).take(places) if count * len(str(value)) < 30_000_000 else None
-        if column is None:
+        if column is None and value is None:
+            column = pa.nulls(count, pa.float64())
+        elif column is None:
             column = pa.DictionaryArray.from_arrays(places, pa.array([value]))
         options: dict[str, Any] = {
             "compression": self._pick("gzip", "zstd", "none"),

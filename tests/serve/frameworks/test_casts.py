@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -247,4 +248,15 @@ def test_what_grows_in_a_cast_is_bounded() -> None:
     data = np.broadcast_to(np.uint8(1), (100_000_000, 1))  # it takes no memory
     for work in (lambda: cast(data, np.int64), lambda: to_rows(data, 1)):
         with pytest.raises(RequestError, match=r"unpacked size"):
+            work()
+
+
+@pytest.mark.parametrize("inner", ["null", "1e300", '"a"', "1.5"])
+def test_arrays_of_many_dimensions_are_read_and_refused(inner: str) -> None:
+    """Numpy has 64 dimensions, and some of its functions take 32: the client is told what is wrong."""
+    body = ("[" * 61 + inner + "]" * 61).encode()
+    data = READERS["application/json"].decode(body, parse_content_type("application/json")).array
+    assert data.ndim == 61
+    for work in (lambda: cast(data, np.int64), lambda: to_text(data), lambda: to_rows(data, 1)):
+        with contextlib.suppress(BadRequestError):
             work()
