@@ -17,7 +17,7 @@ _PIECE = 1 << 18
 """How many bytes are read at a time: as Python's objects they take many times as much as in arrays."""
 _ROW, _CELL = 24, 48
 """What a row and a cell take, in bytes."""
-_ENDS = re.compile(rb"\r\n|[\r\v\f\x1c-\x1e]")
+_ENDS = b"\r\v\f\x1c\x1d\x1e", b"\n\n\n\n\n\n"
 """What Python takes for the ends of lines beside LF."""
 _COMMENT = re.compile(rb"#[^\n]*")
 _GROUP = re.compile(rb"^([ \t]*[^\s:]+[ \t]+)qid:\S*", re.MULTILINE)
@@ -40,8 +40,8 @@ def read_rows(text: str) -> tuple[Array, Array, Array]:
     """
     if not text.isascii() or "_" in text:  # which Python's numbers would take
         raise BadRequestError("The libsvm body holds something other than numbers.")
-    check_size(_ROW * text.count("\n") + _CELL * text.count(":"), len(text))
-    body = _ENDS.sub(b"\n", text.encode()).replace(b"\x1f", b" ")
+    check_size(_ROW * (text.count("\n") + text.count("\r")) + _CELL * text.count(":"), len(text))
+    body = text.encode().replace(b"\r\n", b"\n").translate(bytes.maketrans(*_ENDS)).replace(b"\x1f", b" ")
     parts, number = [], 1
     for piece in _pieces(body):
         parts.append(_read_piece(piece, number))

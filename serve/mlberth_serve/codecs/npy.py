@@ -106,9 +106,10 @@ def plain(array: Array) -> Array:
     """Return an array that holds no objects: text that is kept as objects becomes numpy's own."""
     if array.dtype.kind != "O":
         return array
-    if not all(isinstance(cell, str) for cell in array.ravel().tolist()):
+    cells = array.ravel().tolist()
+    if not all(isinstance(cell, str) for cell in cells):
         raise TypeError("an array of numpy's own holds numbers or text, not a mixture")
-    return array.astype(str)
+    return np.array(cells, dtype=str).reshape(array.shape)
 
 
 def _read_header(body: bytes | memoryview) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:

@@ -117,7 +117,8 @@ def _cells(array: Array, flags: list[bool]) -> Array:
 def _refuse(array: Array, wrong: Any, takes: str, name: str) -> None:
     """Raise BadRequestError with the first cell that is marked as wrong, if there is one."""
     if wrong.any():
-        at, place = int(np.argmax(wrong)), []
+        at = int(np.argmax(wrong))
+        place: list[int] = []
         cell = array.reshape(-1)[at]
         for size in reversed(array.shape):  # numpy's own way ends at 32 dimensions
             at, index = divmod(at, size)

@@ -33,6 +33,8 @@ _SNIFFED = 512
 _LINES = 4096
 _CELL = 40
 """What a cell of a row takes, in bytes, while the row is read."""
+_MATCH = 80
+"""What each piece of a text takes, in bytes, between what is left out of it."""
 _LEFT_OUT = re.compile(r"(?<=[ \t])[^\s:]+(?=\s|$)")
 _BLANK = re.compile(r"^[ \t]*$", re.MULTILINE)
 
@@ -93,6 +95,7 @@ def read_csv(text: str) -> Any:
 
 def read_libsvm(text: str) -> Any:
     """Read cells of column:value as they stand; what has no colon is left out, a blank line is a row."""
+    check_size(_MATCH * sum(map(text.count, " \t\n")), len(text))
     lines = _BLANK.sub("0", _LEFT_OUT.sub("", text))
     return to_matrix(*libsvm.read_rows(lines))
 
