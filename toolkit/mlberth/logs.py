@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import IO
 
-from mlberth.log_escapes import indented
+from mlberth.log_escapes import indented, json_line
 from mlberth.masking import masked_text
 
 TEXT = "text"
@@ -107,8 +107,6 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the object; a traceback is one of its values."""
-        import json
-
         entry = {
             "time": utc_time(record.created),
             "level": record.levelname,
@@ -118,7 +116,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             entry["exception"] = masked_text(self.formatException(record.exc_info), self._secrets)
-        return json.dumps(entry)
+        return json_line(entry)
 
 
 def utc_time(seconds: float) -> str:

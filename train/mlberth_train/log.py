@@ -6,12 +6,11 @@ lines. What the toolkit's modules log on rare paths is taken over.
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable
 
-from mlberth.log_escapes import indented
+from mlberth.log_escapes import indented, json_line
 from mlberth.masking import masked_text
 
 DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40
@@ -80,4 +79,4 @@ class Log:
             "logger": name,
             "message": text,
         }
-        return json.dumps(entry)
+        return json_line(entry)

@@ -77,8 +77,15 @@ class HandlerMetrics:
         self._record("metric", name, value, unit or "", dimensions)
 
     def _record(self, kind: str, name: str, value: float, unit: str, dimensions: Dimensions) -> None:
-        named = {str(dimension.name): str(dimension.value) for dimension in dimensions or ()}
-        self._sink.record(kind, name, value, unit, named)
+        named = {_text(dimension.name): _text(dimension.value) for dimension in dimensions or ()}
+        self._sink.record(kind, _text(name), value, unit, named)
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - a whole number of too many digits, or a fault of the value's own class
+        return "unprintable"
 
 
 def _one_of(unit: str, *units: str) -> str:

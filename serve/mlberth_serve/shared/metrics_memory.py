@@ -58,7 +58,7 @@ class Series:
 
     def encode(self) -> bytes | None:
         """Return what an entry holds of it; None where it is too long."""
-        encoded = json.dumps([self.kind, self.name, dict(self.labels)]).encode()
+        encoded = json.dumps([self.kind, self.name, dict(self.labels)], ensure_ascii=False).encode()
         return encoded if len(encoded) < NAME_BYTES else None
 
 
@@ -109,9 +109,10 @@ class WorkerMetrics:
                 return
             try:
                 kind, text, labels = json.loads(name.rstrip(b"\0"))
-            except ValueError:  # still being written
+                series = make_series(kind, text, labels)
+            except (ValueError, TypeError, AttributeError):  # nothing that a worker writes
                 return
-            yield Series(kind, text, tuple(labels.items())), total, count
+            yield series, total, count
 
 
 def make_series(kind: str, name: str, labels: Mapping[str, str]) -> Series:

@@ -15,6 +15,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mlberth.log_escapes import one_line
 from mlberth_serve.shared import metrics_memory
 from mlberth_serve.shared.metrics_memory import (
     BATCH,
@@ -45,6 +46,7 @@ REQUEST, QUEUE, DECODE, PREDICT, ENCODE = (_FIRST[name] for name in DURATIONS)
 
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_]+")
 _LONGEST = 64
+_LONGEST_LOOKED_AT = 1024
 _MAX_LABELS = 5
 
 ENVIRON_RECORDER = "mlberth.recorder"
@@ -113,21 +115,24 @@ class Recorder:
         *,
         warn: Callable[[str, object], None] = log.warning,
     ) -> None:
-        """Add a value to one of the handler's metrics; what is beyond the limits is dropped and counted."""
-        labels = {_name(key): text[:_LONGEST] for key, text in list(dimensions.items())[:_MAX_LABELS]}
-        series = make_series(kind, _name(name), labels)
-        amount = float(value) * _SCALES.get(unit, 1.0)
+        """Add a value to one of the handler's metrics; what is beyond the limits is dropped and counted.
+
+        Whatever a name, a value or a dimension is, nothing is raised, and the page can be read.
+        """
+        cleaned = _clean_name(name)
+        series = make_series(kind, cleaned, _clean_labels(dimensions))
+        amount = _amount(kind, value) * _SCALES.get(unit, 1.0)
         with self._lock:
-            position = self._entries.get(series) or self._add_entry(series)
-            if position and math.isfinite(amount):
+            if math.isfinite(amount) and (position := self._entries.get(series) or self._add_entry(series)):
                 total = (position + NAME_BYTES) // 8
-                self._cells[total] += amount
-                self._cells[total + 1] += 1
-                return
+                if math.isfinite(self._cells[total] + amount):
+                    self._cells[total] += amount
+                    self._cells[total + 1] += 1
+                    return
             self._cells[metrics_memory.DROPPED] += 1
             if not self._dropped:
                 self._dropped = True
-                warn("context.metrics: dropped a value of %s: too many names, a long one, or no number", name)
+                warn(_DROPPED, cleaned)
 
     def _add_entry(self, series: Series) -> int | None:
         encoded = series.encode()
@@ -135,7 +140,8 @@ class Recorder:
             return None
         position = ENTRIES + len(self._entries) * ENTRY.size
         # The first byte comes last: until then there is no entry here for the reader.
-        self._memory[position + 1 : position + len(encoded)] = encoded[1:]
+        # To the end of the room: whoever died while it wrote here may have left a longer name.
+        self._memory[position + 1 : position + NAME_BYTES] = encoded[1:].ljust(NAME_BYTES - 1, b"\0")
         self._memory[position] = encoded[0]
         self._entries[series] = position
         return position
@@ -143,9 +149,36 @@ class Recorder:
 
 _SCALES = {"ms": 1e-3, "kB": 1e3, "MB": 1e6, "GB": 1e9}
 """To the base units of the page: seconds and bytes."""
+_DROPPED = (
+    "context.metrics: dropped a value of %s: too many names, a long one, no number, or a counter counted down"
+)
+_OF_HISTOGRAMS = frozenset({"le", "quantile"})
+"""Labels to which Prometheus gives a meaning; those that begin with underscores are never made."""
 
 
-def _name(text: str) -> str:
+def _amount(kind: str, value: object) -> float:
+    """Return a value as a number; nan for what is none, and for a counter's that is below 0."""
+    try:
+        amount = float(value)  # type: ignore[arg-type]  # a Decimal, a numpy scalar: whatever a handler has
+    except Exception:  # noqa: BLE001 - also what the value's own class raises
+        return math.nan
+    return math.nan if kind == "counter" and amount < 0 else amount
+
+
+def _clean_labels(dimensions: Mapping[str, str]) -> dict[str, str]:
+    """Return labels that Prometheus takes, each name once; one without a value is the same as none."""
+    labels = {}
+    for key, text in list(dimensions.items())[:_MAX_LABELS]:
+        value = text[:_LONGEST]
+        if not value.isprintable():
+            value = one_line(value)[:_LONGEST]
+        name = _clean_name(key)
+        if value:
+            labels[f"{name}_" if name in _OF_HISTOGRAMS else name] = value
+    return labels
+
+
+def _clean_name(text: str) -> str:
     """Return a name that Prometheus takes, made of what is left of a text."""
-    name = _NOT_IN_NAMES.sub("_", text)[:_LONGEST].strip("_") or "unnamed"
+    name = _NOT_IN_NAMES.sub("_", text[:_LONGEST_LOOKED_AT])[:_LONGEST].strip("_") or "unnamed"
     return f"_{name}" if name[0].isdigit() else name

@@ -5,6 +5,7 @@ So a scrape waits for no worker, and costs none of them anything.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from mlberth_serve.shared.metrics_memory import MetricsMemory
 from mlberth_serve.shared.run_directory import RunDirectory, replace_private
 
 _EVERY_SECONDS = 1.0
+_MAX_FAILURES = 3
+"""After so many in a row the page is removed."""
 _MEMORY_SECONDS = 15.0
 """How often the PSS is worked out, which takes the worker's time."""
 
@@ -41,11 +44,12 @@ class Exporter:
         self._nginx = DirectResponses(run.path)
         self._proportional: dict[int, int | None] = {}
         self._next = self._next_memory = clock()
-        self._failed = False
+        self._failures = 0
 
     def refresh(self, loaded: int) -> None:
         """Write the file anew if it is a second old; a fault is logged once and ends nothing.
 
+        A page that could not be written several times is removed: better none than old numbers.
         `loaded` is how many workers have loaded the model.
         """
         now = self._clock()
@@ -55,9 +59,16 @@ class Exporter:
         try:
             self._write(now, loaded)
         except Exception:
-            if not self._failed:
+            self._failures += 1
+            if self._failures == 1:
                 log.exception("/metrics is not kept up to date")
-            self._failed = True
+            if self._failures >= _MAX_FAILURES:
+                with contextlib.suppress(OSError):
+                    self._run.metrics.unlink(missing_ok=True)
+        else:
+            if self._failures:
+                log.info("/metrics is kept up to date again")
+            self._failures = 0
 
     def _write(self, now: float, loaded: int) -> None:
         # The library is imported when the server is ready, so that no start waits for it.

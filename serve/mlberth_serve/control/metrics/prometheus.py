@@ -21,6 +21,7 @@ from prometheus_client.core import (
 )
 
 from mlberth import __version__
+from mlberth_serve.control.metrics.handler_families import handler_families
 from mlberth_serve.control.metrics.process_memory import Memory
 from mlberth_serve.shared import metrics_memory
 from mlberth_serve.shared.metrics_memory import (
@@ -40,8 +41,6 @@ _DURATIONS = {
     "predict": "predict_fn or transform_fn.",
     "encode": "output_fn, or the codec in its place.",
 }
-_SUFFIXES = {"counter": "", "error": "_errors", "time": "_seconds", "size": "_bytes", "percent": "_percent"}
-_COUNTERS = ("counter", "error")
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,9 @@ class Server:
 
 def render(pages: Sequence[WorkerMetrics], server: Server) -> str:
     """Return the text of every metric."""
-    return generate_latest(_Families([*_server(pages, server), *_requests(pages), *_handler(pages)])).decode()
+    return generate_latest(
+        _Families([*_server(pages, server), *_requests(pages), *handler_families(pages)])
+    ).decode()
 
 
 @dataclass(frozen=True)
@@ -136,33 +137,6 @@ def _family(name: str, text: str, bounds: Iterable[float], total: Histogram) -> 
     names = [*(f"{bound:g}" for bound in bounds), "+Inf"]
     buckets = list(zip(names, accumulate(total.counts), strict=True))
     return HistogramMetricFamily(name, text, buckets=buckets, sum_value=total.total)
-
-
-def _handler(pages: Sequence[WorkerMetrics]) -> Iterator[Metric]:
-    """Yield what `context.metrics` was given: counts as counters, all else as sum and count."""
-    text = "Values of context.metrics beyond what a worker keeps."
-    dropped = _sum(pages, metrics_memory.DROPPED)
-    yield CounterMetricFamily("mlberth_handler_metrics_dropped", text, dropped)
-    totals: dict[metrics_memory.Series, tuple[float, float]] = {}
-    for page in pages:
-        for series, total, count in page.entries():
-            before = totals.get(series, (0.0, 0.0))
-            totals[series] = before[0] + total, before[1] + count
-    families: dict[str, tuple[bool, Metric]] = {}
-    for series, (total, count) in totals.items():
-        name = "handler_" + series.name.removesuffix("_total") + _SUFFIXES.get(series.kind, "")
-        is_counter = series.kind in _COUNTERS
-        new = Metric(name, "From the handler.", "counter" if is_counter else "summary")
-        of_counters, family = families.setdefault(name, (is_counter, new))
-        if of_counters != is_counter:  # one name for two kinds: the first has it
-            continue
-        labels = dict(series.labels)
-        if is_counter:
-            family.add_sample(name + "_total", labels, total)
-        else:
-            family.add_sample(name + "_sum", labels, total)
-            family.add_sample(name + "_count", labels, count)
-    yield from (family for _, family in families.values())
 
 
 def _sum(pages: Sequence[WorkerMetrics], cell: int) -> float:

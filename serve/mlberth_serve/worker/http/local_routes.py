@@ -42,14 +42,17 @@ def serve_metrics(application: WSGIApplication, page: Path) -> WSGIApplication:
     """Return the application with /metrics answered from the supervisor's file, if that is there."""
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["PATH_INFO"] != "/metrics" or not page.exists():
+        if environ["PATH_INFO"] != "/metrics":
+            return application(environ, start_response)
+        try:
+            body = page.read_bytes()
+        except OSError:  # not there, or not any more
             return application(environ, start_response)
         method = environ["REQUEST_METHOD"]
         if method not in ("GET", "HEAD"):
             refusal = make_error_response(_WRONG_METHOD, request_id(environ))
             start_response(refusal.status_line, [*refusal.headers, ("Allow", "GET, HEAD")])
             return [refusal.body]
-        body = page.read_bytes()
         length = str(len(body))
         start_response(
             "200 OK",
