@@ -97,7 +97,7 @@ class Application:
         documents = {"/openapi.json": orjson.dumps(self._describe())}
         with contextlib.suppress(RequestError):  # what the handler raises is told to who asks
             body, status, headers = self._execution_parameters()
-            if status == 200 and headers == {"Content-Type": JSON}:
+            if status == 200 and headers == [("Content-Type", JSON)]:
                 documents["/execution-parameters"] = body
         return documents
 
@@ -207,11 +207,11 @@ class Application:
             raise NotLoadedError
         return describe(self._transformer.reads, self._transformer.writes)
 
-    def _execution_parameters(self) -> tuple[bytes, int, dict[str, str]]:
+    def _execution_parameters(self) -> tuple[bytes, int, list[tuple[str, str]]]:
         """Return body, status and headers: the handler's own, or what the settings say."""
         function = self._handler.execution_parameters_fn if self._handler else None
         if not function:
-            return orjson.dumps(self._settings.execution_parameters), 200, {"Content-Type": JSON}
+            return orjson.dumps(self._settings.execution_parameters), 200, [("Content-Type", JSON)]
         context = self._make_context("", JSON)
         try:
             body, content_type = to_body(function(context), context)
@@ -219,7 +219,7 @@ class Application:
             raise
         except BaseException as error:
             raise to_http_error(error, "execution_parameters_fn") from error
-        return body, context.response_status, context.response_headers | {"Content-Type": content_type}
+        return body, context.response_status, [*context.response_headers, ("Content-Type", content_type)]
 
 
 def _to_response(answer: tuple[bytes, str], context: Context) -> HTTPResponse:

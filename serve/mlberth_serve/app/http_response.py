@@ -8,6 +8,7 @@ from http import HTTPStatus
 import orjson
 
 from mlberth_serve.errors import RequestError
+from mlberth_serve.handler.response_headers import Pairs
 
 REQUEST_ID = "X-Request-Id"
 JSON = "application/json"
@@ -26,14 +27,14 @@ class HTTPResponse:
 
 
 def make_response(
-    body: bytes, content_type: str, request_id: str, status: int = 200, headers: dict[str, str] | None = None
+    body: bytes, content_type: str, request_id: str, status: int = 200, headers: Pairs = ()
 ) -> HTTPResponse:
     """Return an answer; 204 and 304 have no body whatever was given."""
     line = _STATUS_LINES.get(status) or f"{status} Status"
     if status in {204, 304}:
-        return HTTPResponse(status, line, [(REQUEST_ID, request_id), *(headers or {}).items()], b"")
+        return HTTPResponse(status, line, [(REQUEST_ID, request_id), *headers], b"")
     own = [("Content-Type", content_type), ("Content-Length", str(len(body))), (REQUEST_ID, request_id)]
-    return HTTPResponse(status, line, [*own, *headers.items()] if headers else own, body)
+    return HTTPResponse(status, line, [*own, *headers] if headers else own, body)
 
 
 def make_error_response(error: RequestError, request_id: str) -> HTTPResponse:

@@ -26,7 +26,7 @@ _ERRORS = {
 
 def make_routes(
     is_loaded: Callable[[], bool],
-    execution_parameters: Callable[[], tuple[bytes, int, dict[str, str]]],
+    execution_parameters: Callable[[], tuple[bytes, int, list[tuple[str, str]]]],
     describe: Callable[[], Mapping[str, object]],
 ) -> flask.Flask:
     """Return the Flask application; every answer has the request's id.

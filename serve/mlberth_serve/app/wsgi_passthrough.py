@@ -19,6 +19,7 @@ from mlberth_serve.app.body import hold_to_limit
 from mlberth_serve.app.compat_environment import publish
 from mlberth_serve.app.http_response import REQUEST_ID, make_error_response
 from mlberth_serve.errors import InternalError, RequestError
+from mlberth_serve.handler.response_headers import check_status, passed_on
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared.request_ids import request_id
 from mlberth_serve.usercode.importing import import_attribute
@@ -77,9 +78,10 @@ class WsgiPassthrough:
         name = request_id(environ)
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            own = [(key, value) for key, value in headers if key.lower() != REQUEST_ID.lower()]
-            return start_response(status, [*own, (REQUEST_ID, name)], exc_info)
+            return start_response(check_status(status), [*passed_on(headers), (REQUEST_ID, name)], exc_info)
 
+        # What nginx takes for the answer itself.
+        environ.pop("wsgi.early_hints", None)
         exc_info: Any = None
         try:
             hold_to_limit(environ, self._settings.max_payload_bytes)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 import time
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from typing import Any, overload
 
 from mlberth_serve.errors import BadRequestError
@@ -14,6 +13,7 @@ from mlberth_serve.handler.headers import Headers
 from mlberth_serve.handler.metrics import HandlerMetrics, NoSink, Sink
 from mlberth_serve.handler.mms_context import ModelServerContext
 from mlberth_serve.handler.placement import Placement
+from mlberth_serve.handler.response_headers import COOKIE, PLAIN, Pairs, check_header, pairs, replaced
 from mlberth_serve.shared.metrics_recorder import forget
 from mlberth_serve.shared.request_ids import trace_id
 
@@ -23,27 +23,6 @@ TARGET_MODEL = "X-Amzn-SageMaker-Target-Model"
 LONGEST_CUSTOM_ATTRIBUTES = 1024
 HANDLER_LOGGER = "handler"
 
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(r"[\t\x20-\x7e]*")
-# The server's own: written twice or wrongly they would break the framing of the answer.
-RESERVED_HEADERS = frozenset(
-    {
-        "connection",
-        "content-length",
-        "content-type",
-        "date",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "server",
-        "te",
-        "trailer",
-        "trailers",
-        "transfer-encoding",
-        "upgrade",
-        "x-request-id",
-    }
-)
 _CUSTOM_ATTRIBUTES_KEY = "HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES"
 _NOWHERE = Placement()
 _NO_SINK = NoSink()
@@ -97,7 +76,7 @@ class Context(ModelServerContext):
         """The timeout after the worker took the request, on `time.monotonic`."""
         self.response_status = 200
         self.response_content_type = ""
-        self.response_headers: dict[str, str] = {}
+        self.response_headers: Pairs = ()
 
     @property
     def headers(self) -> Headers:
@@ -180,17 +159,23 @@ class Context(ModelServerContext):
     @overload
     def set_response_header(self, idx: int, key: str, value: str, /) -> None: ...
     def set_response_header(self, *arguments: object) -> None:
-        """Add a header to the answer; raises ValueError for what would break it.
+        """Add a header to the answer, or replace it; raises ValueError for what would break it.
 
+        Names are the same in any case; cookies are added to each other.
         The Content-Type is the second item of what `output_fn` or `transform_fn` returns. With a
         number before the name this is the multi-model-server's method.
         """
         name, value = arguments[1:] if len(arguments) == 3 else arguments
-        if not isinstance(name, str) or not _NAME.fullmatch(name) or name.lower() in RESERVED_HEADERS:
-            raise ValueError(f"a handler cannot set the header {name!r}")
-        if not isinstance(value, str) or not _VALUE.fullmatch(value):
-            raise ValueError(f"the value of the header {name} is no text, or more than printable ASCII")
-        self.response_headers[name] = value
+        header = check_header(name, value)
+        if header[0].lower() == COOKIE:
+            self.response_headers = [*self.response_headers, header]
+        else:
+            self.response_headers = replaced(self.response_headers, [header])
+
+    def add_response_headers(self, headers: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
+        """Add headers to the answer: of a list each, a name's several times; raises ValueError."""
+        new = [check_header(name, value) for name, value in pairs(headers)]
+        self.response_headers = replaced(self.response_headers, new)
 
     def set_response_status(self, code: int = 200, phrase: str = "", idx: int = 0) -> None:  # noqa: ARG002 - the peers' signature
         """Answer with another status than 200: from 200 to 599; the phrase is the standard's own."""
@@ -225,6 +210,6 @@ def check_content_type(value: object) -> str:
 def check_custom_attributes(environ: Mapping[str, object]) -> None:
     """Raise BadRequestError for custom attributes that the platform would not have passed on."""
     value = environ.get(_CUSTOM_ATTRIBUTES_KEY)
-    if value and (len(str(value)) > LONGEST_CUSTOM_ATTRIBUTES or not _VALUE.fullmatch(str(value))):
+    if value and (len(str(value)) > LONGEST_CUSTOM_ATTRIBUTES or not PLAIN.fullmatch(str(value))):
         allowed = f"at most {LONGEST_CUSTOM_ATTRIBUTES} printable ASCII characters"
         raise BadRequestError(f"{CUSTOM_ATTRIBUTES} holds more than {allowed}.")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from mlberth_serve.codecs import CODECS
 from mlberth_serve.errors import NotAcceptableError
-from mlberth_serve.handler.context import RESERVED_HEADERS, Context, check_content_type
+from mlberth_serve.handler.context import Context, check_content_type
+from mlberth_serve.handler.response_headers import is_reserved
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class Response:
     status: int = 200
     content_type: str = ""
     """"" for the media type that was chosen for the answer."""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, Any] | Iterable[tuple[str, str]] = field(default_factory=dict)
+    """By name, or pairs of names and values: a name that stands there several times is sent so."""
 
 
 def to_body(result: Any, context: Context) -> tuple[bytes, str]:
@@ -36,8 +38,7 @@ def to_body(result: Any, context: Context) -> tuple[bytes, str]:
     response = result if isinstance(result, Response) else _from_web(result)
     if response:
         context.set_response_status(response.status)
-        for name, value in response.headers.items():
-            context.set_response_header(name, value)
+        context.add_response_headers(response.headers)
         result = response.body
         content_type = check_content_type(response.content_type or content_type)
     return _to_bytes(result, content_type), content_type
@@ -58,10 +59,10 @@ def _from_web(result: Any) -> Response | None:
     if getattr(result, "is_streamed", False):
         raise TypeError("returned a streamed response; expected the whole answer: answers are not streamed")
     body = result.get_data() if hasattr(result, "get_data") else result.body
-    headers = {name.lower(): value for name, value in result.headers.items()}
-    content_type = headers.get("content-type") or ""
-    own = {name: value for name, value in result.headers.items() if name.lower() not in RESERVED_HEADERS}
-    return Response(body, result.status_code, content_type, own)
+    headers = list(result.headers.items())
+    types = [value for name, value in headers if name.lower() == "content-type"]
+    own = [(name, value) for name, value in headers if not is_reserved(name)]
+    return Response(body, result.status_code, types[0] if types else "", own)
 
 
 def _to_bytes(result: Any, content_type: str) -> bytes:

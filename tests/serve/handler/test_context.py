@@ -34,9 +34,9 @@ def test_custom_attributes_are_read_and_not_echoed() -> None:
     """The request's attributes are read; the answer has some only when they are set."""
     context = Context(ENVIRON)
     assert context.custom_attributes == "a=1"
-    assert context.response_headers == {}
+    assert list(context.response_headers) == []
     context.set_custom_attributes("b=2")
-    assert context.response_headers == {"X-Amzn-SageMaker-Custom-Attributes": "b=2"}
+    assert context.response_headers == [("X-Amzn-SageMaker-Custom-Attributes", "b=2")]
 
 
 def test_a_load_has_no_headers() -> None:

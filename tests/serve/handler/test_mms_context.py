@@ -47,7 +47,7 @@ def test_answer_is_written(context: Context) -> None:
     context.set_response_header("X-B", "2")
     context.set_response_content_type(0, "text/plain")
     context.set_response_status(201, "Made", 0)
-    assert context.response_headers == {"X-A": "1", "X-B": "2"}
+    assert context.response_headers == [("X-A", "1"), ("X-B", "2")]
     assert context.get_response_content_type(0) == "text/plain"
     assert context.response_status == 201
     context.set_all_response_status(code=202, phrase="Taken")
@@ -61,7 +61,7 @@ def test_answer_is_written_by_the_request_processor(context: Context) -> None:
     processor.add_response_property("content-type", "text/html")
     processor.add_response_property("X-A", "1")
     assert (context.response_status, context.response_content_type) == (404, "text/html")
-    assert context.response_headers == {"X-A": "1"}
+    assert context.response_headers == [("X-A", "1")]
 
 
 @pytest.mark.parametrize("content_type", ["text/html\r\nX-Evil: 1", "html", None])

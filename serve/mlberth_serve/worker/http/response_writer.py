@@ -49,6 +49,13 @@ class WSGIResponse(gunicorn.http.wsgi.Response):  # type: ignore[misc]  # gunico
         self._may_keep = may_keep  # asked late, when the head is made: others may have come by then
         self._head = b""
 
+    def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        """Take the head of an answer; that of an error takes the place of the one before (PEP 3333)."""
+        if exc_info and not self.headers_sent:
+            self.headers.clear()
+            self.response_length = None
+        return super().start_response(status, headers, exc_info)
+
     def send_headers(self) -> None:
         """Make the head; it leaves with the first piece of the body."""
         if self._head or self.headers_sent:

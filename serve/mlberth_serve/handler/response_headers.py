@@ -1,0 +1,107 @@
+"""The headers that a handler, or an application of the user's, may put into an answer.
+
+What frames the answer, and what tells nginx what to do with it, is the server's own. Names are the same in
+any case. Sources: RFC 9110 (7.6.1, what belongs to one connection), nginx's ngx_http_proxy_module.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+Pairs = Sequence[tuple[str, str]]
+"""Names and values in their order; a name may stand there several times."""
+
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+PLAIN = re.compile(r"[\t\x20-\x7e]*")
+"""What the value of a handler's header may be."""
+_LATIN = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_LENGTH = re.compile(r"[0-9]{1,18}")
+COOKIE = "set-cookie"
+"""The one header whose values cannot stand in one line, and so are added to one another."""
+_STATUS = re.compile(r"[2-5][0-9]{2}( [\t\x20-\x7e]*)?")
+_OF_THE_CONNECTION = frozenset(
+    {
+        "connection",
+        "date",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "server",
+        "te",
+        "trailer",
+        "trailers",
+        "transfer-encoding",
+        "upgrade",
+        "x-request-id",
+    }
+)
+_OF_THE_BODY = frozenset({"content-length", "content-type"})
+_TO_NGINX = ("x-accel-", "x-mlberth-")
+"""How the names begin that nginx takes for orders, and those by which a worker tells it something."""
+
+
+def is_reserved(name: str) -> bool:
+    """Tell whether a header is the server's own: written twice or wrongly it would break the answer."""
+    lower = name.lower()
+    return lower in _OF_THE_CONNECTION or lower in _OF_THE_BODY or lower.startswith(_TO_NGINX)
+
+
+def check_header(name: object, value: object) -> tuple[str, str]:
+    """Return a handler's header; raises ValueError for one that is the server's own or that is none."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or is_reserved(name):
+        raise ValueError(f"a handler cannot set the header {name!r}")
+    if not isinstance(value, str) or not PLAIN.fullmatch(value):
+        raise ValueError(f"the value of the header {name} is no text, or more than printable ASCII")
+    return name, value
+
+
+def pairs(headers: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """Return headers as names and values: of a map, the last of several cases; of a list of values, each."""
+    if isinstance(headers, Mapping):
+        headers = {str(name).lower(): (name, value) for name, value in headers.items()}.values()
+    return [(name, one) for name, value in headers for one in _values(value)]
+
+
+def _values(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+def replaced(old: Pairs, new: Pairs) -> list[tuple[str, str]]:
+    """Return headers in which the new ones stand in the place of those of the same names."""
+    names = {name.lower() for name, _ in new}
+    return [*(one for one in old if one[0].lower() not in names), *new]
+
+
+def check_status(line: object) -> str:
+    """Return an application's status line; raises ValueError for what is none of a whole answer's."""
+    if not isinstance(line, str) or not _STATUS.fullmatch(line):
+        raise ValueError(f"{line!r} as status; expected a number from 200 to 599 and a phrase")
+    return line
+
+
+def passed_on(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return what is passed on of an application's headers; raises ValueError for what is no header.
+
+    The server's own are left out, but for the first Content-Type, and for a Content-Length that is one.
+    """
+    found: list[tuple[str, str]] = []
+    lengths = set()
+    for name, value in headers:
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} as the name of a header")
+        if not isinstance(value, str) or not _LATIN.fullmatch(value):
+            raise ValueError(f"the value of the header {name} is no text, or no text of one line")
+        lower = name.lower()
+        if lower == "content-length":
+            lengths.add(value.strip(" \t"))
+        elif lower == "content-type":
+            if not any(one.lower() == lower for one, _ in found):
+                found.append((name, value))
+        elif not is_reserved(name):
+            found.append((name, value))
+    if len(lengths) == 1 and _LENGTH.fullmatch(length := lengths.pop()):
+        found.append(("Content-Length", length))
+    return found
