@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import IO
 
 from mlberth.log_escapes import indented, json_line
+from mlberth.log_outlet import Outlet
 from mlberth.masking import masked_text
 
 TEXT = "text"
 JSON = "json"
 
+_STDERR = 2
 _LOGGERS = ("mlberth", "mlberth_train", "mlberth_serve")
 _TEXT_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -44,10 +46,10 @@ def configure(
     With `droppable` a record is dropped where nobody reads the stream, and those dropped are counted.
     No record holds one of `secrets`, nor what looks like a credential.
     """
-    kind = DroppingHandler if droppable else logging.StreamHandler
-    handler = kind(stream or sys.stderr)
-    known = frozenset(secrets)
-    handler.setFormatter(JsonFormatter(fields, known) if form == JSON else TextFormatter(known))
+    stream = stream or sys.stderr
+    handler: logging.Handler
+    handler = _dropping(stream) if droppable else logging.StreamHandler(stream)
+    handler.setFormatter(_formatter(form, fields, frozenset(secrets)))
     for name in (*_LOGGERS, *more):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
@@ -55,32 +57,49 @@ def configure(
         logger.propagate = False
 
 
-def would_block(stream: IO[str]) -> bool:
-    """Return whether a line written now would wait: the stream is a pipe that is full."""
-    import select
-
-    try:
-        poll = select.poll()
-        poll.register(stream.fileno(), select.POLLOUT)
-    except (OSError, ValueError):  # it is no file
-        return False
-    return not poll.poll(0)
-
-
-class DroppingHandler(logging.StreamHandler):  # type: ignore[type-arg]  # not at run time in Python 3.10
+class DroppingHandler(logging.Handler):
     """Never waits for a reader of the log: a server that did would stand still with it."""
 
-    dropped = 0
+    def __init__(self, descriptor: int = _STDERR, encoding: str = "utf-8") -> None:
+        super().__init__()
+        self._encoding = encoding
+        self._outlet = Outlet(descriptor, self.tell)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record, after the number of those dropped before it; or drop it."""
-        if would_block(self.stream):
-            self.dropped += 1
-            return
-        if self.dropped:
-            text, self.dropped = f"{self.dropped} records before this one were dropped: nobody read them", 0
-            super().emit(logging.LogRecord("mlberth", logging.WARNING, "", 0, text, None, None))
-        super().emit(record)
+        try:
+            line = self._line(record)
+        except Exception:  # noqa: BLE001 - as logging's own handlers have it
+            self.handleError(record)
+        else:
+            self._outlet.write(line)
+
+    def _line(self, record: logging.LogRecord) -> bytes:
+        return f"{self.format(record)}\n".encode(self._encoding, "backslashreplace")
+
+    def tell(self, records: int, why: str) -> bytes:
+        """Return the line that tells of records that were dropped."""
+        text = f"{records} records before this one were dropped: {why}"
+        return self._line(logging.LogRecord("mlberth", logging.WARNING, "", 0, text, None, None))
+
+
+def _dropping(stream: IO[str] | None) -> DroppingHandler:
+    if stream is None:  # it was closed when we were started
+        return DroppingHandler()
+    return DroppingHandler(stream.fileno(), getattr(stream, "encoding", None) or "utf-8")
+
+
+def make_outlet(descriptor: int, form: str, *, patience: float = 0.0) -> Outlet:
+    """Return a way out for other lines, in which ours tell in our form how many were dropped."""
+    handler = DroppingHandler(descriptor)
+    handler.setFormatter(_formatter(form))
+    return Outlet(descriptor, handler.tell, patience=patience)
+
+
+def _formatter(
+    form: str, fields: Callable[[], Mapping[str, str]] = no_fields, secrets: frozenset[str] = frozenset()
+) -> logging.Formatter:
+    return JsonFormatter(fields, secrets) if form == JSON else TextFormatter(secrets)
 
 
 class TextFormatter(logging.Formatter):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import signal
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 from mlberth import logs
 from mlberth.errors import MlberthError
+from mlberth.log_outlet import hold_standard_streams
 from mlberth.masking import secret_values
 from mlberth.process.children import Child, reap
 from mlberth.process.descendants import end_descendants
@@ -32,7 +32,8 @@ from mlberth_serve.shared.metrics_memory import MetricsMemory
 from mlberth_serve.shared.run_directory import RunDirectory
 
 NGINX = "nginx"
-_LOADING_POLL = 0.02
+_STDERR = 2
+_LOADING_POLL = _LOGGING_POLL = 0.02
 _POLL = 0.5
 _GUNICORN_STOP_SECONDS = 2.0
 """What gunicorn needs of the grace when nginx has drained: no request is left then."""
@@ -49,6 +50,7 @@ def serve(
     Raises MlberthError for what is wrong before anything has started.
     """
     began = clock()
+    hold_standard_streams()
     settings = Settings.from_environ(environ)
     logs.configure(
         settings.log_level,
@@ -121,7 +123,7 @@ class Supervisor:
         self._gunicorns = Reloader(self._run, self._begin, limit, self._clock)
         while True:
             steady = self._readiness.state == READY and not self._gunicorns.is_changing
-            arrived = self._signals.wait(_POLL if steady else _LOADING_POLL)
+            arrived = self._signals.wait(self._turn if steady else _LOADING_POLL)
             self._reap()
             if asks_to_stop(arrived):
                 return self._stop()
@@ -190,7 +192,7 @@ class Supervisor:
     def _serve_on_until(self, deadline: float) -> None:
         """Go on serving; a second stop signal, or a child's end, shortens it."""
         while (left := deadline - self._clock()) > 0:
-            arrived = self._signals.wait(left)
+            arrived = self._signals.wait(min(left, self._turn))
             self._reap()
             if asks_to_stop(arrived) or any(child.returncode is not None for child in self._children):
                 return
@@ -200,11 +202,10 @@ class Supervisor:
         if child.returncode is None:
             child.send_signal(number)
 
-        def ended() -> bool:
+        self._reap()
+        while child.returncode is None and (left := deadline - self._clock()) > 0:
+            self._signals.wait(min(left, self._turn))
             self._reap()
-            return child.returncode is not None
-
-        self._signals.wait_for(ended, deadline - self._clock())
 
     def _fail(self) -> int:
         """End what is left, at once, and tell why in one line of JSON; returns the exit code."""
@@ -212,9 +213,8 @@ class Supervisor:
         self._readiness.change(STOPPING)
         end_descendants(self._children, self._signals, polite_seconds=_POLITE_SECONDS)
         cause = self._why_failed(nginx_ended=nginx_ended)
-        if not logs.would_block(sys.stderr):
-            sys.stderr.write(cause.line + "\n")
-            sys.stderr.flush()
+        self._reap()  # and say first what nginx has said
+        logs.make_outlet(_STDERR, self._settings.log_format).write(f"{cause.line}\n".encode())
         return cause.exit_code
 
     def _why_failed(self, *, nginx_ended: bool) -> failure_report.Failure:
@@ -228,6 +228,11 @@ class Supervisor:
         if self._nginx and nginx_ended:
             return why_gone(NGINX, self._nginx.child.returncode)
         return self._gunicorns.serving.cause()
+
+    @property
+    def _turn(self) -> float:
+        """How long to wait for a signal at most: while nginx logs, not until its pipe is full."""
+        return _LOGGING_POLL if self._nginx and self._nginx.is_logging else _POLL
 
     @property
     def _nginx_has_ended(self) -> bool:

@@ -29,7 +29,7 @@ BUCKETS = (
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 """Upper bounds of the histogram of batches, as many as of durations."""
 
-PID, STARTS, BUSY, CUT_OFF, LOAD_SECONDS, DROPPED = range(6)
+PID, STARTS, BUSY, CUT_OFF, LOAD_SECONDS, DROPPED, LINES_DROPPED = range(7)
 REQUESTS = 8
 """The first of the counts, one for each class of each route."""
 HISTOGRAMS = REQUESTS + len(ROUTES) * len(CLASSES)
@@ -82,7 +82,7 @@ class WorkerMetrics:
         self._cells = memoryview(content[: CELLS * 8]).cast("d")
 
     def number(self, cell: int) -> float:
-        """Return PID, STARTS, BUSY, CUT_OFF, LOAD_SECONDS or DROPPED."""
+        """Return PID, STARTS, BUSY, CUT_OFF, LOAD_SECONDS, DROPPED or LINES_DROPPED."""
         return self._cells[cell]
 
     def requests(self, route: int, status_class: int) -> float:

@@ -81,6 +81,10 @@ class Recorder:
         cells[metrics_memory.LOAD_SECONDS] = load_seconds
         cells[metrics_memory.PID] = os.getpid()
 
+    def drop_lines(self, count: int) -> None:
+        """Count lines of a log that could not be written."""
+        self._cells[metrics_memory.LINES_DROPPED] += count
+
     def begin_request(self, count: int = 1) -> None:
         """Say that a request, or several at once, is being worked on."""
         self._cells[metrics_memory.BUSY] = count

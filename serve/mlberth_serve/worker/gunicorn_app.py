@@ -19,6 +19,7 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 
 from mlberth import logs
+from mlberth.log_outlet import DROPS, text_stream
 from mlberth.masking import secret_values
 from mlberth.process.kernel import die_with_parent
 from mlberth_serve.handler.context import HANDLER_LOGGER
@@ -43,6 +44,9 @@ LOAD_IN_WORKERS = "--load-in-workers"
 _NEVER = 1e12
 """A heartbeat so far ahead that gunicorn's timeout never comes."""
 
+_PRINT_SECONDS = 1.0
+"""How long a handler's print waits for whoever reads it, once."""
+
 _OOM_SCORE = Path("/proc/self/oom_score_adj")
 _WORKERS_SCORE = "500"
 """If memory runs out, the kernel is to take a worker: it is replaced, the arbiter takes all along."""
@@ -55,6 +59,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     secrets = frozenset(secret_values(environ))
     folder = GenerationDirectory(Path(argv[0]))
     spec = LaunchSpec.read(folder.launch_spec)
+    outlive_streams(spec.log_format)
     more = (LOGGER, HANDLER_LOGGER)
     logs.configure(
         spec.log_level,
@@ -75,6 +80,14 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
             os.execv(sys.executable, [*sys.orig_argv, LOAD_IN_WORKERS])  # noqa: S606 - ourselves, without a shell
     GunicornApp(folder, spec, application, time.monotonic() - began, secrets).run()
     return 0
+
+
+def outlive_streams(form: str) -> None:
+    """Let what the handler prints never fail its request, nor hold it up for long: it is a log as well."""
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
+        encoding = getattr(getattr(sys, name), "encoding", None) or "utf-8"
+        outlet = logs.make_outlet(descriptor, form, patience=_PRINT_SECONDS)
+        setattr(sys, name, text_stream(outlet, encoding))
 
 
 class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -145,6 +158,7 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
         board = self._spec.metrics
         recorder = Recorder(bytearray(PAGE_BYTES) if board is None else MetricsMemory(board).take_page())
         recorder.begin_worker(self._load_seconds)
+        DROPS.tell = recorder.drop_lines
         return recorder
 
     def _load_in_worker(self) -> Any:

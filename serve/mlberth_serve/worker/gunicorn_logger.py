@@ -8,6 +8,8 @@ from typing import Any
 from gunicorn.glogging import Logger
 
 LOGGER = "gunicorn"
+_REFUSED = "Invalid request from ip="
+"""How the line begins that there would be for each request that cannot be read, with what its client sent."""
 
 
 class GunicornLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
@@ -18,6 +20,16 @@ class GunicornLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
         self.cfg = cfg
         self.error_log = logging.getLogger(LOGGER)
         self._access_log_enabled = False
+
+    def warning(self, msg: str, *args: object, **kwargs: Any) -> None:
+        """Log a warning, unless it is of a request that was refused."""
+        if not msg.startswith(_REFUSED):
+            super().warning(msg, *args, **kwargs)
+
+    def exception(self, msg: str, *args: object, **kwargs: Any) -> None:
+        """Log an exception; a target of a request among the arguments loses its query."""
+        shown = [argument.partition("?")[0] if isinstance(argument, str) else argument for argument in args]
+        super().exception(msg, *shown, **kwargs)
 
     def reopen_files(self) -> None:
         """Do nothing: there are no files."""

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 from mlberth.contract.resources import read_resident
+from mlberth.log_outlet import DROPS
 from mlberth_serve.control.metrics.process_memory import Memory, read_proportional
 from mlberth_serve.control.nginx.direct_responses import DirectResponses
 from mlberth_serve.shared import metrics_memory
@@ -82,6 +83,7 @@ class Exporter:
             workers=self._workers,
             loaded=loaded,
             front=self._nginx.counts,
+            lines_dropped=DROPS.total,
             memory=self._measure(pids, now),
         )
         replace_private(self._run.metrics, render(pages, server))

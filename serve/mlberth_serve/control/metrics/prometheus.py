@@ -55,6 +55,8 @@ class Server:
     """How many have loaded the model."""
     front: Mapping[int, int] = field(default_factory=dict)
     """How many requests nginx answered without a worker, by status."""
+    lines_dropped: int = 0
+    """How many lines of a log the supervisor could not write."""
     memory: Mapping[int, Memory] = field(default_factory=dict)
     """What each living worker uses, by its process id."""
 
@@ -104,6 +106,9 @@ def _server(pages: Sequence[WorkerMetrics], server: Server) -> Iterator[Metric]:
     for status, count in sorted(server.front.items()):
         front.add_metric((str(status),), count)
     yield front
+    text = "Lines of logs, and pieces of a handler's output, that could not be written."
+    lines_dropped = server.lines_dropped + _sum(pages, metrics_memory.LINES_DROPPED)
+    yield CounterMetricFamily("mlberth_log_lines_dropped", text, lines_dropped)
     busy = sum(
         page.number(metrics_memory.BUSY) for page in pages if page.number(metrics_memory.PID) in server.memory
     )

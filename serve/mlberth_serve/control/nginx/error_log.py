@@ -1,7 +1,8 @@
-"""nginx's error log where ours is JSON: nginx has one form for it, so its lines come through us.
+"""What nginx logs, which comes through us: its errors, in our form, and the access log.
 
-There is a pipe, which the supervisor empties whenever it looks after its children: no thread of its own,
-since it starts processes as it goes.
+nginx writes whatever bytes a client has sent, and would wait for a reader of its output with every request
+that it has. So it writes into a pipe that never makes it wait, which the supervisor empties whenever it
+looks after its children: no thread of its own, since it starts processes as it goes.
 """
 
 from __future__ import annotations
@@ -11,11 +12,23 @@ import fcntl
 import logging
 import os
 import re
+import time
+from collections.abc import Callable
+
+from mlberth.log_outlet import Outlet
 
 LOGGER = "nginx"
+ACCESS_MARK = b"|"
+"""What lines of the access log begin with; none of nginx's own does."""
 _PIPE_BYTES = 1 << 20
-"""So much that nginx does not wait for us, whatever it has to say within one turn."""
-_LINE = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[(?P<level>\w+)\] \d+#\d+: (?P<message>.*)")
+"""So much that nginx need not drop lines, whatever it has to say within one turn."""
+_MAX_BYTES = 4 * _PIPE_BYTES
+"""Of one turn: the supervisor has other things to do."""
+_PIECE_LINES = 16
+_MAX_LINES = 20
+"""Of nginx's errors within a second: some are written for each request, or for each connection."""
+_LINE = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[(?P<level>\w+)\] \d+#\d+: (?P<message>.*)", re.DOTALL)
+_OF_A_CLIENT = ", client: "
 _LEVELS = {
     "emerg": logging.CRITICAL,
     "alert": logging.CRITICAL,
@@ -31,30 +44,65 @@ log = logging.getLogger(LOGGER)
 
 
 class NginxErrorLog:
-    """A pipe for nginx's standard error; `forward` makes records of the lines in it."""
+    """A pipe for nginx's standard error; `forward` passes on the lines in it."""
 
-    def __init__(self) -> None:
-        self._reader, self.writer = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(self._reader, False)
+    def __init__(self, access: Outlet | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._reader, self.writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         with contextlib.suppress(OSError):  # the machine may allow no more than it has
             fcntl.fcntl(self.writer, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        self._access = access
+        self._clock = clock
         self._rest = b""
+        self._second = 0.0
+        self._lines = 0
+        self.is_busy = False
+        """Whether there were lines the last time, so that more may come soon."""
 
     def close_writer(self) -> None:
         """Leave the pipe's end to nginx alone, which has been started with it."""
         os.close(self.writer)
 
     def forward(self) -> None:
-        """Log what nginx has written since the last time."""
+        """Pass on what nginx has written since the last time."""
+        self._begin_second()
+        self.is_busy = False
+        taken = 0
         with contextlib.suppress(BlockingIOError):
-            while read := os.read(self._reader, _PIPE_BYTES):
+            while taken < _MAX_BYTES and (read := os.read(self._reader, _PIPE_BYTES)):
+                taken += len(read)
+                self.is_busy = True
                 *lines, self._rest = (self._rest + read).split(b"\n")
-                for line in lines:
+                self._pass_on(lines)
+
+    def _begin_second(self) -> None:
+        now = self._clock()
+        if now - self._second < 1:
+            return
+        if self._lines > _MAX_LINES:
+            log.warning("%d more lines of nginx's are left out", self._lines - _MAX_LINES)
+        self._second, self._lines = now, 0
+
+    def _pass_on(self, lines: list[bytes]) -> None:
+        accesses = []
+        for line in lines:
+            if line.startswith(ACCESS_MARK):
+                accesses.append(line[1:] + b"\n")
+            elif line:
+                self._lines += 1
+                if self._lines <= _MAX_LINES:
                     _log(line.decode(errors="replace"))
+        if self._access:
+            for first in range(0, len(accesses), _PIECE_LINES):
+                piece = accesses[first : first + _PIECE_LINES]
+                self._access.write(b"".join(piece), len(piece))
 
 
 def _log(line: str) -> None:
+    if _OF_A_CLIENT in line:
+        # What follows is the client's, quotes included: nobody can say where its query ends.
+        line, query, _ = line.partition("?")
+        line += query and "?..."
     if found := _LINE.fullmatch(line):
         log.log(_LEVELS.get(found["level"], logging.ERROR), "%s", found["message"])
-    elif line:
+    else:
         log.error("%s", line)

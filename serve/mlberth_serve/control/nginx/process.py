@@ -16,6 +16,10 @@ from mlberth_serve.control.nginx.worker_watch import NginxWorkers
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared.run_directory import RunDirectory
 
+_STDOUT = 1
+_PATIENCE = 0.1
+"""How many seconds the access log waits for its reader, once; what comes meanwhile waits in nginx's pipe."""
+
 log = logging.getLogger(__name__)
 
 
@@ -31,27 +35,31 @@ class NginxProcess:
         certificate: Certificate | None,
     ) -> None:
         self._certificate = certificate
-        self._log = NginxErrorLog() if settings.log_format == logs.JSON else None
+        self._log = NginxErrorLog(logs.make_outlet(_STDOUT, settings.log_format, patience=_PATIENCE))
         install_config(run, settings, as_root=os.geteuid() == 0)
         argv = nginx_argv(executable, run)
         check_own_conf(argv, run, settings)
         log.debug("starting nginx: %s", argv)
-        stderr = self._log.writer if self._log else None
         # A death signal of KILL would leave nginx's workers, which get none, to answer on.
-        self.child = start(argv, env=environ, cwd=run.path, stderr=stderr, death_signal=signal.SIGTERM)
+        self.child = start(
+            argv, env=environ, cwd=run.path, stderr=self._log.writer, death_signal=signal.SIGTERM
+        )
         self._workers = NginxWorkers(self.child.pid)
-        if self._log:
-            self._log.close_writer()
+        self._log.close_writer()
 
     @property
     def has_ended(self) -> bool:
         """Whether its end has been seen."""
         return self.child.returncode is not None
 
+    @property
+    def is_logging(self) -> bool:
+        """Whether it has logged something since the time before the last."""
+        return self._log.is_busy
+
     def forward_log(self) -> None:
-        """Log what nginx has written since the last time, where its lines come through us."""
-        if self._log:
-            self._log.forward()
+        """Pass on what nginx has logged since the last time."""
+        self._log.forward()
 
     def look_after(self) -> None:
         """Reload nginx where it has lost a process: what that one had in flight stays counted otherwise."""

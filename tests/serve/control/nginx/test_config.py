@@ -155,7 +155,7 @@ def test_access_log_is_for_those_who_ask() -> None:
     assert "server.d/access.conf" not in render(settings(), as_root=False)
     for variable, value in (("CONTAINER_LOG_LEVEL", str(logging.DEBUG)), ("ACCESS_LOG", "true")):
         files = render(settings(**{f"SAGEMAKER_{variable}": value}), as_root=False)
-        assert "access_log /dev/stdout mlberth;" in files["server.d/access.conf"]
+        assert 'access_log "" mlberth;' in files["server.d/access.conf"]
 
 
 INJECTIONS = [
