@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlberth.errors import MlberthError
+from mlberth.log_escapes import indented
+from mlberth.log_outlet import say
 from mlberth.masking import masked_text, secret_values
 
 USAGE = """\
@@ -46,13 +48,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(encodable(masked_text(explain(os.environ), secret_values(os.environ))), end="")
             return 0
         if arguments:
-            print(f"serve: found {' '.join(arguments)!r}; expected no argument.\n\n{USAGE}", file=sys.stderr)
+            say(f"serve: found {' '.join(arguments)!r}; expected no argument.\n\n{USAGE}")
             return _USAGE_ERROR
         from mlberth_serve.control.supervisor import serve
 
         return serve(os.environ)
     except MlberthError as error:
-        print(f"serve: {masked_text(str(error), secret_values(os.environ))}", file=sys.stderr)
+        say(indented(f"serve: {masked_text(str(error), secret_values(os.environ))}"))
         return error.exit_code
 
 

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from mlberth import __version__
+from mlberth.log_escapes import indented
+from mlberth.log_outlet import say
 from mlberth.process.signals import end_on_stop
 
 GROUP = "mlberth.commands"
@@ -28,10 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     name, *rest = arguments
     if name not in commands:
-        print(
-            f"mlberth: found the command {name!r}; expected one of {', '.join(sorted(commands))}.",
-            file=sys.stderr,
-        )
+        say(f"mlberth: found the command {name!r}; expected one of {', '.join(sorted(commands))}.")
         return _USAGE_ERROR
     sys.argv = [f"mlberth {name}", *rest]
     return int(_load(commands[name])() or 0)
@@ -85,7 +84,7 @@ def run() -> int:
 
     arguments = sys.argv[1:]
     if not arguments:
-        print("usage: mlberth run COMMAND [ARGUMENT…]", file=sys.stderr)
+        say("usage: mlberth run COMMAND [ARGUMENT…]")
         return _USAGE_ERROR
     # An image may bring a `train` of its own on PATH: then that one is meant, as it is without us.
     ours = os.path.join(os.path.dirname(sys.executable), arguments[0])  # noqa: PTH118, PTH120
@@ -94,7 +93,7 @@ def run() -> int:
     try:
         return run_program(arguments, os.environ)
     except CommandError as error:
-        print(error, file=sys.stderr)
+        say(indented(str(error)))
         return error.exit_code
 
 

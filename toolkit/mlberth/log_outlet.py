@@ -10,6 +10,7 @@ import io
 import os
 import select
 import stat
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -191,3 +192,11 @@ def hold_standard_streams() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # the lowest that is free
+
+
+def say(text: str) -> None:
+    """Print an error of a command's on standard error; where that cannot be, its exit code says enough."""
+    try:
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 - what a command is there for
+    except (OSError, ValueError):
+        sys.stderr = None  # or the interpreter would fail once more as it ends

@@ -6,9 +6,11 @@ import gc
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 from mlberth._typing import typing
 from mlberth.errors import MlberthError
+from mlberth.log_outlet import hold_standard_streams, say
 
 TRAIN_USAGE = """\
 usage: train [--explain]
@@ -46,6 +48,7 @@ def main() -> int:
     """Run the training job below /opt/ml; ends with the exit code."""
     from mlberth.process.signals import SignalQueue  # a stop must be seen before anything else loads
 
+    hold_standard_streams()
     gc.disable()  # little is made here that needs it, and a sixth of a short job's time would go into it
     with SignalQueue() as signals:
         arguments = sys.argv[1:]
@@ -55,7 +58,7 @@ def main() -> int:
         if arguments == ["--explain"]:
             return _explain()
         if arguments:
-            print(f"train: found {' '.join(arguments)!r}; expected --explain, or nothing.", file=sys.stderr)
+            say(f"train: found {' '.join(arguments)!r}; expected --explain, or nothing.")
             return _USAGE_ERROR
         from mlberth_train.jobs.training import train
 
@@ -67,6 +70,7 @@ def process() -> int:
     """Run the processing job below /opt/ml/processing; ends with the exit code."""
     from mlberth.process.signals import SignalQueue
 
+    hold_standard_streams()
     gc.disable()
     with SignalQueue() as signals:
         arguments = sys.argv[1:]
@@ -91,13 +95,14 @@ def _refused(error: MlberthError) -> int:
     from mlberth.log_escapes import indented
     from mlberth.masking import masked_text, secret_values
 
-    print(indented(masked_text(str(error), secret_values(os.environ))), file=sys.stderr)
+    say(indented(masked_text(str(error), secret_values(os.environ))))
     return error.exit_code
 
 
 def _leave(code: int) -> typing.NoReturn:
     """End here and now: the interpreter would take longer to tidy up than `train` takes to report."""
-    sys.stdout.flush()
+    with suppress(AttributeError, OSError):  # it is closed, or full
+        sys.stdout.flush()
     os._exit(code)
 
 
@@ -121,7 +126,7 @@ def validate() -> int:
         return _refused(error)
     faults = faults_of(base.absolute(), os.environ, sys.executable)
     for fault in faults:
-        print(one_line(masked_text(str(fault), secret_values(os.environ))), file=sys.stderr)
+        say(one_line(masked_text(str(fault), secret_values(os.environ))))
     if faults:
         return ContractError.exit_code
     print(encodable(f"{base}: no fault found"))

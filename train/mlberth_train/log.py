@@ -6,16 +6,18 @@ lines. What the toolkit's modules log on rare paths is taken over.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 
 from mlberth.log_escapes import indented, json_line
+from mlberth.log_outlet import Outlet
 from mlberth.masking import masked_text
 
 DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40
 _NAMES = {DEBUG: "DEBUG", INFO: "INFO", WARNING: "WARNING", ERROR: "ERROR"}
 _STDERR = 2
+_PATIENCE = 1.0
+"""How many seconds a line waits for its reader, once: a job that waited longer would miss its stop signal."""
 
 
 class Log:
@@ -34,7 +36,7 @@ class Log:
         self.secrets = secrets
         """What no line may hold."""
         self.as_json = as_json
-        self._sink = sink
+        self._outlet = Outlet(sink, self._tell, patience=_PATIENCE)
         self._clock = clock
 
     def write(self, level: int, text: str, name: str = "mlberth_train") -> None:
@@ -43,12 +45,7 @@ class Log:
             return
         text = masked_text(text, self.secrets)
         line = (self._json if self.as_json else self._text)(_NAMES.get(level, str(level)), text, name)
-        data = f"{line}\n".encode(errors="backslashreplace")
-        try:
-            while data:
-                data = data[os.write(self._sink, data) :]
-        except OSError:
-            pass  # nobody reads our output any more, or its disk is full; the job goes on
+        self._outlet.write(_encode(line))  # which may be lost; the job goes on
 
     def take_over_logging(self) -> None:
         """Write what the toolkit's modules give to `logging` as well."""
@@ -65,6 +62,10 @@ class Log:
         logger.setLevel(self.level)
         logger.propagate = False
 
+    def _tell(self, lines: int, why: str) -> bytes:
+        text = f"{lines} lines before this one were dropped: {why}"
+        return _encode((self._json if self.as_json else self._text)("WARNING", text, "mlberth_train"))
+
     def _text(self, level: str, text: str, name: str) -> str:
         now = self._clock()
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
@@ -80,3 +81,7 @@ class Log:
             "message": text,
         }
         return json_line(entry)
+
+
+def _encode(line: str) -> bytes:
+    return f"{line}\n".encode(errors="backslashreplace")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import os
+import select
 
 from mlberth._typing import TYPE_CHECKING, OnDemand
 
@@ -36,6 +37,8 @@ class OutputPump:
         self._kept = bytearray()
         self._head = b""
         self._has_dropped = False
+        self.lost = 0
+        """How many bytes could not be written."""
         # What `threading` is made of: it would be the slowest import of all.
         self._running = _thread.allocate_lock()
         self._running.acquire()
@@ -80,5 +83,9 @@ class OutputPump:
         while view:
             try:
                 view = view[os.write(self._sink, view) :]
+            except BlockingIOError:  # whose output it is as well has made it one that does not wait
+                select.select([], [self._sink], [])
             except OSError:
-                return  # nobody reads our output any more; the child must be able to go on
+                # Nobody reads our output any more, or its disk is full; the child must be able to go on.
+                self.lost += len(view)
+                return

@@ -42,6 +42,8 @@ class Outcome(NamedTuple):
     seconds: float
     cuts: tuple[int, ...] = ()
     """Where in `stderr` something is missing."""
+    lost: int = 0
+    """How many bytes of its standard error could not be passed on."""
 
     @property
     def exit_code(self) -> int:
@@ -97,7 +99,7 @@ def supervise(
     tail = pump.finish(_FLUSH_SECONDS)
     # What not even KILL ends (stuck in the kernel) has no code yet, and must not pass for a success.
     returncode = -signal.SIGKILL if child.returncode is None else child.returncode
-    return Outcome(returncode, stopped_by, overran, tail, clock() - began, pump.cuts)
+    return Outcome(returncode, stopped_by, overran, tail, clock() - began, pump.cuts, pump.lost)
 
 
 def _ended(child: Child, stopped_by: signal.Signals | None) -> bool:

@@ -177,7 +177,7 @@ class Runner:
 
     def _supervise(self, job: Job) -> Outcome:
         try:
-            return supervise(
+            outcome = supervise(
                 job.argv,
                 env=job.environ,
                 cwd=job.code,
@@ -186,6 +186,9 @@ class Runner:
                 collapse=job.settings.collapse and not os.isatty(_STDERR),
                 on_start=lambda: self._announce(job),
             )
+            if outcome.lost:
+                self._log.write(WARNING, f"{outcome.lost} bytes of standard error could not be written")
+            return outcome
         except OSError as error:
             raise _not_started(error, " ".join(job.shown[:2])) from error
         except ValueError as error:
