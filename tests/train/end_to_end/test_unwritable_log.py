@@ -10,7 +10,7 @@ import pytest
 from tests.toolkit.test_log_outlet import fill
 from tests.train.running import BIN, Tree
 
-from mlberth.process.output_pump import Pump
+from mlberth.process.output_pump import OutputPump
 from mlberth_train.log import INFO, Log
 
 PROGRAM = """
@@ -88,7 +88,7 @@ def test_output_waits_for_its_reader() -> None:
     (reader, writer), (source, said) = os.pipe(), os.pipe()
     fill(writer)
     os.set_blocking(writer, False)
-    pump = Pump(source, writer)
+    pump = OutputPump(source, writer)
     os.write(said, b"said")
     os.close(said)
     os.read(reader, 1 << 20)
@@ -101,7 +101,7 @@ def test_output_that_is_lost_is_counted() -> None:
     """On a full disk the program goes on, and what is missing is known."""
     source, said = os.pipe()
     full = os.open("/dev/full", os.O_WRONLY)
-    pump = Pump(source, full)
+    pump = OutputPump(source, full)
     os.write(said, b"said")
     os.close(said)
     assert pump.finish(10) == b"said"
