@@ -50,27 +50,36 @@ class Generation:
         self.folder = folder
         self._settings = settings
         self._heartbeats = Heartbeats.create(settings.workers)
+        self._cannot_start: failure_report.Failure | None = None
         self._shared = [self._heartbeats.descriptor, *([board.descriptor] if board else [])]
-        folder.path.mkdir(mode=0o700)
-        spec = launch_spec(
-            settings,
-            folder,
-            behind_nginx=behind_nginx,
-            heartbeats=self._heartbeats.descriptor,
-            metrics=board.descriptor if board else None,
-            application=application,
-        )
-        spec.write(folder.launch_spec)
-        prepared = prepared_environment(environ, settings, folder)
-        self._stages = [Stage(GUNICORN, gunicorn_argv(folder), gunicorn_environment(prepared))]
-        if preparing:
-            self._stages.insert(0, Stage("preparation", preparation_argv(folder), environ))
-        self._name, self.child = self._start_stage()
+        try:
+            folder.path.mkdir(mode=0o700)
+            spec = launch_spec(
+                settings,
+                folder,
+                behind_nginx=behind_nginx,
+                heartbeats=self._heartbeats.descriptor,
+                metrics=board.descriptor if board else None,
+                application=application,
+            )
+            spec.write(folder.launch_spec)
+            prepared = prepared_environment(environ, settings, folder)
+            self._stages = [Stage(GUNICORN, gunicorn_argv(folder), gunicorn_environment(prepared))]
+            if preparing:
+                self._stages.insert(0, Stage("preparation", preparation_argv(folder), environ))
+            self._name, self.child = self._start_stage()
+        except BaseException:  # a reload on a disk that is full, say, leaves nothing open
+            self._heartbeats.close()
+            raise
 
     def advance(self) -> None:
         """Start the next stage where the one before has ended well."""
         if self._stages and self.child.returncode == 0:
-            self._name, self.child = self._start_stage()
+            try:
+                self._name, self.child = self._start_stage()
+            except OSError as error:  # no process can be made: `child` stays what has ended
+                fault = Fault(GUNICORN, str(error.strerror), "a process that can be started")
+                self._cannot_start = failure_report.describe(PlatformError(fault))
 
     def _start_stage(self) -> tuple[str, Child]:
         stage = self._stages.pop(0)
@@ -87,7 +96,8 @@ class Generation:
 
     def cause(self) -> failure_report.Failure:
         """Return why it has failed."""
-        return failure_report.read(self.folder.failure) or why_gone(self._name, self.child.returncode)
+        told = self._cannot_start or failure_report.read(self.folder.failure)
+        return told or why_gone(self._name, self.child.returncode)
 
     def living_workers(self, now: float) -> int:
         """Return how many workers have loaded the model and have given a sign of life in time."""

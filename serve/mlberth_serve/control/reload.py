@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from mlberth.errors import MlberthError
 from mlberth.process.children import Child
 from mlberth_serve.control.generation import Generation
-from mlberth_serve.shared.run_directory import RunDirectory, replace_link
+from mlberth_serve.shared.run_directory import RunDirectory, replace_links
 from mlberth_serve.variables import Variables
 
 log = logging.getLogger(__name__)
@@ -39,8 +41,9 @@ class Reloader:
         self._next_began = 0.0
         self._ending: list[Generation] = []
         self._requested = False
+        self._cannot_switch = False
         self.serving = begin(1)
-        self._switch_upstream(self.serving)
+        replace_links(self._links(self.serving))
 
     @property
     def is_changing(self) -> bool:
@@ -60,6 +63,7 @@ class Reloader:
     def advance(self, *, ready: bool) -> None:
         """Take the next step, now that children may have ended; a reload begins when one serves."""
         self.serving.advance()
+        self._keep_links()
         for generation in [ending for ending in self._ending if ending.child.returncode is not None]:
             self._ending.remove(generation)
             generation.folder.remove()
@@ -76,6 +80,7 @@ class Reloader:
         try:
             self._next = self._begin(self._count)
         except (MlberthError, OSError) as error:
+            self._run.generation(self._count).remove()
             log.error("reload failed, what served before serves on: %s", error)  # noqa: TRY400 - a line is enough
 
     def _advance_reload(self, successor: Generation) -> None:
@@ -83,8 +88,7 @@ class Reloader:
         if successor.has_failed:
             log.error("reload failed, what served before serves on: %s", successor.cause().line)
             self._retire(successor)
-        elif successor.is_complete():
-            self._switch_upstream(successor)
+        elif successor.is_complete() and self._switch_upstream(successor):
             self._retire(self.serving)
             self.serving = successor
             log.info("reloaded in %.2f s", self._clock() - self._next_began)
@@ -97,9 +101,29 @@ class Reloader:
             return
         self._next = None
 
-    def _switch_upstream(self, generation: Generation) -> None:
-        replace_link(self._run.documents, generation.folder.documents)
-        replace_link(self._run.socket, generation.folder.socket)
+    def _switch_upstream(self, generation: Generation) -> bool:
+        """Let nginx find a generation; returns whether that was possible, which it may be the next time."""
+        try:
+            replace_links(self._links(generation))
+        except OSError as error:
+            if not self._cannot_switch:
+                log.error("nginx cannot be led to gunicorn, which is tried again: %s", error.strerror)  # noqa: TRY400
+            self._cannot_switch = True
+            return False
+        self._cannot_switch = False
+        return True
+
+    def _links(self, generation: Generation) -> dict[Path, Path]:
+        folder = generation.folder
+        return {self._run.documents: folder.documents, self._run.socket: folder.socket}
+
+    def _keep_links(self) -> None:
+        """Put back the links that somebody has taken away, as what cleans /tmp may."""
+        for path, target in self._links(self.serving).items():
+            if not path.is_symlink():
+                log.error("%s was gone, and is put back", path.name)
+                with contextlib.suppress(OSError):
+                    replace_links({path: target})
 
     def _retire(self, generation: Generation) -> None:
         generation.end()

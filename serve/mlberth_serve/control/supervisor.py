@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from mlberth import logs
-from mlberth.errors import MlberthError
+from mlberth.errors import Fault, MlberthError, PlatformError
 from mlberth.log_outlet import hold_standard_streams
 from mlberth.masking import secret_values
 from mlberth.process.children import Child, reap
@@ -23,8 +23,9 @@ from mlberth_serve.control.nginx import error_log
 from mlberth_serve.control.nginx.process import NginxProcess
 from mlberth_serve.control.nginx.tls import Certificate
 from mlberth_serve.control.preflight import check_installed, check_port, find_nginx
-from mlberth_serve.control.readiness import LOADING, READY, STOPPING, Readiness, assess
+from mlberth_serve.control.readiness import LOADING, READY, STOPPING, WEDGED, Readiness, assess
 from mlberth_serve.control.reload import Reloader
+from mlberth_serve.control.socket_watch import SocketWatch
 from mlberth_serve.safe_models import check_path
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared import failure_report
@@ -38,6 +39,9 @@ _POLL = 0.5
 _GUNICORN_STOP_SECONDS = 2.0
 """What gunicorn needs of the grace when nginx has drained: no request is left then."""
 _POLITE_SECONDS = 1.0
+_CUT_OFF_SECONDS = 2.0
+"""For which nobody may listen where nginx sends predictions, while gunicorn lives."""
+_CUT_OFF = Fault("gunicorn.sock", "no socket at which anybody listens", "the one that gunicorn has made")
 
 log = logging.getLogger(__name__)
 
@@ -74,9 +78,17 @@ def serve(
         use_batch_scheduling()
         run = RunDirectory.create()
         try:
-            supervisor = Supervisor(settings, run, signals, environ, application, began=began, clock=clock)
-            if nginx:
-                supervisor.start_nginx(nginx, certificate)
+            try:
+                supervisor = Supervisor(
+                    settings, run, signals, environ, application, began=began, clock=clock
+                )
+                if nginx:
+                    supervisor.start_nginx(nginx, certificate)
+                supervisor.begin()
+            except OSError as error:  # a disk that is full, or no process that can be made
+                where = str(error.filename2 or error.filename or run.path)
+                fault = Fault(where, str(error.strerror), "room for the server's files and processes")
+                raise PlatformError(fault) from error
             return supervisor.watch()
         finally:
             end_descendants([], signals, polite_seconds=0)  # none are left, unless a bug brought us here
@@ -105,6 +117,8 @@ class Supervisor:
         self._began = began
         self._clock = clock
         self._nginx: NginxProcess | None = None
+        self._socket = SocketWatch(run.socket, clock)
+        self._reachable = True
         self._readiness = Readiness(run.state)
         self._readiness.change(LOADING)
         self._board = MetricsMemory.create() if settings.metrics else None
@@ -117,10 +131,13 @@ class Supervisor:
         """
         self._nginx = NginxProcess(executable, self._run, self._settings, self._environ, certificate)
 
-    def watch(self) -> int:
-        """Keep /ping true until there is a reason to end; end everything and return the exit code."""
+    def begin(self) -> None:
+        """Start the first gunicorn, or what is to be done before it."""
         limit = self._settings.reload_timeout
         self._gunicorns = Reloader(self._run, self._begin, limit, self._clock)
+
+    def watch(self) -> int:
+        """Keep /ping true until there is a reason to end; end everything and return the exit code."""
         while True:
             steady = self._readiness.state == READY and not self._gunicorns.is_changing
             arrived = self._signals.wait(self._turn if steady else _LOADING_POLL)
@@ -130,7 +147,7 @@ class Supervisor:
             if signal.SIGHUP in arrived:
                 self._request_reload()
             self._gunicorns.advance(ready=self._readiness.state != LOADING)
-            if self._gunicorns.serving.has_failed or self._nginx_has_ended:
+            if self._gunicorns.serving.has_failed or self._nginx_has_ended or self._is_cut_off():
                 return self._fail()
             if self._nginx:
                 self._nginx.look_after()
@@ -155,8 +172,20 @@ class Supervisor:
         else:
             log.warning("SIGHUP: nothing is reloaded; only nginx can pass requests on to another gunicorn")
 
+    def _is_cut_off(self) -> bool:
+        """Tell whether nobody has listened for long where nginx sends predictions, though workers live.
+
+        gunicorn may be ending; then it is waited for. Meanwhile nothing is ready.
+        """
+        self._reachable = True
+        if self._nginx and self._readiness.state in (READY, WEDGED):
+            seconds = self._socket.seconds_gone()
+            self._reachable = seconds is None
+            return seconds is not None and seconds > _CUT_OFF_SECONDS
+        return False
+
     def _refresh(self) -> None:
-        living = self._gunicorns.serving.living_workers(self._clock())
+        living = self._gunicorns.serving.living_workers(self._clock()) if self._reachable else 0
         changed = self._readiness.change(assess(living, self._readiness.state))
         if self._exporter and self._readiness.state != LOADING:
             self._exporter.refresh(living)
@@ -227,6 +256,8 @@ class Supervisor:
             return failure_report.describe(error, secret_values(self._environ))
         if self._nginx and nginx_ended:
             return why_gone(NGINX, self._nginx.child.returncode)
+        if not self._reachable:
+            return failure_report.describe(PlatformError(_CUT_OFF))
         return self._gunicorns.serving.cause()
 
     @property

@@ -7,6 +7,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,7 @@ class RunDirectory:
         try:
             run = cls(Path(tempfile.mkdtemp(prefix=_PREFIX)))
             _lock(run.path)
+            run.state.mkdir(mode=0o700)
             _remove_left_behind(run.path.parent)
         except OSError as error:
             expected = "a writable folder for temporary files, such as /tmp"
@@ -43,7 +45,6 @@ class RunDirectory:
             run.remove()
             expected = f"a path so short that the socket's is at most {_LONGEST_SOCKET} bytes"
             raise ContractError(Fault("TMPDIR", repr(str(run.path.parent)), expected))
-        run.state.mkdir(mode=0o700)
         return run
 
     @property
@@ -162,9 +163,14 @@ def replace_private(path: Path, text: str) -> None:
     staged.replace(path)
 
 
-def replace_link(path: Path, target: Path) -> None:
-    """Make a symbolic link lead elsewhere, by rename: there is no moment at which it leads nowhere."""
-    staged = path.with_name(f".{path.name}")
-    staged.unlink(missing_ok=True)
-    staged.symlink_to(target)
-    staged.replace(path)
+def replace_links(targets: Mapping[Path, Path]) -> None:
+    """Make symbolic links lead elsewhere, by rename: there is no moment at which one leads nowhere.
+
+    All of them change, or, where there is no room for one, none.
+    """
+    staged = {path: path.with_name(f".{path.name}") for path in targets}
+    for path, target in targets.items():
+        staged[path].unlink(missing_ok=True)
+        staged[path].symlink_to(target)
+    for path in targets:
+        staged[path].replace(path)

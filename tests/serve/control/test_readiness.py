@@ -37,4 +37,35 @@ def test_ready_is_a_file_that_comes_and_goes(tmp_path: Path) -> None:
             error = json.loads((tmp_path / "not_ready.json").read_text())["error"]
             assert error["code"] == state
             assert error["message"]
-    assert {path.name for path in tmp_path.iterdir()} == {"not_ready.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {".ready", "not_ready.json"}
+
+
+def test_state_changes_without_a_new_file(tmp_path: Path) -> None:
+    """A disk may have no room for a name: what is not there at the start is never needed."""
+    readiness = Readiness(tmp_path)
+    numbers = {path.stat().st_ino for path in tmp_path.iterdir()}
+    for state in (LOADING, READY, WEDGED, READY, WEDGED, STOPPING):
+        assert readiness.change(state)
+        assert {path.stat().st_ino for path in tmp_path.iterdir()} <= numbers
+
+
+def test_change_that_cannot_be_is_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The state stays what it was, and the log has one line, however often it is tried."""
+    readiness = Readiness(tmp_path)
+    readiness.change(LOADING)
+    (tmp_path / "ready").mkdir()  # no file takes its place
+    for _ in range(3):
+        assert not readiness.change(READY)
+        assert readiness.state == LOADING
+    assert len([record for record in caplog.records if "tried again" in record.message]) == 1
+    (tmp_path / "ready").rmdir()
+    assert readiness.change(READY)
+
+
+def test_ready_that_is_taken_away_comes_back(tmp_path: Path) -> None:
+    """What cleans a folder for temporary files does not make a server unready for good."""
+    readiness = Readiness(tmp_path)
+    readiness.change(READY)
+    (tmp_path / "ready").unlink()
+    assert not readiness.change(READY)
+    assert (tmp_path / "ready").exists()
