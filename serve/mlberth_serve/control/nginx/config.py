@@ -43,27 +43,39 @@ def nginx_argv(executable: str, run: RunDirectory) -> list[str]:
 def body_buffer(settings: Settings, memory: int) -> int:
     """Return up to how many bytes of a body nginx keeps in memory; the rest of it goes through a file.
 
-    It allocates no more than a body's Content-Length. A file costs it more than twice the CPU.
+    It allocates no more than a body's Content-Length. A file costs it more than twice the CPU. So many
+    connections as nginx takes could each have one while none is in flight: see `bodies_in_memory`.
     """
     slots = settings.max_in_flight or settings.max_concurrent_transforms or settings.workers
     affordable = max(_MIN_BUFFER, memory // _BUFFERS_SHARE // slots)
     return min(affordable, settings.max_payload_bytes or affordable)
 
 
+def bodies_in_memory(settings: Settings, memory: int) -> int:
+    """Return how many bodies nginx keeps in memory at once; others go through files, however few they are."""
+    return max(1, memory // _BUFFERS_SHARE // body_buffer(settings, memory))
+
+
 def render(settings: Settings, *, as_root: bool, memory: Callable[[], int] = memory_limit) -> dict[str, str]:
-    """Return what goes into main.d, http.d and server.d, by its path below the private folder."""
-    milliseconds = round(settings.timeout * 1000)
+    """Return what goes into main.d, http.d, server.d and bodies.d, by its path below the private folder."""
+    milliseconds, available = round(settings.timeout * 1000), memory()
     server = [
         f"listen {settings.listen_address}{' ssl' if settings.tls else ''};",
         f"client_max_body_size {settings.max_payload_bytes or 0};",
-        f"client_body_buffer_size {body_buffer(settings, memory())};",
         f"proxy_read_timeout {milliseconds}ms;",
     ]
     if settings.serving_module:
         server.append("set $others app;")
     if settings.retry:
         server.append("set $retry on;")
+    bodies = [
+        f"limit_conn bodies {bodies_in_memory(settings, available)};",
+        "limit_conn_status 420;",
+        "limit_conn_log_level info;",
+        f"client_body_buffer_size {body_buffer(settings, available)};",
+    ]
     files = {
+        "bodies.d/bodies.conf": "\n".join(bodies) + "\n",
         "http.d/upstream.conf": upstreams(settings),
         "server.d/server.conf": "\n".join(server) + "\n",
     }

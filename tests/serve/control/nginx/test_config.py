@@ -15,6 +15,7 @@ from mlberth.errors import ContractError
 from mlberth_serve import variables
 from mlberth_serve.control.nginx.config import (
     STATIC_CONF,
+    bodies_in_memory,
     body_buffer,
     check_own_conf,
     install_config,
@@ -82,7 +83,7 @@ def test_risky_directives_are_absent() -> None:
 
 def test_one_setting_drives_each_limit() -> None:
     """Address, payload and timeout are the settings' own; without a limit nginx has none."""
-    server = render(
+    made = render(
         settings(
             SAGEMAKER_BIND_TO_PORT="9000",
             SAGEMAKER_MAX_PAYLOAD_IN_MB="7",
@@ -90,11 +91,16 @@ def test_one_setting_drives_each_limit() -> None:
         ),
         as_root=False,
         memory=lambda: 64 * GB,
-    )["server.d/server.conf"]
-    assert server.splitlines() == [
+    )
+    assert made["bodies.d/bodies.conf"].splitlines() == [
+        "limit_conn bodies 1170;",
+        "limit_conn_status 420;",
+        "limit_conn_log_level info;",
+        f"client_body_buffer_size {7 * MB};",
+    ]
+    assert made["server.d/server.conf"].splitlines() == [
         "listen 127.0.0.1:9000;",
         f"client_max_body_size {7 * MB};",
-        f"client_body_buffer_size {7 * MB};",
         "proxy_read_timeout 1500ms;",
         "set $retry on;",
     ]
@@ -116,7 +122,11 @@ def test_one_setting_drives_each_limit() -> None:
 )
 def test_bodies_stay_in_memory_within_a_budget(variables: dict[str, str], memory: int, expected: int) -> None:
     """An eighth of the memory is divided by the requests in flight, up to the payload limit."""
-    assert body_buffer(settings(**variables), memory) == expected
+    found = settings(**variables)
+    assert body_buffer(found, memory) == expected
+    assert memory // 8 - expected < expected * bodies_in_memory(found, memory) <= memory // 8
+    in_flight = found.max_in_flight or found.workers
+    assert bodies_in_memory(found, memory) >= min(in_flight, memory // 8 // expected)
 
 
 def test_limit_of_requests_in_flight() -> None:
