@@ -13,7 +13,7 @@ from tests.support import wait_until
 
 APPLICATION = "mlberth_serve.wsgi:application"
 WORKERS = 2
-MAY_BE_ANOTHER_STATUS = ("werkzeug.", "mlberth_serve.errors")
+MAY_BE_ANOTHER_STATUS = ("werkzeug.", "mlberth_serve.errors", "mlberth.compat")
 """Their exceptions say with which status the request ends."""
 
 pytestmark = pytest.mark.usefixtures("nginx")
@@ -80,6 +80,16 @@ def test_forked_child_that_goes_on_answers_nothing(server: Server) -> None:
         assert (answer.status, answer.body) == (200, b"[1]")
         assert post(server, "fine").body == b'"fine"'
     assert worker_pids(server) == before
+
+
+@pytest.mark.parametrize("code", [3, 4])
+def test_exit_code_of_a_worker_ends_no_server(server: Server, code: int) -> None:
+    """A handler may end its process with gunicorn's codes for a server that cannot start: one death."""
+    (gunicorn,) = [pid for name, pid in server.children().items() if name == "gunicorn"]
+    assert post(server, f"exit {code}").status == 502
+    wait_until(lambda: len(children_of(gunicorn)) == WORKERS)
+    wait_until(lambda: post(server, "fine").status == 200)
+    assert server.process.poll() is None
 
 
 APP = """

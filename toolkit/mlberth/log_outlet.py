@@ -66,14 +66,14 @@ class Outlet:
 
     def write(self, data: bytes, lines: int = 1) -> bool:
         """Write data; returns whether all of it was, and otherwise counts its lines as dropped."""
-        told = self._dropped
+        dropped = self._dropped
         head = b"\n" if self._cut else b""
-        if told:
-            head += self._notice(told, self._why)
+        if dropped:
+            head += self._notice(dropped, self._why)
         left = self._put(memoryview(head + data))
         written = len(head) + len(data) - left
         if written >= len(head):
-            self._dropped -= told
+            self._dropped -= dropped
             self._cut = self._cut and not written
         if left:
             self._cut = self._cut or written > 0

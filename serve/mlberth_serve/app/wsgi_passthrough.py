@@ -97,7 +97,7 @@ class WsgiPassthrough:
     def _ping(self) -> int:
         assert self._callable is not None
         try:
-            return Client(self._callable).get("/ping").status_code
+            return Client(self._callable).get("/ping", buffered=True).status_code
         except BaseException as error:
             program = find_module(self._settings)
             raise UserCodeError(find_cause(error, program, "warm-up", "GET /ping")) from error

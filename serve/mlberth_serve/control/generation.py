@@ -96,8 +96,8 @@ class Generation:
 
     def cause(self) -> failure_report.Failure:
         """Return why it has failed."""
-        told = self._cannot_start or failure_report.read(self.folder.failure)
-        return told or why_gone(self._name, self.child.returncode)
+        cause = self._cannot_start or failure_report.read(self.folder.failure)
+        return cause or why_gone(self._name, self.child.returncode)
 
     def living_workers(self, now: float) -> int:
         """Return how many workers have loaded the model and have given a sign of life in time."""

@@ -39,7 +39,7 @@ class Readiness:
             error = {"error": {"code": state, "message": CAUSES[state]}}
             write_private(path, json.dumps(error) + "\n")
         write_private(self._kept, "")
-        self._told = ""
+        self._warned = ""
         self.state = ""
         self._failing = False
 
@@ -72,9 +72,9 @@ class Readiness:
             _rename(self._ready, self._kept)
 
     def _tell(self, state: str) -> None:
-        if self._told != state:
+        if self._warned != state:
             _rename(self._causes[state], self._not_ready)
-            self._told = state
+            self._warned = state
 
 
 def _rename(path: Path, new: Path) -> bool:

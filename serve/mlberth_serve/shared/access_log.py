@@ -12,12 +12,13 @@ from typing import Any
 from mlberth import logs
 from mlberth.log_escapes import json_line, one_line
 from mlberth.log_outlet import Outlet
-from mlberth_serve.control.nginx.error_log import ACCESS_MARK
 from mlberth_serve.shared.request_ids import request_ids
 
 TRACE_HEADER = "X-Mlberth-Trace"
 """What a worker tells nginx of the trace, for this log; nginx does not pass it on."""
 
+ACCESS_MARK = b"|"
+"""What nginx's lines of the access log begin with; none of its errors does."""
 _JSON_FORMAT = (
     '{"time":"$time_iso8601","level":"INFO","logger":"access","method":"$log_method","path":"$log_path",'
     '"status":"$status","seconds":$request_time,"bytes":$body_bytes_sent,"request_id":"$request_id",'

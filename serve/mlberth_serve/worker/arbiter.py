@@ -42,6 +42,10 @@ class Arbiter(gunicorn.arbiter.Arbiter):  # type: ignore[misc]  # gunicorn has n
     comes in between would be lost, and the arbiter would wait its whole grace for that worker.
     """
 
+    # No process ends with these. By gunicorn's own (3, 4) a worker would end the server, and a handler
+    # may end its process with any.
+    WORKER_BOOT_ERROR = APP_LOAD_ERROR = -1
+
     def __init__(self, app: Any, folder: GenerationDirectory, heartbeats: Heartbeats) -> None:
         super().__init__(app)
         self._folder = folder
@@ -76,7 +80,7 @@ class Arbiter(gunicorn.arbiter.Arbiter):  # type: ignore[misc]  # gunicorn has n
         try:
             super().spawn_workers()
         except OSError as error:  # no process can be made, or no memory is left for one
-            self._start_failed(f"no process could be made: {error.strerror}")
+            self._start_failed(f"no process could be made: {error.strerror}", serves=bool(self.WORKERS))
 
     def spawn_worker(self) -> Any:
         """Fork a worker with the stop signals held back; it lets them in when it can act on them.
@@ -105,29 +109,32 @@ class Arbiter(gunicorn.arbiter.Arbiter):  # type: ignore[misc]  # gunicorn has n
         else:
             self._start_failed("died before they had loaded the model")
 
-    def _start_failed(self, reason: str) -> None:
+    def _start_failed(self, reason: str, *, serves: bool = False) -> None:
         """Try again later if that may help, and end gunicorn if it does not.
 
-        A model that no worker has loaded yet is not tried again. Raises HaltServer.
+        A model that no worker has loaded yet is not tried again; what the machine lacks is waited for as long
+        as another worker `serves`. Raises HaltServer.
         """
         if not self.LISTENERS:
             return  # it is being stopped
         cause = failure_report.read(self._folder.cause)
-        self._folder.cause.unlink(missing_ok=True)  # it is of this failure alone
+        with contextlib.suppress(OSError):
+            self._folder.cause.unlink()  # it is of this failure alone
         if time.monotonic() < self._hold_until:
             return  # started together with another that has failed and been counted
         self._failed_starts += 1
         served = self._has_served or any(status.loaded for status in self._heartbeats.statuses())
-        if self._failed_starts < _MAX_FAILED_STARTS and (served or cause is None):
-            delay = 2.0 ** (self._failed_starts - 1)
+        if serves or (self._failed_starts < _MAX_FAILED_STARTS and (served or cause is None)):
+            delay = 2.0 ** min(self._failed_starts - 1, _MAX_FAILED_STARTS)
             self._hold_until = time.monotonic() + delay
             found = cause.line if cause else reason
             log.error("a worker could not be started, the next try is in %g s: %s", delay, found)
             return
         if cause is None:
             cause = failure_report.describe(_cannot_start(f"{self._failed_starts} in a row {reason}"))
-        replace_private(self._folder.failure, cause.line)
-        raise HaltServer(reason, self.WORKER_BOOT_ERROR)
+        with contextlib.suppress(OSError):  # a full disk; the exit code says that it has ended
+            replace_private(self._folder.failure, cause.line)
+        raise HaltServer(reason, gunicorn.arbiter.Arbiter.WORKER_BOOT_ERROR)
 
     def _ignore(self) -> None:
         """Leave the number of workers, and the program, as they are: the supervisor decides on both."""

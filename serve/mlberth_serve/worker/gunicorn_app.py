@@ -75,6 +75,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
             application = load(spec.application)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the supervisor must hear of it
             return failure_report.record(folder.failure, error, secrets).exit_code
+        signal.alarm(0)  # a limit that the user's code has set for its load would end the arbiter later
         if reason := why_not_fork():
             log.info("%s after the model was loaded: each worker loads a model of its own", reason)
             os.execv(sys.executable, [*sys.orig_argv, LOAD_IN_WORKERS])  # noqa: S606 - ourselves, without a shell
@@ -172,7 +173,8 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
             return step()
         except BaseException as error:  # noqa: BLE001 - as in main
             cause = failure_report.describe(error, self._secrets)
-            replace_private(self._folder.cause, cause.line)
+            with contextlib.suppress(OSError):  # a disk that is full: the log has it, and the exit code
+                replace_private(self._folder.cause, cause.line)
             raise SystemExit(cause.exit_code) from None
         finally:
             signal.signal(signal.SIGTERM, graceful)
@@ -191,10 +193,11 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
         # Load and warm-up may take longer than a request; the platform has a limit of its own for them.
         os.utime(worker.tmp.fileno(), (_NEVER, _NEVER))
 
-    def _warm_up(self, _worker: Worker) -> None:
+    def _warm_up(self, worker: Worker) -> None:
         """Run the handler's warm-up, before the worker's first sign of life says that it has loaded."""
         if warm_up := getattr(self._application, "warm_up", None):
             self._run_before_requests(warm_up)
         if self._spec.behind_nginx and (documents := getattr(self._application, "documents", None)):
             made = self._run_before_requests(documents)
             write_documents(self._folder.documents, made)
+        worker.init_signals()  # whatever the user's code has made of them

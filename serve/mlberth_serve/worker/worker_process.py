@@ -47,7 +47,7 @@ class WorkerProcess(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
     def init_signals(self) -> None:
         """Let a prediction that is cut off leave its stack in the log, even from inside C code."""
         super().init_signals()
-        faulthandler.enable()  # after gunicorn's: it dumps, then calls the handler that was there before
+        faulthandler.enable(2)  # after gunicorn's: it dumps, then calls the handler that was there before
 
     def notify(self) -> None:
         """Give a sign of life to gunicorn and the supervisor."""

@@ -1,4 +1,4 @@
-"""What handlers gave to `context.metrics`, over all workers, as the families of /metrics.
+"""The families of /metrics that handlers gave to `context.metrics`, over all workers.
 
 No two lines of the page may name one series, and no two families one name, whatever a handler calls its
 metrics: what comes to the same series is added up, and of two kinds that want one name counters have it.

@@ -1,4 +1,4 @@
-"""What nginx logs, which comes through us: its errors, in our form, and the access log.
+"""nginx's log, which comes through us: its errors, in our form, and the access log.
 
 nginx writes whatever bytes a client has sent, and would wait for a reader of its output with every request
 that it has. So it writes into a pipe that never makes it wait, which the supervisor empties whenever it
@@ -16,10 +16,9 @@ import time
 from collections.abc import Callable
 
 from mlberth.log_outlet import Outlet
+from mlberth_serve.shared.access_log import ACCESS_MARK
 
 LOGGER = "nginx"
-ACCESS_MARK = b"|"
-"""What lines of the access log begin with; none of nginx's own does."""
 _PIPE_BYTES = 1 << 20
 """So much that nginx need not drop lines, whatever it has to say within one turn."""
 _MAX_BYTES = 4 * _PIPE_BYTES
