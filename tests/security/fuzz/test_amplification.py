@@ -36,6 +36,8 @@ SECONDS = 4.0
 SECONDS_A_MEGABYTE = 1.0
 TEXT_TIMES = 45
 """How many times its own bytes a body of text may take while it is read."""
+MAX_COLUMNS = 1000
+"""What a data frame is made of has as many columns as a model, whatever the body has."""
 PACKED = ("application/x-npz", "application/x-parquet", "image/", "application/x-image", "gzip")
 """What can hold more than its own bytes: these have the whole bound, all others have TEXT_TIMES."""
 SIZES = (100_000, 1_000_000, 4_000_000) if LONG else (100_000, 300_000)
@@ -117,7 +119,7 @@ def by_its_names(data: Any) -> None:
     """Look up the cells by name, as for a model of a data frame."""
     names = list(getattr(data, "columns", ())) or ["a", "b"]
     rows = by_name(data, names)
-    if isinstance(rows, np.ndarray) and rows.ndim == 2:
+    if isinstance(rows, np.ndarray) and rows.ndim == 2 and rows.shape[1] < MAX_COLUMNS:
         to_frame(rows, [str(at) for at in range(rows.shape[1])])
 
 
