@@ -71,7 +71,8 @@ def prepare(environ: Mapping[str, str], folder: GenerationDirectory) -> int:
     """Fetch and install; returns the exit code, and leaves the cause of a failure for the supervisor."""
     try:
         settings = Settings.from_environ(environ)
-        logs.configure(settings.log_level, form=settings.log_format, secrets=secret_values(environ))
+        secrets = secret_values(environ)
+        logs.configure(settings.log_level, form=settings.log_format, droppable=True, secrets=secrets)
         if must_fetch(settings):
             assert settings.submit_directory is not None
             where = Variables.submit_directory.name

@@ -29,6 +29,8 @@ _TEXT_FORMAT = (
     'request "$request_id" inference "$log_inference" trace "$upstream_http_x_mlberth_trace"'
 )
 _STDOUT = 1
+_PATIENCE = 0.05
+"""How many seconds a line waits for its reader, once."""
 _LONGEST_METHOD = 32
 _LONGEST_PATH = 512
 _LONGEST_ID = 256
@@ -78,7 +80,7 @@ class AccessLog:
 
     def __init__(self, form: str, outlet: Outlet | None = None) -> None:
         self._form = form
-        self._outlet = outlet or logs.make_outlet(_STDOUT, form)
+        self._outlet = outlet or logs.make_outlet(_STDOUT, form, patience=_PATIENCE)
 
     def write(self, environ: Mapping[str, Any], status: str, seconds: float, size: int) -> None:
         """Write the line of one answered request, or drop it: the request is not in its debt."""
