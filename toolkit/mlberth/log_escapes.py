@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from mlberth._typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from collections.abc import Mapping
 
 _INDENT = "    "
 # Controls of ASCII and of Latin-1, what else some readers take for the end of a line, what turns the
