@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from tests.images.conftest import Image
 from tests.images.engine import Engine
-from tests.images.test_sagemaker_sdk import CLIENTS, python_of
+from tests.images.test_sagemaker_sdk import CLIENTS, REQUIREMENTS
 from tests.object_store import CREDENTIALS, ObjectStore, serving_objects
+from tests.peers import python_with
 
 TRAIN = """
 import pathlib, sys
@@ -44,7 +45,7 @@ def options(tree: Path, store: ObjectStore, **more: str) -> list[str]:
 
 def upload(store: ObjectStore, folder: Path, script: str) -> str:
     """Return the address of the archive that the SDK makes of a folder."""
-    argv = [python_of("v2"), str(CLIENTS / "upload_v2.py"), store.url, str(folder), script]
+    argv = [python_with(REQUIREMENTS["v2"]), str(CLIENTS / "upload_v2.py"), store.url, str(folder), script]
     env = {"PATH": os.environ["PATH"], "HOME": str(folder.parent), **CREDENTIALS}
     done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr[-4000:]

@@ -6,17 +6,15 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 from tests.images.conftest import Image
 from tests.images.engine import ROOT, Engine
+from tests.peers import python_with
 from tests.serve.running import free_port
-from uv import find_uv_bin
 
 CLIENTS = Path(__file__).parent / "clients"
 PROJECT = ROOT / "tests/projects/sklearn_job"
@@ -24,25 +22,6 @@ PROJECT = ROOT / "tests/projects/sklearn_job"
 # packages of SDK 3.27.0, the one that trains: the others bring gigabytes that no test touches.
 REQUIREMENTS = {"v2": "sagemaker==2.257.7", "v3": "sagemaker-train==1.27.0"}
 OPT_OUT = "SchemaVersion: '1.0'\nSageMaker: {PythonSDK: {Modules: {TelemetryOptOut: true}}}\n"
-
-
-@cache
-def python_of(version: str) -> str:
-    """Return the interpreter that has an SDK; makes its environment the first time."""
-    folder = ROOT / ".venvs" / REQUIREMENTS[version].replace("==", "-")
-    python = str(folder / "bin/python")
-    if not (folder / "done").exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True, timeout=120)
-        install(python, REQUIREMENTS[version])
-        (folder / "done").touch()
-    return python
-
-
-def install(python: str, requirement: str) -> None:
-    """Install a package with uv, in seconds; with pip where uv does not find what pip is told of."""
-    uv = [find_uv_bin(), "pip", "install", "--quiet", "--system-certs", "--python", python, requirement]
-    if subprocess.run(uv, check=False, timeout=900).returncode:
-        subprocess.run([python, "-m", "pip", "install", "--quiet", requirement], check=True, timeout=900)
 
 
 @pytest.fixture
@@ -83,7 +62,7 @@ def drive(version: str, case: str, folder: Path, *arguments: str) -> str:
         "SAGEMAKER_USER_CONFIG_OVERRIDE": str(config),
     }
     done = subprocess.run(
-        [python_of(version), CLIENTS / f"{version}.py", case, folder, *arguments],
+        [python_with(REQUIREMENTS[version]), CLIENTS / f"{version}.py", case, folder, *arguments],
         cwd=folder,
         env=env,
         stdout=subprocess.PIPE,

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.differential import differential
 
 from mlberth_serve.codecs import CODECS
 from mlberth_serve.codecs.bulk import read_all, write_all
@@ -40,8 +41,8 @@ def read_alone(body: bytes, media_type: MediaType = PLAIN) -> Any:
         return type(error)
 
 
+@differential(200)
 @given(BODIES)
-@settings(deadline=None, max_examples=200)
 def test_bodies_in_one_go_are_what_each_is_alone(bodies: list[bytes]) -> None:
     """To the bit and the shape, whatever stands beside a body; otherwise each is left to be read alone."""
     together = read_all(bodies, PLAIN)

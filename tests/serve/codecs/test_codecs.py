@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from tests.differential import differential
 
 from mlberth_serve.codecs import CODECS, READERS
 from mlberth_serve.errors import RequestError
@@ -213,11 +214,11 @@ JSON_CELLS = st.one_of(
 )
 
 
+@differential(100)
 @given(
     st.lists(st.one_of(st.floats(0, 1), JSON_CELLS), min_size=2, max_size=2),
     st.one_of(st.floats(0, 1), JSON_CELLS, st.lists(JSON_CELLS, max_size=3)),
 )
-@settings(deadline=None)
 def test_many_rows_are_what_few_are(row: list[Any], last: Any) -> None:
     """What a list becomes does not depend on how many rows it has."""
 

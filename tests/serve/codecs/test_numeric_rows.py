@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.differential import differential
 
 from mlberth_serve.codecs.base import Table
 from mlberth_serve.codecs.csv import decode, read_cells
@@ -76,8 +77,8 @@ def check_alike(text: str, *, header: bool) -> None:
         assert found.columns == expected.columns
 
 
+@differential(200)
 @given(texts(), st.booleans())
-@settings(deadline=None, max_examples=200)
 def test_codec_says_what_the_rules_say(text: str, header: bool) -> None:
     """However a text is read, the numbers, the names or the kind of error are those of the slow way."""
     check_alike(text, header=header)

@@ -10,8 +10,9 @@ from typing import Any
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.differential import differential
 
 from mlberth_serve.codecs import CODECS, READERS
 from mlberth_serve.codecs.base import Table
@@ -55,11 +56,11 @@ def test_value_that_cannot_be_kept_is_refused(rows: Any, kind: str, message: str
         cast(array, kind)
 
 
+@differential(500)
 @given(
     hnp.arrays(st.sampled_from(TYPES), hnp.array_shapes(max_dims=2, max_side=3)),
     st.sampled_from(TYPES),
 )
-@settings(deadline=None, max_examples=500)
 def test_what_is_cast_has_its_value(array: Any, kind: str) -> None:
     """Whatever the types, a cast gives the same numbers, rounded where it is to a float, or refuses."""
     try:
@@ -105,8 +106,8 @@ def test_text_that_many_cells_share_is_counted_for_each() -> None:
     assert caught.value.status == 413
 
 
+@differential(300)
 @given(hnp.arrays(np.float64, hnp.array_shapes(max_dims=2, max_side=4)))
-@settings(deadline=None, max_examples=300)
 def test_what_is_finite_stays_so_as_float32(rows: Any) -> None:
     """Only a finite number that a float32 has not is refused."""
     with np.errstate(over="ignore"):

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.differential import differential
 
 from mlberth_serve.errors import BadRequestError, RequestError
 from mlberth_serve.profiles import peer_formats
@@ -39,8 +40,8 @@ def by_numpy(text: str) -> Any:
 
 
 @pytest.mark.filterwarnings("ignore")  # genfromtxt's, of text without rows
+@differential(300)
 @given(TEXTS)
-@settings(deadline=None, max_examples=300)
 def test_csv_is_what_genfromtxt_reads(text: str) -> None:
     """Plain numbers are read another way, to the same values and shape."""
     expected = by_numpy(text)
@@ -54,8 +55,8 @@ def test_csv_is_what_genfromtxt_reads(text: str) -> None:
     assert repr(found.astype(np.float64).tolist()) == repr(expected.tolist())
 
 
+@differential(200)
 @given(TEXTS, st.integers(1, 3))
-@settings(deadline=None, max_examples=200)
 def test_csv_is_read_in_pieces(text: str, rows: int) -> None:
     """How many rows are read at a time changes nothing."""
     try:

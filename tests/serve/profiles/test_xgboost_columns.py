@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.differential import differential
 from tests.serve.conftest import LoadProject
 from tests.serve.profiles.test_xgboost import PROFILE, post
 
@@ -80,6 +81,7 @@ def test_nothing_else_is_shifted(rows: Any, columns: int | None, expected: Any) 
     assert count_from_zero(sparse.csr_matrix(rows), columns).toarray().tolist() == expected
 
 
+@differential(200)
 @given(
     st.lists(
         st.lists(st.sampled_from(["0:1", "3:-2.5", "1:0", "7", "a", ""]), max_size=3).map(" ".join),
@@ -87,7 +89,6 @@ def test_nothing_else_is_shifted(rows: Any, columns: int | None, expected: Any) 
         max_size=5,
     )
 )
-@settings(deadline=None, max_examples=200)
 def test_cells_are_those_that_the_container_reads(lines: list[str]) -> None:
     """Line by line and cell by cell as there, but that a cell twice in a row is refused."""
     text = "\n".join(lines).strip()

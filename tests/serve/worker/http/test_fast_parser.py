@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from typing import Any
 
@@ -11,15 +10,15 @@ from gunicorn.config import Config
 from gunicorn.http import wsgi
 from gunicorn.http.errors import ParseException
 from gunicorn.http.parser import RequestParser
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.differential import differential
 
 from mlberth_serve.shared.request_ids import ENVIRON_REQUEST_ID
 from mlberth_serve.worker.http.fast_parser import LINE, read_head
 from mlberth_serve.worker.http.response_writer import WSGIResponse
 from mlberth_serve.worker.http.wsgi_environ import base_environ, connection_environ
 
-EXAMPLES = 20_000 if os.environ.get("MLBERTH_LONG") == "1" else 500
 NGINX = (
     b"X-Request-Id: 0123456789abcdef0123456789abcdef",
     b"X-Request-Start: t=1700000000.123",
@@ -102,14 +101,14 @@ def test_request_of_nginx_is_read() -> None:
     assert check(LINE + b"\r\n".join(NGINX) + b"\r\n\r\n1,2,3")
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@differential(500)
 @given(heads)
 def test_what_is_read_is_what_gunicorn_reads(head: bytes) -> None:
     """Whatever the headers: the same environment and the same body, or left to gunicorn."""
     check(LINE + head + b"12345POST /invocations HTTP/1.1\r\n\r\n")
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@differential(500)
 @given(st.integers(0, 300), st.binary(max_size=3), st.integers(0, 3))
 def test_one_fault_is_seen(place: int, put: bytes, cut: int) -> None:
     """Bytes put anywhere into nginx's own request, in the place of others."""
