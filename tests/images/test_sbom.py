@@ -21,6 +21,7 @@ READ = f"""
 cat {PLACE}
 printf '\\f'
 pip list --format=freeze
+pip list --format=freeze --path /opt/venv/share/mlberth/aws
 printf '\\f'
 dpkg-query --show --showformat='${{Package}}==${{Version}}\\n'
 """
@@ -93,7 +94,7 @@ def is_allowed(component: Component, inside: str) -> bool:
 
 @of_every_image
 def test_s19_sbom_lists_what_is_inside(kind: str, flavour: str, content: Any) -> None:
-    """Python's distributions and Debian's packages, each with its version: none more and none less."""
+    """Python's distributions, those apart for S3 too, and Debian's packages, by version: no more, no less."""
     found = content(kind, flavour)
     assert found.document["bomFormat"] == "CycloneDX"
     assert found.document["metadata"]["component"]["name"] == f"mlberth-{kind}:{flavour}"

@@ -277,7 +277,8 @@ def test_requirements_are_those_of_packaging(
     """What packaging takes is accepted, but for archives, options and comments; no other is."""
     text = name + (f"[{','.join(extras)}]" if extras else "") + versions
     text += f" ; {marker}" if marker is not None else ""
-    folder = tmp_path_factory.getbasetemp()
+    folder = tmp_path_factory.getbasetemp() / "requirements of packaging"
+    folder.mkdir(exist_ok=True)  # of its own: a name of a file that lies beside is refused
     try:
         check(folder, text)
         taken = True
