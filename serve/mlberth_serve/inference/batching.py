@@ -110,7 +110,13 @@ class Batches:
         # A handler may treat a single row in its own way, so what several rows have shown says nothing of it.
         key = (key, min(len(decoded.array) for decoded in group) == 1)
         calls = self._calls.get(key, 0)
-        if calls & (calls - 1) == 0:  # 0, 1, 2, 4, 8, …: shown at the beginning, and now and then for ever
+        is_due = calls & (calls - 1) == 0  # 0, 1, 2, 4, 8, …: at the beginning, and now and then for ever
+        if is_due and (are_equal := _are_equal([decoded.array for decoded in group])):
+            # They cannot tell what looks from row to row, and are shown for their like alone.
+            key = (key, are_equal)
+            calls = self._calls.get(key, 0)
+            is_due = calls & (calls - 1) == 0
+        if is_due:
             return self._answer_checked(key, group, context, own)
         predicted = self._predict_joined([decoded.array for decoded in group], context, own)
         if predicted is None:
@@ -139,9 +145,9 @@ class Batches:
                 alone.append((rows, kept))
             except RequestError as error:
                 answers.append(error)
-        if len({row.tobytes() for rows, _ in alone for row in rows}) < 2:
-            return answers  # equal rows cannot tell rows from outputs, nor what looks from one to another
         arrays = [rows for rows, _ in alone]
+        if len(alone) < len(group) and _are_equal(arrays):
+            return answers  # those that differed are gone
         together = _or_none(lambda: self._call(arrays, context, own))
         if together and all(is_same(part, kept) for part, (_, kept) in zip(together[1], alone, strict=True)):
             if len(self._calls) >= _MAX_KINDS:
@@ -207,6 +213,11 @@ class Batches:
             return None
         own[0].finish_step(ENCODE, len(own))
         return [(body, accept) for body in bodies]
+
+
+def _are_equal(arrays: Sequence[Any]) -> bool:
+    """Tell whether all rows of all arrays are the same one."""
+    return len({row.tobytes() for rows in arrays for row in rows}) < 2
 
 
 def group_key(data: Any) -> tuple[object, ...] | None:

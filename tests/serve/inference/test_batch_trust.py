@@ -120,16 +120,31 @@ def test_single_row_is_shown_by_itself(name: str) -> None:
     assert batches.refused
 
 
-def test_rows_that_are_alike_show_nothing() -> None:
-    """Equal rows cannot tell a mean of the rows from the row: such requests stay alone until others come."""
+def test_rows_that_are_alike_are_shown_for_their_like_alone() -> None:
+    """Equal rows cannot tell a mean of the rows from the row: as soon as others come, those are shown too."""
     steps = Steps(lambda data: data - data.mean(axis=0) if len(data) > 2 else data * 0)
     batches = Batches(steps, reads_alike=False, writes_alike=False)
-    for _ in range(5):
+    for _ in range(4):
         ask(batches, [np.ones((1, 3)), np.ones((1, 3))])
-        assert steps.calls[-2:] == [1, 1]
+    assert steps.calls == [1, 1, 2, 1, 1, 2, 1, 1, 2, 2]  # shown at the calls 0, 1 and 2
     assert not batches.refused
-    ask(batches, [np.full((1, 3), float(number)) for number in range(3)])
+    arrays = [np.full((1, 3), float(number)) for number in range(3)]
+    assert ask(batches, arrays) == [(repr(array * 0).encode(), JSON) for array in arrays]
     assert batches.refused
+
+
+@pytest.mark.parametrize("name", NOT_TRUSTED)
+@pytest.mark.parametrize("rows", [(1, 1, 1), (1, 1), (2, 2), (1, 3)])
+def test_rows_that_are_alike_get_what_each_gets_alone(name: str, rows: Sequence[int]) -> None:
+    """Whatever a handler makes of them, also after other equal rows were shown."""
+    predict = NOT_TRUSTED[name]
+    batches = Batches(Steps(predict), reads_alike=False, writes_alike=False)
+    chance = np.random.default_rng(8)
+    for _ in range(12):
+        row = chance.normal(size=(1, 3))
+        arrays = [row.repeat(count, axis=0) for count in rows]
+        alone = [(repr(predict(array.copy())).encode(), JSON) for array in arrays]
+        assert ask(batches, [array.copy() for array in arrays]) == alone
 
 
 def test_handler_that_changes_its_ways_is_found_out() -> None:
