@@ -7,7 +7,6 @@ itself afresh, and each worker loads an application of its own.
 from __future__ import annotations
 
 import contextlib
-import faulthandler
 import logging
 import os
 import signal
@@ -201,5 +200,4 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
         if self._spec.behind_nginx and (documents := getattr(self._application, "documents", None)):
             made = self._run_before_requests(documents)
             write_documents(self._folder.documents, made)
-        faulthandler.disable()  # enabled anew with the rest: it has to be the first to get some of them
         worker.init_signals()  # whatever the user's code has made of them

@@ -46,6 +46,7 @@ class WorkerProcess(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def init_signals(self) -> None:
         """Let a prediction that is cut off leave its stack in the log, even from inside C code."""
+        faulthandler.disable()  # else gunicorn's handlers would take its place, and enable() do nothing
         super().init_signals()
         faulthandler.enable(2)  # after gunicorn's: it dumps, then calls the handler that was there before
 
