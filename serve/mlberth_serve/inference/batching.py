@@ -109,25 +109,26 @@ class Batches:
             return [self._answer_one(*one) for one in zip(group, own, strict=True)]
         # A handler may treat a single row in its own way, so what several rows have shown says nothing of it.
         key = (key, min(len(decoded.array) for decoded in group) == 1)
-        calls = self._calls.get(key, 0)
-        is_due = calls & (calls - 1) == 0  # 0, 1, 2, 4, 8, …: at the beginning, and now and then for ever
-        if is_due and (are_equal := _are_equal([decoded.array for decoded in group])):
+        if self._is_due(key) and _are_equal([decoded.array for decoded in group]):
             # They cannot tell what looks from row to row, and are shown for their like alone.
-            key = (key, are_equal)
-            calls = self._calls.get(key, 0)
-            is_due = calls & (calls - 1) == 0
-        if is_due:
+            key = (key, "equal rows")
+        if self._is_due(key):
             return self._answer_checked(key, group, context, own)
         predicted = self._predict_joined([decoded.array for decoded in group], context, own)
         if predicted is None:
             return [self._answer_one(*one) for one in zip(group, own, strict=True)]
-        self._calls[key] = calls + 1
+        self._calls[key] += 1
         prediction, parts = predicted
         own[0].finish_step(PREDICT, len(own))
         self.joined = True
         return self._encode_all(prediction, group, own) or [
             self._encode_one(*one) for one in zip(parts, group, own, strict=True)
         ]
+
+    def _is_due(self, key: object) -> bool:
+        """Tell whether a kind is to be shown again: at the calls 0, 1, 2, 4, 8, … now and then for ever."""
+        calls = self._calls.get(key, 0)
+        return calls & (calls - 1) == 0
 
     def _answer_checked(
         self, key: object, group: Sequence[Decoded], context: Context, own: Sequence[Context]
