@@ -6,6 +6,8 @@ import contextlib
 import http.client
 import io
 import socket
+import threading
+from collections.abc import Iterator
 
 from tests.serve.running import Answer
 
@@ -54,3 +56,21 @@ def _receive(client: socket.socket) -> bytes:
         client.settimeout(PATIENCE)
         client.shutdown(socket.SHUT_WR)
         return client.recv(65536)
+
+
+@contextlib.contextmanager
+def answering_once(answer: bytes) -> Iterator[int]:
+    """Answer one connection with these bytes, whatever it asks, and close; yields the port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(PATIENCE)
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield int(listener.getsockname()[1])
+        thread.join(PATIENCE)

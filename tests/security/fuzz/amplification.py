@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+from tests.serve.codecs.tiff import tiff_of_strips
 
 from mlberth_serve.codecs import recordio
 from mlberth_serve.codecs.protobuf import write_bytes, write_varint
@@ -276,33 +277,8 @@ class Maker:
         )
 
     def _tiff(self) -> bytes:
-        count = self._size // 4
-        start = 8 + 2 + 12 * 9 + 4
-        fields = [
-            (256, 1),
-            (257, count),
-            (258, 8),
-            (259, 1),
-            (262, 1),
-            (273, start),
-            (277, 1),
-            (278, 1),
-            (279, start),
-        ]
-        counts = {273: count, 279: count}
-        if self._chance.random() < 0.5:
-            many = 2000
-            start = 8 + 2 + 12 * (9 + many) + 4
-            fields += [(40_000 + number, start) for number in range(many)]
-            counts |= {40_000 + number: self._size // 5 for number in range(many)}
-        entries = b"".join(struct.pack("<HHII", tag, 4, counts.get(tag, 1), value) for tag, value in fields)
-        return (
-            b"II*\0\x08\0\0\0"
-            + struct.pack("<H", len(fields))
-            + entries
-            + bytes(4)
-            + struct.pack("<I", 8) * count
-        )
+        many = 2000 if self._chance.random() < 0.5 else 0
+        return tiff_of_strips(self._size // 4, more=many, more_values=self._size // 5)
 
     def _gzip(self) -> Body:
         parts = self._pick(

@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 from tests.security.fuzz.servers import to_port
 from tests.security.fuzz.test_requests import disagreement
 from tests.security.fuzz.wire import Answer, Conversation, converse, split
+from tests.serve.raw import answering_once
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na"
-
-
-@contextmanager
-def saying(data: bytes) -> Iterator[int]:
-    """Run a server that says the same to everybody, and closes."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            client, _ = listener.accept()
-            with client:
-                client.recv(100)
-                client.sendall(data)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield listener.getsockname()[1]
-        thread.join()
 
 
 @pytest.mark.parametrize(
@@ -48,7 +27,7 @@ def saying(data: bytes) -> Iterator[int]:
 )
 def test_what_is_no_http_is_noticed(data: bytes, statuses: list[int], problem: str) -> None:
     """Bytes that are no answer, and answers that break off, are told from whole ones."""
-    with saying(data) as port:
+    with answering_once(data) as port:
         (talk,) = converse([Conversation(to_port(port), [b"x"])])
     assert [answer.status for answer in talk.answers] == statuses
     assert talk.problem.startswith(problem)

@@ -13,6 +13,7 @@ import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
 from hypothesis import given
+from tests.serve.codecs.tiff import tiff_of_strips
 
 from mlberth_serve.codecs import CODECS, READERS
 from mlberth_serve.errors import BadRequestError, NotAcceptableError, RequestError, UnsupportedTypeError
@@ -158,22 +159,7 @@ def repeated(name: str) -> bytes:
         body = saved(small.convert("P"), "GIF")
         start = body.index(b",\0\0\0\0")
         return body[:start] + b"\x21\xfe\x01c\0" * 20_000 + body[start:]
-    count = 70_000
-    start = 8 + 2 + 12 * 9 + 4
-    fields = [
-        (256, 1),
-        (257, count),
-        (258, 8),
-        (259, 1),
-        (262, 1),
-        (273, start),
-        (277, 1),
-        (278, 1),
-        (279, start),
-    ]
-    counts = {273: count, 279: count}
-    entries = b"".join(struct.pack("<HHII", tag, 4, counts.get(tag, 1), value) for tag, value in fields)
-    return b"II*\0\x08\0\0\0" + struct.pack("<H", 9) + entries + bytes(4) + struct.pack("<I", 8) * count
+    return tiff_of_strips(70_000)
 
 
 @pytest.mark.parametrize("name", ["scans", "segments", "extensions", "strips"])

@@ -5,33 +5,13 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.serve.raw import answering_once
 
 from mlberth.errors import ContractError
 from mlberth_serve.control.healthcheck import health, ping
-
-
-@contextmanager
-def answering(answer: bytes) -> Iterator[int]:
-    """Answer one connection with these bytes; yields the port."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(10)
-
-        def serve() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                connection.recv(4096)
-                connection.sendall(answer)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield int(listener.getsockname()[1])
-        thread.join(10)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +29,7 @@ def answering(answer: bytes) -> Iterator[int]:
 )
 def test_only_200_is_ready(answer: bytes, expected: tuple[bool, str]) -> None:
     """Anything but status 200 is not ready, and what the server said is told."""
-    with answering(answer) as port:
+    with answering_once(answer) as port:
         assert ping("127.0.0.1", port) == expected
 
 
@@ -72,7 +52,7 @@ def test_silent_server_is_not_ready() -> None:
 
 def test_server_is_asked_at_its_port() -> None:
     """The port is SAGEMAKER_BIND_TO_PORT, at an address of the container itself."""
-    with answering(b"HTTP/1.1 200 OK\r\n\r\n") as port:
+    with answering_once(b"HTTP/1.1 200 OK\r\n\r\n") as port:
         assert health({"SAGEMAKER_BIND_TO_PORT": str(port)}) == (True, "HTTP/1.1 200 OK")
 
 
