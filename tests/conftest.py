@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,15 @@ from mlberth.contract.layout import Layout
 
 GOLDEN = Path(__file__).parent / "toolkit/golden"
 WriteConfig = Callable[..., Layout]
+
+
+@pytest.fixture(autouse=True)
+def _same_loggers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put our loggers back: a command that runs in here sends their records to a stream of its own."""
+    for name in ("mlberth", "mlberth_train", "mlberth_serve"):
+        logger = logging.getLogger(name)
+        for attribute in ("handlers", "level", "propagate"):
+            monkeypatch.setattr(logger, attribute, getattr(logger, attribute))
 
 
 @pytest.fixture

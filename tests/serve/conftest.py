@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -23,13 +22,9 @@ LoadProject = Callable[..., Application]
 def _same_interpreter(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[None]:
-    """Put sys.path, the modules of user code and our loggers back: some tests run commands in here."""
+    """Put sys.path and the modules of user code back: some tests run commands in here."""
     temporary = str(tmp_path_factory.getbasetemp())
     monkeypatch.setattr(sys, "path", list(sys.path))
-    for name in ("mlberth", "mlberth_serve"):
-        logger = logging.getLogger(name)
-        for attribute in ("handlers", "level", "propagate"):
-            monkeypatch.setattr(logger, attribute, getattr(logger, attribute))
     before = set(sys.modules)
     yield
     for name in set(sys.modules) - before:

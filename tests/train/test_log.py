@@ -44,14 +44,9 @@ def test_closed_output_does_no_harm() -> None:
 
 def test_what_the_toolkit_logs_is_taken_over(tmp_path: Path) -> None:
     """Records of our modules appear as lines; the root logger stays the user's."""
-    ours = logging.getLogger("mlberth")
-    before = ours.handlers, ours.level, ours.propagate
-    try:
-        with (tmp_path / "log").open("w+b") as file:
-            Log(sink=file.fileno()).take_over_logging()
-            logging.getLogger("mlberth.code.sources").warning("moved %s", "code")
-    finally:
-        ours.handlers, ours.level, ours.propagate = before
+    with (tmp_path / "log").open("w+b") as file:
+        Log(sink=file.fileno()).take_over_logging()
+        logging.getLogger("mlberth.code.sources").warning("moved %s", "code")
     assert (tmp_path / "log").read_text().endswith("WARNING mlberth.code.sources: moved code\n")
 
 
