@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import BinaryIO
 
 _PIECE = select.PIPE_BUF
 """What a pipe that has room takes whole."""
@@ -174,10 +175,21 @@ class _Raw(io.RawIOBase):
         self._outlet.write(content)
         return len(content)
 
+    def close(self) -> None:
+        """Stay open: `sys.stdout.close()` of a library would fail all that is printed after it."""
+
+
+class _Stream(io.TextIOWrapper):
+    """An outlet as a text stream, which stays usable."""
+
+    def detach(self) -> BinaryIO:
+        """Return the bytes' stream, which both may go on with: `TextIOWrapper(sys.stdout.detach(), …)`."""
+        return self.buffer  # type: ignore[return-value]  # typeshed's is private
+
 
 def text_stream(outlet: Outlet, encoding: str) -> io.TextIOWrapper:
     """Return a stream in the place of sys.stdout or sys.stderr that takes every text and never fails."""
-    return io.TextIOWrapper(
+    return _Stream(
         _Raw(outlet),  # type: ignore[arg-type]  # as Python has it without buffers
         encoding,
         "backslashreplace",

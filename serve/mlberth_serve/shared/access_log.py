@@ -11,7 +11,6 @@ from typing import Any
 
 from mlberth import logs
 from mlberth.log_escapes import json_line, one_line
-from mlberth.log_outlet import Outlet
 from mlberth_serve.shared.request_ids import request_ids
 
 TRACE_HEADER = "X-Mlberth-Trace"
@@ -76,11 +75,11 @@ def access_snippets(form: str) -> dict[str, str]:
 
 
 class AccessLog:
-    """Writes the lines that nginx would, to standard output unless told otherwise."""
+    """Writes the lines that nginx would, to standard output or a duplicate of it."""
 
-    def __init__(self, form: str, outlet: Outlet | None = None) -> None:
+    def __init__(self, form: str, descriptor: int = _STDOUT) -> None:
         self._form = form
-        self._outlet = outlet or logs.make_outlet(_STDOUT, form, patience=_PATIENCE)
+        self._outlet = logs.make_outlet(descriptor, form, patience=_PATIENCE)
 
     def write(self, environ: Mapping[str, Any], status: str, seconds: float, size: int) -> None:
         """Write the line of one answered request, or drop it: the request is not in its debt."""

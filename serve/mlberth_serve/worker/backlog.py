@@ -8,6 +8,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from mlberth_serve.worker.standard_streams import above_standard
+
 _PAUSE_SECONDS = 0.1
 """If the process has no descriptor left, say: the listener stays ready, and the worker would spin."""
 
@@ -48,4 +50,4 @@ class Backlog:
             log.warning("No connection can be taken: %s", error.strerror)
             time.sleep(_PAUSE_SECONDS)
             return None
-        return client, address, self._names[listener.fileno()]
+        return above_standard(client), address, self._names[listener.fileno()]

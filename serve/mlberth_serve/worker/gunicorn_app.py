@@ -14,12 +14,12 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gunicorn.app.base import BaseApplication
 
 from mlberth import logs
-from mlberth.log_outlet import DROPS, text_stream
+from mlberth.log_outlet import DROPS
 from mlberth.masking import secret_values
 from mlberth.process.kernel import die_with_parent
 from mlberth_serve.handler.context import HANDLER_LOGGER
@@ -38,14 +38,12 @@ from mlberth_serve.worker.http.local_routes import serve_metrics, serve_ping
 from mlberth_serve.worker.http.static_documents import write_documents
 from mlberth_serve.worker.instrumentation import Dispatcher, Instrumented
 from mlberth_serve.worker.preload import load, why_not_fork
+from mlberth_serve.worker.standard_streams import StandardStreams
 from mlberth_serve.worker.worker import Worker
 
 LOAD_IN_WORKERS = "--load-in-workers"
 _NEVER = 1e12
 """A heartbeat so far ahead that gunicorn's timeout never comes."""
-
-_PRINT_SECONDS = 1.0
-"""How long a handler's print waits for whoever reads it, once."""
 
 _OOM_SCORE = Path("/proc/self/oom_score_adj")
 _WORKERS_SCORE = "500"
@@ -59,36 +57,38 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     secrets = frozenset(secret_values(environ))
     folder = GenerationDirectory(Path(argv[0]))
     spec = LaunchSpec.read(folder.launch_spec)
-    outlive_streams(spec.log_format)
+    streams = StandardStreams(spec.log_format)
     more = (LOGGER, HANDLER_LOGGER)
     logs.configure(
         spec.log_level,
+        streams.make_log_stream(),
         form=spec.log_format,
         more=more,
         fields=describe_request,
         droppable=True,
         secrets=secrets,
     )
-    application, began = None, time.monotonic()
+    loaded, began = None, time.monotonic()
     if LOAD_IN_WORKERS not in argv:
         try:
-            application = load(spec.application)
+            loaded = Loaded(load(spec.application), time.monotonic() - began)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the supervisor must hear of it
             return failure_report.record(folder.failure, error, secrets).exit_code
         signal.alarm(0)  # a limit that the user's code has set for its load would end the arbiter later
+        streams.restore()
         if reason := why_not_fork():
             log.info("%s after the model was loaded: each worker loads a model of its own", reason)
+            streams.give_back()
             os.execv(sys.executable, [*sys.orig_argv, LOAD_IN_WORKERS])  # noqa: S606 - ourselves, without a shell
-    GunicornApp(folder, spec, application, time.monotonic() - began, secrets).run()
+    GunicornApp(folder, spec, streams, loaded, secrets).run()
     return 0
 
 
-def outlive_streams(form: str) -> None:
-    """Let what the handler prints never fail its request, nor hold it up for long: it is a log as well."""
-    for descriptor, name in ((1, "stdout"), (2, "stderr")):
-        encoding = getattr(getattr(sys, name), "encoding", None) or "utf-8"
-        outlet = logs.make_outlet(descriptor, form, patience=_PRINT_SECONDS)
-        setattr(sys, name, text_stream(outlet, encoding))
+class Loaded(NamedTuple):
+    """An application, and how many seconds its load took."""
+
+    application: Any
+    seconds: float
 
 
 class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -104,15 +104,15 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
         self,
         folder: GenerationDirectory,
         spec: LaunchSpec,
-        application: Any | None,
-        load_seconds: float,
+        streams: StandardStreams,
+        loaded: Loaded | None,
         secrets: frozenset[str] = frozenset(),
     ) -> None:
         self._folder = folder
         self._secrets = secrets
         self._spec = spec
-        self._application = application
-        self._load_seconds = load_seconds
+        self._streams = streams
+        self._loaded = loaded
         self.predictions = None
         super().__init__()  # last: it asks for the settings
 
@@ -133,32 +133,36 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
 
     def load(self) -> Any:
         """Return the application; a worker calls this, and loads it if the arbiter has not."""
-        if self._application is None:
+        if self._loaded is None:
             began = time.monotonic()
-            self._application = self._load_in_worker()
-            self._load_seconds = time.monotonic() - began
+            self._loaded = Loaded(self._load_in_worker(), time.monotonic() - began)
+        application, load_seconds = self._loaded
+        self._streams.restore()
         let_stop_in()  # held back since the fork; by now gunicorn's handlers can act on them
         behind_nginx, logged = self._spec.behind_nginx, self._spec.access_log
         instrumented = Instrumented(
-            self._application,
-            self._make_recorder(),
+            application,
+            self._make_recorder(load_seconds),
             behind_nginx=behind_nginx,
             # nginx writes the access log, and learns the trace from a header.
-            access_log=AccessLog(self._spec.log_format) if logged and not behind_nginx else None,
+            access_log=self._make_access_log() if logged and not behind_nginx else None,
             add_trace_header=logged and behind_nginx,
         )
-        if isinstance(self._application, Dispatcher):
+        if isinstance(application, Dispatcher):
             self.predictions = instrumented
         if behind_nginx:
             return instrumented
         run = self._folder.run
         return serve_ping(serve_metrics(instrumented, run.metrics), run.state)
 
-    def _make_recorder(self) -> Recorder:
+    def _make_access_log(self) -> AccessLog:
+        return AccessLog(self._spec.log_format, self._streams.stdout)
+
+    def _make_recorder(self, load_seconds: float) -> Recorder:
         """Return this worker's recorder; if nobody reads it, it writes into memory of its own."""
         board = self._spec.metrics
         recorder = Recorder(bytearray(PAGE_BYTES) if board is None else MetricsMemory(board).take_page())
-        recorder.begin_worker(self._load_seconds)
+        recorder.begin_worker(load_seconds)
         DROPS.tell = recorder.drop_lines
         return recorder
 
@@ -188,6 +192,7 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
             os._exit(1)
         worker_index.set(worker.slot)
         worker.max_memory = self._spec.max_memory
+        worker.streams = self._streams
         with contextlib.suppress(OSError):
             _OOM_SCORE.write_text(_WORKERS_SCORE)
         # Load and warm-up may take longer than a request; the platform has a limit of its own for them.
@@ -195,9 +200,12 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
 
     def _warm_up(self, worker: Worker) -> None:
         """Run the handler's warm-up, before the worker's first sign of life says that it has loaded."""
-        if warm_up := getattr(self._application, "warm_up", None):
+        assert self._loaded is not None
+        application = self._loaded.application
+        if warm_up := getattr(application, "warm_up", None):
             self._run_before_requests(warm_up)
-        if self._spec.behind_nginx and (documents := getattr(self._application, "documents", None)):
+        if self._spec.behind_nginx and (documents := getattr(application, "documents", None)):
             made = self._run_before_requests(documents)
             write_documents(self._folder.documents, made)
+        self._streams.restore()
         worker.init_signals()  # whatever the user's code has made of them

@@ -300,6 +300,7 @@ class Worker(WorkerProcess):
         seconds = self.heartbeat.end_request()
         self._policy.learn(seconds, len(self._working))
         self._working = ()
+        self.streams.after_request()
         return seconds
 
     def _answer(self, connection: Connection, request: Any) -> bool:

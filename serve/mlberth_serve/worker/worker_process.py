@@ -18,6 +18,7 @@ from mlberth_serve.shared.heartbeat import Heartbeat
 from mlberth_serve.worker.http.connection import Connection
 from mlberth_serve.worker.http.response_writer import WSGIResponse, refusal, send_refusal
 from mlberth_serve.worker.revocation import ConnectionRevoker
+from mlberth_serve.worker.standard_streams import StandardStreams
 
 NOTIFY_SECONDS = 0.25
 """Between two of gunicorn's signs, which are a file's time: a system call."""
@@ -34,6 +35,7 @@ class WorkerProcess(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
     """Where the supervisor sees that this worker lives."""
     revoker: ConnectionRevoker
     """Gives the arbiter duplicates of kept connections."""
+    streams: StandardStreams
     max_memory: int | None = None
     """In bytes; a worker that has more is replaced."""
 
@@ -48,7 +50,8 @@ class WorkerProcess(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         """Let a prediction that is cut off leave its stack in the log, even from inside C code."""
         faulthandler.disable()  # else gunicorn's handlers would take its place, and enable() do nothing
         super().init_signals()
-        faulthandler.enable(2)  # after gunicorn's: it dumps, then calls the handler that was there before
+        # After gunicorn's: it dumps, then calls the handler that was there before.
+        faulthandler.enable(self.streams.stderr)
 
     def notify(self) -> None:
         """Give a sign of life to gunicorn and the supervisor."""
@@ -58,6 +61,7 @@ class WorkerProcess(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def _notify_gunicorn(self, now: float) -> None:
         self._notified = now
+        self.streams.restore()
         super().notify()
 
     def _has_grown(self) -> bool:
