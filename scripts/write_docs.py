@@ -53,8 +53,8 @@ def variables_page() -> str:
             "",
             "## What your program finds",
             "",
-            "For a job of two hosts with one channel and two hyperparameters. Where a shell cannot read a",
-            "name (`SM_HP_LEARNING-RATE`, the exact form of the incumbents) there is an alias that it can.",
+            "For a job of two hosts with one channel and two hyperparameters. A shell cannot read a name",
+            "like `SM_HP_LEARNING-RATE`, the exact form of sagemaker-training-toolkit, so there is an alias.",
             "",
             *table(
                 ("Variable", "Example"), ((f"`{name}`", code(value)) for name, value in example_exports())

@@ -1,7 +1,8 @@
 """A page as a reader follows it: files to save, commands to type, and the output that the page promises.
 
 A block of `python` with a title is a file. A block of `sh` is typed; the block of `text` after it is what the
-commands write, to standard output and standard error. Without one they write nothing.
+commands write, to standard output and standard error. Without one they write nothing. A titled `text` is a
+picture.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _BLOCK = re.compile(
-    r'^```(python title="(?P<name>[^"]+)"|sh|text)\n(?P<content>.*?)^```$', re.DOTALL | re.MULTILINE
+    r'^```(python title="(?P<name>[^"]+)"|sh|text|text title="[^"]+")\n(?P<content>.*?)^```$',
+    re.DOTALL | re.MULTILINE,
 )
 # Written between the outputs of two steps; no program of a page writes it.
 _END_OF_STEP = "\x1e"
@@ -55,7 +57,7 @@ def read(text: str) -> list[File | Step]:
             found.append(File(block["name"], content))
         elif block[1] == "sh":
             found.append(Step(content))
-        else:
+        elif block[1] == "text":
             step = found.pop()
             assert isinstance(step, Step), f"output that no command has: {content}"
             assert not step.output, f"a second output of {step.commands}"
@@ -92,7 +94,8 @@ def typist(home: Path, port: int) -> dict[str, str]:
 def differences(parts: Sequence[File | Step], output: str, folder: Path, port: int) -> str:
     """Return how the output of the page's script differs from what the page shows; "" if it does not."""
     steps = [part for part in parts if isinstance(part, Step)]
-    found = output.replace(str(folder), "/home/me").replace(f":{port}", ":8080").split(_END_OF_STEP)
+    text = output.replace(str(folder), "/home/me").replace(f":{port}", ":8080")
+    found = text.split(_END_OF_STEP)
     if len(found) <= len(steps):
         return f"these commands fail:\n{steps[len(found) - 1].commands}\n{found[-1]}"
     lines: list[str] = []
