@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -88,27 +87,6 @@ def check_names(names: Sequence[str]) -> None:
         seen.add(name)
 
 
-def as_array(value: Any) -> Array:
-    """Return what a handler predicted as an array: numpy's, torch's, scipy's, pandas', lists, numbers.
-
-    It is in the machine's byte order.
-    """
-    if hasattr(value, "detach"):
-        value = value.detach().cpu().numpy()
-    elif hasattr(value, "toarray"):
-        if math.prod(value.shape) * value.dtype.itemsize > MAX_DECODED_BYTES:
-            raise ValueError(f"a sparse matrix of {value.shape} is too large to be written as an array")
-        value = value.toarray()
-    elif hasattr(value, "to_numpy"):
-        value = value.to_numpy()
-    if isinstance(value, dict | bytes | set) or value is None:
-        raise TypeError(f"a {type(value).__name__} is not an array")
-    array = np.asarray(value)
-    if array.dtype.kind in "cmMV":
-        raise TypeError(f"arrays of {array.dtype} are not numbers or text")
-    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
-
-
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -121,3 +99,11 @@ def decode_text(body: bytes, media_type: MediaType) -> str:
         return body.decode(charset)
     except UnicodeDecodeError as error:
         raise BadRequestError(f"Byte {error.start} of the body is not {charset}.") from None
+
+
+def encode_text(text: str) -> bytes:
+    """Return text in UTF-8, with U+FFFD for half of a surrogate pair, which UTF-8 has no bytes for."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()

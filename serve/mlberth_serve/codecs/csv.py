@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from mlberth_serve.codecs.base import Array, Decoded, Table, as_array, check_names, check_size, decode_text
+from mlberth_serve.codecs.base import Array, Decoded, Table, check_names, check_size, decode_text, encode_text
 from mlberth_serve.codecs.numeric_rows import read_plain, write_plain
+from mlberth_serve.codecs.values.arrays import to_array
+from mlberth_serve.codecs.values.simple import to_rows
 from mlberth_serve.errors import BadRequestError, UnsupportedTypeError
 from mlberth_serve.media_types import MediaType
 
@@ -55,10 +57,11 @@ def read_cells(text: str, *, header: bool = False) -> Array:
 
 
 # A row a line, each ended by LF; a one-dimensional array is a value a line. Numbers are as short as they
-# can be and still read back the same. A missing value is written `nan`.
+# can be and still read back the same. A number that is missing is written `nan`, and any other value as an
+# empty cell.
 def encode(value: Any) -> bytes:
-    """Write an array of at most two dimensions."""
-    array = np.atleast_1d(as_array(value))
+    """Write an array of at most two dimensions; raises TypeError for cells that are no text and no number."""
+    array = np.atleast_1d(to_array(value))
     if array.ndim > 2:
         raise ValueError(f"text/csv holds at most two dimensions, not {array.ndim}")
     if array.dtype.kind in "iuf":
@@ -66,10 +69,10 @@ def encode(value: Any) -> bytes:
         if text is not None:
             return text
         array = array.astype(str)  # the shortest text of each float's own width
-    rows = array.tolist()
+    rows = to_rows(array)
     file = io.StringIO()
     csv.writer(file, lineterminator="\n").writerows(rows if array.ndim == 2 else zip(rows, strict=True))
-    return file.getvalue().encode()
+    return encode_text(file.getvalue())
 
 
 def _has_header(media_type: MediaType) -> bool:

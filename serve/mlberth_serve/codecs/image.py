@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from mlberth_serve.codecs.base import SMALL, Array, Decoded, as_array, check_count, check_size
+from mlberth_serve.codecs.base import SMALL, Array, Decoded, check_count, check_size
+from mlberth_serve.codecs.values.arrays import as_array
 from mlberth_serve.errors import BadRequestError, NotAcceptableError, RequestError, UnsupportedTypeError
 from mlberth_serve.media_types import MediaType
 

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import orjson
 
-from mlberth_serve.codecs.base import SMALL, Array, Decoded, as_array, check_size, decode_text
+from mlberth_serve.codecs.base import SMALL, Array, Decoded, check_size, decode_text
 from mlberth_serve.codecs.numeric_rows import pack
 from mlberth_serve.codecs.sparse import Row, to_csr
+from mlberth_serve.codecs.values.exact_json import OPTIONS, may_be_no_time, write_exactly
+from mlberth_serve.codecs.values.simple import simplify
 from mlberth_serve.errors import BadRequestError
 from mlberth_serve.media_types import MediaType
 
@@ -26,7 +28,6 @@ _LIST, _OBJECT, _ITEM = 88, 232, 32
 _FEW = 4096
 """In a body of so few bytes each cell may be made as long as the longest: it takes 8 MB at most."""
 _NUMBERS = frozenset({int, float, bool, NoneType})
-_OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
 
 # The value is a list, `{"instances": list}` or `{"inputs": list}`; an object with other keys is refused,
@@ -50,16 +51,16 @@ def decode(body: bytes, media_type: MediaType) -> Decoded:
     return Decoded(to_array(value, len(body)), envelope)
 
 
-# nan and infinities are null, which JSON has instead. The response to a request with `instances` is
+# nan and infinities are null, which JSON has instead; half of a surrogate pair is its escape. The response to
+# a request with `instances` is
 # `{"predictions": …}`; to any other it is the bare list.
 def encode(value: Any) -> bytes:
-    """Write arrays, and lists and maps of them; raises TypeError for what JSON has no word for."""
+    """Write arrays, and lists and maps of them; raises TypeError or ValueError for what JSON cannot hold."""
     try:
-        return orjson.dumps(value, default=_default, option=_OPTIONS)
+        text = orjson.dumps(value, default=simplify, option=OPTIONS)
     except TypeError:
-        if (native := _to_native(value)) is value:
-            raise
-        return orjson.dumps(native, default=_default, option=_OPTIONS)
+        return write_exactly(value)
+    return write_exactly(value) if may_be_no_time(text) else text
 
 
 def parse(text: str | bytes, what: str) -> Any:
@@ -177,31 +178,6 @@ def _to_numbers(items: Any) -> Array:
     if not set(map(type, array.ravel().tolist())) <= _NUMBERS:
         raise BadRequestError("The values, the keys or the shape of an item are no lists of numbers.")
     return array.astype(float)
-
-
-def _to_native(value: Any) -> Any:
-    """Return a value whose arrays are in the machine's byte order, which orjson takes no other of."""
-    if isinstance(value, dict):
-        items = {key: _to_native(item) for key, item in value.items()}
-        return items if any(items[key] is not value[key] for key in items) else value
-    if isinstance(value, list | tuple):
-        cells = [_to_native(item) for item in value]
-        return cells if any(cell is not item for cell, item in zip(cells, value, strict=True)) else value
-    return as_array(value) if isinstance(value, np.ndarray) and not value.dtype.isnative else value
-
-
-def _default(value: Any) -> Any:
-    """Turn what orjson does not know into what it does: a contiguous array, or lists."""
-    if isinstance(value, set | frozenset):
-        return sorted(value)
-    array = as_array(value)
-    if array.dtype.kind == "O" and array.ndim == 0:
-        raise TypeError(f"a {type(value).__name__} cannot be written as JSON")
-    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
-        array = array.astype(np.float64)
-    if array.dtype.kind in "biuf" and array.ndim and not array.flags.c_contiguous:
-        return np.ascontiguousarray(array)
-    return array.tolist()
 
 
 def check_keys(text: str | bytes, value: Any, what: str) -> None:

@@ -6,12 +6,17 @@ import io
 from contextlib import suppress
 from typing import Any
 
-from mlberth_serve.codecs.base import SMALL, Array, Decoded, as_array, check_size, decode_text
+import numpy as np
+
+from mlberth_serve.codecs.base import SMALL, Array, Decoded, check_size, decode_text
 from mlberth_serve.codecs.json import check_text, features, parse, to_array
 from mlberth_serve.codecs.json import encode as encode_json
+from mlberth_serve.codecs.values.simple import simplify
 from mlberth_serve.errors import BadRequestError
 from mlberth_serve.media_types import MediaType
 
+_ONE = (str, dict, int, float, type(None))
+"""Values that are one line."""
 _LINE = 40
 """What the list that a line of one cell becomes takes, beside the line's own lists."""
 
@@ -53,13 +58,12 @@ def _read_numbers(text: str) -> Array | None:
 # An item of the outermost list a line, each line ended by LF.
 def encode(value: Any) -> bytes:
     """Write each item of a list or array on its own line; any other value is one line."""
-    if isinstance(value, str | bytes | dict):
-        items: Any = [value]
-    elif isinstance(value, list | tuple):
-        items = value
-    else:
-        items = as_array(value)
-        items = items if items.ndim else [items]
+    items = value
+    if isinstance(value, np.ndarray):
+        items = value if value.ndim else [value]
+    elif not isinstance(value, list | tuple):
+        simple = value if isinstance(value, _ONE) else simplify(value)
+        items = simple if isinstance(simple, list | np.ndarray) else [simple]
     return b"".join(encode_json(item) + b"\n" for item in items)
 
 

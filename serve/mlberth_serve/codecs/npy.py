@@ -18,7 +18,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.lib import format as npy_format
 
-from mlberth_serve.codecs.base import Array, Decoded, as_array, check_size
+from mlberth_serve.codecs.base import Array, Decoded, check_size
+from mlberth_serve.codecs.values.arrays import as_array
 from mlberth_serve.errors import BadRequestError
 from mlberth_serve.media_types import MediaType
 

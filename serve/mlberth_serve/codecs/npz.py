@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from mlberth_serve.codecs.base import Array, Decoded, as_array, check_count, check_size
+from mlberth_serve.codecs.base import Array, Decoded, check_count, check_size
 from mlberth_serve.codecs.npy import decode as decode_npy
 from mlberth_serve.codecs.npy import plain
 from mlberth_serve.codecs.sparse import check_columns, import_sparse
+from mlberth_serve.codecs.values.arrays import as_array
 from mlberth_serve.errors import BadRequestError, RequestError
 from mlberth_serve.media_types import MediaType
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from mlberth_serve.codecs.base import Array, Decoded, as_array, check_size
+from mlberth_serve.codecs.base import Array, Decoded, check_size
 from mlberth_serve.codecs.protobuf import BYTES, read_fields, read_varints, write_bytes, write_varint
 from mlberth_serve.codecs.sparse import WIDEST, Row, to_csr
+from mlberth_serve.codecs.values.arrays import as_array
 from mlberth_serve.errors import BadRequestError
 from mlberth_serve.media_types import MediaType
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from mlberth_serve.codecs.values.arrays import from_tensor
 from mlberth_serve.errors import BadRequestError
 from mlberth_serve.frameworks.base import has_base, refuse_missing, refuse_model, refuse_unsafe
 from mlberth_serve.frameworks.casts import cast
@@ -111,7 +112,7 @@ def _is_torchscript(path: Path) -> bool:
 
 def _to_arrays(value: Any, tensor_type: Any) -> Any:
     if isinstance(value, tensor_type):
-        return value.cpu().numpy()
+        return from_tensor(value)
     if isinstance(value, dict):
         return {key: _to_arrays(item, tensor_type) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlberth_serve.codecs import CODECS
+from mlberth_serve.codecs.base import encode_text
 from mlberth_serve.errors import NotAcceptableError
 from mlberth_serve.handler.context import Context, check_content_type
 from mlberth_serve.handler.response_headers import is_reserved
@@ -67,7 +68,7 @@ def _from_web(result: Any) -> Response | None:
 
 def _to_bytes(result: Any, content_type: str) -> bytes:
     if isinstance(result, str):
-        return result.encode()
+        return _encode_text(result, content_type)
     if isinstance(result, bytes | bytearray | memoryview):
         return bytes(result)
     if result is None:
@@ -75,7 +76,15 @@ def _to_bytes(result: Any, content_type: str) -> bytes:
             "returned None; expected bytes, str, (body, content_type), a Response, an array or a list"
         )
     refuse_iterators(result)
-    codec = CODECS.get(content_type)
+    codec = CODECS.get(content_type) or CODECS.get(content_type.partition(";")[0].strip().lower())
     if not codec:
         raise NotAcceptableError(f"The handler's answer cannot be written as {content_type}.")
     return codec.encode(result)
+
+
+def _encode_text(text: str, content_type: str) -> bytes:
+    """Return text in UTF-8, whatever it holds: JSON has an escape for half of a surrogate pair."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="backslashreplace") if "json" in content_type else encode_text(text)

@@ -14,6 +14,7 @@ import numpy as np
 
 from mlberth_serve.codecs.base import Decoded
 from mlberth_serve.codecs.bulk import read_all, write_all
+from mlberth_serve.codecs.values.arrays import from_tensor
 from mlberth_serve.errors import RequestError
 from mlberth_serve.handler.context import Context
 from mlberth_serve.handler.predictor import Request
@@ -277,7 +278,7 @@ def _is_close(part: Any, alone: Any) -> bool:
 
 def _plain(prediction: Any) -> Any:
     """Return a tensor as an array, anything else as it is."""
-    return prediction.detach().cpu().numpy() if hasattr(prediction, "detach") else prediction
+    return from_tensor(prediction) if hasattr(prediction, "detach") else prediction
 
 
 def _or_none(step: Callable[[], Any]) -> Any:

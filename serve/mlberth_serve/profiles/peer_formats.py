@@ -19,6 +19,7 @@ from mlberth_serve.codecs import npy
 from mlberth_serve.codecs.base import Array, check_size
 from mlberth_serve.codecs.json import check_text, to_plain_array
 from mlberth_serve.codecs.numeric_rows import read_plain
+from mlberth_serve.codecs.values.simple import to_rows
 from mlberth_serve.errors import BadRequestError, NotAcceptableError, UnsupportedTypeError
 from mlberth_serve.frameworks.casts import cast
 from mlberth_serve.media_types import CSV, JSON, NPY, MediaType
@@ -100,6 +101,7 @@ def write_json(value: Any) -> bytes:
 def write_smc_csv(value: Any) -> bytes:
     """Write CSV, one dimension as a column."""
     array = np.array(value)
+    _check_cells(array)
     file = io.StringIO()
     csv.writer(file, lineterminator="\n", strict=True).writerows(
         array.reshape(-1, 1) if array.ndim == 1 else array
@@ -109,6 +111,7 @@ def write_smc_csv(value: Any) -> bytes:
 
 def write_sit_csv(value: Any) -> bytes:
     """Write CSV as numpy.savetxt does, without quotes."""
+    _check_cells(np.asarray(value))
     file = io.StringIO()
     np.savetxt(file, value, delimiter=",", fmt="%s")
     return file.getvalue().encode()
@@ -128,6 +131,12 @@ def write_smc(prediction: Any, accept: str) -> tuple[bytes, str]:
     if accept == NPY:
         return npy.encode(prediction), NPY
     raise NotAcceptableError(f"Accept allows none of {JSON}, {CSV}, {NPY}.")
+
+
+def _check_cells(array: Array) -> None:
+    """Refuse what is no cell: there the text that Python prints of an object is written."""
+    if array.dtype.kind in "OcV":
+        to_rows(array)
 
 
 def _to_list(value: Any) -> Any:

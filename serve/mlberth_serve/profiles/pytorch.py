@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlberth_serve.codecs import npy
+from mlberth_serve.codecs.values.arrays import from_tensor
 from mlberth_serve.errors import NotAcceptableError
 from mlberth_serve.handler.context import Context
 from mlberth_serve.media_types import CSV, JSON, NPY
@@ -50,7 +51,7 @@ def output_fn(prediction: Any, accept: str, context: Context) -> tuple[bytes, st
     if accept not in _WRITERS:
         raise NotAcceptableError(f"Accept allows none of {', '.join(_WRITERS)}.")
     if hasattr(prediction, "detach"):
-        prediction = prediction.detach().cpu().numpy().tolist()
+        prediction = from_tensor(prediction).tolist()
     return _WRITERS[accept](prediction), accept
 
 

@@ -60,8 +60,14 @@ def array_to_csv(array_like: Any) -> str:
     array = np.atleast_1d(np.asarray(array_like))
     if array.ndim > 2:
         raise ValueError(f"{array.ndim} dimensions; expected 1 or 2 for text/csv")
+    rows = array.reshape(len(array), -1).tolist()
+    if array.dtype.kind == "O":
+        for cell in (cell for row in rows for cell in row):
+            is_printed = not isinstance(cell, str) and str(cell).startswith("<")  # <Thing object at 0x…>
+            if is_printed or isinstance(cell, dict | list | tuple | set):
+                raise TypeError(f"a {type(cell).__name__} is no cell of text/csv; expected text or a number")
     stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(array.reshape(len(array), -1).tolist())
+    csv.writer(stream, lineterminator="\n").writerows(rows)
     return stream.getvalue()
 
 
