@@ -7,13 +7,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mlberth.command_line import USAGE_ERROR, answer
 from mlberth.errors import MlberthError
 from mlberth.log_escapes import indented
 from mlberth.log_outlet import say
 from mlberth.masking import masked_text, secret_values
 
 USAGE = """\
-usage: serve [--explain]
+usage: serve [--explain | --help | --version]
 
 Serve a model on /ping, /invocations and /execution-parameters, as the platform's hosting contract asks.
 Everything is set by variables; docs/reference/variables.md has them all. Those that most need:
@@ -25,20 +26,24 @@ Everything is set by variables; docs/reference/variables.md has them all. Those 
   SAGEMAKER_MODEL_SERVER_TIMEOUT  seconds for one request (60)
   SAGEMAKER_MAX_PAYLOAD_IN_MB     the largest body (25)
 
-  --explain  show what would run, secrets masked, and run nothing
-  --help     show this
+  --explain  show what would be served and run, secrets masked, and run nothing
 
 Exit codes: 0 after a stop signal, 65 the model cannot be loaded, 69 a dependency is missing,
 78 a variable or a file is wrong, 98 the port is in use, others: a process of the server ended by itself.
 """
-_USAGE_ERROR = 2
+HEALTH_USAGE = """\
+usage: mlberth health
+
+Ask the server of this container or machine whether it is ready, at SAGEMAKER_BIND_TO_HOST and _PORT.
+
+Exit codes: 0 it is ready; 1 it is not, or nobody serves, with the reason.
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve a model over HTTP."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments in (["-h"], ["--help"]):
-        print(USAGE, end="")
+    if answer(arguments, USAGE):
         return 0
     try:
         if arguments == ["--explain"]:
@@ -48,8 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(encodable(masked_text(explain(os.environ), secret_values(os.environ))), end="")
             return 0
         if arguments:
-            say(f"serve: found {' '.join(arguments)!r}; expected no argument.\n\n{USAGE}")
-            return _USAGE_ERROR
+            found = f"serve: found {' '.join(arguments)!r}; expected no argument but --explain."
+            say(f"{found} Variables set everything.\n\n{USAGE}")
+            return USAGE_ERROR
         from mlberth_serve.control.supervisor import serve
 
         return serve(os.environ)
@@ -68,6 +74,11 @@ def prepare(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 def health() -> int:
     """Tell whether the server of this container is ready: exit code 0, or 1 with the cause."""
+    if answer(arguments := sys.argv[1:], HEALTH_USAGE):
+        return 0
+    if arguments:
+        say(HEALTH_USAGE)
+        return USAGE_ERROR
     from mlberth_serve.control.healthcheck import health as ask
 
     try:

@@ -28,6 +28,8 @@ _MAX_BYTES = 2048 * 1024 * 1024
 
 
 def _address(text: str) -> str:
+    if text.lower() == "localhost":
+        return "127.0.0.1"
     if "%" in text:  # the zone of an IPv6 address may be any text, nginx's directives too
         raise ValueError(text)
     return str(ipaddress.ip_address(text))
@@ -88,11 +90,17 @@ class Variables(Declared):
     )
     host = Variable(
         "SAGEMAKER_BIND_TO_HOST",
-        Kind(_address, "an IP address"),
+        Kind(_address, "an IP address, or localhost"),
         "0.0.0.0",  # noqa: S104 - a container must be reached from outside
         "The address to listen on; 127.0.0.1 on a laptop.",
     )
-    port = Variable("SAGEMAKER_BIND_TO_PORT", whole_number(1, _LAST_PORT), 8080, "The port to listen on.")
+    port = Variable(
+        "SAGEMAKER_BIND_TO_PORT",
+        whole_number(1, _LAST_PORT),
+        8080,
+        "The port to listen on. PORT, as other platforms set it, counts only if this is not set.",
+        aliases=("PORT",),
+    )
     safe_port_range = Variable(
         "SAGEMAKER_SAFE_PORT_RANGE",
         optional(Kind(_port_range, "FIRST-LAST, two ports from 1 to 65535")),
@@ -135,6 +143,7 @@ class Variables(Declared):
         None,
         "Which GPUs there are, by number or UUID, as CUDA has it; empty or -1 for none.",
         default_text="all",
+        takes_empty=True,
     )
     in_flight_limit = Variable(
         "SAGEMAKER_MODEL_SERVER_MAX_IN_FLIGHT",

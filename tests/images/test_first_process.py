@@ -23,8 +23,7 @@ def test_unknown_command(engine: Engine, image: Image) -> None:
     done = engine.run(image("train", "base"), "sail")
     assert (done.returncode, done.stdout) == (127, "")
     assert done.stderr == (
-        "mlberth run: found the command 'sail', which is not there; "
-        "expected train, serve, process, or a program on PATH.\n"
+        "mlberth run: found no such command: 'sail'; expected train, serve, process, or a program on PATH.\n"
     )
 
 

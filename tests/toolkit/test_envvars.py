@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from mlberth.contract.environment import Environment
 from mlberth.envvars import BOOLEAN, LOG_LEVEL, Reader, Variable, one_of, seconds, whole_number
 from mlberth.errors import ContractError
+from mlberth_serve import variables as serve_variables
+from mlberth_serve.settings import Settings
+from mlberth_train import variables as train_variables
+from mlberth_train.jobs.training import Training
+from mlberth_train.launch.child_environment import child_environ
 
 WORKERS = Variable("WORKERS", whole_number(1, 64), 2, "")
 TIMEOUT = Variable("TIMEOUT", seconds(1, 100), 60.0, "", aliases=("OLD_TIMEOUT",))
 TOKEN = Variable("API_TOKEN", whole_number(1, 2), 1, "")
 
 
-@pytest.mark.parametrize(
-    "value", ["0", "-1", "abc", "1000000000", "", "4.5", "4_0", "\uff14", "४", "9" * 5000]
-)
+@pytest.mark.parametrize("value", ["0", "-1", "abc", "1000000000", "4.5", "4_0", "\uff14", "४", "9" * 5000])
 def test_bad_number_is_an_error_never_a_default(value: str) -> None:
     """A number that does not fit is named with what was found and expected."""
     reader = Reader({"WORKERS": value})
@@ -50,6 +56,39 @@ def test_secret_value_is_not_shown() -> None:
     with pytest.raises(ContractError) as error:
         reader.check()
     assert "hunter2" not in str(error.value)
+
+
+@pytest.mark.parametrize("nothing", ["", " ", "\t"])
+def test_an_empty_variable_is_an_unset_one(nothing: str) -> None:
+    """Compose, charts and CI write NAME= for what nobody has set: the next name or the default counts."""
+    assert Reader({"WORKERS": nothing}).get(WORKERS) == 2
+    assert Reader({"TIMEOUT": nothing, "OLD_TIMEOUT": "5"}).get(TIMEOUT) == 5.0
+    assert Reader({"TIMEOUT": nothing, "OLD_TIMEOUT": nothing}).get(TIMEOUT) == 60.0
+
+
+def test_every_variable_of_ours_may_be_empty(tmp_path: Path) -> None:
+    """All of them at once: each command reads what it reads without any."""
+    nothing = {
+        name: ""
+        for variable in (*train_variables.ALL, *serve_variables.ALL)
+        for name in (variable.name, *variable.aliases)
+    }
+    base = {"SAGEMAKER_BASE_DIR": str(tmp_path)}
+    meant = {"CUDA_VISIBLE_DEVICES": "", "SAGEMAKER_PIP_CONSTRAINTS": ""}
+    assert vars(Settings({**nothing, **base})) == vars(Settings({**base, **meant}))
+    assert Training.from_environ({**nothing, **base}) == Training.from_environ({**base, **meant})
+
+
+def test_hyperparameters_hold_if_the_variable_is_empty(tmp_path: Path) -> None:
+    """What the environment says nothing of, the job's hyperparameters say."""
+    config = tmp_path / "input/config"
+    config.mkdir(parents=True)
+    text = '{"sagemaker_program": "fit.py", "sagemaker_region": "eu-west-1"}'
+    (config / "hyperparameters.json").write_text(text)
+    base = {"SAGEMAKER_BASE_DIR": str(tmp_path), "SAGEMAKER_PROGRAM": "", "SAGEMAKER_REGION": ""}
+    environment = Environment.from_environ(base)
+    assert environment.program == "fit.py"
+    assert child_environ(base, environment)["SAGEMAKER_REGION"] == "eu-west-1"
 
 
 def test_alias_names_itself_in_its_error() -> None:

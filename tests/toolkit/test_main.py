@@ -7,6 +7,8 @@ import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
+import pytest
+
 import mlberth
 from mlberth.__main__ import find_commands
 
@@ -36,8 +38,29 @@ def test_unknown_command_is_named_with_what_there_is() -> None:
     """A wrong word is answered with the right ones, and no traceback."""
     done = mlberth_command("sail")
     assert done.returncode == 2
-    assert "found the command 'sail'; expected one of" in done.stderr
+    assert "no such command: 'sail'; expected one of" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", sorted(find_commands(sys.path)))
+@pytest.mark.parametrize("argument", ["--help", "-h", "--version", "-V"])
+def test_every_command_has_help_and_a_version(command: str, argument: str) -> None:
+    """`mlberth --help` promises it; nothing of the command itself is done."""
+    done = mlberth_command(command, argument)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    if argument in ("--version", "-V"):
+        assert done.stdout == f"mlberth {mlberth.__version__}\n"
+    else:
+        assert done.stdout.startswith("usage: ")
+
+
+@pytest.mark.parametrize("command", ["train", "serve", "process"])
+def test_commands_on_path_have_a_version(command: str) -> None:
+    """They are what most people type."""
+    script = Path(sys.executable).with_name(command)
+    done = subprocess.run([script, "--version"], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, f"mlberth {mlberth.__version__}\n")
 
 
 def test_commands_are_those_that_python_finds() -> None:

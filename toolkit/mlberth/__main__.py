@@ -6,13 +6,20 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from mlberth import __version__
+from mlberth.command_line import HELP, USAGE_ERROR, answer
 from mlberth.log_escapes import indented
 from mlberth.log_outlet import say
 from mlberth.process.signals import end_on_stop
 
 GROUP = "mlberth.commands"
-_USAGE_ERROR = 2
+RUN_USAGE = """\
+usage: mlberth run COMMAND [ARGUMENT…]
+
+Run a command with the duties of a container's first process: signals are passed on, orphans are
+collected, and the exit code is the command's own. `train`, `serve` and `process` are ours, unless
+another program of that name stands first on PATH.
+
+Exit codes: the command's own; 126 it cannot be run; 127 there is no such command."""
 _OURS = ("train", "serve", "process")
 
 
@@ -22,16 +29,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         end_on_stop()
     arguments = list(sys.argv[1:] if argv is None else argv)
     commands = find_commands(sys.path)
-    if not arguments or arguments[0] in ("-h", "--help"):
+    if not arguments or arguments[0] in HELP:
         print(_help(commands))
-        return 0 if arguments else _USAGE_ERROR
-    if arguments[0] in ("-V", "--version"):
-        print(f"mlberth {__version__}")
+        return 0 if arguments else USAGE_ERROR
+    if answer(arguments[:1], ""):
         return 0
     name, *rest = arguments
     if name not in commands:
-        say(f"mlberth: found the command {name!r}; expected one of {', '.join(sorted(commands))}.")
-        return _USAGE_ERROR
+        say(f"mlberth: no such command: {name!r}; expected one of {', '.join(sorted(commands))}.")
+        return USAGE_ERROR
     sys.argv = [f"mlberth {name}", *rest]
     return int(_load(commands[name])() or 0)
 
@@ -84,8 +90,10 @@ def run() -> int:
 
     arguments = sys.argv[1:]
     if not arguments:
-        say("usage: mlberth run COMMAND [ARGUMENT…]")
-        return _USAGE_ERROR
+        say(RUN_USAGE)
+        return USAGE_ERROR
+    if answer(arguments[:1], RUN_USAGE):
+        return 0
     # An image may bring a `train` of its own on PATH: then that one is meant, as it is without us.
     ours = os.path.join(os.path.dirname(sys.executable), arguments[0])  # noqa: PTH118, PTH120
     if arguments[0] in _OURS and find(arguments[0], os.get_exec_path()) in (ours, None):

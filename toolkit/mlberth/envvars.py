@@ -54,7 +54,8 @@ class Variable(Generic[T]):
 
     `help` is one sentence for the documentation; `aliases` are other names, read in this order when
     `name` is absent; `default_text` are the words for a default that is worked out later, such as
-    "usable CPUs".
+    "usable CPUs". A variable that is set to nothing counts as absent, unless `takes_empty` says that
+    this means something.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Variable(Generic[T]):
         *,
         aliases: tuple[str, ...] = (),
         default_text: str = "",
+        takes_empty: bool = False,
     ) -> None:
         self.name = name
         self.kind = kind
@@ -73,6 +75,7 @@ class Variable(Generic[T]):
         self.help = help
         self.aliases = aliases
         self.default_text = default_text
+        self.takes_empty = takes_empty
 
     if TYPE_CHECKING:  # `Variables.timeout` is the variable, `settings.timeout` its value (see Declared)
 
@@ -184,6 +187,16 @@ LOG_LEVEL: Kind[int] = Kind(
 )
 
 
+def is_set(environ: Mapping[str, str], name: str, *, takes_empty: bool = False) -> bool:
+    """Return whether a variable is there and says something."""
+    return name in environ and (takes_empty or bool(environ[name].strip()))
+
+
+def overlaid(defaults: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment with values for the variables that are absent or empty in it."""
+    return {**environ, **{name: text for name, text in defaults.items() if not is_set(environ, name)}}
+
+
 class Reader:
     """Reads declared variables out of a mapping and keeps every fault for `check`."""
 
@@ -193,10 +206,16 @@ class Reader:
 
     def get(self, variable: Variable[T]) -> T:
         """Return the typed value, or the default where the variable is absent or faulty."""
-        for name in (variable.name, *variable.aliases):
-            if name in self._environ:
-                return self._parse(variable, name, self._environ[name])
-        return variable.worked_out_default()
+        name = self.source(variable)
+        return self._parse(variable, name, self._environ[name]) if name else variable.worked_out_default()
+
+    def source(self, variable: Variable[T]) -> str | None:
+        """Return the name that a variable is set by, its own or an alias; None if its default holds."""
+        # Compose files, charts and CI write `NAME=` for what nobody has set.
+        names = (variable.name, *variable.aliases)
+        return next(
+            (name for name in names if is_set(self._environ, name, takes_empty=variable.takes_empty)), None
+        )
 
     def add(self, fault: Fault) -> None:
         """Keep a fault that concerns several variables."""
@@ -212,6 +231,6 @@ class Reader:
             return variable.kind.parse(value.strip())
         except ValueError:
             default = variable.default_text or f"the default ({variable.default})"
-            action = f"Mend it, or unset it for {default}."
+            action = f"Correct it, or unset it for {default}."
             self._faults.append(Fault(name, repr(masked(name, value)), variable.kind.expected, action))
             return variable.worked_out_default()

@@ -22,14 +22,18 @@ class Fault(NamedTuple):
     where: str
     """The variable, file or field."""
     found: str
-    """What stands there, already masked where it could be a secret."""
+    """What stands there, or what happened, already masked where it could be a secret."""
     expected: str
-    """What should stand there."""
+    """What should stand there; "" if what happened says all."""
     action: str = ""
     """What to do, where `expected` does not already say it."""
 
     def __str__(self) -> str:
-        text = f"{self.where}: found {self.found}; expected {self.expected}."
+        if self.expected:
+            text = f"{self.where}: found {self.found}; expected {self.expected}."
+        else:
+            text = f"{self.where}: {self.found}"
+            text += "" if text.endswith((".", "!", "?")) else "."
         return f"{text} {self.action}" if self.action else text
 
 

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from mlberth._typing import typing
+from mlberth.command_line import USAGE_ERROR, answer
 from mlberth.errors import MlberthError
 from mlberth.log_outlet import hold_standard_streams, say
 
 TRAIN_USAGE = """\
-usage: train [--explain]
+usage: train [--explain | --help | --version]
 
 Run the training job below /opt/ml (or SAGEMAKER_BASE_DIR): fetch and install its code, run its
 program, pass signals on, and report to output/failure or output/success.
@@ -21,7 +22,8 @@ program, pass signals on, and report to output/failure or output/success.
   --explain   print what would run, secrets masked, and run nothing
 
 The program is SAGEMAKER_PROGRAM or the hyperparameter sagemaker_program, else train.py, in
-/opt/ml/code.
+/opt/ml/code. Its hyperparameters are in /opt/ml/input/config/hyperparameters.json, a map of text to
+text: {"epochs": "10"} runs it with `--epochs 10`.
 
 Exit codes: the program's own; 128+n for signal n; 78 the job is not what the contract asks for;
 69 a dependency cannot be installed; 70 the machine's fault or ours."""
@@ -40,8 +42,6 @@ Check the tree of a training job (/opt/ml, or SAGEMAKER_BASE_DIR, unless DIR is 
 contract, with the variables that are set, and list every fault. Nothing is run or changed.
 
 Exit codes: 0 no fault; 78 there are faults."""
-_HELP = (["--help"], ["-h"])
-_USAGE_ERROR = 2
 
 
 def main() -> int:
@@ -52,14 +52,13 @@ def main() -> int:
     gc.disable()  # little is made here that needs it, and a sixth of a short job's time would go into it
     with SignalQueue() as signals:
         arguments = sys.argv[1:]
-        if arguments in _HELP:
-            print(TRAIN_USAGE)
+        if answer(arguments, TRAIN_USAGE):
             return 0
         if arguments == ["--explain"]:
             return _explain()
         if arguments:
-            say(f"train: found {' '.join(arguments)!r}; expected --explain, or nothing.")
-            return _USAGE_ERROR
+            say(_no_arguments(arguments))
+            return USAGE_ERROR
         from mlberth_train.jobs.training import train
 
         code = _run(lambda: train(os.environ, signals, sys.executable))
@@ -74,13 +73,44 @@ def process() -> int:
     gc.disable()
     with SignalQueue() as signals:
         arguments = sys.argv[1:]
-        if arguments in _HELP:
-            print(PROCESS_USAGE)
+        if answer(arguments[:1], PROCESS_USAGE):
             return 0
         from mlberth_train.jobs.processing import process as run
 
         code = _run(lambda: run(arguments, os.environ, signals, sys.executable))
     return _leave(code)
+
+
+def _no_arguments(arguments: list[str]) -> str:
+    """Say where hyperparameters go: who gives arguments means them, most often."""
+    import json
+    from pathlib import Path
+
+    from mlberth.contract.layout import DEFAULT_BASE, Layout
+    from mlberth.masking import masked_text, secret_values
+
+    try:
+        layout = Layout.from_environ(os.environ)
+    except MlberthError:
+        layout = Layout(Path(DEFAULT_BASE))
+    found = f"train: found {' '.join(arguments)!r}; expected no argument but --explain."
+    file, given = layout.hyperparameters, json.dumps(_hyperparameters(arguments))
+    text = f"{found} Hyperparameters are read from a file: write {given} to {file}."
+    return masked_text(text, secret_values(os.environ))
+
+
+def _hyperparameters(arguments: list[str]) -> dict[str, str]:
+    """Return `--a 1`, `--a=1` and `a=1` as the file has them, {"a": "1"}; an example for other arguments."""
+    given: dict[str, str] = {}
+    rest = list(arguments)
+    while rest:
+        name, equals, value = rest.pop(0).partition("=")
+        if not name.startswith("-") and not equals:
+            return {"epochs": "10"}
+        if not equals and rest and not rest[0].startswith("--"):
+            value = rest.pop(0)
+        given[name.lstrip("-")] = value
+    return given
 
 
 def _run(job: Callable[[], int]) -> int:
@@ -117,9 +147,11 @@ def validate() -> int:
     from mlberth_train.jobs.validation import faults_of
 
     arguments = sys.argv[1:]
-    if arguments in _HELP or len(arguments) > 1:
-        print(VALIDATE_USAGE)
-        return 0 if arguments in _HELP else _USAGE_ERROR
+    if answer(arguments, VALIDATE_USAGE):
+        return 0
+    if len(arguments) > 1:
+        say(VALIDATE_USAGE)
+        return USAGE_ERROR
     try:
         base = Path(arguments[0]) if arguments else Layout.from_environ(os.environ).base
     except MlberthError as error:
@@ -134,7 +166,6 @@ def validate() -> int:
 
 
 def _explain() -> int:
-    from mlberth.errors import MlberthError
     from mlberth.log_escapes import encodable
     from mlberth_train.jobs.explain import explain
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mlberth.envvars import overlaid
 from mlberth_serve.control.nginx.config import wants_access_log
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared.launch_spec import LaunchSpec
@@ -111,4 +112,4 @@ def gunicorn_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """
     defaults = dict.fromkeys(_THREADS, "1") | dict.fromkeys(_ALLOCATOR, str(_KEPT_BYTES))
     defaults |= {"PYTHONUNBUFFERED": "1", "ORT_DISABLE_TELEMETRY": "1"}
-    return defaults | {name: value for name, value in environ.items() if name not in IGNORED}
+    return overlaid(defaults, {name: value for name, value in environ.items() if name not in IGNORED})

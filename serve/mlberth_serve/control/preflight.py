@@ -45,9 +45,9 @@ def check_installed(settings: Settings) -> None:
     needed = ["flask", "gunicorn", "numpy", "orjson", *(["prometheus_client"] if settings.metrics else [])]
     missing = [name for name in needed if find_spec(name) is None]
     if missing:
-        found = f"no {', no '.join(missing)} for {sys.executable}"
-        action = 'Install them with: pip install "mlberth[serve]"'
-        raise DependencyError(Fault("serve", found, "the packages of the extra `serve`", action))
+        found = f"not installed: {', '.join(missing)}"
+        action = "Install the extra `serve` of mlberth there, or use an mlberth-serve image."
+        raise DependencyError(Fault(sys.executable, found, "", action))
 
 
 def check_port(settings: Settings) -> None:
@@ -65,8 +65,10 @@ def check_port(settings: Settings) -> None:
 
 def _explain(settings: Settings, error: OSError) -> ContractError | PortInUseError:
     where = f"{Variables.host.name} and {Variables.port.name}"
-    found = f"{settings.listen_address}, and {error.strerror}"
+    address = settings.listen_address
     if error.errno == errno.EADDRINUSE:
         action = "End the program that listens there, or choose another port."
-        return PortInUseError(Fault(Variables.port.name, found, "a port that nobody listens on", action))
-    return ContractError(Fault(where, found, "an address of this machine on which we may listen"))
+        return PortInUseError(Fault(Variables.port.name, f"{address} is in use", "", action))
+    found = f"nobody can listen on {address} ({(error.strerror or str(error)).lower()})"
+    action = "Name an address of this machine, and a port that this user may listen on."
+    return ContractError(Fault(where, found, "", action))

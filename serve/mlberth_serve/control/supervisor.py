@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from mlberth import logs
+from mlberth.envvars import is_set
 from mlberth.errors import Fault, MlberthError, PlatformError
 from mlberth.log_outlet import hold_standard_streams
 from mlberth.masking import secret_values
@@ -70,7 +71,7 @@ def serve(
     needs_preparation(settings)  # for what it raises
     certificate = Certificate(settings.tls) if settings.tls else None
     nginx = find_nginx(settings, environ)
-    if ignored := [name for name in IGNORED if name in environ]:
+    if ignored := [name for name in IGNORED if is_set(environ, name)]:
         log.warning("%s: ignored; gunicorn's settings are made from SAGEMAKER_* alone", ", ".join(ignored))
     # SIGQUIT is a stop like the others: whoever sends it wants an end, not a core file.
     with SignalQueue((*STOP, signal.SIGQUIT, signal.SIGHUP)) as signals:

@@ -9,6 +9,9 @@ from mlberth.errors import Fault, ModelLoadError
 from mlberth_serve.usercode.signatures import Function
 from mlberth_serve.variables import Variables
 
+_PACKAGES = {"sklearn": "scikit-learn", "onnx": "onnxruntime"}
+_IMAGES = frozenset({"sklearn", "xgboost", "torch"})
+
 
 class Framework(Protocol):
     """How one framework's models are found, loaded and asked: the names of a framework's module."""
@@ -46,7 +49,8 @@ def refuse_unsafe(path: Path, expected: str, *, found: str = "a pickle") -> NoRe
 
 def refuse_missing(path: Path, framework: str, error: ImportError) -> NoReturn:
     """Raise ModelLoadError for a model whose framework cannot be imported."""
-    action = f"Add it to requirements.txt, or install mlberth[{framework}]."
+    package, image = _PACKAGES.get(framework, framework), f", or use the image mlberth-serve:{framework}"
+    action = f"Add {package} to requirements.txt{image if framework in _IMAGES else ''}."
     raise ModelLoadError(
         Fault(path.name, f"no usable {framework} ({error})", f"{framework} to be installed", action)
     ) from error

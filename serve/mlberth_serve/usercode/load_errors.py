@@ -36,9 +36,8 @@ class UserCodeError(ModelLoadError):
     """The user's code raised while it was being loaded."""
 
     def __init__(self, cause: LoadCause) -> None:
-        where = f"{cause.file}, line {cause.line}" + (f", in {cause.function}" if cause.function else "")
-        expected = f"{cause.function} to return" if cause.function else "a module that can be imported"
-        super().__init__(Fault(where, cause.exception, expected))
+        happened = f"{cause.function or 'its import'} raised {cause.exception}"
+        super().__init__(Fault(f"{cause.file}, line {cause.line}", happened, ""))
         self.cause = cause
 
 

@@ -12,6 +12,10 @@ from pathlib import Path
 import pytest
 from tests.serve.running import free_port
 
+from mlberth.errors import DependencyError
+from mlberth_serve.control import preflight
+from mlberth_serve.settings import Settings
+
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run `serve` to its end."""
@@ -46,12 +50,31 @@ def test_all_faulty_variables_are_listed_at_once() -> None:
     assert done.returncode == 78
     host, port, workers, timeout = done.stderr.splitlines()
     assert host == (
-        "serve: SAGEMAKER_BIND_TO_HOST: found 'everywhere'; expected an IP address. "
-        "Mend it, or unset it for the default (0.0.0.0)."
+        "serve: SAGEMAKER_BIND_TO_HOST: found 'everywhere'; expected an IP address, or localhost. "
+        "Correct it, or unset it for the default (0.0.0.0)."
     )
     assert "SAGEMAKER_BIND_TO_PORT: found '0'; expected a whole number from 1 to 65535" in port
     assert "SAGEMAKER_MODEL_SERVER_WORKERS: found 'many'" in workers
     assert "SAGEMAKER_MODEL_SERVER_TIMEOUT: found '60s'" in timeout
+
+
+def test_packages_that_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names them and the Python that has none, once, and where they would come from."""
+    monkeypatch.setattr(preflight, "find_spec", lambda name: None if name in ("flask", "orjson") else name)
+    with pytest.raises(DependencyError) as error:
+        preflight.check_installed(Settings({}))
+    expected = f"{sys.executable}: not installed: flask, orjson. Install the extra `serve` of mlberth there"
+    assert str(error.value).startswith(expected)
+
+
+def test_address_by_name_and_port_of_other_platforms() -> None:
+    """Localhost is 127.0.0.1; PORT counts if our own variable says nothing, and never against it."""
+    settings = Settings({"SAGEMAKER_BIND_TO_HOST": "localhost", "PORT": "9000"})
+    assert settings.listen_address == "127.0.0.1:9000"
+    assert Settings({"PORT": "9000", "SAGEMAKER_BIND_TO_PORT": "9001"}).port == 9001
+    assert Settings({"PORT": "9000", "SAGEMAKER_BIND_TO_PORT": ""}).port == 9000
+    done = run(PORT="tcp://10.0.0.1:80")
+    assert (done.returncode, done.stderr.startswith("serve: PORT: found 'tcp://")) == (78, True)
 
 
 def test_delay_is_part_of_the_grace() -> None:
@@ -68,7 +91,7 @@ def test_port_in_use(nginx: str) -> None:
         port = str(other.getsockname()[1])
         done = run(SAGEMAKER_BIND_TO_PORT=port, SAGEMAKER_USE_NGINX=nginx)
     assert done.returncode == 98
-    assert f"SAGEMAKER_BIND_TO_PORT: found 127.0.0.1:{port}, and Address already in use" in done.stderr
+    assert f"SAGEMAKER_BIND_TO_PORT: 127.0.0.1:{port} is in use. End" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -76,7 +99,7 @@ def test_address_of_another_machine() -> None:
     """An address that is not ours is the contract's fault, not a port in use."""
     done = run(SAGEMAKER_BIND_TO_HOST="192.0.2.1", SAGEMAKER_BIND_TO_PORT=str(free_port()))
     assert done.returncode == 78
-    assert "SAGEMAKER_BIND_TO_HOST and SAGEMAKER_BIND_TO_PORT: found 192.0.2.1:" in done.stderr
+    assert "SAGEMAKER_BIND_TO_HOST and SAGEMAKER_BIND_TO_PORT: nobody can listen on 192.0.2.1:" in done.stderr
 
 
 def test_program_that_is_missing(tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ def test_sample_payload_in_algorithm_mode(
 def test_pre_model_fn_that_fails(load_project: LoadProject, model_dir: Path) -> None:
     """What pre_model_fn raises is a load failure as well."""
     write_hooks(model_dir / "code", "def pre_model_fn(model_dir):\n    raise OSError(model_dir)\n")
-    with pytest.raises(UserCodeError, match="in pre_model_fn: found OSError") as caught:
+    with pytest.raises(UserCodeError, match="pre_model_fn raised OSError") as caught:
         load_project()
     assert (caught.value.cause.file, caught.value.cause.line) == ("inference.py", 2)
 

@@ -58,8 +58,7 @@ def test_unknown_command_is_named_with_what_there_is() -> None:
     done = run("sail")
     assert done.returncode == 127
     assert done.stderr == (
-        "mlberth run: found the command 'sail', which is not there; "
-        "expected train, serve, process, or a program on PATH.\n"
+        "mlberth run: found no such command: 'sail'; expected train, serve, process, or a program on PATH.\n"
     )
 
 
@@ -74,7 +73,8 @@ def test_file_that_cannot_be_run_is_named(tmp_path: Path) -> None:
 def test_no_command_is_a_usage_error() -> None:
     """Without a command there is nothing to run."""
     done = run()
-    assert (done.returncode, done.stderr) == (2, "usage: mlberth run COMMAND [ARGUMENT…]\n")
+    assert done.returncode == 2
+    assert done.stderr.startswith("usage: mlberth run COMMAND [ARGUMENT…]\n")
 
 
 @pytest.mark.parametrize("command", ["train", "serve", "process"])

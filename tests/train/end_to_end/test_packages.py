@@ -52,4 +52,4 @@ def test_package_that_cannot_be_built_is_a_dependency_error(tree: Tree, python: 
         [python, "-m", "mlberth_train"], SAGEMAKER_PROGRAM="src/pkg/train.py", PYTHONPATH=SOURCES
     )
     assert ended(command).code == 69
-    assert tree.failure.startswith("DependencyError: -m pip install .: found exit code 1")
+    assert tree.failure.startswith("DependencyError: pip install .: exit code 1")

@@ -114,8 +114,8 @@ def test_source_is_fetched_and_wins_over_the_image(
 @pytest.mark.parametrize(
     ("program", "found"),
     [
-        ("gone.py", "which is not there"),
-        ("x" * 300, "which is not there"),
+        ("gone.py", "no such file: 'gone.py'; expected a program in "),
+        ("x" * 300, "no such file"),
         ("/etc/passwd", "which is outside"),
         ("../x.py", "which is outside"),
         ("folder", "which is not a file"),
@@ -200,7 +200,7 @@ def test_requirement_that_cannot_be_installed_is_a_dependency_error(tree: Tree) 
     """What pip says is in the failure file, for every kind of program."""
     tree.code(run__sh="exit 0", requirements__txt="no-such-package-mlberth\n")
     assert tree.train(SAGEMAKER_PROGRAM="run.sh", PIP_NO_INDEX="1").code == 69
-    assert tree.failure.startswith("DependencyError: -m pip install -r requirements.txt")
+    assert tree.failure.startswith("DependencyError: pip install -r requirements.txt")
     assert "no-such-package-mlberth" in tree.failure
 
 
@@ -240,7 +240,7 @@ def test_explain_tells_everything_and_does_nothing(tree: Tree) -> None:
     ended = tree.train("--explain", HF_TOKEN="canary-3")
     assert ended.code == 0
     assert "train.py --api_key '***' --db 'password=***' --epochs 3" in ended.out
-    assert "-m pip install -r requirements.txt" in ended.out
+    assert "pip install -r requirements.txt" in ended.out
     assert "SM_HP_EPOCHS=3" in ended.out
     assert "canary" not in ended.out + ended.err
     assert sorted(tree.base.rglob("*")) == before
@@ -282,6 +282,24 @@ def test_help_and_unknown_arguments(tree: Tree) -> None:
     assert tree.train("--help").out.startswith("usage: train")
     ended = tree.train("--epochs", "3")
     assert (ended.code, "found '--epochs 3'" in ended.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "content"),
+    [
+        (["--n-estimators", "10", "--lr=0.1"], {"n-estimators": "10", "lr": "0.1"}),
+        (["epochs=3"], {"epochs": "3"}),
+        (["--shift", "-1", "--verbose"], {"shift": "-1", "verbose": ""}),
+        (["train"], {"epochs": "10"}),
+    ],
+)
+def test_arguments_are_shown_where_hyperparameters_go(
+    tree: Tree, arguments: list[str], content: dict[str, str]
+) -> None:
+    """Who gives `train` arguments means hyperparameters: the message has the file, and what to write."""
+    ended = tree.train(*arguments)
+    assert ended.code == 2
+    assert f"write {json.dumps(content)} to {tree.layout.hyperparameters}." in ended.err
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mlberth.errors import ContractError
 from mlberth_train.launch.entry_point import program_command
 
 PYPROJECT = "[build-system]\n"
@@ -71,3 +72,23 @@ def test_binary_that_is_executable_runs_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "run").write_bytes(b"\x7fELF")
     (tmp_path / "run").chmod(0o755)
     assert program_command(tmp_path, "run", [], python="python", where="x") == ["./run"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "action"),
+    [
+        ("nb.ipynb", b"{}", "jupyter nbconvert --to script nb.ipynb"),
+        ("run", b"\x7fELF", "chmod +x run"),
+        ("train.r", b"x <- 1", "A script needs a #! line"),
+        ("empty", b"", "A script needs a #! line"),
+    ],
+)
+def test_what_is_no_program_is_told_what_would_make_it_one(
+    tmp_path: Path, name: str, content: bytes, action: str
+) -> None:
+    """An x bit helps a program alone: a notebook becomes a script, and a script says what runs it."""
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ContractError) as error:
+        program_command(tmp_path, name, [], python="python", where="SAGEMAKER_PROGRAM")
+    assert action in str(error.value)
+    assert ("chmod" in str(error.value)) == (name == "run")

@@ -37,6 +37,7 @@ CONSTRAINTS = Variable(
     "A constraints file that no install may break, such as one that protects the image's framework; "
     "empty for none.",
     default_text="constraints.txt in the root of Python's environment, where the images put theirs",
+    takes_empty=True,
 )
 CODEARTIFACT = Variable(
     "CA_REPOSITORY_ARN",
@@ -51,7 +52,6 @@ WHEELHOUSE = "wheelhouse"
 LOCK = "uv.lock"
 _BUILD_SYSTEM = r"(?m)^[ \t]*\[[ \t]*build-system[ \t]*\]"  # text, which `re` compiles when it is needed
 _GRACE_SECONDS = 3.0
-_LAST_LINES = 8
 # pip says nothing that concerns a job with these; the user's own settings win.
 _QUIET = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PIP_ROOT_USER_ACTION": "ignore"}
 
@@ -101,10 +101,12 @@ def install(
     except OSError as error:
         raise PlatformError(Fault(argv[0], error.strerror or str(error), "a program that starts")) from error
     if outcome.stopped_by is None and outcome.returncode != 0:
+        from mlberth.code.pip_errors import hint, reason
+
         output = masked_output(outcome.stderr, outcome.cuts, secret_values(environ))
-        said = _last_lines(output) or "it said nothing"
-        action = f"Mend what it names; it ran in {code}."
-        raise DependencyError(Fault(_shown(argv), f"exit code {outcome.exit_code} ({said})", "0", action))
+        found = f"exit code {outcome.exit_code} in {code}: {reason(output)}"
+        action = hint(output, installs.constraints, CONSTRAINTS.name)
+        raise DependencyError(Fault(_shown(argv), found, "", action))
     return outcome.stopped_by
 
 
@@ -172,7 +174,7 @@ def _index(installs: Installs) -> dict[str, str]:
 
 
 def _shown(argv: list[str]) -> str:
-    return " ".join(argv if argv[0] == "uv" else argv[1:])
+    return " ".join(argv if argv[0] == "uv" else argv[2:])
 
 
 def _asks_for_something(requirements: Path) -> bool:
@@ -182,14 +184,3 @@ def _asks_for_something(requirements: Path) -> bool:
 
 def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8-sig", errors="replace") if is_file(path) else ""
-
-
-def _is_conflict(line: str) -> bool:
-    return line.startswith("The user requested ") or " depends on " in line
-
-
-def _last_lines(output: str) -> str:
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    # pip says on standard output which requirements are in conflict.
-    errors = [line for line in lines if line.lower().startswith("error:") or _is_conflict(line)] or lines
-    return " / ".join(errors[-_LAST_LINES:])

@@ -46,7 +46,7 @@ def fetch_code(source: str, destination: Path, environ: Mapping[str, str], *, wh
 
 def _put(path: Path, source: str, destination: Path, where: str) -> None:
     if not exists(path):
-        _refuse(where, f"{source!r}, which is not there")
+        _refuse(where, f"no such file or folder: {source!r}")
     if real(path) == real(destination):
         return
     if real(destination).is_relative_to(real(path)):

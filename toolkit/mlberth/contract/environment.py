@@ -11,7 +11,7 @@ from mlberth.contract.hyperparameters import Hyperparameters, read_hyperparamete
 from mlberth.contract.json_files import read_object
 from mlberth.contract.layout import Layout
 from mlberth.contract.resources import cpu_count, gpu_count, neuron_count
-from mlberth.envvars import LOG_LEVEL, OPTIONAL_TEXT, Reader, Variable
+from mlberth.envvars import LOG_LEVEL, OPTIONAL_TEXT, Reader, Variable, overlaid
 
 PROGRAM = Variable(
     "SAGEMAKER_PROGRAM",
@@ -82,7 +82,7 @@ class Environment(NamedTuple):
         parameters = read_hyperparameters(layout.hyperparameters)
         channels, input_data_config = read_channels(layout)
         # The environment wins over the hyperparameter of the same meaning; both are checked alike.
-        reader = Reader({**_platform_settings(parameters.platform), **environ})
+        reader = Reader(overlaid(_platform_settings(parameters.platform), environ))
         environment = cls(
             layout=layout,
             parameters=parameters,

@@ -17,7 +17,7 @@ DEFAULT_BASE = "/opt/ml"
 
 def exported_base(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the variable as a program in another folder has to find it; nothing where it is not set."""
-    return {BASE_DIR: str(Layout.from_environ(environ).base)} if environ.get(BASE_DIR) else {}
+    return {BASE_DIR: str(Layout.from_environ(environ).base)} if environ.get(BASE_DIR, "").strip() else {}
 
 
 class Layout(NamedTuple):
@@ -31,7 +31,7 @@ class Layout(NamedTuple):
 
         A `~` is HOME, or the home of the user that is named. Raises ContractError for one that nobody knows.
         """
-        text = environ.get(BASE_DIR) or DEFAULT_BASE
+        text = environ.get(BASE_DIR, "").strip() or DEFAULT_BASE
         base = Path(text)
         try:
             if base.parts[:1] == ("~",) and environ.get("HOME"):

@@ -54,7 +54,7 @@ def _start(argv: Sequence[str], env: Mapping[str, str]) -> Child:
     try:
         return start(argv, env=env, stdin=True)
     except FileNotFoundError as error:
-        found = f"the command {argv[0]!r}, which is not there"
+        found = f"no such command: {argv[0]!r}"
         expected = "train, serve, process, or a program on PATH"
         raise CommandError(Fault("mlberth run", found, expected), _NOT_FOUND) from error
     except OSError as error:

@@ -11,7 +11,7 @@ from mlberth.contract.arguments import PROTOCOLS
 from mlberth.contract.environment import PROGRAM, TRAINING_MODULE, Environment
 from mlberth.contract.layout import Layout
 from mlberth.contract.sm_variables import unfit
-from mlberth.envvars import Reader
+from mlberth.envvars import Reader, is_set, overlaid
 from mlberth.errors import ContractError, Fault
 from mlberth.masking import masked_mapping, secret_values
 from mlberth.paths import exists
@@ -82,7 +82,7 @@ def _prepare(environ: Mapping[str, str], python: str, log: Log) -> Job:
     log.level = training.environment.log_level
     log.secrets |= secret_values(training.environment.hyperparameters)
     if region := training.environment.parameters.platform.get("sagemaker_region"):
-        environ = {"SAGEMAKER_REGION": str(region), **environ}
+        environ = overlaid({"SAGEMAKER_REGION": str(region)}, environ)
     _fetch(training, environ, log)
     job = make_job(training, environ, python)
     if not training.s3_output:
@@ -126,7 +126,9 @@ def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job
         assert environment.program
         to_arguments = PROTOCOLS[training.protocol]
         masked = masked_mapping(environment.hyperparameters)
-        where = PROGRAM.name if environ.get(PROGRAM.name) else f"the hyperparameter {PROGRAM.name.lower()}"
+        where = (
+            PROGRAM.name if is_set(environ, PROGRAM.name) else f"the hyperparameter {PROGRAM.name.lower()}"
+        )
         command = partial(program_command, code, environment.program, python=python, where=where)
         argv, shown = command(to_arguments(environment.hyperparameters)), command(to_arguments(masked))
     variables_of_program = child_environ(environ, environment)

@@ -10,6 +10,7 @@ from mlberth.compat import missing_packages_path
 from mlberth.contract.environment import Environment
 from mlberth.contract.layout import exported_base
 from mlberth.contract.sm_variables import sm_variables
+from mlberth.envvars import overlaid
 
 
 def child_environ(environ: Mapping[str, str], environment: Environment) -> dict[str, str]:
@@ -21,7 +22,8 @@ def child_environ(environ: Mapping[str, str], environment: Environment) -> dict[
     unless_set = {"SAGEMAKER_REGION": region, "SAGEMAKER_JOB_NAME": environment.job_name}
     known = {name: str(value) for name, value in unless_set.items() if value}
     own = {"CURRENT_HOST": environment.hosts.current}
-    return known | program_environ(environ, environment.layout.code) | own | sm_variables(environment)
+    program = overlaid(known, program_environ(environ, environment.layout.code))
+    return program | own | sm_variables(environment)
 
 
 def too_large(environ: Mapping[str, str]) -> list[str]:

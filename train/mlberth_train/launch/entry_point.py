@@ -19,6 +19,8 @@ _DOTTED = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
 _HOOK = r"[A-Za-z_][\w.]*:[A-Za-z_]\w*"
 _SHELL = "/bin/sh"
 _LISTED = 20
+_ABSENT = "no such file"
+_ELF = b"\x7fELF"
 
 
 def program_command(
@@ -66,8 +68,19 @@ def _launch(code: Path, path: PurePosixPath, python: str, where: str) -> list[st
         return [_SHELL, file]
     if not os.access(code / path, os.X_OK):
         expected = "a .py or .sh file, a file with a #! line, or an executable"
-        raise ContractError(Fault(where, repr(str(path)), expected, f"Run: chmod +x {path.name}"))
+        raise ContractError(Fault(where, repr(str(path)), expected, _how_to_run(code / path)))
     return [file]
+
+
+def _how_to_run(file: Path) -> str:
+    """Return what makes a program of a file that is none as it is."""
+    if file.suffix == ".ipynb":
+        return f"Make a script of the notebook: jupyter nbconvert --to script {file.name}"
+    with file.open("rb") as opened:
+        is_program = opened.read(len(_ELF)) == _ELF
+    return (
+        f"Run: chmod +x {file.name}" if is_program else "A script needs a #! line or one of these suffixes."
+    )
 
 
 def _module(code: Path, path: PurePosixPath) -> str | None:
@@ -96,7 +109,7 @@ def _checked(code: Path, program: str, where: str) -> PurePosixPath:
         path = path.relative_to(code)
     problem = _problem(code, path, program)
     if problem:
-        found = f"{program!r}, {problem}"
+        found = f"{_ABSENT}: {program!r}" if problem == _ABSENT else f"{program!r}, {problem}"
         raise ContractError(Fault(where, found, _EXPECTED.format(code=code), _listing(code)))
     return path
 
@@ -108,7 +121,7 @@ def _problem(code: Path, path: PurePosixPath, program: str) -> str:
         return "which is outside"
     file = code / path
     if not is_file(file):
-        return "which is not a file" if exists(file) else "which is not there"
+        return "which is not a file" if exists(file) else _ABSENT
     return "" if os.access(file, os.R_OK) else "which cannot be read"
 
 

@@ -81,8 +81,9 @@ def check(files: TlsFiles) -> None:
             with path.open("rb"):
                 pass
         except OSError as error:
-            found = f"{str(path)!r}, and {error.strerror}"
-            raise ContractError(Fault(variable.name, found, "a file that can be read")) from None
+            reason = (error.strerror or "it cannot be read").lower()
+            action = "Name a file that this user may read."
+            raise ContractError(Fault(variable.name, f"{path}: {reason}", "", action)) from None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         context.load_verify_locations(files.certificate)

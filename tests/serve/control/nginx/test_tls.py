@@ -169,13 +169,13 @@ def broken(files: TlsFiles, how: str) -> None:
 @pytest.mark.parametrize(
     ("how", "expected"),
     [
-        ("no key", "TLS_KEY.*No such file or directory"),
-        ("no certificate", "TLS_CERT.*No such file or directory"),
+        ("no key", "TLS_KEY: /.*: no such file or directory"),
+        ("no certificate", "TLS_CERT: /.*: no such file or directory"),
         ("another key", "TLS_KEY.*the key of SAGEMAKER_TLS_CERT"),
         ("encrypted key", "TLS_KEY.*encrypted.*without a passphrase"),
         ("key is no key", "TLS_KEY.*a private key in PEM"),
         ("certificate is none", "TLS_CERT.*certificates in PEM"),
-        ("unreadable", "TLS_KEY.*Is a directory"),
+        ("unreadable", "TLS_KEY.*is a directory"),
     ],
 )
 def test_files_that_will_not_do(files: TlsFiles, how: str, expected: str) -> None:
