@@ -14,7 +14,8 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import BinaryIO
+
+from mlberth._typing import typing
 
 _PIECE = select.PIPE_BUF
 """What a pipe that has room takes whole."""
@@ -182,7 +183,7 @@ class _Raw(io.RawIOBase):
 class _Stream(io.TextIOWrapper):
     """An outlet as a text stream, which stays usable."""
 
-    def detach(self) -> BinaryIO:
+    def detach(self) -> typing.BinaryIO:
         """Return the bytes' stream, which both may go on with: `TextIOWrapper(sys.stdout.detach(), …)`."""
         return self.buffer  # type: ignore[return-value]  # typeshed's is private
 
