@@ -99,10 +99,20 @@ def run() -> int:
     if arguments[0] in _OURS and find(arguments[0], os.get_exec_path()) in (ours, None):
         return main(arguments)
     try:
-        return run_program(arguments, os.environ)
+        return run_program(arguments, _with_compat(arguments[0], os.environ))
     except CommandError as error:
         say(indented(str(error)))
         return error.exit_code
+
+
+def _with_compat(command: str, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Give a `train` or `serve` of the image's own the compatibility packages that are not installed."""
+    if os.path.basename(command) not in _OURS:  # noqa: PTH119 - no pathlib yet
+        return environ
+    from mlberth.compat import missing_packages_path
+
+    path = [*filter(None, [environ.get("PYTHONPATH")]), *missing_packages_path()]
+    return {**environ, "PYTHONPATH": ":".join(path)} if path else environ
 
 
 def _help(commands: Mapping[str, str]) -> str:

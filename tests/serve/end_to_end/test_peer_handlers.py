@@ -106,3 +106,63 @@ def test_custom_service(serve_project: Callable[[str], Server]) -> None:
         assert server.request("POST", "/invocations", b"{", body).error["code"] == "bad_request"
         answer = server.request("POST", "/invocations", b"1", {"Content-Type": "text/csv", "X-Fail": "1"})
         assert (answer.status, answer.body) == (400, b"no")
+
+
+FRAMEWORK = """
+from sagemaker_containers.beta.framework import content_types, encoders, env, modules, transformer, worker
+
+app = None
+
+
+def main(environ, start_response):
+    global app
+    if app is None:
+        server = env.ServingEnv()
+        user = modules.import_module(server.module_dir, server.module_name)
+        made = transformer.Transformer(model_fn=user.model_fn, predict_fn=user.predict_fn)
+        app = worker.Worker(made.transform, initialize_fn=made.initialize, module_name=server.module_name)
+    return app(environ, start_response)
+"""
+HANDLER = """
+def model_fn(model_dir):
+    return 10
+
+
+def predict_fn(data, model):
+    return data * model
+"""
+
+
+def test_serving_module_of_a_framework(tmp_path: Path) -> None:
+    """A container's own serving module, made of sagemaker-containers' transformer and worker, is served."""
+    require_nginx()
+    code = tmp_path / "ml/code"
+    code.mkdir(parents=True)
+    (code / "container.py").write_text(FRAMEWORK)
+    (code / "mine.py").write_text(HANDLER)
+    variables = {"SAGEMAKER_SERVING_MODULE": "container:main", "SAGEMAKER_PROGRAM": "mine.py"}
+    with Server(tmp_path, APPLICATION, SAGEMAKER_MODEL_SERVER_WORKERS="1", **variables) as server:
+        server.wait_ready()
+        answer = server.request("POST", "/invocations", b"[1, 2]", {"Content-Type": "application/json"})
+        assert (answer.status, json.loads(answer.body)) == (200, [10, 20]), server.text
+        headers = {"Content-Type": "text/csv", "Accept": "text/csv"}
+        assert server.request("POST", "/invocations", b"1,2", headers).body == b"10\n20\n"
+        assert server.request("POST", "/invocations", b"x", {"Content-Type": "image/png"}).status == 415
+        headers = {"Content-Type": "application/json", "Accept": "image/png"}
+        assert server.request("POST", "/invocations", b"[1]", headers).status == 406
+
+
+def test_prediction_exception(tmp_path: Path) -> None:
+    """multi-model-server's error answers with its status and message."""
+    require_nginx()
+    code = tmp_path / "ml/model/code"
+    code.mkdir(parents=True)
+    (code / "inference.py").write_text(
+        "from mms.service import PredictionException\n"
+        "def model_fn(d): return 1\n"
+        "def predict_fn(data, model): raise PredictionException('no such city', 422)\n"
+    )
+    with Server(tmp_path, APPLICATION, SAGEMAKER_MODEL_SERVER_WORKERS="1") as server:
+        server.wait_ready()
+        answer = server.request("POST", "/invocations", b"[1]", {"Content-Type": "application/json"})
+        assert (answer.status, answer.error["message"]) == (422, "no such city")

@@ -316,3 +316,45 @@ def test_csv_is_whole_numbers_floats_or_text() -> None:
     assert csv_to_numpy("1,2", dtype=float).tolist() == [1.0, 2.0]
     with pytest.raises(ValueError, match="width"):
         csv_to_numpy("1,2\n3\n")
+
+
+PUBLIC_IMPORTS = """
+import mms
+from mms.service import PredictionException
+from sagemaker_algorithm_toolkit import exceptions as exc
+from sagemaker_algorithm_toolkit.exceptions import AlgorithmError, BaseToolkitError, PlatformError, UserError
+import sagemaker_containers.beta.framework as framework
+from sagemaker_containers import _content_types, _encoders, _env, _errors, _files, _functions, _logging
+from sagemaker_containers import _mapping, _modules, _params, _process, _runner, _server, _timeout
+from sagemaker_containers import _transformer, _worker, entry_point, training_env
+from sagemaker_containers._env import TrainingEnv, code_dir, model_dir
+from sagemaker_containers._errors import ChannelDoesNotExistException, ClientError, UnsupportedFormatError
+from sagemaker_containers.beta.framework import encoders, entry_point, env, errors, files, functions, logging
+from sagemaker_containers.beta.framework import mapping, modules, params, process, runner, server, transformer
+from sagemaker_containers.beta.framework import content_types, training_env, worker
+from sagemaker_containers.beta.framework.encoders import array_to_recordio_protobuf
+from sagemaker_containers.beta.framework.worker import Request, Response, Worker
+from sagemaker_inference import content_types, decoder, default_handler_service, encoder, environment, errors
+from sagemaker_inference import default_inference_handler, logging, model_server, parameters
+from sagemaker_inference import transformer, utils
+from sagemaker_inference.decoder import _csv_to_numpy, _json_to_numpy, _npy_to_numpy, _npz_to_sparse
+from sagemaker_inference.encoder import SUPPORTED_CONTENT_TYPES, _array_to_json
+from sagemaker_inference.utils import read_file, write_file, remove_crlf
+from sagemaker_training import content_types, encoders, entry_point, environment, errors, files, functions
+from sagemaker_training import logging_config, mapping, modules, params, process, runner, timeout
+from sagemaker_training.environment import Environment, model_dir, num_cpus, num_gpus, read_hyperparameters
+from sagemaker_training.errors import ExecuteUserScriptError, InstallRequirementsError
+from sagemaker_xgboost_container import data_utils, distributed, encoder as xgb_encoders
+from sagemaker_xgboost_container.constants import sm_env_constants, xgb_constants, xgb_content_types
+from sagemaker_xgboost_container.data_utils import check_data_redundancy, get_content_type, get_dmatrix
+from sagemaker_xgboost_container.data_utils import get_size, validate_data_file_path
+from sagemaker_xgboost_container.distributed import Rabit, rabit_run, wait_hostname_resolution
+from sagemaker_xgboost_container.encoder import json_to_jsonlines
+""".strip().splitlines()
+
+
+def test_public_names_are_there_without_libraries(write_config: WriteConfig) -> None:
+    """What programs in public repositories import of these packages, in an interpreter without numpy."""
+    layout = write_config()
+    lines = [*PUBLIC_IMPORTS, "import sys; print({'numpy', 'xgboost'} & set(sys.modules))"]
+    assert run("\n".join(lines), SAGEMAKER_BASE_DIR=str(layout.base)).strip() == "set()"

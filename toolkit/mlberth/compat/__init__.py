@@ -1,7 +1,8 @@
 """Compatibility packages: what programs written for other containers import, under the same names.
 
 They hold what programs import, not what those servers are made of. They run in the user's program and in
-workers; numpy, scipy and xgboost are imported when a function needs them. May import the root and `contract`.
+workers; numpy, scipy and xgboost are imported when a function needs them. May import the
+root, `contract` and `code`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from collections.abc import Callable
 from importlib.machinery import PathFinder
 
 PACKAGES = (
+    "mms",
+    "sagemaker_algorithm_toolkit",
     "sagemaker_containers",
     "sagemaker_inference",
     "sagemaker_training",

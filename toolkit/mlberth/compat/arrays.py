@@ -123,6 +123,17 @@ def npy_to_numpy(npy_array: bytes) -> Any:
     return np.load(io.BytesIO(npy_array), allow_pickle=False)
 
 
+def array_to_recordio_protobuf(array_like: Any, labels: Any = None) -> bytes:
+    """Return a record for each row of an array of one or two dimensions, or of a sparse matrix."""
+    from mlberth.compat.recordio import write
+
+    if array_like.ndim == 1:
+        array_like = array_like.reshape(1, -1)
+    if array_like.ndim != 2:
+        raise ValueError(f"{array_like.ndim} dimensions; expected 1 or 2 for recordio-protobuf")
+    return write(array_like, labels)
+
+
 def npz_to_sparse(npz: bytes) -> Any:
     """Return scipy's sparse matrix."""
     from scipy import sparse

@@ -15,6 +15,11 @@ def publish(environment: Mapping[str, Any], read_recordio: Callable[[bytes], Any
     _published.update(environment=environment, read_recordio=read_recordio)
 
 
+def is_published() -> bool:
+    """Tell whether this is a process of a server."""
+    return bool(_published)
+
+
 def read_recordio(body: bytes) -> Any:
     """Return the rows of a recordio-protobuf body: an array, or a sparse matrix."""
     return _known("read_recordio")(body)

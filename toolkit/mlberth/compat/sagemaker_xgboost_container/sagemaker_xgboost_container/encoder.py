@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from mlberth.compat import recordio
 from mlberth.compat.arrays import Convert, look_up
-from mlberth.compat.server import read_recordio
+from mlberth.compat.server import is_published, read_recordio
 from sagemaker_containers.beta.framework import content_types, errors
 from sagemaker_xgboost_container.constants import xgb_content_types
 from sagemaker_xgboost_container.data_utils import read_csv
@@ -26,10 +28,22 @@ def libsvm_to_dmatrix(string_like: str | bytes) -> Any:
 
 
 def recordio_protobuf_to_dmatrix(string_like: bytes) -> Any:
-    """Return the rows of a recordio-protobuf body, in a server alone."""
+    """Return the rows of a recordio-protobuf body, with their labels outside a server."""
     import xgboost
 
-    return xgboost.DMatrix(read_recordio(string_like))
+    if is_published():
+        return xgboost.DMatrix(read_recordio(string_like))
+    records = recordio.read(bytes(string_like))
+    return xgboost.DMatrix(records.features, label=records.labels)
+
+
+def json_to_jsonlines(json_data: Any) -> bytes:
+    """Return a line of JSON for each item of the one list in an object, or in its JSON."""
+    value = json_data if isinstance(json_data, dict) else json.loads(json_data)
+    if len(value) != 1:
+        raise ValueError(f"JSON with {len(value)} keys; expected one, with a list")
+    (items,) = value.values()
+    return "".join(f"{json.dumps(item)}\n" for item in items).encode()
 
 
 _DECODERS: dict[str, Convert] = {

@@ -1,14 +1,23 @@
-"""Errors that a handler raises."""
+"""Errors of programs, and those that a handler raises."""
 
 from __future__ import annotations
 
+from mlberth.compat.training.errors import CalledProcessError as _CalledProcessError
+from mlberth.compat.training.errors import ChannelDoesNotExistError as ChannelDoesNotExistException
+from mlberth.compat.training.errors import (
+    ClientError,
+    ExecuteUserScriptError,
+    ImportModuleError,
+    InstallModuleError,
+    UnsupportedFormatError,
+)
 
-class ClientError(Exception):
-    """The request's fault."""
-
-
-class UnsupportedFormatError(Exception):
-    """A media type that nothing here reads or writes."""
-
-    def __init__(self, content_type: str) -> None:
-        super().__init__(f"Content type {content_type} is not supported: write an input_fn or an output_fn.")
+__all__ = [
+    "ChannelDoesNotExistException",
+    "ClientError",
+    "ExecuteUserScriptError",
+    "ImportModuleError",
+    "InstallModuleError",
+    "UnsupportedFormatError",
+    "_CalledProcessError",
+]

@@ -1,0 +1,5 @@
+"""A compatibility package for multi-model-server where that is not installed."""
+
+from __future__ import annotations
+
+__version__ = "1.1.11"

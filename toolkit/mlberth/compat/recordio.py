@@ -1,0 +1,210 @@
+"""recordio-protobuf outside a server: training files, and bodies that a program makes.
+
+A frame is the number 0xCED7230A and the length of a record, both uint32 little endian, the record, and zeros
+up to a multiple of 4. A record has features and labels, each a tensor under the name `values`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+_MAGIC = 0xCED7230A
+_HEAD = struct.Struct("<II")
+_FEATURES, _LABEL = 1, 2
+_KEY, _VALUE = 1, 2
+_VALUES, _KEYS, _SHAPE = 1, 2, 3
+_FLOAT32, _FLOAT64, _INT32 = 2, 3, 7
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_NAME = b"values"
+_DAMAGED = "the recordio-protobuf is damaged; expected whole frames of tensors"
+
+
+class Records(NamedTuple):
+    """What a file holds."""
+
+    features: Any
+    """An array with a row for each record, or a csr_matrix if one of them is sparse."""
+    labels: Any
+    """An array with a number for each record, or None."""
+
+
+def read(data: bytes) -> Records:
+    """Return the rows of all frames, and their labels if each has one; raises ValueError."""
+    import numpy as np
+
+    rows, labels = [], []
+    for record in _frames(memoryview(data)):
+        tensors = dict(_tensors(record))
+        if _FEATURES not in tensors:
+            raise ValueError('a record has no features under "values"')
+        rows.append(tensors[_FEATURES])
+        if _LABEL in tensors:
+            labels.append(tensors[_LABEL][0])
+    if not rows:
+        raise ValueError("no records in the recordio-protobuf")
+    if labels and len(labels) != len(rows):
+        raise ValueError(f"{len(labels)} of {len(rows)} records have a label; expected all or none")
+    widths = {len(values) for values, keys, _ in rows if keys is None}
+    if len(widths) > 1:
+        raise ValueError("the records are not all of one length")
+    if all(keys is None for _, keys, _ in rows):
+        features = np.stack([values for values, _, _ in rows])
+    else:
+        features = _sparse(rows, widths)
+    return Records(features, np.concatenate(labels) if labels else None)
+
+
+def write(array: Any, labels: Any = None) -> bytes:
+    """Return a frame for each row of an array or a sparse matrix, with its label if there are any."""
+    import numpy as np
+
+    if labels is not None and np.shape(labels) != (array.shape[0],):
+        raise ValueError(f"labels of the shape {np.shape(labels)}; expected ({array.shape[0]},)")
+    if hasattr(array, "tocsr"):
+        rows = array.tocsr()
+        ends = [slice(*pair) for pair in zip(rows.indptr, rows.indptr[1:], strict=False)]
+        tensors = [_tensor(rows.data[cut], rows.indices[cut], rows.shape[1]) for cut in ends]
+    else:
+        tensors = [_tensor(row) for row in array]
+    frames = []
+    for place, tensor in enumerate(tensors):
+        record = _entry(_FEATURES, tensor)
+        if labels is not None:
+            record += _entry(_LABEL, _tensor(np.asarray(labels)[place : place + 1]))
+        frames.append(_HEAD.pack(_MAGIC, len(record)) + record + bytes(-len(record) % 4))
+    return b"".join(frames)
+
+
+def _sparse(rows: list[Any], widths: set[int]) -> Any:
+    import numpy as np
+    from scipy import sparse
+
+    columns = [np.arange(len(values)) if keys is None else keys for values, keys, _ in rows]
+    width = max(
+        *widths,
+        *(shape or 0 for _, _, shape in rows),
+        *(int(keys.max()) + 1 for keys in columns if len(keys)),
+        0,
+    )
+    starts = np.cumsum([0, *(len(keys) for keys in columns)])
+    values = np.concatenate([values for values, _, _ in rows])
+    return sparse.csr_matrix((values, np.concatenate(columns), starts), shape=(len(rows), width))
+
+
+def _frames(data: memoryview) -> Iterator[memoryview]:
+    position = 0
+    while position < len(data):
+        if len(data) - position < _HEAD.size:
+            raise ValueError(_DAMAGED)
+        magic, size = _HEAD.unpack_from(data, position)
+        position += _HEAD.size
+        if magic != _MAGIC or size > len(data) - position:
+            raise ValueError(_DAMAGED)
+        yield data[position : position + size]
+        position += size + -size % 4
+
+
+def _tensors(record: memoryview) -> Iterator[tuple[int, Any]]:
+    for number, entry in _fields(record):
+        parts = dict(_fields(entry)) if number in {_FEATURES, _LABEL} else {}
+        if bytes(parts.get(_KEY, b"")) == _NAME:
+            for kind, tensor in _fields(parts.get(_VALUE, memoryview(b""))):
+                if kind in {_FLOAT32, _FLOAT64, _INT32}:
+                    yield number, _numbers(kind, tensor)
+
+
+def _numbers(kind: int, tensor: memoryview) -> tuple[Any, Any, int | None]:
+    """Return values, columns (None for a dense tensor) and width."""
+    import numpy as np
+
+    parts: dict[int, bytes] = {}
+    for number, part in _fields(tensor):  # numbers that are not packed come one a field
+        parts[number] = parts.get(number, b"") + bytes(part)
+    packed = parts.get(_VALUES, b"")
+    if kind == _INT32:
+        values = np.array([number - (number >> 63 << 64) for number in _varints(packed)], np.int32)
+    elif len(packed) % (4 if kind == _FLOAT32 else 8):
+        raise ValueError(_DAMAGED)
+    else:
+        values = np.frombuffer(packed, "<f4" if kind == _FLOAT32 else "<f8")
+    shape = _varints(parts.get(_SHAPE, b""))
+    width = shape[0] if shape else None
+    sparse = _KEYS in parts or bool(width and not len(values))
+    return values, np.array(_varints(parts.get(_KEYS, b"")), np.int64) if sparse else None, width
+
+
+def _fields(data: memoryview) -> Iterator[tuple[int, memoryview]]:
+    position = 0
+    while position < len(data):
+        tag, position = _varint(data, position)
+        start, wire = position, tag & 7
+        if wire == _VARINT:
+            _, position = _varint(data, position)
+        elif wire == _BYTES:
+            size, start = _varint(data, position)
+            position = start + size
+        elif wire in {_FIXED32, _FIXED64}:
+            position += 4 if wire == _FIXED32 else 8
+        else:
+            raise ValueError(_DAMAGED)
+        if position > len(data):
+            raise ValueError(_DAMAGED)
+        yield tag >> 3, data[start:position]
+
+
+def _varints(data: bytes) -> list[int]:
+    numbers, position = [], 0
+    while position < len(data):
+        number, position = _varint(memoryview(data), position)
+        numbers.append(number)
+    return numbers
+
+
+def _varint(data: memoryview, position: int) -> tuple[int, int]:
+    value = shift = 0
+    for octet in data[position : position + 10]:
+        value |= (octet & 0x7F) << shift
+        shift += 7
+        position += 1
+        if octet < 0x80:
+            return value & 2**64 - 1, position
+    raise ValueError(_DAMAGED)
+
+
+def _entry(field: int, tensor: bytes) -> bytes:
+    return _bytes(field, _bytes(_KEY, _NAME) + _bytes(_VALUE, tensor))
+
+
+def _tensor(values: Any, keys: Any = None, width: int = 0) -> bytes:
+    import numpy as np
+
+    if values.dtype.kind in "biu":
+        whole = values.astype(np.int32)
+        if not (whole == values).all():
+            raise ValueError("a recordio tensor holds whole numbers of 32 bits")
+        kind, packed = _INT32, b"".join(map(_number, whole.tolist()))
+    elif values.dtype.kind == "f":
+        kind = _FLOAT32 if values.dtype.itemsize <= 4 else _FLOAT64
+        packed = values.astype("<f4" if kind == _FLOAT32 else "<f8").tobytes()
+    else:
+        raise ValueError(f"Unsupported dtype {values.dtype} on array")
+    tensor = _bytes(_VALUES, packed)
+    if keys is not None:
+        tensor += _bytes(_KEYS, b"".join(map(_number, keys.tolist()))) + _bytes(_SHAPE, _number(width))
+    return _bytes(kind, tensor)
+
+
+def _bytes(field: int, value: bytes) -> bytes:
+    return _number(field << 3 | _BYTES) + _number(len(value)) + value
+
+
+def _number(value: int) -> bytes:
+    value &= 2**64 - 1
+    octets = bytearray()
+    while value > 0x7F:
+        octets.append(value & 0x7F | 0x80)
+        value >>= 7
+    octets.append(value)
+    return bytes(octets)

@@ -1,0 +1,3 @@
+"""Between arrays and bodies."""
+
+from sagemaker_containers.beta.framework.encoders import *  # noqa: F403

@@ -1,0 +1,3 @@
+"""The server."""
+
+from sagemaker_containers.beta.framework.server import *  # noqa: F403

@@ -1,0 +1,3 @@
+"""A limit for a block of a program."""
+
+from mlberth.compat.training.timeout import *  # noqa: F403

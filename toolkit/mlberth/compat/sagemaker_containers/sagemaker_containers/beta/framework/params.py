@@ -1,0 +1,3 @@
+"""Names of hyperparameters and variables."""
+
+from mlberth.compat.training.params import *  # noqa: F403

@@ -1,0 +1,20 @@
+"""Names of channels, files and objectives."""
+
+from __future__ import annotations
+
+TRAIN_CHANNEL = "train"
+VAL_CHANNEL = "validation"
+MODEL_NAME = "xgboost-model"
+FULLY_REPLICATED = "FullyReplicated"
+PIPE_MODE = "Pipe"
+GPU_TREE_METHOD = "gpu_hist"
+REG_SQUAREDERR = "reg:squarederror"
+REG_LOG = "reg:logistic"
+REG_GAMMA = "reg:gamma"
+REG_ABSOLUTEERR = "reg:absoluteerror"
+REG_TWEEDIE = "reg:tweedie"
+BINARY_LOG = "binary:logistic"
+BINARY_LOGRAW = "binary:logitraw"
+BINARY_HINGE = "binary:hinge"
+MULTI_SOFTMAX = "multi:softmax"
+MULTI_SOFTPROB = "multi:softprob"

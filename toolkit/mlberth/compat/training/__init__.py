@@ -1,0 +1,1 @@
+"""Names that sagemaker-training-toolkit and sagemaker-containers have in common."""
