@@ -8,6 +8,7 @@
     ├── NotLoadedError        503  the model is not loaded yet
     ├── HandlerError          500  a function of the handler raised; the cause is for the log alone
     │   └── OutOfMemoryError  507  it raised for want of memory, the machine's or the GPU's
+    ├── ResponseHeaderError   500  a header of the response is too large to be passed on
     └── InternalError         500  the fault is ours; the cause is for the log alone
 
 Handlers raise RequestError by its public name, HTTPError.
@@ -53,12 +54,11 @@ class NotAcceptableError(RequestError):
 
 
 class PayloadTooLargeError(RequestError):
-    """The body is over the limit."""
+    """The body is over the limit, which is in bytes."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            413, "payload_too_large", "The body is larger than SAGEMAKER_MAX_PAYLOAD_IN_MB allows."
-        )
+    def __init__(self, limit: int) -> None:
+        text = f"The body is larger than the limit of {describe_payload(limit)}."
+        super().__init__(413, "payload_too_large", text)
 
 
 class UnsupportedTypeError(RequestError):
@@ -95,8 +95,30 @@ class OutOfMemoryError(HandlerError):
         self.message = f"{function} ran out of memory."
 
 
+class ResponseHeaderError(RequestError):
+    """A header that the handler has set is too large, or they all are; the message names it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(500, "response_headers_too_large", message)
+
+
 class InternalError(RequestError):
     """The fault is ours; the cause goes to the log alone."""
 
     def __init__(self) -> None:
         super().__init__(500, "internal", "The server failed; the log has the cause under this request id.")
+
+
+_MB = 1024 * 1024
+
+
+def describe_payload(limit: int) -> str:
+    """Return the largest body, in bytes, with the variable that sets it."""
+    if limit % _MB:
+        return f"{limit} bytes (MAX_CONTENT_LENGTH)"
+    return f"{limit // _MB} MB (SAGEMAKER_MAX_PAYLOAD_IN_MB)"
+
+
+def describe_timeout(seconds: float) -> str:
+    """Return how long a request may take, with the variable that sets it."""
+    return f"{seconds:g} s (SAGEMAKER_MODEL_SERVER_TIMEOUT)"

@@ -84,6 +84,9 @@ class Settings(Variables):
         if self.inference_output is not None and self.profile != "xgboost":
             expected = f"nothing, without {Variables.profile.name}=xgboost"
             reader.add(Fault(Variables.inference_output.name, repr(self.inference_output), expected))
+        if self.multi_model:
+            action = "Multi-model endpoints are not served yet. Serve each model by a server of its own."
+            reader.add(Fault(Variables.multi_model.name, "true", "false", action))
         if self.safe_models_only:
             if self.submit_directory:
                 expected = f"nothing, with {Variables.safe_models_only.name}=true"

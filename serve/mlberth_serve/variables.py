@@ -292,6 +292,13 @@ class Variables(Declared):
         "Refuse what runs code of its own: joblib, pickle and PyTorch's files, and any handler; a serving "
         "module then comes from installed packages alone.",
     )
+    multi_model = Variable(
+        "SAGEMAKER_MULTI_MODEL",
+        BOOLEAN,
+        False,
+        "Multi-model endpoints, whose models are loaded as they are asked for: not served yet, so true is "
+        "refused.",
+    )
     profile = Variable(
         "SAGEMAKER_PROFILE",
         one_of("none", "sklearn", "xgboost", "pytorch"),

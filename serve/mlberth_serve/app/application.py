@@ -17,12 +17,19 @@ from mlberth_serve.app.body import read_body
 from mlberth_serve.app.compat_environment import publish
 from mlberth_serve.app.http_response import HTTPResponse, make_error_response, make_response
 from mlberth_serve.app.openapi import describe
-from mlberth_serve.errors import HandlerError, InternalError, NotLoadedError, RequestError
+from mlberth_serve.errors import (
+    HandlerError,
+    InternalError,
+    NotLoadedError,
+    RequestError,
+    ResponseHeaderError,
+)
 from mlberth_serve.handler.context import Context, check_custom_attributes
 from mlberth_serve.handler.metrics import NoSink, Sink
 from mlberth_serve.handler.placement import current_placement
 from mlberth_serve.handler.predictor import Predictor, Request
 from mlberth_serve.handler.response import to_body
+from mlberth_serve.handler.response_headers import check_sizes
 from mlberth_serve.inference.handler_errors import to_http_error
 from mlberth_serve.inference.load_handler import Handler, load_handler
 from mlberth_serve.inference.pipeline import Pipeline
@@ -32,6 +39,7 @@ from mlberth_serve.profiles import PROFILES
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared.metrics_recorder import ENVIRON_RECORDER, forget
 from mlberth_serve.shared.request_ids import ENVIRON_REQUEST_ID, request_id
+from mlberth_serve.shared.route_list import route_list
 from mlberth_serve.usercode.load_errors import failures_logged
 from mlberth_serve.usercode.locate import find_program
 from mlberth_serve.variables import Variables
@@ -169,7 +177,8 @@ class Application:
     def _routes(self) -> flask.Flask:
         from mlberth_serve.app.routes import make_routes
 
-        return make_routes(lambda: self.loaded, self._execution_parameters, self._describe)
+        routes = route_list(metrics=self._settings.metrics)
+        return make_routes(lambda: self.loaded, self._execution_parameters, self._describe, routes)
 
     def _load(self) -> tuple[Handler, Predictor]:
         without_code = PROFILES[self._settings.profile].without_code
@@ -219,11 +228,15 @@ class Application:
             raise
         except BaseException as error:
             raise to_http_error(error, "execution_parameters_fn") from error
-        return body, context.response_status, [*context.response_headers, ("Content-Type", content_type)]
+        headers = [*context.response_headers, ("Content-Type", content_type)]
+        check_sizes(headers)
+        return body, context.response_status, headers
 
 
 def _to_response(answer: tuple[bytes, str], context: Context) -> HTTPResponse:
-    return make_response(*answer, context.request_id, context.response_status, context.response_headers)
+    if headers := context.response_headers:
+        check_sizes([*headers, ("Content-Type", answer[1])])
+    return make_response(*answer, context.request_id, context.response_status, headers)
 
 
 def _to_error_response(error: BaseException, name: str) -> HTTPResponse:
@@ -231,6 +244,8 @@ def _to_error_response(error: BaseException, name: str) -> HTTPResponse:
     with contextlib.suppress(BaseException):  # an exception that cannot be printed is an answer all the same
         if isinstance(error, HandlerError):
             log.error("request %s: %s failed", name, error.function, exc_info=error.__cause__)
+        elif isinstance(error, ResponseHeaderError):
+            log.error("request %s: %s", name, error.message)
         elif not isinstance(error, RequestError):
             log.error("request %s failed", name, exc_info=error)
     return make_error_response(error if isinstance(error, RequestError) else InternalError(), name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,7 +27,7 @@ def read_body(environ: Mapping[str, Any], limit: int | None) -> bytes | memoryvi
     if body is None:
         body = _read(environ, limit)
     elif limit is not None and len(body) > limit:
-        raise PayloadTooLargeError
+        raise PayloadTooLargeError(limit)
     coding = environ.get("HTTP_CONTENT_ENCODING")
     return decode_content(body, coding, limit) if coding else body
 
@@ -40,8 +41,8 @@ def hold_to_limit(environ: dict[str, Any], limit: int | None) -> None:
         return
     length = environ.get("CONTENT_LENGTH")
     if length:
-        if _to_size(length) > limit:
-            raise PayloadTooLargeError
+        if _to_size(length, limit) > limit:
+            raise PayloadTooLargeError(limit)
     elif environ.get("HTTP_TRANSFER_ENCODING"):
         body = _read(environ, limit)
         environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), str(len(body))
@@ -52,7 +53,7 @@ def _read(environ: Mapping[str, Any], limit: int | None) -> bytes | memoryview:
     length = environ.get("CONTENT_LENGTH")
     try:
         if length:
-            return _read_exactly(environ, _to_size(length), limit)
+            return _read_exactly(environ, _to_size(length, limit), limit)
         # Without a length there is a body only where the server marks its end (chunked).
         if environ.get("wsgi.input_terminated"):
             return _read_to_end(environ, limit)
@@ -61,18 +62,18 @@ def _read(environ: Mapping[str, Any], limit: int | None) -> bytes | memoryview:
     return b""
 
 
-def _to_size(length: str) -> int:
+def _to_size(length: str, limit: int | None) -> int:
     if not (length.isascii() and length.isdigit()):
         raise BadRequestError("Content-Length is not a whole number.")
     try:
         return int(length)
     except ValueError:  # more digits than Python reads
-        raise PayloadTooLargeError from None
+        raise PayloadTooLargeError(limit or sys.maxsize) from None
 
 
 def _read_exactly(environ: Mapping[str, Any], size: int, limit: int | None) -> bytes | memoryview:
     if limit is not None and size > limit:
-        raise PayloadTooLargeError
+        raise PayloadTooLargeError(limit)
     body: bytes | memoryview = environ["wsgi.input"].read(size)
     if len(body) != size:
         raise BadRequestError(f"The body has {len(body)} bytes; Content-Length says {size}.")
@@ -82,5 +83,5 @@ def _read_exactly(environ: Mapping[str, Any], size: int, limit: int | None) -> b
 def _read_to_end(environ: Mapping[str, Any], limit: int | None) -> bytes:
     body: bytes = environ["wsgi.input"].read() if limit is None else environ["wsgi.input"].read(limit + 1)
     if limit is not None and len(body) > limit:
-        raise PayloadTooLargeError
+        raise PayloadTooLargeError(limit)
     return body

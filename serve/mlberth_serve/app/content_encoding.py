@@ -45,7 +45,7 @@ def _gunzip(body: bytes | memoryview, limit: int | None) -> bytes:
         parts.append(part)
         size += len(part)
         if limit is not None and size > limit:
-            raise PayloadTooLargeError
+            raise PayloadTooLargeError(limit)
         position += len(chunk) - len(inflater.unused_data)
         if inflater.eof:
             inflater = None

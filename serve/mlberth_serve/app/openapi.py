@@ -7,7 +7,8 @@ from typing import Any
 
 import mlberth
 from mlberth_serve.app.http_response import JSON, REQUEST_ID
-from mlberth_serve.handler.context import CUSTOM_ATTRIBUTES, INFERENCE_ID, LONGEST_CUSTOM_ATTRIBUTES
+from mlberth_serve.handler.context import INFERENCE_ID
+from mlberth_serve.handler.response_headers import CUSTOM_ATTRIBUTES, LONGEST_CUSTOM_ATTRIBUTES
 
 Document = dict[str, Any]
 
@@ -16,12 +17,12 @@ STATUSES = {
     404: "There is nothing at this path.",
     405: "Allow names the methods that this path takes.",
     406: "Nothing that Accept asks for can be written.",
-    413: "The body is larger than SAGEMAKER_MAX_PAYLOAD_IN_MB allows.",
+    413: "The body is larger than the limit (SAGEMAKER_MAX_PAYLOAD_IN_MB).",
     415: "The Content-Type cannot be read.",
     500: "The handler, or the server, failed.",
     502: "The worker died with this request.",
     503: "No model is ready.",
-    504: "There was no answer within SAGEMAKER_MODEL_SERVER_TIMEOUT seconds.",
+    504: "There was no answer in time (SAGEMAKER_MODEL_SERVER_TIMEOUT).",
     507: "The handler ran out of memory, or the server of room to keep the request.",
 }
 """What each error says; a handler may answer with others."""
@@ -61,7 +62,12 @@ def describe(reads: Iterable[str], writes: Iterable[str]) -> Document:
                 )
             },
             "/openapi.json": {"get": _get("This document.", "openapi", {"type": "object"})},
-            "/": {"options": _get("The same, as model servers have it.", "description", {"type": "object"})},
+            "/": {
+                "get": _get("The routes of this server.", "routes", {"type": "object"}),
+                "options": _get(
+                    "This document, as model servers have it.", "description", {"type": "object"}
+                ),
+            },
         },
         "components": {
             "schemas": {"Error": _ERROR},

@@ -28,10 +28,12 @@ def make_routes(
     is_loaded: Callable[[], bool],
     execution_parameters: Callable[[], tuple[bytes, int, list[tuple[str, str]]]],
     describe: Callable[[], Mapping[str, object]],
+    routes: bytes,
 ) -> flask.Flask:
     """Return the Flask application; every answer has the request's id.
 
-    `execution_parameters` returns body, status and headers, `describe` the OpenAPI document.
+    `execution_parameters` returns body, status and headers, `describe` the OpenAPI document; `routes` is the
+    list of routes.
     """
     app = flask.Flask("mlberth_serve", static_folder=None)
     app.url_map.merge_slashes = False  # two slashes are no path of ours, rather than a redirect
@@ -50,6 +52,9 @@ def make_routes(
     def show_openapi() -> flask.Response:
         return flask.Response(orjson.dumps(describe()), content_type=JSON)
 
+    def show_routes() -> flask.Response:
+        return flask.Response(routes, content_type=JSON)
+
     def invocations() -> flask.Response:
         raise AssertionError  # the application answers POST itself; the rule makes the other methods 405
 
@@ -57,6 +62,7 @@ def make_routes(
         ("/ping", "GET", ping),
         ("/execution-parameters", "GET", show_execution_parameters),
         ("/openapi.json", "GET", show_openapi),
+        ("/", "GET", show_routes),
         ("/", "OPTIONS", show_openapi),
         ("/invocations", "POST", invocations),
     ):

@@ -18,7 +18,7 @@ from mlberth.errors import Fault, ModelLoadError
 from mlberth_serve.app.body import hold_to_limit
 from mlberth_serve.app.compat_environment import publish
 from mlberth_serve.app.http_response import REQUEST_ID, make_error_response
-from mlberth_serve.errors import InternalError, RequestError
+from mlberth_serve.errors import InternalError, RequestError, ResponseHeaderError
 from mlberth_serve.handler.response_headers import check_status, passed_on
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared.request_ids import request_id
@@ -87,6 +87,8 @@ class WsgiPassthrough:
             hold_to_limit(environ, self._settings.max_payload_bytes)
             return self._callable(environ, start)
         except RequestError as error:
+            if isinstance(error, ResponseHeaderError):
+                log.error("request %s: %s", name, error.message)  # noqa: TRY400 - it has no cause
             response = make_error_response(error, name)
         except BaseException:  # the application's, whatever its kind
             log.exception("request %s failed", name)

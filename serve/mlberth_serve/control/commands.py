@@ -12,6 +12,7 @@ from mlberth.envvars import overlaid
 from mlberth_serve.control.nginx.config import wants_access_log
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared.launch_spec import LaunchSpec
+from mlberth_serve.shared.limits import MAX_HEADER_BYTES, MAX_HEADERS
 from mlberth_serve.shared.run_directory import GenerationDirectory
 
 APPLICATION = "mlberth_serve.wsgi:application"
@@ -66,9 +67,9 @@ def gunicorn_settings(
         # The heartbeat of a worker is a file's time stamp, which must not wait for a disk.
         "worker_tmp_dir": _SHARED_MEMORY if may_write(_SHARED_MEMORY, os.W_OK) else str(folder.path),
         "logger_class": "mlberth_serve.worker.gunicorn_logger.GunicornLogger",
-        "limit_request_line": 8190,
-        "limit_request_fields": 100,
-        "limit_request_field_size": 8190,
+        "limit_request_line": MAX_HEADER_BYTES,
+        "limit_request_fields": MAX_HEADERS,
+        "limit_request_field_size": MAX_HEADER_BYTES + len("\r\n"),
         # The C parser is chosen silently where an old one is installed, and lets through what this refuses.
         "http_parser": "python",
         "control_socket_disable": True,
@@ -97,6 +98,7 @@ def launch_spec(
         log_level=settings.log_level,
         log_format=settings.log_format,
         access_log=wants_access_log(settings),
+        timeout=settings.timeout,
         max_memory=settings.max_memory_bytes,
         gunicorn=gunicorn_settings(settings, folder, behind_nginx=behind_nginx),
     )

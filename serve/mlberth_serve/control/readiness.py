@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 
 from mlberth_serve.shared.run_directory import write_private
-
-LOADING = "loading"
-READY = "ready"
-WEDGED = "wedged"
-STOPPING = "stopping"
-CAUSES = {
-    LOADING: "The model is being loaded.",
-    WEDGED: "No worker that has loaded the model gives a sign of life; new ones are being started.",
-    STOPPING: "The server is stopping.",
-}
-"""What /ping says for each state but READY."""
+from mlberth_serve.shared.server_state import LOADING, READY, STOPPING, WEDGED
 
 log = logging.getLogger(__name__)
 
 
 class Readiness:
-    """The state of the server: 200 while the file `ready` exists, else 503 with `not_ready.json`.
+    """The state of the server, told by the names of files (`shared/server_state.py`).
 
     Every file is written before anything is served, and later only renamed: on a disk without room, even
     for a name, the state still changes.
@@ -31,15 +20,11 @@ class Readiness:
 
     def __init__(self, folder: Path) -> None:
         """Write the files; raises OSError where they cannot be written."""
-        self._ready = folder / "ready"
-        self._kept = folder / ".ready"
-        self._not_ready = folder / "not_ready.json"
-        self._causes = {state: folder / f".{state}.json" for state in CAUSES}
-        for state, path in self._causes.items():
-            error = {"error": {"code": state, "message": CAUSES[state]}}
-            write_private(path, json.dumps(error) + "\n")
-        write_private(self._kept, "")
-        self._warned = ""
+        self._ready = folder / READY
+        self._kept = folder / f".{READY}"
+        self._folder = folder
+        for name in (READY, WEDGED, STOPPING):
+            write_private(folder / f".{name}", "")
         self.state = ""
         self._failing = False
 
@@ -72,9 +57,8 @@ class Readiness:
             _rename(self._ready, self._kept)
 
     def _tell(self, state: str) -> None:
-        if self._warned != state:
-            _rename(self._causes[state], self._not_ready)
-            self._warned = state
+        if state != LOADING:
+            _rename(self._folder / f".{state}", self._folder / state)
 
 
 def _rename(path: Path, new: Path) -> bool:

@@ -24,7 +24,7 @@ from mlberth_serve.control.nginx import error_log
 from mlberth_serve.control.nginx.process import NginxProcess
 from mlberth_serve.control.nginx.tls import Certificate
 from mlberth_serve.control.preflight import check_installed, check_port, find_nginx
-from mlberth_serve.control.readiness import LOADING, READY, STOPPING, WEDGED, Readiness, assess
+from mlberth_serve.control.readiness import Readiness, assess
 from mlberth_serve.control.reload import Reloader
 from mlberth_serve.control.socket_watch import SocketWatch
 from mlberth_serve.safe_models import check_path
@@ -32,6 +32,7 @@ from mlberth_serve.settings import Settings
 from mlberth_serve.shared import failure_report
 from mlberth_serve.shared.metrics_memory import MetricsMemory
 from mlberth_serve.shared.run_directory import RunDirectory
+from mlberth_serve.shared.server_state import LOADING, READY, STOPPING, WEDGED
 
 NGINX = "nginx"
 _STDERR = 2

@@ -13,14 +13,22 @@ from mlberth_serve.handler.headers import Headers
 from mlberth_serve.handler.metrics import HandlerMetrics, NoSink, Sink
 from mlberth_serve.handler.mms_context import ModelServerContext
 from mlberth_serve.handler.placement import Placement
-from mlberth_serve.handler.response_headers import COOKIE, PLAIN, Pairs, check_header, pairs, replaced
+from mlberth_serve.handler.response_headers import (
+    COOKIE,
+    CUSTOM_ATTRIBUTES,
+    LONGEST_CUSTOM_ATTRIBUTES,
+    PLAIN,
+    Pairs,
+    check_header,
+    pairs,
+    replaced,
+)
+from mlberth_serve.shared.limits import MAX_HEADER_BYTES
 from mlberth_serve.shared.metrics_recorder import forget
 from mlberth_serve.shared.request_ids import trace_id
 
-CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
 TARGET_MODEL = "X-Amzn-SageMaker-Target-Model"
-LONGEST_CUSTOM_ATTRIBUTES = 1024
 HANDLER_LOGGER = "handler"
 
 _CUSTOM_ATTRIBUTES_KEY = "HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES"
@@ -204,6 +212,8 @@ def check_content_type(value: object) -> str:
     """
     if not (isinstance(value, str) and value.isascii() and value.isprintable() and "/" in value):
         raise ValueError(f"{value!r} as content type")
+    if len(value) > MAX_HEADER_BYTES - len("Content-Type: "):
+        raise ValueError(f"a content type of {len(value)} characters; at most {MAX_HEADER_BYTES} can be sent")
     return value
 
 
@@ -211,5 +221,5 @@ def check_custom_attributes(environ: Mapping[str, object]) -> None:
     """Raise BadRequestError for custom attributes that the platform would not have passed on."""
     value = environ.get(_CUSTOM_ATTRIBUTES_KEY)
     if value and (len(str(value)) > LONGEST_CUSTOM_ATTRIBUTES or not PLAIN.fullmatch(str(value))):
-        allowed = f"at most {LONGEST_CUSTOM_ATTRIBUTES} printable ASCII characters"
-        raise BadRequestError(f"{CUSTOM_ATTRIBUTES} holds more than {allowed}.")
+        allowed = f"at most {LONGEST_CUSTOM_ATTRIBUTES} characters of printable ASCII"
+        raise BadRequestError(f"{CUSTOM_ATTRIBUTES} takes {allowed}; {len(str(value))} were sent.")

@@ -10,6 +10,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from mlberth_serve.errors import ResponseHeaderError
+from mlberth_serve.shared.limits import MAX_HEAD_BYTES, MAX_HEADER_BYTES, MAX_HEADERS
+
+CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+LONGEST_CUSTOM_ATTRIBUTES = 1024
+"""In characters, of a request and of a response; the platform passes no more on."""
 Pairs = Sequence[tuple[str, str]]
 """Names and values in their order; a name may stand there several times."""
 
@@ -20,7 +26,7 @@ _LATIN = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 COOKIE = "set-cookie"
 """The one header whose values cannot stand in one line, and so are added to one another."""
-_STATUS = re.compile(r"[2-5][0-9]{2}( [\t\x20-\x7e]*)?")
+_STATUS = re.compile(r"[2-5][0-9]{2}( [\t\x20-\x7e]{0,512})?")
 _OF_THE_CONNECTION = frozenset(
     {
         "connection",
@@ -38,6 +44,9 @@ _OF_THE_CONNECTION = frozenset(
         "x-request-id",
     }
 )
+_OWN_HEADERS = 10
+"""Places that are left to the server's own: date, length, request id, what nginx adds for gzip, ...."""
+_SHOWN_NAME = 64
 _OF_THE_BODY = frozenset({"content-length", "content-type"})
 _TO_NGINX = ("x-accel-", "x-mlberth-")
 """How the names begin that nginx takes for orders, and those by which a worker tells it something."""
@@ -56,6 +65,35 @@ def check_header(name: object, value: object) -> tuple[str, str]:
     if not isinstance(value, str) or not PLAIN.fullmatch(value):
         raise ValueError(f"the value of the header {name} is no text, or more than printable ASCII")
     return name, value
+
+
+def check_sizes(headers: Pairs) -> None:
+    """Raise ResponseHeaderError for headers that nginx, or a client, would not read; it names one of them."""
+    sizes = [len(name) + len(value) + 2 for name, value in headers]
+    for (name, value), size in zip(headers, sizes, strict=True):
+        if size > MAX_HEADER_BYTES:
+            raise ResponseHeaderError(
+                f"The response's header {name[:_SHOWN_NAME]} has {size} bytes; "
+                f"at most {MAX_HEADER_BYTES} can be sent."
+            )
+        if len(value) > LONGEST_CUSTOM_ATTRIBUTES and name.lower() == CUSTOM_ATTRIBUTES.lower():
+            raise ResponseHeaderError(
+                f"The response's header {CUSTOM_ATTRIBUTES} has {len(value)} characters; "
+                f"the platform takes at most {LONGEST_CUSTOM_ATTRIBUTES}."
+            )
+    most = MAX_HEADERS - _OWN_HEADERS
+    if len(headers) > most:
+        first = headers[most][0][:_SHOWN_NAME]
+        raise ResponseHeaderError(
+            f"The response has {len(headers)} headers; at most {most} can be sent. "
+            f"{first} is the first beyond."
+        )
+    if (total := sum(sizes)) > MAX_HEAD_BYTES:
+        largest = max(zip(sizes, headers, strict=True))[1][0][:_SHOWN_NAME]
+        raise ResponseHeaderError(
+            f"The response's headers have {total} bytes; at most {MAX_HEAD_BYTES} can be sent. "
+            f"{largest} is the largest."
+        )
 
 
 def pairs(headers: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
@@ -85,6 +123,7 @@ def check_status(line: object) -> str:
 def passed_on(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return what is passed on of an application's headers; raises ValueError for what is no header.
 
+    Raises ResponseHeaderError for what is too large.
     The server's own are left out, but for the first Content-Type, and for a Content-Length that is one.
     """
     found: list[tuple[str, str]] = []
@@ -102,6 +141,7 @@ def passed_on(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
                 found.append((name, value))
         elif not is_reserved(name):
             found.append((name, value))
+    check_sizes(found)
     if len(lengths) == 1 and _LENGTH.fullmatch(length := lengths.pop()):
         found.append(("Content-Length", length))
     return found

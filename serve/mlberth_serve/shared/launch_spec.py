@@ -24,6 +24,8 @@ class LaunchSpec:
     log_level: int
     log_format: str
     access_log: bool
+    timeout: float
+    """In seconds, of a request."""
     max_memory: int | None
     """In bytes; a worker that has more is replaced."""
     gunicorn: dict[str, Any]

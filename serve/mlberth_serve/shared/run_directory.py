@@ -68,6 +68,11 @@ class RunDirectory:
         return self.state / "metrics"
 
     @property
+    def routes(self) -> Path:
+        """What GET / is answered from."""
+        return self.state / "routes.json"
+
+    @property
     def documents(self) -> Path:
         """What /execution-parameters and /openapi.json are answered from: a link to the generation's."""
         return self.state / "documents"

@@ -153,7 +153,8 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
         if behind_nginx:
             return instrumented
         run = self._folder.run
-        return serve_ping(serve_metrics(instrumented, run.metrics), run.state)
+        counted = serve_metrics(instrumented, run.metrics) if self._spec.metrics is not None else instrumented
+        return serve_ping(counted, run.state)
 
     def _make_access_log(self) -> AccessLog:
         return AccessLog(self._spec.log_format, self._streams.stdout)
@@ -191,6 +192,7 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
         if os.getppid() != worker.ppid:  # the arbiter ended before we asked to be told
             os._exit(1)
         worker_index.set(worker.slot)
+        worker.request_timeout = self._spec.timeout
         worker.max_memory = self._spec.max_memory
         worker.streams = self._streams
         with contextlib.suppress(OSError):

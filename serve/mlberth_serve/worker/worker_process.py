@@ -13,7 +13,7 @@ from typing import Any
 from gunicorn.workers.sync import SyncWorker
 
 from mlberth.contract.resources import read_resident
-from mlberth_serve.errors import RequestError
+from mlberth_serve.errors import RequestError, describe_timeout
 from mlberth_serve.shared.heartbeat import Heartbeat
 from mlberth_serve.worker.http.connection import Connection
 from mlberth_serve.worker.http.response_writer import WSGIResponse, refusal, send_refusal
@@ -22,7 +22,6 @@ from mlberth_serve.worker.standard_streams import StandardStreams
 
 NOTIFY_SECONDS = 0.25
 """Between two of gunicorn's signs, which are a file's time: a system call."""
-_TIMEOUT = RequestError(504, "timeout", "No answer within SAGEMAKER_MODEL_SERVER_TIMEOUT seconds.")
 
 
 class WorkerProcess(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -36,6 +35,8 @@ class WorkerProcess(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
     revoker: ConnectionRevoker
     """Gives the arbiter duplicates of kept connections."""
     streams: StandardStreams
+    request_timeout: float = 60.0
+    """In seconds; nginx's, and the supervisor's: gunicorn's is longer."""
     max_memory: int | None = None
     """In bytes; a worker that has more is replaced."""
 
@@ -80,10 +81,11 @@ class WorkerProcess(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def handle_abort(self, *_: object) -> None:
         """End a prediction that hangs, with a response, since without nginx nobody else sends one."""
+        late = RequestError(504, "timeout", f"No answer within {describe_timeout(self.request_timeout)}.")
         for connection in [] if self._response and self._response.headers_sent else self._working:
             with contextlib.suppress(OSError):
                 connection.socket.settimeout(0)  # a client that does not read is not waited for
-                connection.socket.sendall(refusal(_TIMEOUT))
+                connection.socket.sendall(refusal(late))
         os._exit(1)  # not sys.exit: the handler may catch what that raises
 
     def handle_error(self, request: Any, client: socket.socket, address: Any, error: BaseException) -> None:

@@ -37,10 +37,10 @@ def test_every_route_is_described(load_project: LoadProject) -> None:
     application = load_project("predict_only")
     described = document(application)
     assert described["openapi"] == "3.1.0"
-    routes = {
-        rule.rule: {method.lower() for method in rule.methods or () if method != "HEAD"}
-        for rule in application._routes.url_map.iter_rules()
-    }
+    routes: dict[str, set[str]] = {}
+    for rule in application._routes.url_map.iter_rules():
+        methods = {method.lower() for method in rule.methods or () if method != "HEAD"}
+        routes[rule.rule] = routes.get(rule.rule, set()) | methods
     assert {path: set(methods) for path, methods in described["paths"].items()} == routes
     for reference in references(described):
         node = described
@@ -54,11 +54,12 @@ def test_every_error_of_ours_is_described() -> None:
     made = [
         errors.BadRequestError(""),
         errors.NotAcceptableError(""),
-        errors.PayloadTooLargeError(),
+        errors.PayloadTooLargeError(1),
         errors.UnsupportedTypeError(""),
         errors.NotLoadedError(),
         errors.HandlerError(""),
         errors.OutOfMemoryError(""),
+        errors.ResponseHeaderError(""),
         errors.InternalError(),
     ]
     kinds = {*errors.RequestError.__subclasses__(), *errors.HandlerError.__subclasses__()}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import re
 from pathlib import Path
 
 import pytest
 
-from mlberth_serve.control.readiness import LOADING, READY, STOPPING, WEDGED, Readiness, assess
+from mlberth_serve.control.nginx.config import STATIC_CONF
+from mlberth_serve.control.readiness import Readiness, assess
+from mlberth_serve.shared.server_state import CAUSES, LOADING, READY, STOPPING, WEDGED, read_state
 
 
 @pytest.mark.parametrize(
@@ -33,11 +35,16 @@ def test_ready_is_a_file_that_comes_and_goes(tmp_path: Path) -> None:
         assert readiness.change(state)
         assert not readiness.change(state)
         assert (tmp_path / "ready").exists() == (state == READY)
-        if state != READY:
-            error = json.loads((tmp_path / "not_ready.json").read_text())["error"]
-            assert error["code"] == state
-            assert error["message"]
-    assert {path.name for path in tmp_path.iterdir()} == {".ready", "not_ready.json"}
+        assert read_state(tmp_path) == state
+    assert {path.name for path in tmp_path.iterdir()} == {".ready", "wedged", "stopping"}
+
+
+def test_nginx_tells_the_same_causes() -> None:
+    """nginx.conf has the words of each state as the worker has them that answers without nginx."""
+    for state, cause in CAUSES.items():
+        assert re.search(
+            f'set \\$state {state};\\s+set \\$cause "{re.escape(cause)}";', STATIC_CONF.read_text()
+        )
 
 
 def test_state_changes_without_a_new_file(tmp_path: Path) -> None:

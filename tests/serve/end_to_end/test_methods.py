@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +13,7 @@ APPLICATION = "mlberth_serve.wsgi:application"
 HANDLER = "def model_fn(model_dir):\n    return 1\n\n\ndef predict_fn(data, model):\n    return data\n"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND")
 TAKES = {
-    "/": {"OPTIONS"},
+    "/": {"GET", "HEAD", "OPTIONS"},
     "/ping": {"GET", "HEAD"},
     "/invocations": {"POST"},
     "/execution-parameters": {"GET", "HEAD"},
@@ -45,6 +46,20 @@ def test_path_takes_its_methods_alone(server: Server, path: str) -> None:
             assert answer.status == 405, method
             assert set(answer.headers["Allow"].split(", ")) == TAKES[path], method
             assert method == "HEAD" or answer.error["code"] == "method_not_allowed"
+
+
+def test_root_lists_the_routes(server: Server) -> None:
+    """A browser that opens the address is told what is here; each GET route of the list answers."""
+    answer = server.request("GET", "/?x=1")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
+    assert len(answer.headers["X-Request-Id"]) == 32
+    routes = json.loads(answer.body)["routes"]
+    assert {path for route in routes for path in route.split()[1:]} == TAKES.keys() - {"/"}
+    for route in routes:
+        method, path = route.split()
+        assert server.request(method, path, b"[1]" if method == "POST" else None).status == 200
+    assert server.request("GET", "/routes.json").status == 404
+    assert server.request("GET", "/-/routes").status == 404
 
 
 @pytest.mark.parametrize("path", [path for path in TAKES if "HEAD" in TAKES[path]])

@@ -16,9 +16,11 @@ from mlberth.errors import ContractError, Fault
 from mlberth.paths import is_file
 from mlberth_serve.control.nginx.direct_responses import DIRECT_SNIPPETS
 from mlberth_serve.control.nginx.tls import TLS_SNIPPET, link_files
+from mlberth_serve.errors import describe_payload, describe_timeout
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared.access_log import access_snippets
 from mlberth_serve.shared.limits import MAX_KEPT_CONNECTIONS
+from mlberth_serve.shared.route_list import route_list
 from mlberth_serve.shared.run_directory import RunDirectory, write_private
 from mlberth_serve.variables import Variables
 
@@ -63,11 +65,16 @@ def render(settings: Settings, *, as_root: bool, memory: Callable[[], int] = mem
         f"listen {settings.listen_address}{' ssl' if settings.tls else ''};",
         f"client_max_body_size {settings.max_payload_bytes or 0};",
         f"proxy_read_timeout {milliseconds}ms;",
+        f'set $max_payload "{describe_payload(settings.max_payload_bytes or 0)}";',
+        f'set $max_seconds "{describe_timeout(settings.timeout)}";',
+        f'set $max_in_flight "{describe_max_in_flight(settings)}";',
     ]
     if settings.serving_module:
-        server.append("set $others app;")
+        server.append("set $passthrough workers;")
     if settings.retry:
         server.append("set $retry on;")
+    if settings.metrics:
+        server.append("set $metrics on;")
     bodies = [
         f"limit_conn bodies {bodies_in_memory(settings, available)};",
         "limit_conn_status 420;",
@@ -91,8 +98,15 @@ def render(settings: Settings, *, as_root: bool, memory: Callable[[], int] = mem
     return files
 
 
+def describe_max_in_flight(settings: Settings) -> str:
+    """Return how many requests may be in flight, with the variable that sets it."""
+    limit = settings.max_in_flight
+    by_queue = settings.in_flight_limit is None and settings.job_queue_size is not None
+    return f"{limit} ({Variables.job_queue_size.name if by_queue else Variables.in_flight_limit.name})"
+
+
 def upstreams(settings: Settings) -> str:
-    """Return the one socket under two names: `app` has the limit of requests in flight, `again` has none.
+    """Return the one socket under two names: `workers` has the limit of requests in flight.
 
     A zone makes the limit that of all of nginx's processes together.
     """
@@ -105,8 +119,8 @@ def upstreams(settings: Settings) -> str:
     )
     server = "    server unix:gunicorn.sock max_fails=0"
     return (
-        f"upstream app {{\n    zone app 64k;\n{server}{limit};\n{keep}}}\n"
-        f"upstream again {{\n    zone again 64k;\n{server};\n}}\n"
+        f"upstream workers {{\n    zone workers 64k;\n{server}{limit};\n{keep}}}\n"
+        f"upstream workers_unlimited {{\n    zone workers_unlimited 64k;\n{server};\n}}\n"
     )
 
 
@@ -118,6 +132,8 @@ def install_config(run: RunDirectory, settings: Settings, *, as_root: bool) -> N
     run.nginx_conf.symlink_to(conf.resolve())
     if settings.tls:
         link_files(settings.tls, run.path)
+    run.state.mkdir(mode=0o700, exist_ok=True)
+    write_private(run.routes, route_list(metrics=settings.metrics).decode())
     for name, text in render(settings, as_root=as_root).items():
         path = run.path / name
         path.parent.mkdir(mode=0o700, exist_ok=True)

@@ -13,14 +13,14 @@ from pathlib import Path
 
 LIST = "front.log"
 DIRECT_SNIPPETS = {
-    "http.d/front.conf": "log_format front '$status $upstream_bytes_received';\n",
+    "http.d/front.conf": "log_format front '$status $upstream_header_time';\n",
     "server.d/front.conf": f"access_log {LIST} front buffer=8k flush=1s;\n",
 }
 """The files that make nginx write the list, by their path below the private folder."""
 _CUT_BYTES = 1 << 20
 _PIECE_BYTES = 1 << 16
-_OF_NO_WORKER = re.compile(rb"^(\d+) [-0, :]*$", re.MULTILINE)
-"""The answers for which no worker, or none of several, has sent a byte."""
+_OF_NO_WORKER = re.compile(rb"^(\d+) [-, :]*$", re.MULTILINE)
+"""The responses for which no worker, or none of several, has sent a head that nginx took."""
 
 
 class DirectResponses:

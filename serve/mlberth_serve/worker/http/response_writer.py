@@ -134,8 +134,19 @@ def _date_line(now: int) -> str:
     return f"Server: {SERVER}\r\nDate: {util.http_date(now)}\r\n"
 
 
-# gunicorn has a status for these alone; the rest of its errors are 400 or 500.
-_CODES = {414: "uri_too_long", 417: "expectation_failed", 431: "headers_too_large", 501: "not_implemented"}
+# gunicorn has a status for these alone; the rest of its errors are 400 or 500. The words are nginx's.
+_ERRORS = {
+    414: ("uri_too_long", "The request line is longer than 8 kB."),
+    417: ("expectation_failed", "Expectation Failed."),
+    431: (
+        "headers_too_large",
+        "A header is longer than 8 kB, all of them are longer than 32 kB, or there are more than 100.",
+    ),
+    501: (
+        "not_implemented",
+        "This transfer encoding is not served here; use chunked or a Content-Length.",
+    ),
+}
 
 
 def refusal(error: RequestError) -> bytes:
@@ -151,11 +162,8 @@ def send_refusal(client: socket.socket, write_page: Callable[[StatusReader], Non
     write_page(reader)
     status, _, phrase = reader.status.partition(" ")
     number = int(status or 500)
-    error = (
-        InternalError()
-        if number == 500
-        else RequestError(number, _CODES.get(number, "bad_request"), f"{phrase}.")
-    )
+    code, message = _ERRORS.get(number, ("bad_request", f"{phrase}."))
+    error = InternalError() if number == 500 else RequestError(number, code, message)
     with contextlib.suppress(OSError):  # the client may have gone
         client.sendall(refusal(error))
 

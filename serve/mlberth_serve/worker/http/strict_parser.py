@@ -8,10 +8,8 @@ from gunicorn.http.errors import InvalidHeader, LimitRequestHeaders, Unsupported
 from gunicorn.http.message import Request
 from gunicorn.http.parser import RequestParser
 
+from mlberth_serve.shared.limits import MAX_HEAD_BYTES
 from mlberth_serve.worker.http.fast_parser import is_host
-
-MAX_HEAD_BYTES = 32 * 1024
-"""What nginx takes too: 4 buffers of 8 kB."""
 
 
 class StrictRequest(Request):  # type: ignore[misc]  # gunicorn has no types

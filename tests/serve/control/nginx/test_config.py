@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from tests.serve.running import require_nginx
 
+from mlberth.contract.resources import cpu_count
 from mlberth.errors import ContractError
 from mlberth_serve import variables
 from mlberth_serve.control.nginx.config import (
@@ -102,7 +103,11 @@ def test_one_setting_drives_each_limit() -> None:
         "listen 127.0.0.1:9000;",
         f"client_max_body_size {7 * MB};",
         "proxy_read_timeout 1500ms;",
+        'set $max_payload "7 MB (SAGEMAKER_MAX_PAYLOAD_IN_MB)";',
+        'set $max_seconds "1.5 s (SAGEMAKER_MODEL_SERVER_TIMEOUT)";',
+        f'set $max_in_flight "{max(128, 2 * cpu_count())} (SAGEMAKER_MODEL_SERVER_MAX_IN_FLIGHT)";',
         "set $retry on;",
+        "set $metrics on;",
     ]
     unlimited = render(settings(SAGEMAKER_MAX_PAYLOAD_IN_MB="0"), as_root=False)
     assert "client_max_body_size 0;" in unlimited["server.d/server.conf"]
@@ -135,7 +140,7 @@ def test_limit_of_requests_in_flight() -> None:
     assert "max_conns=200;" in upstreams(settings(SAGEMAKER_MODEL_SERVER_WORKERS="100"))
     limited = upstreams(settings(SAGEMAKER_MODEL_SERVER_MAX_IN_FLIGHT="7"))
     assert "max_conns=7;" in limited
-    assert "max_conns" not in limited.partition("upstream again")[2]
+    assert "max_conns" not in limited.partition("upstream workers_unlimited")[2]
     batch = settings(SAGEMAKER_MODEL_SERVER_MAX_IN_FLIGHT="7", SAGEMAKER_BATCH="true")
     assert "max_conns" not in upstreams(batch)
 
@@ -144,7 +149,7 @@ def test_without_the_retry_no_connection_is_kept() -> None:
     """A connection that its worker closes just when it is used again would cost a request."""
     off = settings(SAGEMAKER_MODEL_SERVER_RETRY="false")
     assert "keepalive" not in upstreams(off)
-    assert "retry" not in render(off, as_root=False)["server.d/server.conf"]
+    assert "set $retry on" not in render(off, as_root=False)["server.d/server.conf"]
     assert "keepalive" in upstreams(settings())
 
 
