@@ -127,3 +127,10 @@ def test_each_variable_is_declared_once_and_read_at_once() -> None:
     assert vars(settings).keys() >= declared.keys()
     with pytest.raises(AttributeError, match="timeout"):
         settings.timeout = 8.0
+
+
+def test_multi_model_start_is_refused() -> None:
+    """What is not served yet is refused by the variable's name, and false or nothing is no fault."""
+    with pytest.raises(ContractError, match=r"SAGEMAKER_MULTI_MODEL: found true; .*not served yet"):
+        Settings.from_environ({"SAGEMAKER_MULTI_MODEL": "true"})
+    assert not Settings.from_environ({"SAGEMAKER_MULTI_MODEL": "false"}).multi_model

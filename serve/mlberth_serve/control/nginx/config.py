@@ -27,6 +27,8 @@ from mlberth_serve.variables import Variables
 STATIC_CONF = Path(__file__).parents[2] / "nginx.conf"
 _CHECK_SECONDS = 30
 _MIN_BUFFER = 128 * 1024
+_MAX_LIMIT = 65535
+"""Of `limit_conn`."""
 _BUFFERS_SHARE = 8
 """A full house of requests in flight, each with its body in memory, takes one part in so many of it."""
 
@@ -55,7 +57,8 @@ def body_buffer(settings: Settings, memory: int) -> int:
 
 def bodies_in_memory(settings: Settings, memory: int) -> int:
     """Return how many bodies nginx keeps in memory at once; others go through files, however few they are."""
-    return max(1, memory // _BUFFERS_SHARE // body_buffer(settings, memory))
+    affordable = max(1, memory // _BUFFERS_SHARE // body_buffer(settings, memory))
+    return min(affordable, _MAX_LIMIT)
 
 
 def render(settings: Settings, *, as_root: bool, memory: Callable[[], int] = memory_limit) -> dict[str, str]:
