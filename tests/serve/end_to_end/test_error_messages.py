@@ -42,11 +42,10 @@ def check(answer: Answer, status: int, code: str, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "size", "words"),
+    ("variable", "size", "words"),
     [
         (
-            "SAGEMAKER_MAX_PAYLOAD_IN_MB",
-            "1",
+            "SAGEMAKER_MAX_PAYLOAD_IN_MB=1",
             (1 << 20) + 1,
             "the limit of 1 MB (SAGEMAKER_MAX_PAYLOAD_IN_MB)",
         ),
