@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from mlberth_serve.errors import BadRequestError, NotAcceptableError, UnsupportedTypeError
@@ -37,6 +37,9 @@ CHARSETS = {
     "latin1": "latin-1",
 }
 
+TEXT_TYPES = frozenset({CSV, JSON})
+"""What `input_fn` and `transform_fn` get as str; every other body is bytes (sagemaker-inference-toolkit)."""
+
 _WORDS = {"csv": CSV, "libsvm": LIBSVM, "parquet": PARQUET, "recordio-protobuf": RECORDIO}
 """Words that the platform's algorithms take in the place of a media type."""
 
@@ -55,6 +58,15 @@ class MediaType:
 
     name: str
     parameters: Mapping[str, str]
+    sent: str = ""
+    """As the client wrote it, for a handler's own functions; only a charset that was applied is left out."""
+    fault: str = ""
+    """Why it is no media type; a handler's own functions may know it all the same."""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether a handler's functions get the body as str: JSON and CSV in a charset that is known."""
+        return self.name in TEXT_TYPES and self.parameters.get("charset", "utf-8").lower() in CHARSETS
 
     @property
     def codec(self) -> str:
@@ -74,6 +86,19 @@ def parse_content_type(header: str | None) -> MediaType:
     if len(media_types) != 1:
         raise BadRequestError("Content-Type holds more than one media type.")
     return media_types[0]
+
+
+@lru_cache(KEPT_HEADERS)
+def read_content_type(header: str | None) -> MediaType:
+    """Return a body's media type with its name as it was sent, and with the fault of one that is none."""
+    sent = (header or "").strip() or DEFAULT_CONTENT_TYPE
+    try:
+        media_type = parse_content_type(header)
+    except BadRequestError as error:
+        return MediaType(sent.lower(), {}, sent, error.message)
+    if media_type.is_text and media_type.parameters.keys() == {"charset"}:
+        sent = sent.partition(";")[0].strip()
+    return replace(media_type, sent=sent)
 
 
 @lru_cache(KEPT_HEADERS)

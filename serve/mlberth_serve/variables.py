@@ -221,6 +221,12 @@ class Variables(Declared):
         "The media type of answers to requests that accept anything.",
         default_text="application/json; text/csv in the xgboost profile",
     )
+    decode_input = Variable(
+        "MMS_DECODE_INPUT_REQUEST",
+        BOOLEAN,
+        True,
+        "Give a model server's custom service what JSON holds, and text as str; with false, bytes alone.",
+    )
     tls_certificate = Variable(
         "SAGEMAKER_TLS_CERT",
         OPTIONAL_TEXT,

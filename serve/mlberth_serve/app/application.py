@@ -34,7 +34,7 @@ from mlberth_serve.inference.handler_errors import to_http_error
 from mlberth_serve.inference.load_handler import Handler, load_handler
 from mlberth_serve.inference.pipeline import Pipeline
 from mlberth_serve.inference.warm_up import warm_up
-from mlberth_serve.media_types import JSON, parse_content_type
+from mlberth_serve.media_types import JSON, parse_content_type, read_content_type
 from mlberth_serve.profiles import PROFILES
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared.metrics_recorder import ENVIRON_RECORDER, forget
@@ -168,7 +168,8 @@ class Application:
         deadline = self._clock() + self._settings.timeout
         check_custom_attributes(environ)
         body = read_body(environ, self._limit)
-        media_type = parse_content_type(environ.get("CONTENT_TYPE"))
+        # Without the dash it is what some clients of sagemaker-containers send.
+        media_type = read_content_type(environ.get("CONTENT_TYPE") or environ.get("HTTP_CONTENTTYPE"))
         accept = transformer.choose_accept(environ.get("HTTP_ACCEPT"))
         context = self._make_context(media_type.name, accept, environ, name, deadline)
         return transformer, Request(body, media_type, context)

@@ -92,6 +92,11 @@ class Context(ModelServerContext):
         return Headers(self._environ)
 
     @property
+    def query(self) -> str:
+        """The request's query string, "" where there is none."""
+        return str(self._environ.get("QUERY_STRING", ""))
+
+    @property
     def custom_attributes(self) -> str:
         """The request's X-Amzn-SageMaker-Custom-Attributes, "" where there are none."""
         return self.headers.get(CUSTOM_ATTRIBUTES, "")

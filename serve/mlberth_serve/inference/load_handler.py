@@ -54,7 +54,7 @@ def load_handler(settings: Settings, context: Context | None = None) -> Handler:
         log.warning(
             "%s names %r, which is no handler; it is not used", Variables.program.name, settings.program
         )
-    functions = _bind_functions(program) if program else {}
+    functions = _bind_functions(program, settings) if program else {}
     profile = PROFILES[settings.profile]
     model_dir = settings.layout.model
     predict = functions.get("predict_fn") or profile.predict_fn
@@ -90,7 +90,7 @@ def call(program: Program, name: str, function: Function, *arguments: object) ->
         raise UserCodeError(find_cause(error, program, "call", name)) from error
 
 
-def _bind_functions(program: Program) -> Mapping[str, Function]:
+def _bind_functions(program: Program, settings: Settings) -> Mapping[str, Function]:
     """Return the contract's functions that the program has; raises ModelLoadError that lists all faults."""
     module = import_program(program)
     functions, faults = {}, []
@@ -108,7 +108,7 @@ def _bind_functions(program: Program) -> Mapping[str, Function]:
         faults.append(Fault(program.path.name, found, "transform_fn alone, or the others without it"))
     if faults:
         raise ModelLoadError(*faults)
-    return functions or find_service(module)
+    return functions or find_service(module, decodes=settings.decode_input)
 
 
 def _default_predict(model: Any, program: Program) -> Function:

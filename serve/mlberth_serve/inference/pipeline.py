@@ -22,13 +22,9 @@ from mlberth_serve.handler.response import refuse_iterators, to_body
 from mlberth_serve.inference.batching import Answer, Batches
 from mlberth_serve.inference.handler_errors import to_http_error
 from mlberth_serve.inference.load_handler import Handler
-from mlberth_serve.media_types import CSV, JSON, NPY, MediaType, concrete, negotiate
+from mlberth_serve.media_types import JSON, NPY, MediaType, concrete, negotiate
 from mlberth_serve.shared.metrics_recorder import DECODE, ENCODE, PREDICT
 from mlberth_serve.variables import Variables
-
-_TEXT_TYPES = frozenset({CSV, JSON})
-"""What `input_fn` and `transform_fn` get as str; every other body is bytes (sagemaker-inference-toolkit)."""
-
 
 log = logging.getLogger(__name__)
 
@@ -107,23 +103,21 @@ class Pipeline:
     ) -> tuple[bytes, str]:
         handler = self._handler
         assert handler.transform_fn is not None
-        _check_body(body)
         with _explained("transform_fn"):
             data = _payload(body, media_type)
-            result = handler.transform_fn(handler.model, data, media_type.name, context.accept, context)
+            result = handler.transform_fn(handler.model, data, media_type.sent, context.accept, context)
             context.finish_step(PREDICT)
             return to_body(result, context)
 
     def decode(self, request: Request) -> Decoded:
         """Return what a body holds; raises RequestError."""
         body, media_type, context = request
-        _check_body(body)
         input_fn = self._handler.input_fn
-        if not input_fn and media_type.name not in READERS:
-            raise UnsupportedTypeError(f"Content-Type is none of {first_names(READERS)}.")
+        if not input_fn:
+            _check(body, media_type)
         with _explained("input_fn"):
             if input_fn:
-                decoded = Decoded(input_fn(_payload(body, media_type), media_type.name, context))
+                decoded = Decoded(input_fn(_payload(body, media_type), media_type.sent, context))
             elif media_type.name == NPY:
                 decoded = npy.decode(body, media_type)  # where it lies, without a copy
             else:
@@ -174,10 +168,15 @@ class _explained:  # noqa: N801 - used like a function; a generator would cost a
             raise to_http_error(error, self._function) from error
 
 
-def _check_body(body: bytes | memoryview) -> None:
+def _check(body: bytes | memoryview, media_type: MediaType) -> None:
+    """Refuse what no codec reads; a handler's own functions are given whatever was sent."""
     if not body:
         raise BadRequestError("The body is empty.")
+    if media_type.fault:
+        raise BadRequestError(media_type.fault)
+    if media_type.name not in READERS:
+        raise UnsupportedTypeError(f"Content-Type is none of {first_names(READERS)}.")
 
 
 def _payload(body: bytes | memoryview, media_type: MediaType) -> str | bytes:
-    return decode_text(bytes(body), media_type) if media_type.name in _TEXT_TYPES else bytes(body)
+    return decode_text(bytes(body), media_type) if media_type.is_text else bytes(body)

@@ -14,7 +14,7 @@ from mlberth_serve.errors import RequestError
 from mlberth_serve.handler.context import Context
 from mlberth_serve.handler.predictor import Predictor
 from mlberth_serve.inference.load_handler import Handler, call
-from mlberth_serve.media_types import MediaType
+from mlberth_serve.media_types import read_content_type
 from mlberth_serve.usercode.load_errors import UserCodeError, find_cause
 from mlberth_serve.usercode.sample_payloads import SUFFIXES, find_samples
 
@@ -36,7 +36,7 @@ def warm_up(
         call(program, "model_warmup_fn", handler.model_warmup_fn, *arguments)
     folders = [program.path.parent, model_dir] if program else [model_dir]
     for path in dict.fromkeys(path for folder in folders for path in find_samples(folder)):
-        media_type = MediaType(SUFFIXES[path.suffix], {})
+        media_type = read_content_type(SUFFIXES[path.suffix])
         context = make_context(media_type.name, transformer.choose_accept(None))
         try:
             answer, _ = transformer.transform(path.read_bytes(), media_type, context)

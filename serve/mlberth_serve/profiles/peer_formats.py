@@ -22,7 +22,7 @@ from mlberth_serve.codecs.numeric_rows import read_plain
 from mlberth_serve.codecs.values.simple import to_rows
 from mlberth_serve.errors import BadRequestError, NotAcceptableError, UnsupportedTypeError
 from mlberth_serve.frameworks.casts import cast
-from mlberth_serve.media_types import CSV, JSON, NPY, MediaType
+from mlberth_serve.media_types import CSV, JSON, NPY, MediaType, read_content_type
 
 _ROWS = 4096
 _CELL, _CHARACTER = 160, 8
@@ -30,6 +30,8 @@ _CELL, _CHARACTER = 160, 8
 _WHOLE = 2**53
 """Smaller whole numbers are the same as floats."""
 _PLAIN = re.compile(r"[0-9eE+\-., \n]*")
+TYPES = (JSON, CSV, NPY)
+"""The types that the containers of scikit-learn and PyTorch read and write."""
 CSV_WITH_CHARSET = "text/csv; charset=utf-8"
 """What Flask makes of text/csv."""
 
@@ -117,9 +119,15 @@ def write_sit_csv(value: Any) -> bytes:
     return file.getvalue().encode()
 
 
-def unsupported(types: tuple[str, ...]) -> UnsupportedTypeError:
-    """Return the answer to another Content-Type than these."""
-    return UnsupportedTypeError(f"Content-Type is none of {', '.join(types)}.")
+def check_type(body: str | bytes, content_type: str) -> str:
+    """Return the bare name of a type that the container reads; raises RequestError, for an empty body too."""
+    media_type = read_content_type(content_type)
+    if media_type.name not in TYPES:
+        raise UnsupportedTypeError(f"Content-Type is none of {', '.join(TYPES)}.")
+    _ = media_type.codec  # its charset has to be known
+    if not body:
+        raise BadRequestError("The body is empty.")
+    return media_type.name
 
 
 def write_smc(prediction: Any, accept: str) -> tuple[bytes, str]:

@@ -13,11 +13,11 @@ from mlberth_serve.handler.context import Context
 from mlberth_serve.media_types import CSV, JSON, NPY
 from mlberth_serve.profiles.base import Profile
 from mlberth_serve.profiles.peer_formats import (
+    check_type,
     read_json,
     read_npy,
     read_sit_csv,
     to_float32,
-    unsupported,
     write_json,
     write_sit_csv,
 )
@@ -29,11 +29,10 @@ def input_fn(input_data: Any, content_type: str, context: Context) -> Any:  # no
     """Return a tensor: float32 of CSV and JSON, in the shape that was sent."""
     import torch
 
-    if content_type == NPY:
+    name = check_type(input_data, content_type)
+    if name == NPY:
         return torch.from_numpy(read_npy(input_data))
-    if content_type not in {CSV, JSON}:
-        raise unsupported((JSON, CSV, NPY))
-    array = read_sit_csv(input_data) if content_type == CSV else read_json(input_data)
+    array = read_sit_csv(input_data) if name == CSV else read_json(input_data)
     return torch.from_numpy(np.atleast_1d(to_float32(array)).reshape(array.shape))
 
 

@@ -7,14 +7,14 @@ from typing import Any
 
 from mlberth_serve.frameworks.rows import explain_refusal
 from mlberth_serve.handler.context import Context
-from mlberth_serve.media_types import CSV, JSON, NPY
+from mlberth_serve.media_types import CSV, NPY
 from mlberth_serve.profiles.base import Profile
 from mlberth_serve.profiles.peer_formats import (
+    check_type,
     read_json,
     read_npy,
     read_smc_csv,
     to_float32,
-    unsupported,
     write_smc,
 )
 
@@ -23,11 +23,10 @@ log = logging.getLogger(__name__)
 
 def input_fn(input_data: Any, content_type: str, context: Context) -> Any:  # noqa: ARG001 - a handler's signature
     """Read a body as the container does."""
-    if content_type == NPY:
+    name = check_type(input_data, content_type)
+    if name == NPY:
         return read_npy(input_data)
-    if content_type not in {CSV, JSON}:
-        raise unsupported((JSON, CSV, NPY))
-    array = read_smc_csv(input_data) if content_type == CSV else read_json(input_data)
+    array = read_smc_csv(input_data) if name == CSV else read_json(input_data)
     return to_float32(array)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from mlberth.errors import ContractError, Fault
 from mlberth_serve.errors import UnsupportedTypeError
 from mlberth_serve.handler.context import Context
-from mlberth_serve.media_types import CSV, DEFAULT_CONTENT_TYPE, MediaType, parse_content_type
+from mlberth_serve.media_types import CSV, DEFAULT_CONTENT_TYPE, MediaType
 from mlberth_serve.profiles.base import Profile
 from mlberth_serve.profiles.peer_formats import CSV_WITH_CHARSET, write_smc
 from mlberth_serve.profiles.xgboost_ensemble import Ensemble, EvaluationError, load_ensemble
@@ -72,7 +72,7 @@ class AlgorithmMode:
         status = 415
         try:
             is_default = media_type.name == DEFAULT_CONTENT_TYPE and "Content-Type" not in context.headers
-            kind = kind_of(None if is_default else media_type)
+            kind = kind_of(None if is_default else media_type.sent)
             matrix = read_matrix(bytes(body), kind, self._ensemble.columns)
             context.finish_step(DECODE)
             status = 400
@@ -97,13 +97,13 @@ class AlgorithmMode:
             raise EvaluationError(f"Unable to evaluate payload provided: {reason}") from error
 
     def _parse_accept(self, header: str) -> str:
-        accept = header.partition(";")[0].strip().lower()
+        accept = header.partition(";")[0].strip()
         if accept in {"", "*/*"}:
             return self._default_accept
-        if accept not in ACCEPTS:
+        if accept.lower() not in ACCEPTS:
             known = "Please use supported accept types"
-            raise AcceptError(f"Accept type is not supported. {known}: {list(ACCEPTS)}.")
-        return accept
+            raise AcceptError(f"Accept type {accept} is not supported. {known}: {list(ACCEPTS)}.")
+        return accept.lower()
 
     def _write(self, predictions: Any, accept: str) -> bytes:
         if self._keys is None:
@@ -143,7 +143,7 @@ def input_fn(input_data: Any, content_type: str, context: Context) -> Any:  # no
     """Return the DMatrix of a body, as the container does for a handler without an input_fn."""
     body = input_data.encode() if isinstance(input_data, str) else input_data
     try:
-        return read_matrix(body, kind_of(parse_content_type(content_type)))
+        return read_matrix(body, kind_of(content_type))
     except InputError as error:
         raise UnsupportedTypeError(str(error)) from error
 
@@ -151,7 +151,7 @@ def input_fn(input_data: Any, content_type: str, context: Context) -> Any:  # no
 def predict_fn(data: Any, model: Any, context: Context) -> Any:
     """Ask a Booster for a DMatrix; libsvm that counts from 1 is told by the number of its columns."""
     columns = model.num_features()
-    if data.num_col() == columns + 1 and parse_content_type(context.content_type).name in LIBSVM_NAMES:
+    if data.num_col() == columns + 1 and context.content_type in LIBSVM_NAMES:
         data = to_dmatrix(count_from_zero(data.get_data(), columns))
     return model.predict(data, validate_features=False)
 

@@ -17,7 +17,8 @@ from mlberth_serve.errors import RequestError
 from mlberth_serve.media_types import CSV, LIBSVM, PARQUET, RECORDIO, MediaType
 
 CSV_KIND, LIBSVM_KIND, RECORDIO_KIND = "csv", "libsvm", "recordio-protobuf"
-_KINDS = {CSV: CSV_KIND, LIBSVM: LIBSVM_KIND, "text/x-libsvm": LIBSVM_KIND, RECORDIO: RECORDIO_KIND}
+_KINDS = {kind: kind for kind in (CSV_KIND, LIBSVM_KIND, RECORDIO_KIND)}
+_KINDS |= {CSV: CSV_KIND, LIBSVM: LIBSVM_KIND, "text/x-libsvm": LIBSVM_KIND, RECORDIO: RECORDIO_KIND}
 LIBSVM_NAMES = (LIBSVM, "text/x-libsvm")
 READS = (CSV, *LIBSVM_NAMES, RECORDIO)
 _NAMES = (
@@ -35,6 +36,7 @@ _CELL = 40
 """What a cell of a row takes, in bytes, while the row is read."""
 _MATCH = 80
 """What each piece of a text takes, in bytes, between what is left out of it."""
+_PARAMETER = re.compile(r'(?:[^;"]|"(?:[^"\\]|\\.)*"?)+')
 _LEFT_OUT = re.compile(r"(?<=[ \t])[^\s:]+(?=\s|$)")
 _BLANK = re.compile(r"^[ \t]*$", re.MULTILINE)
 
@@ -43,18 +45,26 @@ class InputError(Exception):
     """A body that cannot be read; the message is for the client."""
 
 
-def kind_of(media_type: MediaType | None) -> str:
+def kind_of(content_type: str | None) -> str:
     """Return which of the container's formats a Content-Type is, libsvm without one; raises InputError."""
-    if media_type is None:
+    if content_type is None:
         return LIBSVM_KIND
-    if media_type.name == CSV and media_type.parameters.get("label_size", "1") != "1":
+    name, parameters = _parse_header(content_type.lower())
+    if name in {CSV, CSV_KIND} and parameters.get("label_size", "1") != "1":
         message = "is not an accepted csv ContentType. Optional parameter label_size must be equal to 1"
-        raise InputError(f"{media_type.name} {message}")
-    if media_type.name == PARQUET:
-        raise InputError(f"Content-type {media_type.name} is not supported.")
-    if media_type.name not in _KINDS:
-        raise InputError(f"{media_type.name} is not an accepted ContentType: {_NAMES}.")
-    return _KINDS[media_type.name]
+        raise InputError(f"{content_type} {message}")
+    if name in {PARQUET, "parquet"}:
+        raise InputError(f"Content-type {content_type} is not supported.")
+    if name not in _KINDS:
+        raise InputError(f"{content_type} is not an accepted ContentType: {_NAMES}.")
+    return _KINDS[name]
+
+
+def _parse_header(header: str) -> tuple[str, dict[str, str]]:
+    """Return name and parameters as `cgi.parse_header` does, which takes blanks around `=`, and any name."""
+    name, _, rest = header.partition(";")
+    pairs = [part.partition("=") for part in _PARAMETER.findall(rest)]
+    return name.strip(), {key.strip(): value.strip().strip('"') for key, equals, value in pairs if equals}
 
 
 def read_matrix(body: bytes, kind: str, columns: int | None = None) -> Any:

@@ -22,11 +22,16 @@ from mlberth_serve.shared.run_directory import RunDirectory
 
 Connect = Callable[[], socket.socket]
 ECHO = """\
+from mlberth_serve import HTTPError
+
+
 def model_fn(model_dir):
     return None
 
 
 def transform_fn(model, data, content_type, accept):
+    if not data:  # a body that went astray shows itself
+        raise HTTPError(400, "bad_request", "The body is empty.")
     return data
 """
 VARIABLES = {"SAGEMAKER_MODEL_SERVER_WORKERS": "1", "SAGEMAKER_MAX_PAYLOAD_IN_MB": "1"}

@@ -114,6 +114,14 @@ def test_bad_requests_have_their_status(iris: Application, request_: Any, status
     assert_error(post(iris, **request_), status, code)
 
 
+def test_header_without_a_dash_counts_where_the_other_is_absent(iris: Application) -> None:
+    """sagemaker-containers knows `ContentType`; the proper header wins."""
+    row = b"5.1,3.5,1.4,0.2"
+    assert post(iris, row, content_type=None, headers={"ContentType": "text/csv"}).data == b"[0]"
+    assert post(iris, row, content_type="text/csv", headers={"ContentType": "a/b"}).data == b"[0]"
+    assert_error(post(iris, row, content_type=None, headers={"ContentType": "a"}), 400, "bad_request")
+
+
 def test_body_over_the_limit_is_refused(model_dir: Path, load_project: LoadProject) -> None:
     """The limit holds for bodies with a length and for chunked ones."""
     application = load_project("predict_only", SAGEMAKER_MAX_PAYLOAD_IN_MB="1")
@@ -186,7 +194,7 @@ def test_four_functions_with_context(load_project: LoadProject) -> None:
     answer = post(
         load_project("four_functions"),
         b"1,2.5",
-        content_type="Text/CSV; charset=utf-8",
+        content_type="text/csv; charset=utf-8",
         headers={"X-Amzn-SageMaker-Custom-Attributes": "trace=a"},
     )
     assert answer.data == b"10.0;25.0"

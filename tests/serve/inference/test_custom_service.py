@@ -131,3 +131,92 @@ def test_application_of_the_users_asks_the_stand_ins(model_dir: Path) -> None:
     guest = WsgiPassthrough(Settings.from_environ(environ))
     guest.load()
     assert Client(guest).get("/").data == b"9000"
+
+
+FIELDS = """
+def handle(data, context):
+    if data is None:
+        return None
+    return [{name: [type(value).__name__, str(value)] for name, value in data[0].items()}]
+"""
+PART = 'Content-Disposition: form-data; name="{}"'
+FORM = "--x7\r\n" + "\r\n--x7\r\n".join(
+    [
+        PART.format("file1") + '; filename="a.bin"\r\nContent-Type: application/octet-stream\r\n\r\nA\r\nA',
+        PART.format("title") + "\r\n\r\nhello",
+        PART.format("note") + "\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nh\u00e9",
+        PART.format("rows") + "\r\nContent-Type: application/json\r\n\r\n[12345678901234567890123]",
+        PART.format("empty") + "\r\n\r\n",
+    ]
+)
+FORM += "\r\n--x7--\r\n"
+URLENCODED = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data; boundary=x7"
+RAW = {
+    "file1": ["bytes", "b'A\\r\\nA'"],
+    "title": ["bytes", "b'hello'"],
+    "note": ["bytes", "b'h\\xc3\\xa9'"],
+    "rows": ["bytes", "b'[12345678901234567890123]'"],
+    "empty": ["bytes", "b''"],
+}
+DECODED = RAW | {"note": ["str", "h\u00e9"], "rows": ["list", "[12345678901234567890123]"]}
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "fields"),
+    [
+        (MULTIPART, FORM.encode(), DECODED),
+        ("Multipart/Form-Data; Boundary=x7", FORM.encode(), DECODED),
+        (
+            "application/x-www-form-urlencoded",
+            b"a=1%2B1&b=",
+            {"a": ["bytes", "b'1+1'"], "b": ["bytes", "b''"]},
+        ),
+        ("application/json", b'{"a": 1}', {"body": ["dict", "{'a': 1}"]}),
+        ("application/json; charset=utf-8", b"[1]", {"body": ["list", "[1]"]}),
+        ("text/plain", b"a", {"body": ["str", "a"]}),
+        ("JPEG", b"a", {"body": ["bytes", "b'a'"]}),
+        ("application/json", b"", {"body": ["bytes", "b''"]}),
+    ],
+)
+def test_service_is_given_the_fields_of_a_form(
+    load_project: LoadProject, model_dir: Path, content_type: str, body: bytes, fields: dict[str, list[str]]
+) -> None:
+    """Each part under its name, as its own type says; any other body under `body`."""
+    write_handler(model_dir, FIELDS)
+    assert post(load_project(), body, content_type).json == fields
+
+
+def test_service_that_decodes_by_itself(load_project: LoadProject, model_dir: Path) -> None:
+    """With MMS_DECODE_INPUT_REQUEST=false all is bytes, as the variable has it there."""
+    write_handler(model_dir, FIELDS)
+    application = load_project(MMS_DECODE_INPUT_REQUEST="false")
+    assert post(application, FORM.encode(), MULTIPART).json == RAW
+    assert post(application, b"[1]", "application/json").json == {"body": ["bytes", "b'[1]'"]}
+
+
+def test_query_is_among_the_fields(load_project: LoadProject, model_dir: Path) -> None:
+    """A query's fields stand beside the body."""
+    write_handler(model_dir, FIELDS)
+    answer = Client(load_project()).post("/invocations?top=3", data=b"a", content_type="text/plain")
+    assert answer.json == {"top": ["bytes", "b'3'"], "body": ["str", "a"]}
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("multipart/form-data", FORM.encode()),
+        (MULTIPART, FORM.encode()[:-20]),
+        (MULTIPART, b"[1]"),
+        (MULTIPART, FORM.replace("[1234", "[x").encode()),
+        (MULTIPART, (("--x7\r\n" + PART.format("a") + "\r\n\r\n1\r\n") * 1001 + "--x7--\r\n").encode()),
+        (URLENCODED, b"a=1&" * 1001),
+    ],
+    ids=["no boundary", "cut off", "no form", "part that is no JSON", "many parts", "many fields"],
+)
+def test_form_that_cannot_be_read(
+    load_project: LoadProject, model_dir: Path, content_type: str, body: bytes
+) -> None:
+    """It is the client's fault."""
+    write_handler(model_dir, FIELDS)
+    assert post(load_project(), body, content_type).status_code == 400

@@ -11,9 +11,10 @@ import pytest
 from mlberth.errors import ContractError
 from mlberth_serve.errors import HandlerError, RequestError
 from mlberth_serve.handler.context import Context
+from mlberth_serve.handler.predictor import Request
 from mlberth_serve.inference.load_handler import Handler
 from mlberth_serve.inference.pipeline import Pipeline
-from mlberth_serve.media_types import parse_content_type
+from mlberth_serve.media_types import read_content_type
 
 
 def double(data: Any, model: Any, context: Context) -> Any:
@@ -25,7 +26,7 @@ def transform(
     transformer: Pipeline, body: bytes, content_type: str, accept: str | None = None
 ) -> tuple[bytes, str]:
     """Run one request."""
-    media_type = parse_content_type(content_type)
+    media_type = read_content_type(content_type)
     context = Context({}, "id", media_type.name, transformer.choose_accept(accept))
     return transformer.transform(body, media_type, context)
 
@@ -118,6 +119,57 @@ def test_own_input_gets_text_for_csv_and_json(content_type: str, kind: type) -> 
     )
     transform(Pipeline(handler, "application/json"), b"\x31", content_type)
     assert seen == [("1" if kind is str else b"1", content_type.partition(";")[0])]
+
+
+SENT = [
+    ("multipart/form-data; boundary=X7", "multipart/form-data; boundary=X7", bytes),
+    ("audio/L16;rate=16000;channels=1", "audio/L16;rate=16000;channels=1", bytes),
+    ("text/csv; header=present", "text/csv; header=present", str),
+    ("text/csv; header=present; charset=utf-8", "text/csv; header=present; charset=utf-8", str),
+    ("Application/JSON", "Application/JSON", str),
+    (" application/json;charset=UTF-8 ", "application/json", str),
+    ("application/json; charset=utf-16", "application/json; charset=utf-16", bytes),
+    ("text/plain; charset=utf-8", "text/plain; charset=utf-8", bytes),
+    ("csv", "csv", str),
+    ("JPEG", "JPEG", bytes),
+    ("URL", "URL", bytes),
+    ("x-image", "x-image", bytes),
+    ("image/", "image/", bytes),
+    ("a/b, c/d", "a/b, c/d", bytes),
+    ("text/csv; a", "text/csv; a", bytes),
+    ("text/x; a=" + "b" * 2000, "text/x; a=" + "b" * 2000, bytes),
+    ("", "application/json", str),
+]
+
+
+@pytest.mark.parametrize("function", ["input_fn", "transform_fn"])
+@pytest.mark.parametrize("body", [b"1", b""])
+@pytest.mark.parametrize(("header", "given", "kind"), SENT)
+def test_own_functions_are_given_what_was_sent(
+    header: str, given: str, kind: type, body: bytes, function: str
+) -> None:
+    """The type with its parameters and case, whatever it is, and any body; an applied charset is left out."""
+    seen: list[object] = []
+
+    def read(*arguments: object) -> str:
+        data, content_type = arguments[:2] if function == "input_fn" else arguments[1:3]
+        seen.extend([content_type, data, type(data)])
+        return "1"
+
+    functions: dict[str, Any] = {"predict_fn": double, function: read}
+    transform(Pipeline(Handler(model=None, **functions), "application/json"), body, header)
+    assert seen == [given, body.decode() if kind is str else body, kind]
+
+
+@pytest.mark.parametrize("header", ["JPEG", "text/", "text/csv; a", "text/csv charset=x", "a/b, c/d"])
+def test_codecs_refuse_what_is_no_media_type(header: str) -> None:
+    """Without a function of the handler's own it is a bad request, one by one and in a batch."""
+    with pytest.raises(RequestError) as caught:
+        transform(DEFAULTS, b"1", header)
+    assert caught.value.status == 400
+    requests = [Request(b"1", read_content_type(header), Context({}, "id", header, "text/csv")) for _ in "ab"]
+    answers = DEFAULTS.transform_batch(requests, Context())
+    assert [answer.status for answer in answers if isinstance(answer, RequestError)] == [400, 400]
 
 
 def test_default_accept_must_be_written_by_somebody() -> None:

@@ -127,6 +127,16 @@ STATUSES = {
     ),
     "parquet": ({"content_type": "application/x-parquet"}, 415, "is not supported."),
     "label_size": ({"content_type": "text/csv; label_size=2"}, 415, "label_size must be equal to 1"),
+    "label_size with blanks": ({"content_type": "text/csv;label_size = 1"}, 200, "0."),
+    "label_size in quotes": ({"content_type": 'text/csv; charset=utf8; label_size="1"'}, 200, "0."),
+    "type with a parameter that is none": ({"content_type": "text/csv; a"}, 200, "0."),
+    "no type": ({"content_type": "JPEG"}, 415, "JPEG is not an accepted ContentType: csv, libsvm, "),
+    "type as sent": (
+        {"content_type": "Text/CSV; label_size=2"},
+        415,
+        "Text/CSV; label_size=2 is not an accepted csv ContentType. Optional parameter label_size must be",
+    ),
+    "two types": ({"content_type": "text/csv, a/b"}, 415, "text/csv, a/b is not an accepted ContentType: "),
     "text in CSV": (
         {"body": "1,a,2,3"},
         415,
@@ -140,7 +150,12 @@ STATUSES = {
         "Loading recordio-protobuf data failed",
     ),
     "too wide": ({"body": "1,2,3,4,5,6,7"}, 400, "Unable to evaluate payload provided: "),
-    "accept": ({"accept": "image/png"}, 406, "Please use supported accept types: ['application/json', "),
+    "accept": (
+        {"accept": "image/PNG;q=1"},
+        406,
+        "Accept type image/PNG is not supported. Please use supported accept types: ['application/json', ",
+    ),
+    "accept that is none": ({"accept": "json"}, 406, "Accept type json is not supported. "),
     "too wide, and accept": ({"body": "1,2,3,4,5,6,7", "accept": "image/png"}, 400, "Unable to evaluate"),
 }
 
