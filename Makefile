@@ -49,6 +49,10 @@ check: $(VENV)/test.stamp ## Lint, format and type check everything.
 	@$(BIN)/shellcheck .ci/run $$(grep -lE -d skip '^#!.*\b(ba)?sh$$' scripts/* examples/*/*.sh)
 	@$(BIN)/hadolint Dockerfile.* examples/*/Dockerfile
 
+.PHONY: audit
+audit: $(VENV)/test.stamp ## Look for known vulnerabilities in the locked packages (needs PyPI).
+	@scripts/audit
+
 .PHONY: format
 format: $(VENV)/test.stamp ## Format the code.
 	@$(BIN)/ruff format

@@ -11,13 +11,15 @@ from pathlib import Path
 from tests.images.engine import Engine
 from tests.serve.running import free_port
 
-_PORT = "127.0.0.1:8080"
+_PORT = re.compile(r"127\.0\.0\.1:8(080|443)\b")
 # What `docker` is in the shell: the client that can build, marking what it makes, so that it is removed.
+# Without the plug-in for compose, the older program is taken.
 _DOCKER = """\
 #!/bin/sh
 command=$1
 shift
 case $command in
+    compose) {client} compose version >/dev/null 2>&1 || exec docker-compose "$@" ;;
     run) set -- --label {label} "$@" ;;
     build) set -- --label {label} --build-arg BASE_IMAGE={base_image} "$@" ;;
 esac
@@ -49,7 +51,7 @@ class Shell:
     def run(self, script: str, timeout: float = 600) -> str:
         """Run commands up to the first that fails, and return what they wrote to standard output.
 
-        One thing is replaced: port 8080, which somebody may use on this machine.
+        One thing is replaced: port 8080 or 8443, which somebody may use on this machine.
         """
         docker = self.folder / "bin/docker"
         docker.parent.mkdir(exist_ok=True)
@@ -58,11 +60,13 @@ class Shell:
             _DOCKER.format(label=engine.label, client=engine.client, base_image=self.base_image)
         )
         docker.chmod(0o755)
+        port = str(free_port())
+        own = {"PATH": f"{docker.parent}:{os.environ['PATH']}", "HOME": str(self.folder), "PORT": port}
         as_root = os.getuid() == 0
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script.replace(_PORT, f"127.0.0.1:{free_port()}")],
+            ["bash", "-euo", "pipefail", "-c", _PORT.sub(f"127.0.0.1:{port}", script)],
             cwd=self.folder,
-            env=os.environ | {"PATH": f"{docker.parent}:{os.environ['PATH']}", "HOME": str(self.folder)},
+            env=os.environ | own,
             capture_output=True,
             text=True,
             timeout=timeout,
