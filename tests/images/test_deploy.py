@@ -39,7 +39,7 @@ def test_compose(shell: Shell, image: Image, monkeypatch: pytest.MonkeyPatch) ->
     (script,) = commands("docs/how-to/deploy.md", "compose")
     down = script.splitlines()[-1]
     try:
-        assert "[10.2" in shell.run(script)
+        assert "51.0;35.0;14.0;2.0" in shell.run(script)
     finally:
         shell.run(f'export MODEL_DIR="$PWD"\n{down}')
 
