@@ -167,4 +167,6 @@ def test_the_version_stands_in_one_place() -> None:
     again = re.compile(
         rf"(?<![\d.]){re.escape(mlberth.__version__)}(?![\d.])|^__version__\b|^version\s*=", re.MULTILINE
     )
-    assert [path.name for path in files if path != place and again.search(path.read_text())] == []
+    # A stand-in for another container's package has that package's version.
+    files = [path for path in files if path != place and "compat" not in path.parts]
+    assert [path.name for path in files if again.search(path.read_text())] == []
