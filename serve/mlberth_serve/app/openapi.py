@@ -98,7 +98,7 @@ def _invocations(reads: Iterable[str], writes: Iterable[str]) -> Document:
     return {
         "operationId": "invocations",
         "summary": "Predict.",
-        "parameters": [_header(CUSTOM_ATTRIBUTES, LONGEST_CUSTOM_ATTRIBUTES), _header(INFERENCE_ID, 64)],
+        "parameters": [_header(CUSTOM_ATTRIBUTES, LONGEST_CUSTOM_ATTRIBUTES), _header(INFERENCE_ID)],
         "requestBody": {"required": True, "content": {name: {} for name in reads}},
         "responses": {
             "200": {
@@ -116,8 +116,9 @@ def _get(summary: str, name: str, schema: Document) -> Document:
     return {"operationId": name, "summary": summary, "responses": {"200": answer} | _errors()}
 
 
-def _header(name: str, maximum: int) -> Document:
-    return {"name": name, "in": "header", "schema": {"type": "string", "maxLength": maximum}}
+def _header(name: str, maximum: int | None = None) -> Document:
+    limit = {"maxLength": maximum} if maximum else {}
+    return {"name": name, "in": "header", "schema": {"type": "string", **limit}}
 
 
 def _errors(*statuses: int) -> Document:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mlberth_serve.codecs import csv, json, jsonlines, libsvm, npy, npz, parquet, recordio
+from mlberth_serve.codecs import csv, json, jsonlines, libsvm, npy, npz, recordio
 from mlberth_serve.codecs.base import Codec, Reader
 from mlberth_serve.codecs.image import ImageCodec
+from mlberth_serve.codecs.parquet import codec as parquet
 from mlberth_serve.media_types import CSV, JSON, JSON_LINES, LIBSVM, NPY, NPZ, PARQUET, RECORDIO
 
 _jpeg, _any_image = ImageCodec("JPEG"), ImageCodec()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlberth_serve.codecs.base import Array, Decoded, Table, check_names, check_size
-from mlberth_serve.codecs.parquet_pages import check_pages
+from mlberth_serve.codecs.parquet.pages import check_pages
 from mlberth_serve.codecs.values.arrays import as_array
 from mlberth_serve.errors import BadRequestError, NotAcceptableError, RequestError, UnsupportedTypeError
 from mlberth_serve.media_types import MediaType

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from mlberth_serve.codecs import parquet
+from mlberth_serve.codecs.parquet import codec as parquet
 from mlberth_serve.errors import BadRequestError, NotAcceptableError, RequestError, UnsupportedTypeError
 from mlberth_serve.media_types import PARQUET, parse_content_type
 
@@ -186,3 +187,34 @@ def test_column_named_twice_is_refused() -> None:
     pq.write_table(table, file)
     with pytest.raises(BadRequestError, match="name of another"):
         decode(file.getvalue())
+
+
+def test_no_bit_of_the_footer_ends_the_process() -> None:
+    """Each bit flipped, in a process of its own: pyarrow throws through code of C for some of them."""
+    body = written({"a": [1, None], "b": ["x", None]}, compression="none")
+    done = subprocess.run([sys.executable, "-c", FLIPS], input=body, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    read, refused = map(int, done.stdout.split())
+    assert read > 0
+    assert refused > 1000
+
+
+FLIPS = """
+import sys
+from mlberth_serve.codecs.parquet import codec
+from mlberth_serve.errors import RequestError
+
+body = bytearray(sys.stdin.buffer.read())
+read = refused = 0
+for position in range(len(body) - 8 - int.from_bytes(body[-8:-4], "little"), len(body)):
+    for bit in range(8):
+        body[position] ^= 1 << bit
+        try:
+            codec.decode(bytes(body), None)
+            read += 1
+        except RequestError as error:
+            assert 400 <= error.status < 500, error
+            refused += 1
+        body[position] ^= 1 << bit
+print(read, refused)
+"""
