@@ -17,12 +17,12 @@ def predict_fn(rows, factor):
 """
 
 
-def a_server(folder: Path) -> Server:
-    """Return a server of a handler that doubles numbers; it starts on entering."""
+def a_server(folder: Path, more: str = "") -> Server:
+    """Return a server of a handler that doubles numbers, with more functions; it starts on entering."""
     code = folder / "ml/code"
     code.mkdir(parents=True)
     (folder / "ml/model").mkdir()
-    (code / "inference.py").write_text(_HANDLER)
+    (code / "inference.py").write_text(more + _HANDLER)
     return Server(folder, "mlberth_serve.wsgi:application")
 
 

@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.docs.commands import EXCUSED, LANGUAGES, ROOT, RUN_BY, blocks, commands, every_block
 from tests.docs.serving import a_server, wait_scraped
@@ -118,6 +119,24 @@ def test_the_audit_never_passes_without_advisories(tmp_path: Path) -> None:
     done = shell("scripts/audit base", tmp_path, HTTPS_PROXY=nowhere, https_proxy=nowhere, HOME=str(tmp_path))
     assert done.returncode != 0
     assert "No known vulnerabilities" not in done.stdout + done.stderr
+
+
+def test_a_handler_adds_a_media_type(tmp_path: Path) -> None:
+    """The page's handler reads and writes a type of its own, and leaves the others to the codecs."""
+    require_nginx()
+    page = (ROOT / "docs/reference/codecs.md").read_text()
+    shown = re.search(r'```python title="inference.py"\n(.*?)```', page, re.DOTALL)
+    assert shown
+    row = np.array([1, 2, 3, 4], "<f4")
+    with a_server(tmp_path, shown[1]) as server:
+        server.wait_ready()
+        own = {"Content-Type": "application/x-floats", "Accept": "application/x-floats"}
+        answer = server.request("POST", "/invocations", row.tobytes(), own)
+        assert (answer.status, answer.body) == (200, (row * 2).tobytes())
+        assert answer.headers["Content-Type"] == "application/x-floats"
+        other = {"Content-Type": "text/csv", "Accept": "application/json"}
+        answer = server.request("POST", "/invocations", b"1,2", other)
+        assert (answer.status, answer.body) == (200, b"[2, 4]")
 
 
 @pytest.mark.parametrize("text", ["```\nmake x\n```\n", "# A\n\n## B\n\n```sh\n# c\n```\n"])
