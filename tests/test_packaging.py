@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 import tarfile
@@ -10,6 +11,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+import mlberth
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("toolkit/mlberth", "train/mlberth_train", "serve/mlberth_serve")
@@ -47,6 +50,16 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
+
+
+def test_pip_finds_the_wheel_without_a_release(dist: Path) -> None:
+    """With PIP_FIND_LINKS, as the README says, the package has its name, and its extras."""
+    options = ["--dry-run", "--ignore-installed", "--no-deps", "--no-index"]
+    environ = os.environ | {"PIP_FIND_LINKS": str(dist)}
+    argv = [sys.executable, "-m", "pip", "install", *options, "mlberth[serve]"]
+    done = subprocess.run(argv, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert f"Would install mlberth-{mlberth.__version__}" in done.stdout, done.stderr
+    assert "does not provide the extra" not in done.stderr
 
 
 def test_sdist_holds_the_sources_and_nothing_else(dist: Path) -> None:
