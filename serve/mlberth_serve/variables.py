@@ -71,7 +71,7 @@ class Variables(Declared):
         Kind(_optional_text, "text"),
         None,
         "The user's handler file, in the code folder. One that is named must be there.",
-        default_text=f"{DEFAULT_PROGRAM}, where there is one",
+        default_text=f"{DEFAULT_PROGRAM}, if it exists",
     )
     submit_directory = Variable(
         "SAGEMAKER_SUBMIT_DIRECTORY",
@@ -156,7 +156,7 @@ class Variables(Declared):
         "SAGEMAKER_MODEL_JOB_QUEUE_SIZE",
         optional(whole_number(0, 100000)),
         None,
-        "How many requests may wait for a worker, where the limit of those in flight is not set.",
+        "How many requests may wait for a worker, if the limit of those in flight is not set.",
         aliases=("MMS_JOB_QUEUE_SIZE", "TS_JOB_QUEUE_SIZE"),
         default_text="what that limit leaves",
     )
@@ -164,7 +164,7 @@ class Variables(Declared):
         "SAGEMAKER_MODEL_SERVER_RETRY",
         BOOLEAN,
         True,
-        "Run a request once more whose worker died with it; for handlers that must not, false.",
+        "Run a request once more if its worker dies; false for handlers that must not run twice.",
     )
     batch_max_size = Variable(
         "SAGEMAKER_BATCH_MAX_SIZE",
@@ -190,7 +190,7 @@ class Variables(Declared):
         default_text="no limit",
     )
     use_nginx = Variable(
-        "SAGEMAKER_USE_NGINX", BOOLEAN, True, "Put nginx in front of the workers, where it is on PATH."
+        "SAGEMAKER_USE_NGINX", BOOLEAN, True, "Put nginx in front of the workers, if it is on PATH."
     )
     nginx_conf = Variable(
         "SAGEMAKER_NGINX_CONF",
@@ -210,7 +210,7 @@ class Variables(Declared):
         "MAX_CONTENT_LENGTH",
         optional(whole_number(1, _MAX_BYTES)),
         None,
-        "The largest request body in bytes, where the limit in MB is not set.",
+        "The largest request body in bytes, if the limit in MB is not set.",
         aliases=("SAGEMAKER_MAX_REQUEST_SIZE", "MMS_MAX_REQUEST_SIZE", "TS_MAX_REQUEST_SIZE"),
         default_text="that limit",
     )
@@ -225,13 +225,13 @@ class Variables(Declared):
         "MMS_DECODE_INPUT_REQUEST",
         BOOLEAN,
         True,
-        "Give a model server's custom service what JSON holds, and text as str; with false, bytes alone.",
+        "Decode JSON and text for a model server's custom service; with false it gets only bytes.",
     )
     tls_certificate = Variable(
         "SAGEMAKER_TLS_CERT",
         OPTIONAL_TEXT,
         None,
-        "The file of a certificate, with its chain, in PEM: the port then speaks TLS alone. Needs nginx.",
+        "The file of a certificate, with its chain, in PEM: the port then speaks only TLS. Needs nginx.",
         default_text="none",
     )
     tls_key = Variable(
@@ -263,7 +263,7 @@ class Variables(Declared):
         "SAGEMAKER_STOP_GRACE_SECONDS",
         seconds(1, 3600),
         25.0,
-        "How long a stop may take before what is left is killed.",
+        "How long a stop may take before the remaining processes are killed.",
     )
     stop_delay = Variable(
         "SAGEMAKER_STOP_DELAY_SECONDS",
@@ -275,28 +275,28 @@ class Variables(Declared):
         "SAGEMAKER_RELOAD_TIMEOUT_SECONDS",
         seconds(1, 86400),
         600.0,
-        "How long a reload may load before it is given up, and what served before serves on.",
+        "How long a reload may load before it is given up, and the old model stays.",
     )
     batch = Variable("SAGEMAKER_BATCH", BOOLEAN, False, "The platform runs a batch transform.")
     batch_strategy = Variable(
         "SAGEMAKER_BATCH_STRATEGY",
         one_of("single_record", "multi_record"),
         "multi_record",
-        "What /execution-parameters asks for: one record a request, or as many as fit.",
+        "The strategy in /execution-parameters: one record per request, or as many as fit.",
     )
     max_concurrent_transforms = Variable(
         "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS",
         optional(whole_number(1, 1000)),
         None,
-        "What /execution-parameters says of concurrency.",
+        "The concurrency in /execution-parameters.",
         default_text="the number of workers",
     )
     safe_models_only = Variable(
         "SAGEMAKER_SAFE_MODELS_ONLY",
         BOOLEAN,
         False,
-        "Refuse what runs code of its own: joblib, pickle and PyTorch's files, and any handler; a serving "
-        "module then comes from installed packages alone.",
+        "Refuse files that can run code: joblib, pickle and PyTorch's, and any handler; a serving "
+        "module then comes only from installed packages.",
     )
     multi_model = Variable(
         "SAGEMAKER_MULTI_MODEL",
@@ -315,14 +315,14 @@ class Variables(Declared):
         "SAGEMAKER_INFERENCE_OUTPUT",
         OPTIONAL_TEXT,
         None,
-        "What the xgboost profile answers, such as predicted_label,probabilities.",
+        "The content of the xgboost profile's responses, such as predicted_label,probabilities.",
         default_text="the scores",
     )
     inference_ensemble = Variable(
         "SAGEMAKER_INFERENCE_ENSEMBLE",
         BOOLEAN,
         True,
-        "Whether the xgboost profile asks every model in the model folder, or the first alone.",
+        "Whether the xgboost profile asks every model in the model folder, or only the first.",
     )
 
 

@@ -14,7 +14,7 @@ BASE = Variable(
     BASE_DIR,
     TEXT,
     DEFAULT_BASE,
-    "The folder that holds the whole tree of a job; relative to where the command starts.",
+    "The folder that holds the whole tree of a job; relative to the folder in which the command starts.",
 )
 SUBMIT_DIRECTORY = Variable(
     "SAGEMAKER_SUBMIT_DIRECTORY",
@@ -47,7 +47,7 @@ STUDIO_LOCAL_MODE = Variable(
     "SM_STUDIO_LOCAL_MODE",
     BOOLEAN,
     False,
-    "Whether the job runs in a notebook's own network, where its hosts have no names: nothing is waited for.",
+    "Whether the job runs in a notebook's network: its hosts have no names, so nothing waits for them.",
 )
 S3_OUTPUT = Variable(
     "SAGEMAKER_S3_OUTPUT",
@@ -76,13 +76,13 @@ LOG_FORMAT = Variable(
     "SAGEMAKER_LOG_FORMAT",
     one_of("text", "json"),
     "text",
-    "How our own lines of the log look; what your program prints stays as it is.",
+    "The form of our own log lines; your program's output is not changed.",
 )
 COLLAPSE_PROGRESS = Variable(
     "SAGEMAKER_COLLAPSE_PROGRESS",
     BOOLEAN,
     True,
-    "Leave out of standard error, where that is no terminal, the states of progress bars that a terminal "
+    "Leave out of standard error, if it is not a terminal, the states of progress bars that a terminal "
     "would overwrite.",
 )
 

@@ -27,7 +27,7 @@ SAFE = Variable(
     "SAGEMAKER_SAFE_REQUIREMENTS",
     BOOLEAN,
     False,
-    "Install from the index alone: names, versions and hashes in requirements.txt, no URL, path, repository "
+    "Install only from the index: names, versions and hashes in requirements.txt, no URL, path, repository "
     "or index; no wheelhouse, setup.py, build system or uv.lock.",
 )
 CONSTRAINTS = Variable(
@@ -36,7 +36,7 @@ CONSTRAINTS = Variable(
     None,
     "A constraints file that no install may break, such as one that protects the image's framework; "
     "empty for none.",
-    default_text="constraints.txt in the root of Python's environment, where the images put theirs",
+    default_text="constraints.txt in the root of Python's environment, as in the images",
     takes_empty=True,
 )
 CODEARTIFACT = Variable(
