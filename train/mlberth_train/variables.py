@@ -20,7 +20,8 @@ SUBMIT_DIRECTORY = Variable(
     "SAGEMAKER_SUBMIT_DIRECTORY",
     OPTIONAL_TEXT,
     None,
-    "Where the code is: a folder, a .tar.gz, a file, or an s3:// address; read when the hyperparameter "
+    "Where the code is: a folder, a .tar.gz, a file (or file:// and one of these), or an s3:// address; read "
+    "when the hyperparameter "
     "sagemaker_submit_directory is absent, since that belongs to the job and this often to the image.",
     default_text="the code folder as it is",
 )

@@ -87,8 +87,13 @@ OVERLONG = [
             "a symbolic link",
             id="symlink-behind-symlink",
         ),
-        pytest.param([special("l", tarfile.LNKTYPE, "/etc/passwd")], "a hard link", id="hardlink"),
-        pytest.param([file("a"), special("l", tarfile.LNKTYPE, "a")], "a hard link", id="hardlink-inside"),
+        pytest.param([special("l", tarfile.LNKTYPE, "/etc/passwd")], "", id="hardlink"),
+        pytest.param([special("l", tarfile.LNKTYPE, "a"), file("a")], "a hard link", id="hardlink-before"),
+        pytest.param(
+            [special("s", tarfile.SYMTYPE, "good"), special("l", tarfile.LNKTYPE, "s")],
+            "link",
+            id="hardlink-to-a-link",
+        ),
         pytest.param(OVERLONG, "", id="CVE-2025-4517"),
         pytest.param([special("d", tarfile.CHRTYPE)], "a device", id="device"),
         pytest.param([special("d", tarfile.FIFOTYPE)], "a FIFO", id="fifo"),
@@ -242,6 +247,32 @@ def test_links_inside_the_tree_are_kept_where_the_caller_allows_them(tmp_path: P
     extract(archive, tmp_path / "out", links=True)
     assert (tmp_path / "out/sub/l").readlink() == Path("../lib/a")
     assert (tmp_path / "out/sub/l").read_bytes() == b"1"
+
+
+@pytest.mark.parametrize("target", ["../lib/a", ".././lib//a", "./b", "b/"])
+def test_forms_of_links_inside_the_tree(tmp_path: Path, target: str) -> None:
+    """However it is written, a link whose target is in the tree is one."""
+    entries = [special("sub/l", tarfile.SYMTYPE, target), file("lib/a"), file("sub/b")]
+    extract(write(tmp_path / "a.tar", tar_bytes(*entries)), tmp_path / "out", links=True)
+    assert (tmp_path / "out/sub/l").readlink() == Path(target)
+
+
+def test_hard_link_to_an_earlier_file_is_that_file(tmp_path: Path) -> None:
+    """As tar writes a file that is in a folder twice."""
+    entries = [file("lib/a", b"1"), special("sub/l", tarfile.LNKTYPE, "./lib/a")]
+    archive = write(tmp_path / "a.tar", tar_bytes(*entries))
+    extract(archive, tmp_path / "out", links=True)
+    assert tree(tmp_path / "out") == {"lib/a": b"1", "sub/l": b"1"}
+    with pytest.raises(ArchiveError, match="a hard link"):
+        extract(archive, tmp_path / "other")
+
+
+def test_hard_links_count_as_files(tmp_path: Path) -> None:
+    """A thousand names of one large file are a bomb where the tree is copied."""
+    links = [special(f"l{number}", tarfile.LNKTYPE, "big") for number in range(100)]
+    archive = write(tmp_path / "a.tar", tar_bytes(file("big", b"x" * 2000), *links))
+    with pytest.raises(ArchiveError, match="more"):
+        extract(archive, tmp_path / "out", links=True, limits=Limits(total_bytes=150_000))
 
 
 def test_destination_with_files_is_left_alone(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import venv
 from pathlib import Path
 
 import pytest
-from tests.train.running import SOURCES, Tree, ended
+from tests.train.running import SOURCES, Ended, Tree, ended
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +53,44 @@ def test_package_that_cannot_be_built_is_a_dependency_error(tree: Tree, python: 
     )
     assert ended(command).code == 69
     assert tree.failure.startswith("DependencyError: pip install .: exit code 1")
+
+
+SETUPTOOLS = '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+FLAT = f'{SETUPTOOLS}[project]\nname = "churn"\nversion = "0.1"\n'
+POETRY_BUILD = '[build-system]\nrequires = ["poetry-core"]\nbuild-backend = "poetry.core.masonry.api"\n'
+POETRY = f"{POETRY_BUILD}[tool.poetry.dependencies]\n"
+
+
+def train_offline(tree: Tree, python: Path, pyproject: str, program: str = "train.py") -> Ended:
+    """Run `train` beside a pyproject.toml, without an index."""
+    for name in ("models/__init__.py", "data/__init__.py", "configs/a.yaml"):
+        (tree.layout.code / name).parent.mkdir(parents=True)
+        (tree.layout.code / name).touch()
+    tree.code(pyproject__toml=pyproject, train__py="import models; print('ran')")
+    environ = {"SAGEMAKER_PROGRAM": program, "PYTHONPATH": SOURCES, "PIP_NO_INDEX": "1"}
+    return ended(tree.start([python, "-m", "mlberth_train"], **environ))
+
+
+@pytest.mark.parametrize("pyproject", [FLAT, f'{POETRY}python = "^3.10"\n', FLAT + "dependencies = []\n"])
+def test_project_that_cannot_be_built_runs_as_it_is(tree: Tree, python: Path, pyproject: str) -> None:
+    """A script needs no package: without an index to build from, or with nothing to build, it runs."""
+    run = train_offline(tree, python, pyproject)
+    assert (run.code, run.out.splitlines()[-1]) == (0, "ran"), run.err
+    assert "WARNING mlberth_train: pyproject.toml in " in run.err
+    assert "its code runs from the folder as it is" in run.err
+
+
+@pytest.mark.parametrize(
+    "pyproject", [f'{FLAT}dependencies = ["no-such-mlberth"]\n', f'{POETRY}no-such-mlberth = "^1"\n']
+)
+def test_dependencies_of_such_a_project_are_installed(tree: Tree, python: Path, pyproject: str) -> None:
+    """What it depends on is asked of pip all the same, and what cannot be had ends the job."""
+    run = train_offline(tree, python, pyproject)
+    assert (run.code, "ran" in run.out) == (69, False)
+    assert "no-such-mlberth" in tree.failure
+
+
+def test_module_of_a_package_needs_its_package(tree: Tree, python: Path) -> None:
+    """What runs as a module of a package that cannot be built does not run."""
+    run = train_offline(tree, python, FLAT, "models/__init__.py")
+    assert run.code == 69

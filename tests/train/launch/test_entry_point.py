@@ -18,9 +18,9 @@ PYPROJECT = "[build-system]\n"
         ({"train.py": ""}, "train.py", ["python", "train.py"]),
         ({"train.py": ""}, "./train.py", ["python", "train.py"]),
         ({"a/b/train.py": ""}, "a/b/train.py", ["python", "a/b/train.py"]),
-        ({"train.py": "", "setup.py": ""}, "train.py", ["python", "-m", "train"]),
+        ({"train.py": "", "setup.py": ""}, "train.py", ["python", "train.py"]),
         ({"train.py": "", "pyproject.toml": "[project]\n"}, "train.py", ["python", "train.py"]),
-        ({"train.py": "", "pyproject.toml": PYPROJECT}, "train.py", ["python", "-m", "train"]),
+        ({"train.py": "", "pyproject.toml": PYPROJECT}, "train.py", ["python", "train.py"]),
         (
             {"setup.py": "", "pkg/__init__.py": "", "pkg/train.py": ""},
             "pkg/train.py",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import re
 import shutil
 import tarfile
 import zlib
@@ -19,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn, cast
 
-from mlberth.code.staging import staged
+from mlberth.code.staging import ARCHIVES, staged
 from mlberth.errors import ContractError, Fault, PlatformError
 
 _GZIP = b"\x1f\x8b"
@@ -29,7 +28,6 @@ _COPY = 32 * 1024
 _EXCERPT = 120
 _LONGEST_NAME = 255
 """What Linux's file systems take for a file or a folder, in bytes."""
-_IN_TREE = re.compile(r"(?P<up>(?:\.\./)*)(?:(?!\.\.?(?:/|$))[^/\0]+/)*(?!\.\.?$)[^/\0]+")
 
 
 class ArchiveError(ContractError):
@@ -51,7 +49,7 @@ class Limits:
 
 def is_archive(path: Path) -> bool:
     """Return whether a file begins like a gzip or tar file, or says in its name that it is one."""
-    if path.name.endswith((".tar.gz", ".tgz", ".tar")):
+    if path.name.endswith(ARCHIVES):
         return True
     with path.open("rb") as file:
         start = file.read(_BLOCK)
@@ -70,8 +68,8 @@ def extract(
 
     The destination is absent or empty, or takes the files beside its own with `merge`. Refused:
     absolute paths, `..`, devices, FIFOs, sparse files, a path twice, and links; with `links`,
-    symbolic links that stay in the tree are allowed. Set-id bits, owners and times are dropped.
-    Raises ArchiveError, or PlatformError where the disk fails.
+    symbolic links that stay in the tree are allowed, and hard links to earlier files. Set-id bits,
+    owners and times are dropped. Raises ArchiveError, or PlatformError where the disk fails.
     """
     limits = limits or Limits()
     with _opened(archive, limits) as (tar, reader):
@@ -147,6 +145,8 @@ def _checked(
 ) -> Iterator[tuple[str, tarfile.TarInfo]]:
     """Yield each entry with its clean path; raise ArchiveError at the first that may not be unpacked."""
     leaves: set[str] = set()  # what cannot have anything below it
+    files: dict[str, int] = {}
+    linked = 0  # bytes that hard links would take as files, as they do where the tree is copied
     folders: set[str] = set()
     number = 0
     while (entry := tar.next()) is not None:
@@ -155,9 +155,11 @@ def _checked(
         if number > limits.entries:
             _refuse(archive, "more", f"at most {limits.entries} entries")
         problem = _problem(entry, limits, links)
-        parts = [part for part in entry.name.split("/") if part not in ("", ".")]
-        path = "/".join(parts)
+        path = _clean(entry.name)
+        parts = path.split("/")
         parents = ["/".join(parts[:end]) for end in range(1, len(parts))]
+        if not problem and entry.islnk() and _clean(entry.linkname) not in files:
+            problem = "a hard link to no earlier file"
         if not problem and (path in leaves or (not entry.isdir() and path in folders)):
             problem = "a path that is there twice"
         if not problem and not leaves.isdisjoint(parents):
@@ -167,6 +169,12 @@ def _checked(
             _refuse(archive, problem or "an entry without a name", "files and folders of its own tree", name)
         folders.update(parents)
         (folders if entry.isdir() else leaves).add(path)
+        if entry.isfile():
+            files[path] = entry.size
+        if entry.islnk():
+            linked += files[_clean(entry.linkname)]
+            if linked > limits.total_bytes:
+                _refuse(archive, "more", f"at most {limits.total_bytes} unpacked bytes")
         yield path, entry
 
 
@@ -181,10 +189,10 @@ def _problem(entry: tarfile.TarInfo, limits: Limits, links: bool) -> str:
         "a path that is too long": len(os.fsencode(name)) > limits.path_bytes,
         "a name that is too long": max(map(len, map(os.fsencode, parts))) > _LONGEST_NAME,
         "a symbolic link": entry.issym() and not (links and _stays_in_tree(entry)),
-        "a hard link": entry.islnk(),
+        "a hard link": entry.islnk() and not links,
         "a sparse file": entry.issparse(),
         "a device, a FIFO or an unknown kind of entry": not (
-            entry.isfile() or entry.isdir() or entry.issym()
+            entry.isfile() or entry.isdir() or entry.issym() or entry.islnk()
         ),
         "a negative size": entry.size < 0,
     }
@@ -206,9 +214,16 @@ def _stays_in_tree(entry: tarfile.TarInfo) -> bool:
 
     `..` behind a name is refused: the name may be a link itself, and then leads elsewhere.
     """
-    match = _IN_TREE.fullmatch(entry.linkname)
-    folders = [part for part in entry.name.split("/") if part not in ("", ".")][:-1]
-    return match is not None and match["up"].count("..") <= len(folders)
+    if entry.linkname.startswith("/") or "\0" in entry.linkname:
+        return False
+    target = _clean(entry.linkname).split("/")
+    depth = len(_clean(entry.name).split("/")) - 1
+    ups = next((place for place, part in enumerate(target) if part != ".."), len(target))
+    return bool(target[ups:]) and target[ups:] != [""] and ".." not in target[ups:] and ups <= depth
+
+
+def _clean(name: str) -> str:
+    return "/".join(part for part in name.split("/") if part not in ("", "."))
 
 
 def _check_end(archive: Path, tar: tarfile.TarFile, reader: _Reader) -> None:
@@ -230,6 +245,9 @@ def _write(tar: tarfile.TarFile, entries: Iterator[tuple[str, tarfile.TarInfo]],
         target.parent.mkdir(parents=True, exist_ok=True)
         if entry.issym():
             symbolic.append((target, entry.linkname))
+            continue
+        if entry.islnk():
+            os.link(folder / _clean(entry.linkname), target)
             continue
         source = tar.extractfile(entry)
         assert source is not None

@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mlberth._typing import NamedTuple
@@ -15,7 +15,7 @@ from mlberth.errors import DependencyError, Fault, PlatformError
 from mlberth.masking import masked_output, secret_values
 from mlberth.paths import is_file, is_folder
 from mlberth.process.signals import SignalQueue
-from mlberth.process.supervise import supervise
+from mlberth.process.supervise import Outcome, supervise
 
 ALLOWED = Variable(
     "SAGEMAKER_ALLOW_INSTALL",
@@ -50,6 +50,7 @@ CODEARTIFACT = Variable(
 REQUIREMENTS = "requirements.txt"
 WHEELHOUSE = "wheelhouse"
 LOCK = "uv.lock"
+PROJECT = "pyproject.toml"
 _BUILD_SYSTEM = r"(?m)^[ \t]*\[[ \t]*build-system[ \t]*\]"  # text, which `re` compiles when it is needed
 _GRACE_SECONDS = 3.0
 # pip says nothing that concerns a job with these; the user's own settings win.
@@ -79,65 +80,110 @@ class Installs(NamedTuple):
 
 
 def install(
-    code: Path, installs: Installs, *, python: str, environ: Mapping[str, str], signals: SignalQueue
+    code: Path,
+    installs: Installs,
+    *,
+    python: str,
+    environ: Mapping[str, str],
+    signals: SignalQueue,
+    package_needed: bool = True,
+    more: Sequence[str] = (),
+    warn: Callable[[str], object] = lambda _: None,
 ) -> signal.Signals | None:
     """Install what the code in a folder asks for; quietly nothing where it asks for nothing.
 
     Returns the stop signal that arrived meanwhile, if one did: the caller then ends. The installer's output
     is streamed to standard error. Call it before any other child is started: it ends with nothing left below
-    this process. Raises DependencyError with the installer's last lines.
+    this process. A pyproject.toml that cannot be built is a warning, unless its package is needed: what it
+    depends on is installed all the same. `more` are other requirements files of the folder. Raises
+    DependencyError with the installer's last lines.
     """
-    argv = install_command(python, code, installs)
+    argv = install_command(python, code, installs, more)
     if not argv:
         return None
-    _check(code, installs, argv, environ)
+    _check(code, installs, argv, (REQUIREMENTS, *more), environ)
+    outcome: Outcome | None = _run(argv, code, installs, environ, signals)
+    if outcome and _failed(outcome) and not package_needed and "." in argv and not is_file(code / "setup.py"):
+        from mlberth.code.pip_errors import reason
+        from mlberth.code.pyproject import dependencies
+
+        known, unknown = dependencies(code / PROJECT)
+        said = reason(_output(outcome, environ))
+        rest = f"; not installed: {', '.join(unknown)}" if unknown else ""
+        warn(f"{PROJECT} in {code} cannot be built ({said}): its code runs from the folder as it is{rest}")
+        argv = _pip(python, code, installs, [*_requirements(code, installs, more), *known])
+        outcome = _run(argv, code, installs, environ, signals) if argv else None
+    if outcome and _failed(outcome):
+        from mlberth.code.pip_errors import hint, reason
+
+        output = _output(outcome, environ)
+        found = f"exit code {outcome.exit_code} in {code}: {reason(output)}"
+        action = hint(output, installs.constraints, CONSTRAINTS.name)
+        raise DependencyError(Fault(_shown(argv or []), found, "", action))
+    return outcome.stopped_by if outcome else None
+
+
+def _run(
+    argv: Sequence[str], code: Path, installs: Installs, environ: Mapping[str, str], signals: SignalQueue
+) -> Outcome:
     env = _QUIET | {"UV_PROJECT_ENVIRONMENT": sys.prefix} | dict(environ) | _index(installs)
     folder = code
     if installs.safe:
         # pip takes modules and archives from the folder that it starts in, and text as the locale has it.
         folder, env = Path("/"), env | {"PYTHONUTF8": "1"}
     try:
-        outcome = supervise(argv, env=env, cwd=folder, signals=signals, grace=_GRACE_SECONDS, merge=True)
+        return supervise(argv, env=env, cwd=folder, signals=signals, grace=_GRACE_SECONDS, merge=True)
     except OSError as error:
         raise PlatformError(Fault(argv[0], error.strerror or str(error), "a program that starts")) from error
-    if outcome.stopped_by is None and outcome.returncode != 0:
-        from mlberth.code.pip_errors import hint, reason
 
-        output = masked_output(outcome.stderr, outcome.cuts, secret_values(environ))
-        found = f"exit code {outcome.exit_code} in {code}: {reason(output)}"
-        action = hint(output, installs.constraints, CONSTRAINTS.name)
-        raise DependencyError(Fault(_shown(argv), found, "", action))
-    return outcome.stopped_by
+
+def _failed(outcome: Outcome) -> bool:
+    return outcome.stopped_by is None and outcome.returncode != 0
+
+
+def _output(outcome: Outcome, environ: Mapping[str, str]) -> str:
+    return masked_output(outcome.stderr, outcome.cuts, secret_values(environ))
 
 
 # requirements.txt that names anything: pip. setup.py, or pyproject.toml with a build: pip, in one command
 # with the requirements. uv.lock and no requirements.txt: uv sync. With a folder `wheelhouse` beside them
 # pip looks there, and nowhere else.
-def install_command(python: str, code: Path, installs: Installs) -> list[str] | None:
+def install_command(
+    python: str, code: Path, installs: Installs, more: Sequence[str] = ()
+) -> list[str] | None:
     """Return the command that installs what a folder asks for; None where it asks for nothing."""
-    named = str((code / REQUIREMENTS).absolute()) if installs.safe else REQUIREMENTS
-    requirements = ["-r", named] if _asks_for_something(code / REQUIREMENTS) else []
+    requirements = _requirements(code, installs, more)
     if not requirements and is_file(code / LOCK):
         # Inexact: what the image brought stays.
         return ["uv", "sync", "--locked", "--inexact", "--no-dev"]
-    package = ["."] if is_package(code) else []
-    if not package and not requirements:
+    return _pip(python, code, installs, [*(["."] if is_package(code) else []), *requirements])
+
+
+def _requirements(code: Path, installs: Installs, more: Sequence[str]) -> list[str]:
+    names = [name for name in (REQUIREMENTS, *more) if _asks_for_something(code / name)]
+    shown = [str((code / name).absolute()) if installs.safe else name for name in names]
+    return [word for name in shown for word in ("-r", name)]
+
+
+def _pip(python: str, code: Path, installs: Installs, what: Sequence[str]) -> list[str] | None:
+    if not what:
         return None
-    wheelhouse = is_folder(code / WHEELHOUSE)
-    options = ["--no-index", "--find-links", WHEELHOUSE] if wheelhouse else []
+    options = ["--no-index", "--find-links", WHEELHOUSE] if is_folder(code / WHEELHOUSE) else []
     options += ["-c", str(installs.constraints.absolute())] if installs.constraints else []
-    return [python, "-m", "pip", "install", *options, *package, *requirements]
+    return [python, "-m", "pip", "install", *options, *what]
 
 
 def is_package(code: Path) -> bool:
     """Return whether a folder can be installed: by its setup.py, or a pyproject.toml with a build system."""
     if is_file(code / "setup.py"):
         return True
-    project = _text(code / "pyproject.toml")
+    project = _text(code / PROJECT)
     return "build-system" in project and bool(re.search(_BUILD_SYSTEM, project))
 
 
-def _check(code: Path, installs: Installs, argv: list[str], environ: Mapping[str, str]) -> None:
+def _check(
+    code: Path, installs: Installs, argv: list[str], named: Sequence[str], environ: Mapping[str, str]
+) -> None:
     """Raise DependencyError for an install that may not, or cannot, be tried."""
     if not installs.allowed:
         action = f"Install it in the image and take it out of {code}, or unset {ALLOWED.name}."
@@ -154,7 +200,8 @@ def _check(code: Path, installs: Installs, argv: list[str], environ: Mapping[str
             action = f"Name packages of the index in {REQUIREMENTS}, or unset {SAFE.name}."
             found = f"true, and {', '.join(others)} in {code}"
             raise DependencyError(Fault(SAFE.name, found, f"{REQUIREMENTS} alone", action))
-        check_requirements(code / REQUIREMENTS, code)
+        for name in named:
+            check_requirements(code / name, code)
     if argv[0] == "uv":
         from mlberth.process.pid1 import find
 

@@ -1,6 +1,7 @@
 """The user's code, fetched from where a job says it is.
 
-A source is a folder, a .tar.gz, a single file, or `s3://bucket/key` of one of the latter two.
+A source is a folder, a .tar.gz or a folder with nothing else, a single file, or `s3://bucket/key` of one of
+the latter two; `file://` may stand before a path.
 """
 
 from __future__ import annotations
@@ -14,14 +15,23 @@ from pathlib import Path
 from typing import NoReturn
 
 from mlberth.code.archives import extract, is_archive
-from mlberth.code.staging import holds_files, set_aside, staged
+from mlberth.code.staging import holds_files, lone_archive, set_aside, staged
 from mlberth.errors import ContractError, Fault, PlatformError
 from mlberth.masking import masked_text
 from mlberth.paths import exists, is_file, is_folder, real
 
 SETTING = "sagemaker_submit_directory"
 S3 = "s3://"
+FILE = "file://"
 _EXPECTED = "a folder, a .tar.gz, a file, or s3://bucket/key"
+# What else people pack code with, and how such a file begins.
+_OTHER_ARCHIVES = {
+    b"PK\x03\x04": "zip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"7z\xbc\xaf": "7z",
+}
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +48,21 @@ def fetch_code(source: str, destination: Path, environ: Mapping[str, str], *, wh
 
         with tempfile.TemporaryDirectory(prefix="mlberth-source-") as folder:
             _put(download(source, Path(folder), environ, where=where), source, destination, where)
-    elif "://" in source:
+    elif "://" in source and not source.startswith(FILE):
         _refuse(where, repr(masked_text(source)))
     else:
-        _put(Path(source), source, destination, where)
+        _put(local_path(source), source, destination, where)
+
+
+def local_path(source: str) -> Path:
+    """Return the path that a source names, as it is or as a file:// address."""
+    if not source.startswith(FILE):
+        return Path(source)
+    from urllib.parse import unquote
+
+    host, slash, path = source.removeprefix(FILE).partition("/")
+    # file://host/path is another machine's; file://relative/path is what people write for a relative one.
+    return Path(unquote(f"{slash}{path}" if host in {"", "localhost"} else f"{host}{slash}{path}"))
 
 
 def _put(path: Path, source: str, destination: Path, where: str) -> None:
@@ -54,7 +75,7 @@ def _put(path: Path, source: str, destination: Path, where: str) -> None:
     try:
         with staged(destination) as folder:
             _fill(folder, path, source, where)
-            if holds_files(destination, besides=folder):
+            if holds_files(destination, besides=folder) or is_file(destination):
                 _make_room(destination, source, where)
     except OSError as error:
         reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror
@@ -63,15 +84,26 @@ def _put(path: Path, source: str, destination: Path, where: str) -> None:
 
 
 def _fill(folder: Path, path: Path, source: str, where: str) -> None:
-    if is_folder(path):
+    if is_folder(path) and (archive := lone_archive(path)):
+        extract(archive, folder, links=True)
+    elif is_folder(path):
         # Links are followed, so that the copy is whole also where they lead out of the folder.
         shutil.copytree(path, folder, dirs_exist_ok=True, ignore=_dangling)
     elif not is_file(path):
         _refuse(where, f"{source!r}, which is neither a folder nor a file")
     elif is_archive(path):
-        extract(path, folder)
+        extract(path, folder, links=True)
+    elif kind := _other_archive(path):
+        expected = "a .tar.gz if it is packed"
+        raise ContractError(Fault(where, f"{source!r}, a {kind} file", expected, "Pack it with: tar -czf"))
     else:
         shutil.copy(path, folder)
+
+
+def _other_archive(path: Path) -> str | None:
+    with path.open("rb") as file:
+        start = file.read(8)
+    return next((kind for magic, kind in _OTHER_ARCHIVES.items() if start.startswith(magic)), None)
 
 
 def _dangling(folder: str, names: list[str]) -> list[str]:

@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 
 _MODE = 0o755
+ARCHIVES = (".tar.gz", ".tgz", ".tar")
 
 
 @contextlib.contextmanager
@@ -36,6 +37,12 @@ def staged(destination: Path, *, merge: bool = False) -> Iterator[Path]:
 def holds_files(folder: Path, besides: Path | None = None) -> bool:
     """Return whether a folder has anything in it, not counting `besides`; an absent one has not."""
     return folder.is_dir() and any(entry != besides for entry in folder.iterdir())
+
+
+def lone_archive(folder: Path) -> Path | None:
+    """Return the file in a folder that holds nothing else visible, if its name is that of an archive."""
+    names = [entry for entry in folder.iterdir() if not entry.name.startswith(".")] if folder.is_dir() else []
+    return names[0] if len(names) == 1 and names[0].name.endswith(ARCHIVES) and names[0].is_file() else None
 
 
 def set_aside(folder: Path) -> Path:

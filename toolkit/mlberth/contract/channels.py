@@ -35,6 +35,8 @@ def read_channels(layout: Layout) -> tuple[dict[str, Channel], dict[str, typing.
     """
     path = layout.input_data_config
     config = read_object(path, default=_channels_on_disk(layout.data))
+    # A channel of which nothing is said: the SDK's local mode writes null, and others {}.
+    config = {name: {} if entry is None else entry for name, entry in config.items()}
     faults = [fault for name, entry in config.items() for fault in _faults(layout, str(path), name, entry)]
     if faults:
         raise ContractError(*faults)

@@ -17,7 +17,8 @@ PROGRAM = Variable(
     "SAGEMAKER_PROGRAM",
     OPTIONAL_TEXT,
     None,
-    "The user's program, relative to the code folder; wins over the hyperparameter sagemaker_program.",
+    "The user's program, relative to the code folder or with an absolute path; wins over the hyperparameter "
+    "sagemaker_program.",
     default_text="the hyperparameter sagemaker_program, else train.py",
 )
 JOB_NAME = Variable(

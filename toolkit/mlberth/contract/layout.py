@@ -139,6 +139,11 @@ class Layout(NamedTuple):
         return self.processing / "input" / "code"
 
     @property
+    def processing_entrypoint(self) -> Path:
+        """Where the SDK's framework processors put the script that starts the program."""
+        return self.processing / "input" / "entrypoint"
+
+    @property
     def processing_job_config(self) -> Path:
         """The request that started the processing job."""
         return self.base / "config" / "processingjobconfig.json"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from pathlib import Path
 
 from mlberth.code.install import install_command
+from mlberth.code.sources import local_path
 from mlberth.contract.environment import Environment
 from mlberth.contract.hyperparameters import Hyperparameters
 from mlberth.contract.sm_variables import sm_variables
@@ -31,13 +31,15 @@ def explain(environ: Mapping[str, str], python: str) -> str:
         or "none",
         "folder": str(code),
     }
-    if training.source and real(Path(training.source[0])) != real(code):
+    if training.source and real(local_path(training.source[0])) != real(code):
         source, where = training.source
         lines["code"] = f"fetched from {masked_text(source)} ({where})"
         lines["install"] = lines["command"] = "known once the code is there"
     else:
         job = make_job(training, environ, python)
-        environment = resolved(training)
+        environment, place = resolved(training)
+        code = place.folder
+        lines["folder"] = str(code)
         lines["install"] = (
             shlex.join(install_command(python, code, training.settings.installs) or []) or "nothing"
         )

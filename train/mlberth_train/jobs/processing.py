@@ -8,19 +8,23 @@ in folders that its request names; its last word is `output/message`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
 
 from mlberth._typing import typing
+from mlberth.code.staging import lone_archive
 from mlberth.contract.environment import LOG_LEVEL_VARIABLE, PROGRAM
 from mlberth.contract.hosts import read_hosts
 from mlberth.contract.json_files import read_object
 from mlberth.contract.layout import Layout
 from mlberth.envvars import Reader
 from mlberth.masking import masked_text, secret_values
-from mlberth.paths import is_file
+from mlberth.paths import exists, is_file
 from mlberth.process.signals import SignalQueue
 from mlberth_train.jobs.runner import Job, Reports, Runner
 from mlberth_train.launch.child_environment import program_environ
-from mlberth_train.launch.entry_point import find_program, program_command
+from mlberth_train.launch.entry_point import find_program, needs_package, program_command
+from mlberth_train.launch.places import other_places, place_of
 from mlberth_train.log import Log
 from mlberth_train.report.context import ReportContext
 from mlberth_train.settings import Settings, open_log
@@ -50,24 +54,38 @@ def make_job(
     hosts = read_hosts(layout.processing_resource_config)
     request = read_object(layout.processing_job_config, default={})
     code = layout.processing_code
-    if is_file(code / ARCHIVE):
-        from mlberth.code.archives import extract
-
-        extract(code / ARCHIVE, code, merge=True)
     where = "the argument PROGRAM" if arguments else PROGRAM.name
     program = arguments[0] if arguments else program
+    unpack(code, program)
     program = find_program(code, program, how="Name the program after `process`, or set SAGEMAKER_PROGRAM.")
-    argv = program_command(code, program, arguments[1:], python=python, where=where)
+    folders = [folder for folder in (layout.processing_entrypoint, *other_places(layout)) if folder != code]
+    place = place_of(code, program, folders)
+    command = partial(
+        program_command, place.folder, place.file, arguments[1:], python=python, where=where, name=place.name
+    )
+    argv, code = command(), place.folder
     secrets = frozenset(secret_values(environ))
     return Job(
         code=code,
+        package_needed=needs_package(argv),
         argv=argv,
-        shown=[masked_text(word, secrets) for word in argv],
-        environ=program_environ(environ, code),
+        shown=[masked_text(word, secrets) for word in command(shown=True)],
+        environ=program_environ(environ, code, layout.processing_code),
         settings=settings,
         context=ReportContext.on(hosts, code, secrets),
         inputs=_input_names(request),
     )
+
+
+def unpack(code: Path, program: str | None) -> None:
+    """Unpack the SDK's archive beside itself, or the one that is there in the place of the program."""
+    archive = code / ARCHIVE
+    if not is_file(archive) and program and not exists(code / program):
+        archive = lone_archive(code) or archive
+    if is_file(archive):
+        from mlberth.code.archives import extract
+
+        extract(archive, code, links=True, merge=True)
 
 
 def _input_names(request: Mapping[str, typing.Any]) -> list[str]:

@@ -35,6 +35,8 @@ class Job(NamedTuple):
     """What to run, and where."""
 
     code: Path
+    package_needed: bool
+    """Whether the program runs as a module of a package that has to be installed."""
     argv: list[str]
     shown: list[str]
     """`argv` as it may be printed."""
@@ -117,6 +119,8 @@ class Runner:
             python=self._python,
             environ=self._environ,
             signals=self._signals,
+            package_needed=job.package_needed,
+            warn=lambda text: self._log.write(WARNING, text),
         )
 
     def _wait_for_hosts(self, job: Job) -> Signals | None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 
 from mlberth._typing import NamedTuple
+from mlberth.code.staging import holds_files, lone_archive
 from mlberth.contract.arguments import PROTOCOLS
 from mlberth.contract.environment import PROGRAM, TRAINING_MODULE, Environment
 from mlberth.contract.layout import Layout
@@ -14,14 +16,20 @@ from mlberth.contract.sm_variables import unfit
 from mlberth.envvars import Reader, is_set, overlaid
 from mlberth.errors import ContractError, Fault
 from mlberth.masking import masked_mapping, secret_values
-from mlberth.paths import exists
+from mlberth.paths import exists, is_file
 from mlberth.process.signals import SignalQueue
 from mlberth_train import variables
 from mlberth_train.jobs.runner import Job, Reports, Runner
 from mlberth_train.launch.child_environment import child_environ, too_large
-from mlberth_train.launch.entry_point import find_program, hook_command, program_command
+from mlberth_train.launch.entry_point import (
+    find_program,
+    hook_command,
+    needs_package,
+    program_command,
+)
 from mlberth_train.launch.launchers import check_launcher
-from mlberth_train.log import WARNING, Log
+from mlberth_train.launch.places import CODE_CHANNEL, Place, other_places, place_of
+from mlberth_train.log import INFO, WARNING, Log
 from mlberth_train.report.context import ReportContext
 from mlberth_train.settings import Settings, open_log
 
@@ -95,7 +103,8 @@ def _prepare(environ: Mapping[str, str], python: str, log: Log) -> Job:
 def _fetch(training: Training, environ: Mapping[str, str], log: Log) -> None:
     """Make the folders that a program may count on, and bring the code of a job that names its source."""
     layout = training.environment.layout
-    for folder in (layout.code, layout.model, layout.output_data):
+    code = [] if is_file(layout.code) else [layout.code]  # such a file is the program itself
+    for folder in (*code, layout.model, layout.output_data):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -113,31 +122,46 @@ def _fetch(training: Training, environ: Mapping[str, str], log: Log) -> None:
         log.take_over_logging()
         source, where = training.source
         fetch_code(source, layout.code, environ, where=where)
+    elif archive := _packed_code(layout, training.environment.program or DEFAULT_PROGRAM):
+        from mlberth.code.archives import extract
+
+        log.write(INFO, f"Unpacking {archive}, which stands alone where the program should be")
+        extract(archive, layout.code, links=True, merge=True)
+
+
+def _packed_code(layout: Layout, program: str) -> Path | None:
+    """Return the archive that stands alone in the code folder, or in the channel `code` if that is empty."""
+    if exists(layout.code / program):
+        return None
+    return lone_archive(layout.code) or (
+        None if holds_files(layout.code) else lone_archive(layout.channel(CODE_CHANNEL))
+    )
 
 
 def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job:
     """Return what to run, from the code that is there; changes nothing."""
     check_launcher(training.environment)
-    environment = resolved(training)
-    code = environment.layout.code
+    environment, place = resolved(training)
+    code = place.folder
     if environment.module:
         argv = shown = hook_command(environment.module, python=python, where=TRAINING_MODULE.name)
     else:
-        assert environment.program
         to_arguments = PROTOCOLS[training.protocol]
         masked = masked_mapping(environment.hyperparameters)
         where = (
             PROGRAM.name if is_set(environ, PROGRAM.name) else f"the hyperparameter {PROGRAM.name.lower()}"
         )
-        command = partial(program_command, code, environment.program, python=python, where=where)
-        argv, shown = command(to_arguments(environment.hyperparameters)), command(to_arguments(masked))
-    variables_of_program = child_environ(environ, environment)
+        command = partial(program_command, code, place.file, python=python, where=where, name=place.name)
+        argv = command(to_arguments(environment.hyperparameters))
+        shown = command(to_arguments(masked), shown=True)
+    variables_of_program = child_environ(environ, environment, code)
     if reason := next(filter(None, map(unfit, argv)), ""):  # values have been looked at, as variables
         raise ContractError(Fault("the name of a hyperparameter", reason, "what an argument can hold"))
     left_out = too_large(variables_of_program)
     secrets = secret_values(environ) | secret_values(environment.hyperparameters)
     return Job(
         code=code,
+        package_needed=needs_package(argv),
         argv=argv,
         shown=shown,
         environ={name: text for name, text in variables_of_program.items() if name not in left_out},
@@ -149,8 +173,8 @@ def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job
     )
 
 
-def resolved(training: Training) -> Environment:
-    """Return the environment with the program that is run where the job names none, and with defaults.
+def resolved(training: Training) -> tuple[Environment, Place]:
+    """Return the environment with the program that is run, and with defaults; and where the program is.
 
     Raises ContractError for what the program's specification does not allow.
     """
@@ -159,8 +183,10 @@ def resolved(training: Training) -> Environment:
         from mlberth_train.jobs.algorithm_spec import specification_file, specified
 
         environment = specified(environment, specification_file(environment, training.specification))
+    layout = environment.layout
     if environment.module:
-        return environment
+        return environment, Place(layout.code, "", "")
     how = f"Set {PROGRAM.name} or the hyperparameter {PROGRAM.name.lower()}."
-    program = find_program(environment.layout.code, environment.program, how=how, default=DEFAULT_PROGRAM)
-    return environment._replace(program=program)
+    program = find_program(layout.code, environment.program, how=how, default=DEFAULT_PROGRAM)
+    place = place_of(layout.code, program, other_places(layout))
+    return environment._replace(program=place.name), place

@@ -7,23 +7,31 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mlberth.compat import missing_packages_path
-from mlberth.contract.environment import Environment
+from mlberth.contract.environment import MASTER_PORT, Environment
 from mlberth.contract.layout import exported_base
 from mlberth.contract.sm_variables import sm_variables
 from mlberth.envvars import overlaid
 
 
-def child_environ(environ: Mapping[str, str], environment: Environment) -> dict[str, str]:
+def child_environ(
+    environ: Mapping[str, str], environment: Environment, code: Path | None = None
+) -> dict[str, str]:
     """Return the environment of a training program: that of any program, and the SM_* variables.
+
+    `code` is where the program is, the code folder unless said otherwise.
 
     A variable that the user set keeps its value unless it is one of the contract's own.
     """
     region = environment.parameters.platform.get("sagemaker_region") or environ.get("AWS_REGION")
     unless_set = {"SAGEMAKER_REGION": region, "SAGEMAKER_JOB_NAME": environment.job_name}
     known = {name: str(value) for name, value in unless_set.items() if value}
+    if len(environment.hosts.names) > 1:  # what torch.distributed's env:// reads
+        known |= {"MASTER_ADDR": environment.master, "MASTER_PORT": str(MASTER_PORT)}
     own = {"CURRENT_HOST": environment.hosts.current}
-    program = overlaid(known, program_environ(environ, environment.layout.code))
-    return program | own | sm_variables(environment)
+    layout = environment.layout
+    program = overlaid(known, program_environ(environ, code or layout.code, layout.code))
+    elsewhere = {"SM_SOURCE_DIR": str(code)} if code and code != layout.code else {}
+    return program | own | sm_variables(environment) | elsewhere
 
 
 def too_large(environ: Mapping[str, str]) -> list[str]:
@@ -36,12 +44,13 @@ def too_large(environ: Mapping[str, str]) -> list[str]:
     ]
 
 
-def program_environ(environ: Mapping[str, str], code: Path) -> dict[str, str]:
+def program_environ(environ: Mapping[str, str], *code: Path) -> dict[str, str]:
     """Return the environment of any program of the user: ours, with its code first on PYTHONPATH.
 
     Last come the compatibility packages that it may import and that are not installed.
     """
-    path = [str(code), *filter(None, [environ.get("PYTHONPATH")]), *missing_packages_path()]
+    folders = dict.fromkeys(map(str, code))
+    path = [*folders, *filter(None, [environ.get("PYTHONPATH")]), *missing_packages_path()]
     return {
         "PYTHONUNBUFFERED": "1",
         "PYTHONFAULTHANDLER": "1",

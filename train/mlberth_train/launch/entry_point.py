@@ -21,20 +21,39 @@ _SHELL = "/bin/sh"
 _LISTED = 20
 _ABSENT = "no such file"
 _ELF = b"\x7fELF"
+_START = 512
+_SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
+_LONGEST_SCRIPT = 100_000
+"""Bytes; Linux gives no argument more than 128 KiB."""
+_WITHOUT_CR = "<the script without its carriage returns>"
 
 
 def program_command(
-    code: Path, program: str, arguments: Sequence[str], *, python: str, where: str
+    code: Path,
+    program: str,
+    arguments: Sequence[str],
+    *,
+    python: str,
+    where: str,
+    name: str | None = None,
+    shown: bool = False,
 ) -> list[str]:
     """Return the argv that runs a program from within the code folder.
 
-    `x.py` runs as a script, or as a module where the folder is a package; a file with a `#!` line by
+    `x.py` runs as a script, or as a module if it is in a package of the folder; a file with a `#!` line by
     that; any other `.sh` by /bin/sh; anything executable as it is. `where` is the setting that errors
-    name. Raises ContractError for what is not a program in the folder.
+    name, and `name` says what kind of program the file is if its own name does not. With `shown` the argv
+    is one to print. Raises ContractError for what is not a program in the folder.
     """
     if is_package(code) and re.fullmatch(_DOTTED, program) and not exists(code / program):
         return [python, "-m", program, *arguments]
-    return [*_launch(code, _checked(code, program, where), python, where), *arguments]
+    path = _checked(code, program, where)
+    return [*_launch(code, path, PurePosixPath(name or path).suffix, python, where, shown=shown), *arguments]
+
+
+def needs_package(argv: Sequence[str]) -> bool:
+    """Tell whether a program runs as a module, for which the package that it is in has to be installed."""
+    return argv[1:2] == ["-m"]
 
 
 def hook_command(spec: str, *, python: str, where: str) -> list[str]:
@@ -51,25 +70,49 @@ def find_program(code: Path, program: str | None, *, how: str, default: str | No
     """
     if program:
         return program
-    if default and is_file(code / default):
+    if default and (is_file(code / default) or is_file(code)):
         return default
     found = Fault(PROGRAM.name, "nothing", _EXPECTED.format(code=code), f"{how} {_listing(code)}")
     raise ContractError(found)
 
 
-def _launch(code: Path, path: PurePosixPath, python: str, where: str) -> list[str]:
-    if path.suffix == ".py":
+def _launch(
+    code: Path, path: PurePosixPath, suffix: str, python: str, where: str, *, shown: bool
+) -> list[str]:
+    file = f"./{path}"
+    interpreter = _interpreter(code / path)
+    if suffix == ".py" and (path.suffix or not interpreter):
         module = _module(code, path) if is_package(code) else None
         return [python, "-m", module] if module else [python, str(path)]
-    file = f"./{path}"
-    if interpreter := _interpreter(code / path):
-        return [*interpreter, file]
-    if path.suffix == ".sh":
-        return [_SHELL, file]
-    if not os.access(code / path, os.X_OK):
+    if interpreter:
+        return [*interpreter, *_script(code / path, file, interpreter, shown=shown)]
+    executable = os.access(code / path, os.X_OK)
+    if suffix == ".sh" or (
+        executable and _is_text(code / path)
+    ):  # which a kernel does not start, and a shell does
+        return [_SHELL, *_script(code / path, file, [_SHELL], shown=shown)]
+    if not executable:
         expected = "a .py or .sh file, a file with a #! line, or an executable"
         raise ContractError(Fault(where, repr(str(path)), expected, _how_to_run(code / path)))
     return [file]
+
+
+def _script(path: Path, file: str, interpreter: Sequence[str], *, shown: bool) -> list[str]:
+    """Return what a shell is given to run a script: its file, or its text if lines end as on Windows."""
+    shell = PurePosixPath(interpreter[0]).name
+    if (interpreter[-1] if shell == "env" else shell) not in _SHELLS:
+        return [file]
+    with path.open("rb") as opened:
+        lines = opened.read(_LONGEST_SCRIPT)
+    if b"\r\n" not in lines.partition(b"\n")[2] or len(lines) == _LONGEST_SCRIPT or b"\0" in lines:
+        return [file]
+    return ["-c", _WITHOUT_CR if shown else os.fsdecode(lines.replace(b"\r\n", b"\n")), file]
+
+
+def _is_text(file: Path) -> bool:
+    with file.open("rb") as opened:
+        start = opened.read(_START)
+    return bool(start) and not start.startswith(_ELF) and b"\0" not in start
 
 
 def _how_to_run(file: Path) -> str:
@@ -90,7 +133,7 @@ def _module(code: Path, path: PurePosixPath) -> str | None:
         if not is_file(code / folder / "__init__.py") or folder == PurePosixPath():
             break
         names.insert(0, folder.name)
-    return ".".join(names) if len(names) > 1 or len(path.parts) == 1 else None
+    return ".".join(names) if len(names) > 1 else None
 
 
 def _interpreter(file: Path) -> list[str]:
@@ -118,7 +161,7 @@ def _problem(code: Path, path: PurePosixPath, program: str) -> str:
     if not program.isprintable() or program.startswith("-"):
         return "which is no file name"
     if path.is_absolute() or ".." in path.parts:
-        return "which is outside"
+        return "which is outside" if ".." in path.parts else _ABSENT
     file = code / path
     if not is_file(file):
         return "which is not a file" if exists(file) else _ABSENT
