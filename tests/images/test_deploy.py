@@ -32,7 +32,7 @@ def lay_out(folder: Path) -> Path:
 
 def test_compose(shell: Shell, image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page's commands start a server, get an answer, and remove it."""
-    image("serve", "sklearn")
+    monkeypatch.setenv("IMAGE", image("serve", "sklearn"))
     lay_out(shell.folder / "ml/model")
     shutil.copytree(ROOT / "examples/deploy", shell.folder / "examples/deploy")
     monkeypatch.setenv("COMPOSE_PROJECT_NAME", f"mlberth-tests-{uuid.uuid4().hex[:8]}")
