@@ -86,6 +86,20 @@ def test_every_variable_in_prose_is_read() -> None:
     assert named - known == set()
 
 
+def test_pages_have_plain_words() -> None:
+    """Pages are for people with any first language: no archaic word, and no one without a noun."""
+    unwanted = re.compile(
+        r"\b(affair|but for|incumbents?|mend(s|ed|ing)?|that costs|whoever)\b", re.IGNORECASE
+    )
+    found = {
+        f"{page.name}: {word[0]}"
+        for page in PAGES
+        if page.name != "CHANGELOG.md"
+        for word in unwanted.finditer(_CODE.sub("", page.read_text()))
+    }
+    assert found == set()
+
+
 def test_architecture_names_files_that_are_there() -> None:
     """Every file that the map names is in one of the roots, so that the map leads somewhere."""
     text = (ROOT / "ARCHITECTURE.md").read_text()
