@@ -39,9 +39,10 @@ VALIDATE_USAGE = """\
 usage: mlberth validate [DIR]
 
 Check the tree of a training job (/opt/ml, or SAGEMAKER_BASE_DIR, unless DIR is given) against the
-contract, with the variables that are set, and list every fault. Nothing is run or changed.
+contract, with the variables that are set, and list every fault, and what may be one: names that are
+almost right, files that a default stands for. Nothing is run or changed.
 
-Exit codes: 0 no fault; 78 there are faults."""
+Exit codes: 0 no fault, warnings or not; 78 there are faults."""
 
 
 def main() -> int:
@@ -144,6 +145,7 @@ def validate() -> int:
     from mlberth.errors import ContractError
     from mlberth.log_escapes import encodable, one_line
     from mlberth.masking import masked_text, secret_values
+    from mlberth_train.jobs.doubts import training_doubts
     from mlberth_train.jobs.validation import faults_of
 
     arguments = sys.argv[1:]
@@ -157,8 +159,9 @@ def validate() -> int:
     except MlberthError as error:
         return _refused(error)
     faults = faults_of(base.absolute(), os.environ, sys.executable)
-    for fault in faults:
-        say(one_line(masked_text(str(fault), secret_values(os.environ))))
+    doubts = [f"warning: {doubt}" for doubt in training_doubts(Layout(base.absolute()), os.environ)]
+    for line in [*map(str, faults), *doubts]:
+        say(one_line(masked_text(line, secret_values(os.environ))))
     if faults:
         return ContractError.exit_code
     print(encodable(f"{base}: no fault found"))

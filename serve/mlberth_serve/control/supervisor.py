@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from mlberth import logs
+from mlberth.contract.near_misses import near_variables
 from mlberth.envvars import is_set
 from mlberth.errors import Fault, MlberthError, PlatformError
 from mlberth.log_outlet import hold_standard_streams
@@ -15,7 +16,7 @@ from mlberth.masking import secret_values
 from mlberth.process.children import Child, reap
 from mlberth.process.descendants import end_descendants
 from mlberth.process.kernel import adopt_orphans, use_batch_scheduling
-from mlberth.process.signals import STOP, SignalQueue
+from mlberth.process.signals import ONE_PRESS_SECONDS, STOP, SignalQueue
 from mlberth_serve.control.commands import APPLICATION, IGNORED
 from mlberth_serve.control.generation import Generation, why_gone
 from mlberth_serve.control.install_code import needs_preparation
@@ -33,6 +34,7 @@ from mlberth_serve.shared import failure_report
 from mlberth_serve.shared.metrics_memory import MetricsMemory
 from mlberth_serve.shared.run_directory import RunDirectory
 from mlberth_serve.shared.server_state import LOADING, READY, STOPPING, WEDGED
+from mlberth_serve.variables import ALL
 
 NGINX = "nginx"
 _STDERR = 2
@@ -74,6 +76,8 @@ def serve(
     nginx = find_nginx(settings, environ)
     if ignored := [name for name in IGNORED if is_set(environ, name)]:
         log.warning("%s: ignored; gunicorn's settings are made from SAGEMAKER_* alone", ", ".join(ignored))
+    for doubt in near_variables(environ, ALL):
+        log.warning(doubt)
     # SIGQUIT is a stop like the others: whoever sends it wants an end, not a core file.
     with SignalQueue((*STOP, signal.SIGQUIT, signal.SIGHUP)) as signals:
         adopt_orphans()
@@ -121,6 +125,8 @@ class Supervisor:
         self._nginx: NginxProcess | None = None
         self._socket = SocketWatch(run.socket, clock)
         self._reachable = True
+        self._stop_began = 0.0
+        self._insisted = False
         self._readiness = Readiness(run.state)
         self._readiness.change(LOADING)
         self._board = MetricsMemory.create() if settings.metrics else None
@@ -201,30 +207,30 @@ class Supervisor:
 
     def _stop(self) -> int:
         """End in the order that loses no request: not ready, nginx, gunicorn, what is left."""
-        stop_began = self._clock()
-        deadline = stop_began + self._settings.stop_grace
+        self._stop_began = self._clock()
+        deadline = self._stop_began + self._settings.stop_grace
         self._readiness.change(STOPPING)
-        log.info("stopping")
-        self._serve_on_until(stop_began + self._settings.stop_delay)
+        log.info("stopping, in %g s at most; a second Ctrl-C kills", self._settings.stop_grace)
+        self._serve_on_until(self._stop_began + self._settings.stop_delay)
         if self._nginx:
             nginx = self._nginx.child
             reserve = min(_GUNICORN_STOP_SECONDS, self._settings.stop_grace / 2)
             self._end(nginx, signal.SIGQUIT, deadline - reserve)
             if nginx.returncode is None:
-                log.warning("requests were still in work when the grace was over; they are cut off")
+                when = "at a second Ctrl-C" if self._insisted else "when the grace was over"
+                log.warning("requests were still in work %s; they are cut off", when)
                 self._end(nginx, signal.SIGTERM, self._clock() + reserve / 2)
         for child in self._gunicorns.children:
             self._end(child, signal.SIGTERM, deadline)
         if killed := end_descendants(self._children, self._signals, polite_seconds=0):
-            log.warning("killed %d processes that had not ended within the grace", killed)
-        log.info("stopped after %.2f s", self._clock() - stop_began)
+            log.warning("killed %d processes that had not ended by then", killed)
+        log.info("stopped after %.2f s", self._clock() - self._stop_began)
         return 0
 
     def _serve_on_until(self, deadline: float) -> None:
         """Go on serving; a second stop signal, or a child's end, shortens it."""
         while (left := deadline - self._clock()) > 0:
-            arrived = self._signals.wait(min(left, self._turn))
-            self._reap()
+            arrived = self._wait_in_stop(left)
             if asks_to_stop(arrived) or any(child.returncode is not None for child in self._children):
                 return
 
@@ -234,9 +240,16 @@ class Supervisor:
             child.send_signal(number)
 
         self._reap()
-        while child.returncode is None and (left := deadline - self._clock()) > 0:
-            self._signals.wait(min(left, self._turn))
-            self._reap()
+        while child.returncode is None and not self._insisted and (left := deadline - self._clock()) > 0:
+            self._wait_in_stop(left)
+
+    def _wait_in_stop(self, left: float) -> list[signal.Signals]:
+        """Wait for signals and collect children; a second Ctrl-C leaves no time to anything."""
+        arrived = self._signals.wait(min(left, self._turn))
+        if signal.SIGINT in arrived and self._clock() - self._stop_began > ONE_PRESS_SECONDS:
+            self._insisted = True
+        self._reap()
+        return arrived
 
     def _fail(self) -> int:
         """End what is left, at once, and tell why in one line of JSON; returns the exit code."""

@@ -13,6 +13,8 @@ import pytest
 from tests.serve.running import Answer, Server, children_of, require_nginx
 from tests.support import is_alive, wait_until
 
+from mlberth.process.signals import ONE_PRESS_SECONDS
+
 
 def tree(pid: int) -> list[int]:
     """Return a process and everything below it."""
@@ -106,6 +108,28 @@ def test_request_in_work_is_answered_in_a_stop(tmp_path: Path, front: str) -> No
         thread.join(20)
         assert server.process.wait(20) == 0
         assert [answer.status for answer in answers] == [200]
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_ctrl_c_kills(tmp_path: Path, front: str, first: signal.Signals) -> None:
+    """The first says how long the stop may take; the second ends it, whatever is in work."""
+    delay = {"SAGEMAKER_STOP_GRACE_SECONDS": "60", "SAGEMAKER_STOP_DELAY_SECONDS": "50"}
+    with Server(tmp_path, SAGEMAKER_USE_NGINX=front, **delay) as server:
+        with socket.create_connection(("127.0.0.1", server.wait_ready().port)) as client:
+            body = f"touch-and-wait {tmp_path / 'began'} {tmp_path / 'never'}".encode()
+            head = f"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+            client.sendall(head.encode() + body)
+            wait_until((tmp_path / "began").exists)
+        began = time.monotonic()
+        server.process.send_signal(first)
+        wait_until(lambda: "stopping, in 60 s at most; a second Ctrl-C kills" in server.text)
+        seen = time.monotonic()  # a SIGINT within a moment of the first signal is the same key
+        wait_until(lambda: time.monotonic() - seen > 2 * ONE_PRESS_SECONDS)
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(20) == 0
+        assert time.monotonic() - began < 40
+        assert "had not ended by then" in server.text
+        assert not server.is_open()
 
 
 def test_requests_that_wait_are_answered_in_a_stop(tmp_path: Path) -> None:

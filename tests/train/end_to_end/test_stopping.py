@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 from tests.support import is_alive, wait_until
 from tests.train.running import BIN, Ended, Tree, ended
+
+from mlberth.process.signals import ONE_PRESS_SECONDS
 
 WAIT = "import pathlib, signal, sys, os\n{}\npathlib.Path('ready').touch()\nwhile True: signal.pause()"
 
@@ -95,3 +99,39 @@ def test_stop_during_an_install_ends_the_job(tree: Tree, tmp_path: Path) -> None
     assert stop(tree, PIP_NO_INDEX="1").code == 143
     assert tree.failure.startswith("Stopped by SIGTERM before the program began")
     assert not (tree.layout.code / "ran").exists()
+
+
+def test_a_second_ctrl_c_kills(tree: Tree) -> None:
+    """The first says how long the program has, and how it ends sooner; the second ends it."""
+    tree.code(train__py=WAIT.format("signal.signal(2, signal.SIG_IGN)"))
+    command: subprocess.Popen[str] = tree.start([BIN / "train"])
+    wait_until((tree.layout.code / "ready").exists)
+    said = b""
+    command.send_signal(signal.SIGINT)
+    assert command.stderr
+    while b"second Ctrl-C" not in said:
+        said += os.read(command.stderr.fileno(), 4096)
+    assert b"SIGINT is passed on to the program, which is killed if it still runs in 110 s" in said
+    # One that comes at once with another is the same key: a terminal and a wrapper have both sent it.
+    seen = time.monotonic()
+    wait_until(lambda: time.monotonic() - seen > 2 * ONE_PRESS_SECONDS)
+    command.send_signal(signal.SIGINT)
+    assert ended(command).code == 137
+    assert tree.failure.startswith("Killed: a second Ctrl-C\nExit code 137 after SIGINT on ")
+
+
+def test_two_interrupts_at_once_are_one(tree: Tree) -> None:
+    """A program that saves at Ctrl-C keeps its time, even if it is interrupted twice in one moment."""
+    handler = (
+        "def save(number, frame):\n"
+        "    signal.signal(2, signal.SIG_IGN)\n"
+        "    pathlib.Path(os.environ['SM_MODEL_DIR'], 'saved').touch()\n"
+        "    sys.exit(0)\n"
+        "signal.signal(2, save)"
+    )
+    tree.code(train__py=WAIT.format(handler))
+    command: subprocess.Popen[str] = tree.start([BIN / "train"])
+    wait_until((tree.layout.code / "ready").exists)
+    command.send_signal(signal.SIGINT)
+    command.send_signal(signal.SIGINT)
+    assert ended(command).code == 0

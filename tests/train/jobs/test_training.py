@@ -322,7 +322,7 @@ def test_secrets_are_in_no_output(tree: Tree) -> None:
     assert ended.code == 1
     assert tree.failure.startswith("ValueError: no ******\n")
     ours = [line for line in ended.err.splitlines() if "mlberth_train" in line]
-    assert len(ours) == 2
+    assert len(ours) == 3
     assert not [line for line in ours if "canary" in line]
 
 

@@ -15,7 +15,8 @@ def validate(tree: Tree, *arguments: str | Path, **environ: str) -> Ended:
 
 def test_good_tree_has_no_fault(tree: Tree) -> None:
     """A tree that `train` would run is accepted, and not touched."""
-    tree.project("script").config(hyperparameters={"epochs": "3"})
+    hosts = {"current_host": "a", "hosts": ["a"]}
+    tree.project("script").config(hyperparameters={"epochs": "3"}, resourceconfig=hosts, inputdataconfig={})
     before = sorted(tree.base.rglob("*"))
     assert validate(tree, tree.base) == Ended(0, f"{tree.base}: no fault found\n", "")
     assert validate(tree).code == 0

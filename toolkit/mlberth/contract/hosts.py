@@ -39,7 +39,9 @@ class Hosts(NamedTuple):
 
     @property
     def group_hosts(self) -> list[str]:
-        """The hosts of this host's instance group."""
+        """The hosts of this host's instance group; all hosts, if the file has no groups."""
+        if not self.groups:
+            return list(self.names)
         return list(self.groups[self.group]["hosts"]) if self.group in self.groups else []
 
 

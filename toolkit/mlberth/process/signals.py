@@ -24,6 +24,9 @@ FORWARDED = (
 )
 """The signals that a supervised program gets to see."""
 
+ONE_PRESS_SECONDS = 0.05
+"""Within which two SIGINT are one Ctrl-C: a terminal and a wrapper may both pass it on."""
+
 
 def end_on_stop() -> None:
     """End at once with 128 + n on a stop signal, until a SignalQueue takes over.

@@ -13,7 +13,7 @@ from mlberth.process.children import Child, exit_code, group_lives, reap, signal
 from mlberth.process.descendants import end_descendants
 from mlberth.process.kernel import adopt_orphans
 from mlberth.process.output_pump import OutputPump
-from mlberth.process.signals import STOP, SignalQueue
+from mlberth.process.signals import ONE_PRESS_SECONDS, STOP, SignalQueue
 
 # Imported when the program runs already, and is not kept waiting.
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ class Outcome(NamedTuple):
     """Where in `stderr` something is missing."""
     lost: int = 0
     """How many bytes of its standard error could not be passed on."""
+    insisted: bool = False
+    """Whether a second Ctrl-C ended the grace period."""
 
     @property
     def exit_code(self) -> int:
@@ -62,14 +64,18 @@ def supervise(
     merge: bool = False,
     collapse: bool = False,
     on_start: Callable[[], None] = lambda: None,
+    on_stop: Callable[[signal.Signals], None] = lambda number: None,  # noqa: ARG005
     clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
     """Run a program and pass on every signal; `grace` seconds after a stop signal, kill what is left.
 
+    A SIGINT after the stop signal kills at once: whoever types Ctrl-C a second time will not wait.
+
     Standard output is the program's own, or goes the way of standard error with `merge`. Standard error
     passes through us byte for byte, or, with `collapse`, without the states of progress bars that a
     terminal would overwrite. `on_start` is called when the program runs and before a word of its
-    standard error is passed on. Raises OSError where the program cannot be started.
+    standard error is passed on, `on_stop` when a stop signal has come. Raises OSError where the program
+    cannot be started.
     """
     adopt_orphans()  # first: a grandchild may lose its parent as soon as the program runs
     began = clock()
@@ -85,13 +91,19 @@ def supervise(
     pump = OutputPump(source, stderr, bars=progress_bars.ProgressBars() if collapse else None)
     stopped_by: signal.Signals | None = None
     deadline: float | None = None
+    stop_came, insisted = 0.0, False
     while not _ended(child, stopped_by) and (deadline is None or clock() < deadline):
         for number in signals.wait(None if deadline is None else deadline - clock()):
             if number == signal.SIGCHLD:
                 continue
+            if number == signal.SIGINT and stopped_by and clock() - stop_came > ONE_PRESS_SECONDS:
+                insisted, deadline = True, clock()
+                break
             signal_group(child, number)  # the whole group, as a terminal does: a shell passes nothing on
             if number in STOP and stopped_by is None:
-                stopped_by, deadline = number, clock() + grace  # a second stop gives no more time
+                stop_came = clock()
+                stopped_by, deadline = number, stop_came + grace  # a second stop gives no more time
+                on_stop(number)
         reap([child])  # whatever came: one SIGCHLD can stand for several ends
     overran = not _ended(child, stopped_by)
     end_descendants([child], signals, polite_seconds=0 if overran else min(_MAX_POLITE_SECONDS, grace))
@@ -99,7 +111,8 @@ def supervise(
     tail = pump.finish(_FLUSH_SECONDS)
     # What not even KILL ends (stuck in the kernel) has no code yet, and must not pass for a success.
     returncode = -signal.SIGKILL if child.returncode is None else child.returncode
-    return Outcome(returncode, stopped_by, overran, tail, clock() - began, pump.cuts, pump.lost)
+    seconds = clock() - began
+    return Outcome(returncode, stopped_by, overran, tail, seconds, pump.cuts, pump.lost, insisted)
 
 
 def _ended(child: Child, stopped_by: signal.Signals | None) -> bool:

@@ -21,11 +21,12 @@ from mlberth.envvars import Reader
 from mlberth.masking import masked_text, secret_values
 from mlberth.paths import exists, is_file
 from mlberth.process.signals import SignalQueue
+from mlberth_train.jobs.doubts import processing_doubts
 from mlberth_train.jobs.runner import Job, Reports, Runner
 from mlberth_train.launch.child_environment import program_environ
 from mlberth_train.launch.entry_point import find_program, needs_package, program_command
 from mlberth_train.launch.places import other_places, place_of
-from mlberth_train.log import Log
+from mlberth_train.log import WARNING, Log
 from mlberth_train.report.context import ReportContext
 from mlberth_train.settings import Settings, open_log
 
@@ -51,6 +52,8 @@ def make_job(
     program, settings = reader.get(PROGRAM), Settings.read(reader)
     log.level = reader.get(LOG_LEVEL_VARIABLE)
     reader.check()
+    for doubt in processing_doubts(layout, environ):
+        log.write(WARNING, doubt)
     hosts = read_hosts(layout.processing_resource_config)
     request = read_object(layout.processing_job_config, default={})
     code = layout.processing_code

@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from signal import Signals
+from signal import SIGINT, Signals
 
 from mlberth._typing import TYPE_CHECKING, NamedTuple, OnDemand
 from mlberth.code.install import install
@@ -62,6 +62,8 @@ class Reports(NamedTuple):
     details: Path | None = None
     folders: tuple[Path, ...] = ()
     """Folders of the job that must have room."""
+    result: Path | None = None
+    """The folder in which a job that succeeds leaves something, most often."""
 
 
 class Runner:
@@ -137,6 +139,12 @@ class Runner:
         if self._reports.success:
             files.write(self._log, self._reports.success, "")
         self._log.write(INFO, "The program succeeded")
+        # Of several hosts the first saves the model.
+        is_first = self._job is None or not self._job.context.rank
+        result = self._reports.result
+        if result and is_first and not any(kept for *_, kept in os.walk(result)):
+            text = f"It left nothing in {result}: a model that it has saved elsewhere is lost"
+            self._log.write(WARNING, text)
         return 0
 
     def _fail(self, problem: MlberthError | Outcome | Signals) -> int:
@@ -179,6 +187,10 @@ class Runner:
         if job.copies:
             job.copies.start()  # a thread: the program has been forked already
 
+    def _announce_stop(self, number: Signals, grace: float) -> None:
+        text = f"{number.name} is passed on to the program, which is killed if it still runs in {grace:g} s"
+        self._log.write(INFO, f"{text}, or at a second Ctrl-C" if number == SIGINT else text)
+
     def _supervise(self, job: Job) -> Outcome:
         try:
             outcome = supervise(
@@ -189,6 +201,7 @@ class Runner:
                 grace=job.settings.grace,
                 collapse=job.settings.collapse and not os.isatty(_STDERR),
                 on_start=lambda: self._announce(job),
+                on_stop=lambda number: self._announce_stop(number, job.settings.grace),
             )
             if outcome.lost:
                 self._log.write(WARNING, f"{outcome.lost} bytes of standard error could not be written")

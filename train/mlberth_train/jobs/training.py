@@ -19,6 +19,7 @@ from mlberth.masking import masked_mapping, secret_values
 from mlberth.paths import exists, is_file
 from mlberth.process.signals import SignalQueue
 from mlberth_train import variables
+from mlberth_train.jobs.doubts import training_doubts
 from mlberth_train.jobs.runner import Job, Reports, Runner
 from mlberth_train.launch.child_environment import child_environ, too_large
 from mlberth_train.launch.entry_point import (
@@ -81,7 +82,8 @@ def train(environ: Mapping[str, str], signals: SignalQueue, python: str) -> int:
     layout = Layout.from_environ(environ)
     log = open_log(environ)
     folders = (layout.model, layout.output_data, layout.checkpoints)
-    reports = Reports(layout.failure, layout.success, layout.output_data / "failure.json", folders)
+    details = layout.output_data / "failure.json"
+    reports = Reports(layout.failure, layout.success, details, folders, result=layout.model)
     return Runner(log, reports, environ, signals, python).run(lambda: _prepare(environ, python, log))
 
 
@@ -89,6 +91,8 @@ def _prepare(environ: Mapping[str, str], python: str, log: Log) -> Job:
     training = Training.from_environ(environ)
     log.level = training.environment.log_level
     log.secrets |= secret_values(training.environment.hyperparameters)
+    for doubt in training_doubts(training.environment.layout, environ):
+        log.write(WARNING, doubt)
     if region := training.environment.parameters.platform.get("sagemaker_region"):
         environ = overlaid({"SAGEMAKER_REGION": str(region)}, environ)
     _fetch(training, environ, log)

@@ -63,7 +63,8 @@ def _cause_of_end(outcome: Outcome, context: ReportContext, grace: float) -> Cau
     after = outcome.stopped_by.name if outcome.stopped_by else ""
     code = outcome.exit_code
     if outcome.overran and outcome.stopped_by:
-        headline = f"Killed: still running {grace:g} s after {after} (SAGEMAKER_STOP_GRACE_SECONDS)"
+        still = f"still running {grace:g} s after {after} (SAGEMAKER_STOP_GRACE_SECONDS)"
+        headline = f"Killed: {'a second Ctrl-C' if outcome.insisted else still}"
         return Cause("stop", headline, code, "SIGKILL", after=after)
     if outcome.stopped_by and code == _SIGNAL_BASE + outcome.stopped_by:
         return Cause("stop", f"Stopped by {after}", code, after, after=after)
