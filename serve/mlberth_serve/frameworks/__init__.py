@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from mlberth.errors import Fault, ModelLoadError
-from mlberth_serve.frameworks import onnx, safetensors, sklearn, torch, xgboost
+from mlberth_serve.frameworks import onnx, other, safetensors, sklearn, torch, xgboost
 from mlberth_serve.frameworks.base import Framework
+from mlberth_serve.usercode.signatures import Function
 
 FRAMEWORKS: dict[str, Framework] = {
     # A model of xgboost's scikit-learn interface is an estimator too; xgboost comes first to get it.
@@ -22,6 +23,10 @@ FRAMEWORKS: dict[str, Framework] = {
 }
 
 _MAX_LISTED = 20
+_DATA = frozenset(
+    {".csv", ".json", ".jsonl", ".md", ".npy", ".npz", ".parquet", ".py", ".safetensors", ".txt"}
+)
+"""Names that promise something without code are never looked into for a pickle."""
 
 
 def find_model(model_dir: Path) -> tuple[Framework, Path]:
@@ -34,6 +39,12 @@ def find_model(model_dir: Path) -> tuple[Framework, Path]:
             for path in files
             for framework in FRAMEWORKS.values()
             if framework.is_model_file(path)
+        ]
+        found = found or [
+            (framework, path)
+            for path in files
+            for framework in (xgboost, sklearn)
+            if path.suffix not in _DATA and framework.holds_model(path)
         ]
     except OSError as error:  # a folder or a file that we may not read, say
         what = f"{Path(error.filename).name}: {error.strerror}"
@@ -71,6 +82,16 @@ def _no_model(model_dir: Path, what: str) -> ModelLoadError:
 def find_owner(model: Any) -> Framework | None:
     """Return the framework that a model object belongs to; imports none to find out."""
     return next((framework for framework in FRAMEWORKS.values() if framework.owns(model)), None)
+
+
+def make_predict(model: Any) -> Function | None:
+    """Return the predict_fn of a model's own framework, or one that calls its `predict`; None without one."""
+    framework = find_owner(model)
+    if framework and framework is not sklearn:
+        return framework.make_predict(model)
+    if not other.can_predict(model):  # a transformer, say
+        return None
+    return framework.make_predict(model) if framework else other.make_predict(model)
 
 
 def move_to(model: Any, device: str) -> None:

@@ -24,9 +24,10 @@ def by_name(data: Any, names: Sequence[str]) -> Any:
         places = {name: place for place, name in enumerate(data.columns)}
         _check_names(places, names)
         return np.asarray(data)[:, [places[name] for name in names]]
-    if isinstance(data, np.ndarray) and data.ndim == 1 and data.dtype == object and len(data):
-        records = data.tolist()
-        return _from_records(records, names) if all(isinstance(item, dict) for item in records) else data
+    is_objects = isinstance(data, np.ndarray) and data.ndim == 1 and data.dtype == object
+    records = data.tolist() if is_objects else data
+    if isinstance(records, list) and records and all(isinstance(record, dict) for record in records):
+        return _from_records(records, names)
     return data
 
 

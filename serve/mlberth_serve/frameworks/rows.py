@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlberth_serve.codecs.base import MAX_DECODED_BYTES, Array, check_size
+from mlberth_serve.codecs.json import to_plain_array
 from mlberth_serve.errors import BadRequestError
 
 _FLOAT = 8
@@ -19,8 +20,8 @@ def to_rows(data: Any, columns: int | None) -> Any:
     these nor a list nor a numpy array (a data frame, a matrix of the framework's own) came from an
     input_fn and is left as it is. Raises BadRequestError.
     """
-    if isinstance(data, list):
-        data = np.asarray(data)
+    if isinstance(data, list | tuple):
+        data = from_list(data)
     if not isinstance(data, np.ndarray):
         return _widen(data, columns) if is_sparse(data) else data
     if data.nbytes > MAX_DECODED_BYTES // _FLOAT and data.dtype.itemsize < _FLOAT:
@@ -35,6 +36,14 @@ def to_rows(data: Any, columns: int | None) -> Any:
     if columns is not None and data.shape[1] != columns:
         raise BadRequestError(f"The model takes rows of {columns} cells; the body's have {data.shape[1]}.")
     return data
+
+
+def from_list(items: Any) -> Array:
+    """Return lists as an array, numbers beside text as what they are; raises BadRequestError if ragged."""
+    try:
+        return to_plain_array(items, 0)
+    except ValueError:
+        raise BadRequestError("The rows are not all of one length.") from None
 
 
 def is_sparse(data: Any) -> bool:

@@ -13,9 +13,11 @@ import numpy as np
 from mlberth.errors import Fault, ModelLoadError
 from mlberth_serve.frameworks.base import has_base, refuse_missing, refuse_model, refuse_unsafe
 from mlberth_serve.frameworks.columns import by_name, to_frame
+from mlberth_serve.frameworks.pickles import holds_pickle, load_pickle, set_one_thread
 from mlberth_serve.frameworks.row_wise import is_row_wise
 from mlberth_serve.frameworks.rows import explain_refusal, to_rows
 from mlberth_serve.frameworks.sklearn_fast import LinearPredict, find_linear, fits
+from mlberth_serve.frameworks.texts import takes_texts, to_free_rows, to_texts
 from mlberth_serve.handler.batched import batched
 from mlberth_serve.handler.context import Context
 from mlberth_serve.usercode.signatures import Function
@@ -34,24 +36,28 @@ def is_model_file(path: Path) -> bool:
     return path.suffix in _SUFFIXES
 
 
+def holds_model(path: Path) -> bool:
+    """Tell a pickle by what it holds."""
+    return holds_pickle(path)
+
+
 def load(path: Path, *, safe_only: bool = False) -> Any:
     """Load a model, set to one thread: there is a worker for each CPU.
 
     joblib and pickle files run code of their own; who may write the model folder is trusted, since
     its inference.py runs anyway. skops files are refused when they hold types that skops does not know.
     """
-    if safe_only and path.suffix != _SKOPS:
+    if path.suffix == _SKOPS:
+        try:
+            return set_one_thread(_load_skops(path))
+        except ImportError as error:
+            refuse_missing(path, "sklearn", error)
+    if safe_only:
         refuse_unsafe(path, "a model that skops.io.dump wrote")
-    try:
-        model = _load_skops(path) if path.suffix == _SKOPS else _load_pickle(path)
-    except ImportError as error:
-        refuse_missing(path, "sklearn", error)
-    if not hasattr(model, "predict"):
-        refuse_model(path, f"a {type(model).__name__}", "a model that has predict()")
-    if hasattr(model, "get_params") and hasattr(model, "set_params"):
-        threads = [name for name in model.get_params() if name == "n_jobs" or name.endswith("__n_jobs")]
-        model.set_params(**dict.fromkeys(threads, 1))
-    return model
+    log.warning(
+        "%s can run any code when it is loaded; save models with skops.io.dump to rule that out", path.name
+    )
+    return load_pickle(path)
 
 
 def owns(model: Any) -> bool:
@@ -67,7 +73,9 @@ def make_predict(model: Any) -> Function:
     """
     columns = getattr(model, "n_features_in_", None)
     names = getattr(model, "feature_names_in_", None)
-    if names is None:
+    if names is None and columns is None and takes_texts(model):
+        predict = _make_text_predict()
+    elif names is None:
         predict = _make_plain_predict(columns, find_linear(model))
     else:
         predict = _make_named_predict(model, [str(name) for name in names])
@@ -76,13 +84,20 @@ def make_predict(model: Any) -> Function:
 
 def _make_plain_predict(columns: int | None, linear: LinearPredict | None) -> Function:
     def predict(data: Any, model: Any, context: Context) -> Any:
-        rows = to_rows(data, columns)
+        rows = to_rows(data, columns) if columns is not None else to_free_rows(data)
         try:
             found = linear(model, rows) if linear and fits(rows) else None
             return model.predict(rows) if found is None else found
         except (ValueError, TypeError) as error:
             log.warning("request %s: the model refused the rows: %s", context.request_id, error)
             raise explain_refusal(rows) from error
+
+    return predict
+
+
+def _make_text_predict() -> Function:
+    def predict(data: Any, model: Any, context: Context) -> Any:  # noqa: ARG001 - a predict_fn's signature
+        return model.predict(to_texts(data))
 
     return predict
 
@@ -133,19 +148,3 @@ def _load_skops(path: Path) -> Any:
             path, "types that skops does not trust: " + ", ".join(unknown), "trusted types alone", action
         )
     return model
-
-
-def _load_pickle(path: Path) -> Any:
-    import joblib
-
-    log.warning(
-        "%s can run any code when it is loaded; save models with skops.io.dump to rule that out", path.name
-    )
-    try:
-        return joblib.load(path)
-    except ImportError:
-        raise
-    except Exception as error:  # noqa: BLE001 - a damaged pickle can raise anything
-        refuse_model(
-            path, f"{type(error).__name__}: {error}", "a model that joblib.dump or pickle.dump wrote"
-        )

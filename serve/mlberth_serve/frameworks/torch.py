@@ -18,7 +18,7 @@ from mlberth_serve.codecs.values.arrays import from_tensor
 from mlberth_serve.errors import BadRequestError
 from mlberth_serve.frameworks.base import has_base, refuse_missing, refuse_model, refuse_unsafe
 from mlberth_serve.frameworks.casts import cast
-from mlberth_serve.frameworks.rows import to_dense, to_numbers
+from mlberth_serve.frameworks.rows import from_list, to_dense, to_numbers
 from mlberth_serve.handler.context import Context
 from mlberth_serve.media_types import NPY
 from mlberth_serve.usercode.signatures import Function
@@ -84,7 +84,7 @@ def make_predict(model: Any) -> Function:  # noqa: ARG001 - a framework's signat
     def predict(data: Any, model: Any, context: Context) -> Any:
         tensor = data = to_dense(data)
         if isinstance(data, np.ndarray | list):
-            array = to_numbers(np.asarray(data))
+            array = to_numbers(from_list(data) if isinstance(data, list) else data)
             if context.content_type != NPY:
                 array = cast(array, np.float32)
             elif array.dtype.itemsize > _WIDEST:

@@ -17,6 +17,7 @@ from mlberth.errors import Fault, ModelLoadError
 from mlberth_serve.frameworks.base import has_base, refuse_missing, refuse_model, refuse_unsafe
 from mlberth_serve.frameworks.casts import check_float32
 from mlberth_serve.frameworks.columns import by_name
+from mlberth_serve.frameworks.pickles import is_pickle, load_pickle
 from mlberth_serve.frameworks.rows import is_sparse, to_numbers, to_rows
 from mlberth_serve.frameworks.xgboost_fast import DensePredict
 from mlberth_serve.handler.batched import batched
@@ -28,7 +29,6 @@ log = logging.getLogger(__name__)
 FILES = "*.ubj, *.json that XGBoost wrote, xgboost-model"
 _ALGORITHM_FILE = "xgboost-model"
 _HEAD = 512
-_PICKLE = b"\x80"
 _SOURCE = re.compile(r"^\[[\d:]+\] \S+: ")
 
 
@@ -41,15 +41,18 @@ def is_model_file(path: Path) -> bool:
     return path.suffix == ".ubj" or path.name == _ALGORITHM_FILE
 
 
-def load(path: Path, *, safe_only: bool = False) -> Any:
-    """Load a Booster, set to one thread: there is a worker for each CPU."""
-    return load_booster(path, safe_only=safe_only, may_be_pickle=path.name == _ALGORITHM_FILE)
-
-
-def is_pickle(path: Path) -> bool:
-    """Tell a pickle by its first byte."""
+def holds_model(path: Path) -> bool:
+    """Tell what XGBoost saved under any name: JSON or UBJSON, with the `learner` at its head."""
     with path.open("rb") as file:
-        return file.read(1) == _PICKLE
+        head = file.read(_HEAD).lstrip()
+    return head.startswith(b"{") and b"learner" in head
+
+
+def load(path: Path, *, safe_only: bool = False) -> Any:
+    """Load a Booster, set to one thread: there is a worker for each CPU; a pickle may hold any model."""
+    if path.name == _ALGORITHM_FILE and not safe_only and is_pickle(path):
+        return _load_pickle(path)
+    return load_booster(path, safe_only=safe_only, may_be_pickle=path.name == _ALGORITHM_FILE)
 
 
 def _is_document(path: Path) -> bool:
@@ -70,7 +73,9 @@ def load_booster(path: Path, *, safe_only: bool, may_be_pickle: bool = True) -> 
         refuse_unsafe(path, "a model that Booster.save_model wrote", found=found)
     try:
         booster = _load_pickle(path) if pickled else _load_saved(path)
-    except Exception as error:  # noqa: BLE001 - a damaged pickle can raise anything
+    except ModelLoadError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a damaged file can raise anything
         # Without the time and the source file that XGBoost puts before its messages.
         message = _SOURCE.sub("", str(error)).strip() or "no message"
         refuse_model(
@@ -154,8 +159,5 @@ def _load_saved(path: Path) -> Any:
 
 
 def _load_pickle(path: Path) -> Any:
-    import pickle  # who may write the model folder is trusted: its inference.py runs anyway
-
     log.warning("%s is a pickle, which can run any code; save models with Booster.save_model", path.name)
-    with path.open("rb") as file:
-        return pickle.load(file)  # noqa: S301
+    return load_pickle(path)

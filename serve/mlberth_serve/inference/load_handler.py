@@ -15,7 +15,7 @@ from mlberth_serve.handler.context import Context
 from mlberth_serve.inference.custom_service import find_service
 from mlberth_serve.profiles import PROFILES
 from mlberth_serve.settings import Settings
-from mlberth_serve.usercode.importing import import_program
+from mlberth_serve.usercode.importing import import_program, offer_code
 from mlberth_serve.usercode.load_errors import UserCodeError, find_cause
 from mlberth_serve.usercode.locate import Program, find_program
 from mlberth_serve.usercode.signatures import SIGNATURES, BindingError, Function, bind
@@ -67,8 +67,12 @@ def load_handler(settings: Settings, context: Context | None = None) -> Handler:
     else:
         framework, path = frameworks.find_model(model_dir)
         log.info("loading the model file %s", path.name)
+        if not program and not settings.safe_models_only:
+            offer_code(settings)
         model = framework.load(path, safe_only=settings.safe_models_only)
-        predict = predict or framework.make_predict(model)
+        predict = predict or frameworks.make_predict(model)
+        if not predict and "transform_fn" not in functions:
+            raise ModelLoadError(Fault(path.name, f"a {type(model).__name__}", "a model that has predict()"))
     return Handler(
         model=model,
         program=program,
@@ -112,15 +116,15 @@ def _bind_functions(program: Program, settings: Settings) -> Mapping[str, Functi
 
 
 def _default_predict(model: Any, program: Program) -> Function:
-    framework = frameworks.find_owner(model)
-    if not framework:
+    predict = frameworks.make_predict(model)
+    if not predict:
         kind = f"{type(model).__module__}.{type(model).__qualname__}"
         names = ", ".join(frameworks.FRAMEWORKS)
         raise ModelLoadError(
             Fault(
                 f"model_fn in {program.path.name}",
                 f"a model of type {kind} and no predict_fn",
-                f"a model of {names}, or a predict_fn(data, model[, context])",
+                f"a model of {names}, an object with predict(data), or a predict_fn(data, model[, context])",
             )
         )
-    return framework.make_predict(model)
+    return predict

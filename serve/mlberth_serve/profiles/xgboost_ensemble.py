@@ -12,7 +12,8 @@ import numpy as np
 
 from mlberth.errors import Fault, ModelLoadError
 from mlberth_serve.frameworks import list_visible
-from mlberth_serve.frameworks.xgboost import is_pickle, load_booster
+from mlberth_serve.frameworks.pickles import is_pickle
+from mlberth_serve.frameworks.xgboost import load_booster
 from mlberth_serve.profiles.xgboost_input import LIBSVM_KIND
 from mlberth_serve.usercode.sample_payloads import is_sample
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from mlberth.compat import missing_packages_path
 from mlberth.errors import ContractError, Fault
+from mlberth.paths import is_folder
 from mlberth_serve.settings import Settings
 from mlberth_serve.usercode.load_errors import UserCodeError, find_cause
-from mlberth_serve.usercode.locate import Program, find_module, serving_module_fault, split_name
-from mlberth_serve.variables import Variables
+from mlberth_serve.usercode.locate import Program, code_folders, find_module, serving_module_fault, split_name
+from mlberth_serve.variables import DEFAULT_PROGRAM, Variables
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -61,6 +62,14 @@ def import_attribute(settings: Settings) -> WSGIApplication:
     if not callable(found):
         raise ContractError(serving_module_fault(f"nothing to call by the name {attribute!r} in {name}"))
     return found
+
+
+def offer_code(settings: Settings) -> None:
+    """Let a pickle find the modules of the code folders, read afresh, if no handler lies there."""
+    for folder in (folder.absolute() for folder in code_folders(settings) if is_folder(folder)):
+        forget(Program(folder, folder / DEFAULT_PROGRAM))
+        add_to_path(folder)
+    importlib.invalidate_caches()
 
 
 def forget(program: Program) -> None:

@@ -12,6 +12,7 @@ from types import TracebackType
 
 from mlberth.errors import Fault, ModelLoadError
 from mlberth_serve.usercode.locate import Program
+from mlberth_serve.usercode.pickle_errors import explain_attribute
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,8 @@ class LoadCause:
     """Type and message."""
     traceback: str
     """The frames of the user's code and below, as Python prints them."""
+    advice: str = ""
+    """What to do, if that is known."""
 
 
 class UserCodeError(ModelLoadError):
@@ -37,7 +40,7 @@ class UserCodeError(ModelLoadError):
 
     def __init__(self, cause: LoadCause) -> None:
         happened = f"{cause.function or 'its import'} raised {cause.exception}"
-        super().__init__(Fault(f"{cause.file}, line {cause.line}", happened, ""))
+        super().__init__(Fault(f"{cause.file}, line {cause.line}", happened, "", cause.advice))
         self.cause = cause
 
 
@@ -62,7 +65,9 @@ def find_cause(error: BaseException, program: Program, phase: str, function: str
     shown = str(file.relative_to(program.folder)) if file.is_relative_to(program.folder) else file.name
     text = "".join(traceback.format_exception(type(error), error, own[0] if own else None))
     message = traceback.format_exception_only(error)[-1].strip()
-    return LoadCause(phase, function, shown, line, message, text)
+    explained = explain_attribute(error)
+    advice = f"The pickle holds {explained.found}. {explained.action}" if explained else ""
+    return LoadCause(phase, function, shown, line, message, text, advice)
 
 
 def _traces(trace: TracebackType | None) -> Iterator[TracebackType]:
