@@ -63,7 +63,8 @@ class Docker:
 
     def _run(self, command: str, example: str, tree: Path, options: list[str]) -> Command:
         mount = ["--volume", f"{tree}:/opt/ml", "--user", str(os.getuid())]
-        argv = ["docker", "run", "--rm", *mount, *options, f"mlberth-{command}:{example}", command]
+        image = f"{os.environ.get('IMAGE_PREFIX', '')}mlberth-{command}:{example}"
+        argv = ["docker", "run", "--rm", *mount, *options, image, command]
         return Command(argv, {})
 
 

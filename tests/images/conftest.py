@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from tests.images.engine import ROOT, Engine
+from tests.images.engine import IMAGE_PREFIX, ROOT, Engine
 from tests.images.pages import Shell
 
 _BUILD_SECONDS = 1500
@@ -35,6 +35,14 @@ def engine() -> Iterator[Engine]:
     engine = Engine(client, f"mlberth.tests={uuid.uuid4().hex}")
     yield engine
     engine.remove_all()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_names() -> Iterator[None]:
+    """Name the images of the tests apart from those that the user may have."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IMAGE_PREFIX", IMAGE_PREFIX)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +70,7 @@ def image(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Image:
 
     def name(kind: str, flavour: str) -> str:
         build(flavour)
-        return f"mlberth-{kind}:{flavour}"
+        return f"{IMAGE_PREFIX}mlberth-{kind}:{flavour}"
 
     return name
 

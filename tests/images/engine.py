@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 FLAVOURS = ("base", "sklearn", "xgboost", "torch")
 KINDS = ("train", "serve")
+IMAGE_PREFIX = "mlberth-tests/"
+_PUBLIC = re.compile(rf"(?<![/\w-])mlberth-(?:train|serve):(?:{'|'.join(FLAVOURS)})\b")
 # What a careful cluster allows: no root, nothing to write but a temporary folder, no way to gain a right.
 HARDENED = (
     *("--user", "12345:12345"),
@@ -20,6 +23,11 @@ HARDENED = (
     *("--tmpfs", "/tmp"),
 )
 UNPRIVILEGED_ROOT = ("--cap-drop", "ALL")
+
+
+def with_prefix(text: str) -> str:
+    """Return commands, or a Dockerfile, with the names of the tests' images in place of the user's."""
+    return _PUBLIC.sub(lambda found: IMAGE_PREFIX + found[0], text)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.images.engine import Engine
+from tests.images.engine import Engine, with_prefix
 from tests.serve.running import free_port
 
 _PORT = re.compile(r"127\.0\.0\.1:8(080|443)\b")
@@ -51,8 +51,10 @@ class Shell:
     def run(self, script: str, timeout: float = 600) -> str:
         """Run commands up to the first that fails, and return what they wrote to standard output.
 
-        One thing is replaced: port 8080 or 8443, which somebody may use on this machine.
+        Two things are replaced that somebody may use on this machine: port 8080 or 8443, and our images' names.
         """
+        for file in (*self.folder.rglob("Dockerfile"), *self.folder.rglob("compose.yaml")):
+            file.write_text(with_prefix(file.read_text()))
         docker = self.folder / "bin/docker"
         docker.parent.mkdir(exist_ok=True)
         engine = self.engine
@@ -64,7 +66,7 @@ class Shell:
         own = {"PATH": f"{docker.parent}:{os.environ['PATH']}", "HOME": str(self.folder), "PORT": port}
         as_root = os.getuid() == 0
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", _PORT.sub(f"127.0.0.1:{port}", script)],
+            ["bash", "-euo", "pipefail", "-c", _PORT.sub(f"127.0.0.1:{port}", with_prefix(script))],
             cwd=self.folder,
             env=os.environ | own,
             capture_output=True,
