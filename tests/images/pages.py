@@ -51,7 +51,7 @@ class Shell:
     def run(self, script: str, timeout: float = 600) -> str:
         """Run commands up to the first that fails, and return what they wrote to standard output.
 
-        Two things are replaced that somebody may use on this machine: port 8080 or 8443, and our images' names.
+        Replaced is what this machine may have otherwise: port 8080 or 8443, and the names of our images.
         """
         for file in (*self.folder.rglob("Dockerfile"), *self.folder.rglob("compose.yaml")):
             file.write_text(with_prefix(file.read_text()))
