@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlberth.command_line import USAGE_ERROR, answer
+from mlberth.envvars import Reader
 from mlberth.errors import MlberthError
 from mlberth.log_escapes import indented
 from mlberth.log_outlet import say
@@ -59,9 +61,38 @@ def main(argv: Sequence[str] | None = None) -> int:
         from mlberth_serve.control.supervisor import serve
 
         return serve(os.environ)
-    except MlberthError as error:
-        say(indented(f"serve: {masked_text(str(error), secret_values(os.environ))}"))
-        return error.exit_code
+    except Exception as error:  # noqa: BLE001 - told in the form of the log, or raised again
+        return _tell(error)
+
+
+def _tell(error: Exception) -> int:
+    """Say why nothing is served, in the form of the log; returns the exit code."""
+    if _logs_json(os.environ):
+        return _tell_in_json(error)
+    if not isinstance(error, MlberthError):
+        raise error
+    say(indented(f"serve: {masked_text(str(error), secret_values(os.environ))}"))
+    return error.exit_code
+
+
+def _logs_json(environ: Mapping[str, str]) -> bool:
+    """Tell whether the log is JSON, whatever is wrong with the other variables."""
+    from mlberth_serve.variables import Variables
+
+    return Reader(environ).get(Variables.log_format) == "json"
+
+
+def _tell_in_json(error: Exception) -> int:
+    from mlberth import logs
+    from mlberth_serve.shared import failure_report
+
+    secrets = secret_values(os.environ)
+    logs.configure(form=logs.JSON, droppable=True, secrets=secrets)
+    if not isinstance(error, MlberthError):
+        logging.getLogger(__name__).critical("the supervisor failed", exc_info=error)
+    failure = failure_report.describe(error, secrets)
+    failure_report.tell(failure)
+    return failure.exit_code
 
 
 def prepare(argv: Sequence[str], environ: Mapping[str, str]) -> int:

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("nginx")
 def test_30_model_that_does_not_load_ends_the_server(tmp_path: Path) -> None:
     """The cause is told once, in one line, and nothing is tried again."""
     began = time.monotonic()
-    with Server(tmp_path, FAULTY, FAULTY_MODEL=str(tmp_path / "none")) as server:
+    with Server(tmp_path, FAULTY, FAULTY_MODEL=str(tmp_path / "none"), SAGEMAKER_LOG_FORMAT="json") as server:
         code = server.process.wait(PATIENCE)
         took = time.monotonic() - began
         assert not server.is_open()
@@ -66,7 +66,9 @@ def self_loading(folder: Path, model: Path, count: int) -> Iterator[Server]:
     loads = folder / "loads"
     variables = {"FAULTY_MODEL": str(model), "FAULTY_THREAD": "1", "FAULTY_LOADS": str(loads)}
     model.write_text("1")
-    with Server(folder, FAULTY, SAGEMAKER_MODEL_SERVER_WORKERS=str(count), **variables) as server:
+    with Server(
+        folder, FAULTY, SAGEMAKER_MODEL_SERVER_WORKERS=str(count), SAGEMAKER_LOG_FORMAT="json", **variables
+    ) as server:
         loaded = count + 1  # the master too, which found that its load must not be forked
         wait_until(lambda: loads.exists() and len(loads.read_text().splitlines()) == loaded, timeout=PATIENCE)
         yield server.wait_ready()

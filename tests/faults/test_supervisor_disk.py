@@ -146,7 +146,7 @@ def run_folder(server: Server) -> Path:
 
 def test_socket_that_is_gone_ends_the_server(tmp_path: Path) -> None:
     """Nobody can reach the workers any more: /ping is no 200, and `serve` ends with the cause."""
-    with Server(tmp_path, FAULTY) as server:
+    with Server(tmp_path, FAULTY, SAGEMAKER_LOG_FORMAT="json") as server:
         server.wait_ready()
         (run_folder(server) / "1.sock").unlink()
         wait_until(lambda: server.ping() != 200, timeout=PATIENCE)

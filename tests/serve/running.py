@@ -144,9 +144,9 @@ class Server:
 
     @property
     def failure(self) -> dict[str, Any]:
-        """The one JSON line of the log that tells why the server ended."""
-        (line,) = [line for line in self.text.splitlines() if line.startswith("{")]
-        failure: dict[str, Any] = json.loads(line)
+        """The record that tells why the server ended, the last of a log in JSON."""
+        failure: dict[str, Any] = json.loads(self.text.splitlines()[-1])
+        assert failure["event"] == "serve_failed"
         return failure
 
     def children(self) -> dict[str, int]:

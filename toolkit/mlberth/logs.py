@@ -19,6 +19,8 @@ from mlberth.masking import masked_text
 TEXT = "text"
 JSON = "json"
 
+FIELDS = "fields"
+"""What `extra` calls a record's own fields, for JSON alone: values without secrets, by name."""
 _STDERR = 2
 _LOGGERS = ("mlberth", "mlberth_train", "mlberth_serve")
 _TEXT_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -132,10 +134,20 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": masked_text(record.getMessage(), self._secrets),
             **self._fields(),
+            **getattr(record, FIELDS, {}),
         }
         if record.exc_info:
             entry["exception"] = masked_text(self.formatException(record.exc_info), self._secrets)
         return json_line(entry)
+
+
+def line_time(form: str, seconds: float) -> str:
+    """Return a time since the epoch as the records of a form have it."""
+    if form == JSON:
+        return utc_time(seconds)
+    milliseconds = int(seconds * 1000)
+    whole = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(milliseconds // 1000))
+    return f"{whole},{milliseconds % 1000:03d}"
 
 
 def utc_time(seconds: float) -> str:

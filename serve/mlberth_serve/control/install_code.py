@@ -6,6 +6,7 @@ download or pip takes its time, and pip never runs in a worker.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,11 +20,16 @@ from mlberth.paths import is_file
 from mlberth.process.children import exit_code
 from mlberth.process.signals import SignalQueue
 from mlberth_serve.control.commands import python_command
+from mlberth_serve.control.record_pipe import RecordPipe
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared import failure_report
 from mlberth_serve.shared.run_directory import GenerationDirectory
 from mlberth_serve.usercode.locate import find_code
 from mlberth_serve.variables import Variables
+
+INSTALLER = "pip"
+"""The logger of what pip, or uv, says."""
+_STDERR = 2
 
 
 def preparation_argv(folder: GenerationDirectory) -> list[str]:
@@ -72,7 +78,8 @@ def prepare(environ: Mapping[str, str], folder: GenerationDirectory) -> int:
     try:
         settings = Settings.from_environ(environ)
         secrets = secret_values(environ)
-        logs.configure(settings.log_level, form=settings.log_format, droppable=True, secrets=secrets)
+        form = settings.log_format
+        logs.configure(settings.log_level, form=form, more=(INSTALLER,), droppable=True, secrets=secrets)
         if must_fetch(settings):
             assert settings.submit_directory is not None
             where = Variables.submit_directory.name
@@ -81,9 +88,16 @@ def prepare(environ: Mapping[str, str], folder: GenerationDirectory) -> int:
         folder_of_code = find_requirements(Settings.from_environ(environ))
         if folder_of_code is None:
             return 0
-        with SignalQueue() as signals:
+        # In a log for people its own form is the best, progress and indents included.
+        output = RecordPipe(INSTALLER) if form == logs.JSON else contextlib.nullcontext(_STDERR)
+        with output as sink, SignalQueue() as signals:
             stopped_by = install(
-                folder_of_code, settings.installs, python=sys.executable, environ=environ, signals=signals
+                folder_of_code,
+                settings.installs,
+                python=sys.executable,
+                environ=environ,
+                signals=signals,
+                sink=sink,
             )
         return exit_code(-stopped_by) if stopped_by else 0
     except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor must hear of it

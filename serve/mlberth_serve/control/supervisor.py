@@ -37,7 +37,6 @@ from mlberth_serve.shared.server_state import LOADING, READY, STOPPING, WEDGED
 from mlberth_serve.variables import ALL
 
 NGINX = "nginx"
-_STDERR = 2
 _LOADING_POLL = _LOGGING_POLL = 0.02
 _POLL = 0.5
 _GUNICORN_STOP_SECONDS = 2.0
@@ -252,13 +251,13 @@ class Supervisor:
         return arrived
 
     def _fail(self) -> int:
-        """End what is left, at once, and tell why in one line of JSON; returns the exit code."""
+        """End what is left, at once, and tell why in the log's last record; returns the exit code."""
         nginx_ended = self._nginx_has_ended
         self._readiness.change(STOPPING)
         end_descendants(self._children, self._signals, polite_seconds=_POLITE_SECONDS)
         cause = self._why_failed(nginx_ended=nginx_ended)
         self._reap()  # and say first what nginx has said
-        logs.make_outlet(_STDERR, self._settings.log_format).write(f"{cause.line}\n".encode())
+        failure_report.tell(cause)
         return cause.exit_code
 
     def _why_failed(self, *, nginx_ended: bool) -> failure_report.Failure:

@@ -4,24 +4,40 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from mlberth import logs
 from mlberth.errors import MlberthError, PlatformError
 from mlberth.masking import masked_text
 from mlberth_serve.shared.run_directory import write_private
 from mlberth_serve.usercode.load_errors import UserCodeError
 
+log = logging.getLogger("mlberth_serve")
+
 
 @dataclass(frozen=True)
 class Failure:
-    """One cause: the line for the log and the exit code."""
+    """One cause, as one process hands it to another, and the exit code."""
 
     line: str
     """A JSON object on one line, without secrets."""
     exit_code: int
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What the line holds, by name."""
+        fields: dict[str, Any] = json.loads(self.line)
+        return fields
+
+
+def tell(failure: Failure) -> None:
+    """Log a failure as the last word of a server: its message, and in JSON what else is known."""
+    fields = failure.fields
+    log.critical("%s", fields.pop("message"), extra={logs.FIELDS: fields})
 
 
 def record(path: Path, error: BaseException, secrets: Iterable[str]) -> Failure:

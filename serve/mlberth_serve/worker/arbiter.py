@@ -127,7 +127,7 @@ class Arbiter(gunicorn.arbiter.Arbiter):  # type: ignore[misc]  # gunicorn has n
         if serves or (self._failed_starts < _MAX_FAILED_STARTS and (served or cause is None)):
             delay = 2.0 ** min(self._failed_starts - 1, _MAX_FAILED_STARTS)
             self._hold_until = time.monotonic() + delay
-            found = cause.line if cause else reason
+            found = cause.fields["message"] if cause else reason
             log.error("a worker could not be started, the next try is in %g s: %s", delay, found)
             return
         if cause is None:

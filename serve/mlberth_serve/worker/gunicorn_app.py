@@ -42,6 +42,8 @@ from mlberth_serve.worker.standard_streams import StandardStreams
 from mlberth_serve.worker.worker import Worker
 
 LOAD_IN_WORKERS = "--load-in-workers"
+PYTHON_WARNINGS = "py.warnings"
+"""The logger of Python's warnings, once they are captured."""
 _NEVER = 1e12
 """A heartbeat so far ahead that gunicorn's timeout never comes."""
 
@@ -58,7 +60,9 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     folder = GenerationDirectory(Path(argv[0]))
     spec = LaunchSpec.read(folder.launch_spec)
     streams = StandardStreams(spec.log_format)
-    more = (LOGGER, HANDLER_LOGGER)
+    more = (LOGGER, HANDLER_LOGGER, PYTHON_WARNINGS)
+    # Libraries warn on standard error, in two lines of a form of their own.
+    logging.captureWarnings(spec.log_format == logs.JSON)
     logs.configure(
         spec.log_level,
         streams.make_log_stream(),
@@ -144,9 +148,8 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
             application,
             self._make_recorder(load_seconds),
             behind_nginx=behind_nginx,
-            # nginx writes the access log, and learns the trace from a header.
+            # Behind nginx it is nginx that writes the access log.
             access_log=self._make_access_log() if logged and not behind_nginx else None,
-            add_trace_header=logged and behind_nginx,
         )
         if isinstance(application, Dispatcher):
             self.predictions = instrumented

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from mlberth_serve.app.http_response import HTTPResponse
-from mlberth_serve.shared.access_log import TRACE_HEADER, AccessLog
+from mlberth_serve.shared.access_log import AccessLog
 from mlberth_serve.shared.metrics_recorder import ENVIRON_RECORDER, QUEUE, Recorder
-from mlberth_serve.shared.request_ids import current_request, request_ids
+from mlberth_serve.shared.request_ids import current_request
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -49,7 +49,6 @@ class Instrumented:
         *,
         behind_nginx: bool,
         access_log: AccessLog | None = None,
-        add_trace_header: bool = False,
         clock: Callable[[], float] = time.perf_counter,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -58,7 +57,6 @@ class Instrumented:
         self._recorder = recorder
         self._behind_nginx = behind_nginx
         self._access_log = access_log
-        self._add_trace_header = add_trace_header
         self._clock = clock
         self._wall_clock = wall_clock
 
@@ -72,8 +70,6 @@ class Instrumented:
         ) -> Callable[[bytes], object]:
             nonlocal status
             status = line
-            if self._add_trace_header:
-                headers = [*headers, (TRACE_HEADER, request_ids(environ)["trace_id"])]
             return start_response(line, headers, exc_info)
 
         try:
@@ -105,8 +101,6 @@ class Instrumented:
         except BaseException:
             self._end(environ, "500", began, ())
             raise
-        if self._add_trace_header:
-            response.headers.append((TRACE_HEADER, request_ids(environ)["trace_id"]))
         self._end(environ, response.status_line, began, (len(response.body),))
         return response
 
@@ -125,8 +119,6 @@ class Instrumented:
             raise
         seconds = self._clock() - began
         for environ, response in zip(environs, responses, strict=True):
-            if self._add_trace_header:
-                response.headers.append((TRACE_HEADER, request_ids(environ)["trace_id"]))
             self._count(environ, response.status_line, seconds, (len(response.body),))
         return responses
 

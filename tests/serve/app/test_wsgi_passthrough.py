@@ -80,7 +80,9 @@ def test_bring_your_own_sample(tmp_path: Path, module: str, variable: str) -> No
 def test_ping_that_raises_ends_the_server(tmp_path: Path) -> None:
     """A model that the application cannot load in its /ping is told with file and line; exit code 65."""
     shutil.copytree(PROJECTS / "bring_your_own", tmp_path / "ml/model")
-    with Server(tmp_path, APPLICATION, SAGEMAKER_SERVING_MODULE="predictor:app") as server:
+    with Server(
+        tmp_path, APPLICATION, SAGEMAKER_SERVING_MODULE="predictor:app", SAGEMAKER_LOG_FORMAT="json"
+    ) as server:
         assert server.process.wait(20) == 65
         assert "500 as its answer to GET /ping" in server.failure["message"]
         assert "model.pkl" in server.text

@@ -202,7 +202,7 @@ def test_delay_serves_on_while_ping_says_stopping(tmp_path: Path, front: str) ->
 def test_first_child_to_die_ends_the_server(tmp_path: Path, victim: str) -> None:
     """Where nginx or gunicorn is killed, the other is ended, and the exit code says so within 2 s."""
     require_nginx()
-    with Server(tmp_path) as server:
+    with Server(tmp_path, SAGEMAKER_LOG_FORMAT="json") as server:
         server.wait_ready()
         pids = tree(server.process.pid)
         began = time.monotonic()

@@ -58,7 +58,7 @@ def test_scikit_learn_model_without_code(tmp_path: Path, front: str) -> None:
 def test_handler_that_fails_to_load(tmp_path: Path, front: str) -> None:
     """The JSON line names file, line, function and exception of the user's code."""
     write_code(tmp_path / "ml/model/code", "1 / 0")
-    with Server(tmp_path, APPLICATION, SAGEMAKER_USE_NGINX=front) as server:
+    with Server(tmp_path, APPLICATION, SAGEMAKER_USE_NGINX=front, SAGEMAKER_LOG_FORMAT="json") as server:
         assert server.process.wait(20) == 65
         cause = server.failure["cause"]
         assert (cause["file"], cause["line"], cause["function"]) == ("inference.py", 3, "model_fn")
@@ -69,7 +69,7 @@ def test_handler_that_fails_to_load(tmp_path: Path, front: str) -> None:
 def test_empty_model_folder(tmp_path: Path) -> None:
     """No model and no code is told as such."""
     (tmp_path / "ml/model").mkdir(parents=True)
-    with Server(tmp_path, APPLICATION) as server:
+    with Server(tmp_path, APPLICATION, SAGEMAKER_LOG_FORMAT="json") as server:
         assert server.process.wait(20) == 65
         assert f"the model folder {tmp_path}/ml/model: found nothing in it" in server.failure["message"]
 
@@ -91,7 +91,7 @@ def test_archive_that_cannot_be_unpacked(tmp_path: Path) -> None:
     """The exit code is the contract's, with one JSON line."""
     (tmp_path / "code.tar.gz").write_bytes(b"\x1f\x8b nonsense")
     variables = {"SAGEMAKER_SUBMIT_DIRECTORY": str(tmp_path / "code.tar.gz")}
-    with Server(tmp_path, APPLICATION, **variables) as server:
+    with Server(tmp_path, APPLICATION, SAGEMAKER_LOG_FORMAT="json", **variables) as server:
         assert server.process.wait(20) == 78
         assert server.failure["exit_code"] == 78
         assert "Traceback" not in server.text
@@ -124,7 +124,7 @@ def test_requirement_that_cannot_be_installed(tmp_path: Path) -> None:
     """The exit code is 69, and the JSON line has pip's own words."""
     code = write_code(tmp_path / "ml/model/code", "1")
     (code / "requirements.txt").write_text("no-such-package-at-all\n")
-    with Server(tmp_path, APPLICATION, PIP_NO_INDEX="1") as server:
+    with Server(tmp_path, APPLICATION, PIP_NO_INDEX="1", SAGEMAKER_LOG_FORMAT="json") as server:
         assert server.process.wait(60) == 69
         assert "no-such-package-at-all" in server.failure["message"]
 

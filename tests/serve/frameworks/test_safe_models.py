@@ -260,7 +260,7 @@ def test_server_in_safe_mode(tmp_path: Path) -> None:
         write_module(tmp_path / "ml/model/code" / name, tmp_path / "pwned")
         write_module(tmp_path / "ml/model" / name, tmp_path / "pwned")
     safe = {"SAGEMAKER_SAFE_MODELS_ONLY": "true", "SAGEMAKER_SERVING_MODULE": "myapp:app"}
-    with Server(tmp_path, "mlberth_serve.wsgi:application", **safe) as server:
+    with Server(tmp_path, "mlberth_serve.wsgi:application", SAGEMAKER_LOG_FORMAT="json", **safe) as server:
         assert server.process.wait(30) == 78, server.text
         assert "no installed module 'myapp'" in server.failure["message"]
     write_module(tmp_path / "installed/myapp.py", tmp_path / "right")

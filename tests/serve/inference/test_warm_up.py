@@ -107,7 +107,7 @@ def test_failing_warm_up_ends_the_server(tmp_path: Path, payload: str, function:
     text = HOOKS if payload == "0" else HOOKS.replace('assert model == "model"', "assert False")
     code = write_hooks(tmp_path / "ml/model/code", text)
     (code / "sample-payload.csv").write_text(payload)
-    with Server(tmp_path, APPLICATION) as server:
+    with Server(tmp_path, APPLICATION, SAGEMAKER_LOG_FORMAT="json") as server:
         assert server.process.wait(20) == 65
         cause = server.failure["cause"]
         assert (cause["function"], cause["file"]) == (function, "inference.py")

@@ -155,16 +155,16 @@ def test_one_name_for_two_kinds() -> None:
 
 
 def test_list_of_answers_is_cut_off(tmp_path: Path) -> None:
-    """What holds no byte of a worker is counted, over cuts and half lines, and the list stays small."""
+    """What has no head of a worker's is counted, over cuts and half lines, and the list stays small."""
     front = DirectResponses(tmp_path)
     front.refresh()  # there is none yet
     assert front.counts == {}
     with (tmp_path / LIST).open("ab", buffering=0) as nginx:
-        nginx.write(b"200 312\n503 -\n504 0\n502 0, 0\n200 0, 312\n502 0 : 3")
+        nginx.write(b"200 0.312\n503 -\n504 -\n502 -, -\n200 -, 0.312\n502 - : 0.3")
         front.refresh()
         nginx.write(b"12\n413 ")
         front.refresh()
-        nginx.write(b"-\n" + b"200 312\n" * 200_000)
+        nginx.write(b"-\n" + b"200 0.000\n" * 200_000)
         front.refresh()
         assert (tmp_path / LIST).stat().st_size == 0
         nginx.write(b"503 -\n")
@@ -174,7 +174,7 @@ def test_list_of_answers_is_cut_off(tmp_path: Path) -> None:
 
 def test_long_list_of_answers_takes_little_memory(tmp_path: Path) -> None:
     """What the supervisor needs to read it does not grow with the requests of a second."""
-    (tmp_path / LIST).write_bytes(b"200 312\n" * 100_000 + b"503 -\n")
+    (tmp_path / LIST).write_bytes(b"200 0.312\n" * 100_000 + b"503 -\n")
     front = DirectResponses(tmp_path)
     tracemalloc.start()
     front.refresh()

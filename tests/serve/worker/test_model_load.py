@@ -46,14 +46,18 @@ def test_threads_after_the_load_make_each_worker_load(tmp_path: Path) -> None:
 def test_model_that_does_not_load_ends_the_server(tmp_path: Path, nginx: str) -> None:
     """The cause is one JSON line of the log, without a traceback, and the exit code is 65."""
     (tmp_path / "fail").touch()
-    with Server(tmp_path, SAGEMAKER_USE_NGINX=nginx, STANDIN_FAIL=str(tmp_path / "fail")) as server:
+    with Server(
+        tmp_path, SAGEMAKER_USE_NGINX=nginx, STANDIN_FAIL=str(tmp_path / "fail"), SAGEMAKER_LOG_FORMAT="json"
+    ) as server:
         assert server.process.wait(20) == 65
         assert_failed_to_load(server)
 
 
 def test_model_that_does_not_load_again_ends_the_server(tmp_path: Path) -> None:
     """The same holds where a worker that loads for itself is replaced and the new one cannot load."""
-    with Server(tmp_path, STANDIN_THREAD="1", STANDIN_FAIL=str(tmp_path / "fail")) as server:
+    with Server(
+        tmp_path, STANDIN_THREAD="1", STANDIN_FAIL=str(tmp_path / "fail"), SAGEMAKER_LOG_FORMAT="json"
+    ) as server:
         wait_for_both(server)
         (tmp_path / "fail").touch()
         kill_a_worker(server)
@@ -87,7 +91,7 @@ def test_workers_that_die_before_they_have_loaded_end_the_server(tmp_path: Path)
     die = tmp_path / "die"
     loads = tmp_path / "loads"
     variables = {"STANDIN_DIE": str(die), "STANDIN_THREAD": "1", "STANDIN_LOADS": str(loads)}
-    with Server(tmp_path, **variables) as server:
+    with Server(tmp_path, SAGEMAKER_LOG_FORMAT="json", **variables) as server:
         wait_for_both(server)
         die.touch()
         kill_a_worker(server)
@@ -115,7 +119,7 @@ def test_load_may_take_longer_than_a_request(tmp_path: Path) -> None:
 
 def test_application_that_is_not_there(tmp_path: Path) -> None:
     """What is no error of ours counts as the platform's: exit code 70, and still one JSON line."""
-    with Server(tmp_path, application="standin:missing") as server:
+    with Server(tmp_path, application="standin:missing", SAGEMAKER_LOG_FORMAT="json") as server:
         assert server.process.wait(20) == 70
         assert server.failure["exit_code"] == 70
 

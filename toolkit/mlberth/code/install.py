@@ -52,6 +52,7 @@ WHEELHOUSE = "wheelhouse"
 LOCK = "uv.lock"
 PROJECT = "pyproject.toml"
 _BUILD_SYSTEM = r"(?m)^[ \t]*\[[ \t]*build-system[ \t]*\]"  # text, which `re` compiles when it is needed
+_STDERR = 2
 _GRACE_SECONDS = 3.0
 # pip says nothing that concerns a job with these; the user's own settings win.
 _QUIET = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PIP_ROOT_USER_ACTION": "ignore"}
@@ -89,12 +90,13 @@ def install(
     package_needed: bool = True,
     more: Sequence[str] = (),
     warn: Callable[[str], object] = lambda _: None,
+    sink: int = _STDERR,
 ) -> signal.Signals | None:
     """Install what the code in a folder asks for; quietly nothing where it asks for nothing.
 
     Returns the stop signal that arrived meanwhile, if one did: the caller then ends. The installer's output
-    is streamed to standard error. Call it before any other child is started: it ends with nothing left below
-    this process. A pyproject.toml that cannot be built is a warning, unless its package is needed: what it
+    is streamed to the descriptor `sink`. Call it before any other child is started: it ends with nothing left
+    below this process. A pyproject.toml that cannot be built is a warning, unless its package is needed: what it
     depends on is installed all the same. `more` are other requirements files of the folder. Raises
     DependencyError with the installer's last lines.
     """
@@ -102,7 +104,7 @@ def install(
     if not argv:
         return None
     _check(code, installs, argv, (REQUIREMENTS, *more), environ)
-    outcome: Outcome | None = _run(argv, code, installs, environ, signals)
+    outcome: Outcome | None = _run(argv, code, installs, environ, signals, sink=sink)
     if outcome and _failed(outcome) and not package_needed and "." in argv and not is_file(code / "setup.py"):
         from mlberth.code.pip_errors import reason
         from mlberth.code.pyproject import dependencies
@@ -112,7 +114,7 @@ def install(
         rest = f"; not installed: {', '.join(unknown)}" if unknown else ""
         warn(f"{PROJECT} in {code} cannot be built ({said}): its code runs from the folder as it is{rest}")
         argv = _pip(python, code, installs, [*_requirements(code, installs, more), *known])
-        outcome = _run(argv, code, installs, environ, signals) if argv else None
+        outcome = _run(argv, code, installs, environ, signals, sink=sink) if argv else None
     if outcome and _failed(outcome):
         from mlberth.code.pip_errors import hint, reason
 
@@ -124,7 +126,13 @@ def install(
 
 
 def _run(
-    argv: Sequence[str], code: Path, installs: Installs, environ: Mapping[str, str], signals: SignalQueue
+    argv: Sequence[str],
+    code: Path,
+    installs: Installs,
+    environ: Mapping[str, str],
+    signals: SignalQueue,
+    *,
+    sink: int,
 ) -> Outcome:
     env = _QUIET | {"UV_PROJECT_ENVIRONMENT": sys.prefix} | dict(environ) | _index(installs)
     folder = code
@@ -132,7 +140,9 @@ def _run(
         # pip takes modules and archives from the folder that it starts in, and text as the locale has it.
         folder, env = Path("/"), env | {"PYTHONUTF8": "1"}
     try:
-        return supervise(argv, env=env, cwd=folder, signals=signals, grace=_GRACE_SECONDS, merge=True)
+        return supervise(
+            argv, env=env, cwd=folder, signals=signals, grace=_GRACE_SECONDS, stderr=sink, merge=True
+        )
     except OSError as error:
         raise PlatformError(Fault(argv[0], error.strerror or str(error), "a program that starts")) from error
 

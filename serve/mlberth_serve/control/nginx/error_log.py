@@ -15,8 +15,9 @@ import re
 import time
 from collections.abc import Callable
 
+from mlberth import logs
 from mlberth.log_outlet import Outlet
-from mlberth_serve.shared.access_log import ACCESS_MARK
+from mlberth_serve.shared.access_log import ACCESS_MARK, finish_line
 
 LOGGER = "nginx"
 _PIPE_BYTES = 1 << 20
@@ -27,6 +28,8 @@ _PIECE_LINES = 16
 _MAX_LINES = 20
 """Of nginx's errors within a second: some are written for each request, or for each connection."""
 _LINE = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[(?P<level>\w+)\] \d+#\d+: (?P<message>.*)", re.DOTALL)
+# One for each try of each request while the model loads. If nobody listens later, the supervisor says so.
+_NOBODY_LISTENS = re.compile(rb"connect\(\) to unix:gunicorn\.sock failed \((2|111): ")
 _OF_A_CLIENT = ", client: "
 _LEVELS = {
     "emerg": logging.CRITICAL,
@@ -45,11 +48,17 @@ log = logging.getLogger(LOGGER)
 class NginxErrorLog:
     """A pipe for nginx's standard error; `forward` passes on the lines in it."""
 
-    def __init__(self, access: Outlet | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        access: Outlet | None = None,
+        form: str = logs.TEXT,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._reader, self.writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         with contextlib.suppress(OSError):  # the machine may allow no more than it has
             fcntl.fcntl(self.writer, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self._access = access
+        self._form = form
         self._clock = clock
         self._rest = b""
         self._second = 0.0
@@ -85,8 +94,8 @@ class NginxErrorLog:
         accesses = []
         for line in lines:
             if line.startswith(ACCESS_MARK):
-                accesses.append(line[1:] + b"\n")
-            elif line:
+                accesses.append(finish_line(line[1:], self._form) + b"\n")
+            elif line and not _NOBODY_LISTENS.search(line):
                 self._lines += 1
                 if self._lines <= _MAX_LINES:
                     _log(line.decode(errors="replace"))

@@ -35,7 +35,8 @@ class NginxProcess:
         certificate: Certificate | None,
     ) -> None:
         self._certificate = certificate
-        self._log = NginxErrorLog(logs.make_outlet(_STDOUT, settings.log_format, patience=_PATIENCE))
+        access = logs.make_outlet(_STDOUT, settings.log_format, patience=_PATIENCE)
+        self._log = NginxErrorLog(access, settings.log_format)
         install_config(run, settings, as_root=os.geteuid() == 0)
         argv = nginx_argv(executable, run)
         check_own_conf(argv, run, settings)
