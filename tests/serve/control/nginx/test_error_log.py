@@ -94,3 +94,18 @@ def test_nginx_never_waits_for_us() -> None:
     nginx = NginxErrorLog()
     assert not os.get_blocking(nginx.writer)
     nginx.close_writer()
+
+
+def test_requests_while_the_model_loads_leave_no_line(tmp_path: Path) -> None:
+    """That nobody listens behind nginx yet is no news, and wakes nobody up."""
+    require_nginx()
+    gate = tmp_path / "gate"
+    with Server(tmp_path, STANDIN_GATE=str(gate)) as server:
+        wait_until(server.is_open)
+        for path in ("/invocations", "/execution-parameters", "/openapi.json"):
+            answer = server.request("POST" if path == "/invocations" else "GET", path)
+            assert (answer.status, answer.error["code"]) == (503, "not_ready")
+        gate.touch()
+        server.wait_ready()
+        assert "nginx: " not in server.text
+        assert "CRITICAL" not in server.text
