@@ -7,6 +7,7 @@ download or pip takes its time, and pip never runs in a worker.
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,9 +19,9 @@ from mlberth.contract.layout import exported_base
 from mlberth.masking import secret_values
 from mlberth.paths import is_file
 from mlberth.process.children import exit_code
+from mlberth.process.record_pipe import RecordPipe
 from mlberth.process.signals import SignalQueue
 from mlberth_serve.control.commands import python_command
-from mlberth_serve.control.record_pipe import RecordPipe
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared import failure_report
 from mlberth_serve.shared.run_directory import GenerationDirectory
@@ -89,7 +90,9 @@ def prepare(environ: Mapping[str, str], folder: GenerationDirectory) -> int:
         if folder_of_code is None:
             return 0
         # In a log for people its own form is the best, progress and indents included.
-        output = RecordPipe(INSTALLER) if form == logs.JSON else contextlib.nullcontext(_STDERR)
+        said = logging.getLogger(INSTALLER)
+        in_json = form == logs.JSON
+        output = RecordPipe(said.log) if in_json else contextlib.nullcontext(_STDERR)
         with output as sink, SignalQueue() as signals:
             stopped_by = install(
                 folder_of_code,

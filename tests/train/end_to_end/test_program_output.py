@@ -70,6 +70,17 @@ def test_our_lines_can_be_json(tree: Tree) -> None:
     assert " train.py on " in entries[0]["message"]
 
 
+def test_lines_of_pip_are_json_too(tree: Tree) -> None:
+    """What an install says comes line by line as objects, in the order of the log."""
+    tree.code(train__py="")
+    (tree.layout.code / "requirements.txt").write_text("no-such-package-at-all")
+    lines = tree.train(SAGEMAKER_LOG_FORMAT="json", PIP_NO_INDEX="1").err.splitlines()
+    entries = [json.loads(line) for line in lines]
+    said = [(entry["level"], entry["message"]) for entry in entries if entry["logger"] == "pip"]
+    assert ("ERROR", "ERROR: No matching distribution found for no-such-package-at-all") in said
+    assert (entries[-1]["logger"], entries[-1]["level"]) == ("mlberth_train", "ERROR")
+
+
 @pytest.mark.parametrize("level", ["ERROR", "40", '"40"'])
 def test_level_by_name_or_number(tree: Tree, level: str) -> None:
     """SAGEMAKER_CONTAINER_LOG_LEVEL decides what we say; the hyperparameter does too."""

@@ -115,6 +115,14 @@ class Runner:
         return code
 
     def _install(self, job: Job) -> Signals | None:
+        if job.settings.log_format == "json":
+            from mlberth.process.record_pipe import RecordPipe
+
+            with RecordPipe(lambda level, text: self._log.write(level, text, "pip")) as sink:
+                return self._install_to(job, sink)
+        return self._install_to(job, _STDERR)
+
+    def _install_to(self, job: Job, sink: int) -> Signals | None:
         return install(
             job.code,
             job.settings.installs,
@@ -123,6 +131,7 @@ class Runner:
             signals=self._signals,
             package_needed=job.package_needed,
             warn=lambda text: self._log.write(WARNING, text),
+            sink=sink,
         )
 
     def _wait_for_hosts(self, job: Job) -> Signals | None:
