@@ -95,10 +95,10 @@ def install(
     """Install what the code in a folder asks for; quietly nothing where it asks for nothing.
 
     Returns the stop signal that arrived meanwhile, if one did: the caller then ends. The installer's output
-    is streamed to the descriptor `sink`. Call it before any other child is started: it ends with nothing left
-    below this process. A pyproject.toml that cannot be built is a warning, unless its package is needed: what it
-    depends on is installed all the same. `more` are other requirements files of the folder. Raises
-    DependencyError with the installer's last lines.
+    is streamed to the descriptor `sink`. Call it before any other child is started: it ends with nothing
+    left below this process. A pyproject.toml that cannot be built is a warning, unless its package is
+    needed: what it depends on is installed all the same. `more` are other requirements files of the folder.
+    Raises DependencyError with the installer's last lines.
     """
     argv = install_command(python, code, installs, more)
     if not argv:
