@@ -49,7 +49,7 @@ CONTROL_PLANE = ("", "usercode", "shared", "control/nginx", "control/metrics", "
 ROOMS = {
     "mlberth_serve": (DATA_PLANE, CONTROL_PLANE),
     "mlberth": (
-        ("", "contract", "process", "code", "compat"),
+        ("", "contract", "process", "code", "channels", "compat"),
         ("", "contract", "checkpoints"),
     ),
     "mlberth_train": (("", "report", "launch", "jobs"),),
@@ -221,7 +221,7 @@ def identifiers(node: ast.AST) -> Iterator[str]:
 @pytest.mark.parametrize("module", MODULES)
 def test_the_environment_is_an_argument(module: str) -> None:
     """os.environ is read in __main__.py and wsgi.py, and in the public functions for user programs."""
-    public = ("mlberth", "mlberth.checkpoints", "mlberth.compat.training.processes")
+    public = ("mlberth", "mlberth.checkpoints", "mlberth.channels", "mlberth.compat.training.processes")
     if MODULES[module].name in READS_THE_ENVIRONMENT or module in public:
         return
     tree = ast.parse(MODULES[module].read_text())

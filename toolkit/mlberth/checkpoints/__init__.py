@@ -22,10 +22,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from mlberth.checkpoints.ranks import read_rank
 from mlberth.checkpoints.stop_request import StopRequest
 from mlberth.checkpoints.stores import Checkpoint, Store
 from mlberth.contract.environment import Environment
+from mlberth.contract.ranks import read_rank
 
 __all__ = ["Checkpoint", "StopRequest", "Store", "store"]
 

@@ -10,13 +10,15 @@ import struct
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from mlberth.channels.protobuf import read_fields, read_varints, write_bytes, write_varints
+
 _MAGIC = 0xCED7230A
 _HEAD = struct.Struct("<II")
 _FEATURES, _LABEL = 1, 2
+_TENSORS = (_FEATURES, _LABEL)
 _KEY, _VALUE = 1, 2
 _VALUES, _KEYS, _SHAPE = 1, 2, 3
 _FLOAT32, _FLOAT64, _INT32 = 2, 3, 7
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _NAME = b"values"
 _DAMAGED = "the recordio-protobuf is damaged; expected whole frames of tensors"
 
@@ -36,7 +38,10 @@ def read(data: bytes) -> Records:
 
     rows, labels = [], []
     for record in _frames(memoryview(data)):
-        tensors = dict(_tensors(record))
+        try:
+            tensors = dict(_tensors(record))
+        except ValueError as error:
+            raise ValueError(f"{_DAMAGED} ({error})") from None
         if _FEATURES not in tensors:
             raise ValueError('a record has no features under "values"')
         rows.append(tensors[_FEATURES])
@@ -107,10 +112,10 @@ def _frames(data: memoryview) -> Iterator[memoryview]:
 
 
 def _tensors(record: memoryview) -> Iterator[tuple[int, Any]]:
-    for number, entry in _fields(record):
-        parts = dict(_fields(entry)) if number in {_FEATURES, _LABEL} else {}
+    for number, _, entry in read_fields(record):
+        parts = {field: part for field, _, part in read_fields(entry)} if number in _TENSORS else {}
         if bytes(parts.get(_KEY, b"")) == _NAME:
-            for kind, tensor in _fields(parts.get(_VALUE, memoryview(b""))):
+            for kind, _, tensor in read_fields(parts.get(_VALUE, memoryview(b""))):
                 if kind in {_FLOAT32, _FLOAT64, _INT32}:
                     yield number, _numbers(kind, tensor)
 
@@ -120,61 +125,25 @@ def _numbers(kind: int, tensor: memoryview) -> tuple[Any, Any, int | None]:
     import numpy as np
 
     parts: dict[int, bytes] = {}
-    for number, part in _fields(tensor):  # numbers that are not packed come one a field
+    for number, _, part in read_fields(tensor):  # numbers that are not packed come one a field
         parts[number] = parts.get(number, b"") + bytes(part)
     packed = parts.get(_VALUES, b"")
     if kind == _INT32:
-        values = np.array([number - (number >> 63 << 64) for number in _varints(packed)], np.int32)
+        numbers = read_varints(memoryview(packed))
+        values = np.array([number - (number >> 63 << 64) for number in numbers], np.int32)
     elif len(packed) % (4 if kind == _FLOAT32 else 8):
         raise ValueError(_DAMAGED)
     else:
         values = np.frombuffer(packed, "<f4" if kind == _FLOAT32 else "<f8")
-    shape = _varints(parts.get(_SHAPE, b""))
+    shape = list(read_varints(memoryview(parts.get(_SHAPE, b""))))
     width = shape[0] if shape else None
     sparse = _KEYS in parts or bool(width and not len(values))
-    return values, np.array(_varints(parts.get(_KEYS, b"")), np.int64) if sparse else None, width
-
-
-def _fields(data: memoryview) -> Iterator[tuple[int, memoryview]]:
-    position = 0
-    while position < len(data):
-        tag, position = _varint(data, position)
-        start, wire = position, tag & 7
-        if wire == _VARINT:
-            _, position = _varint(data, position)
-        elif wire == _BYTES:
-            size, start = _varint(data, position)
-            position = start + size
-        elif wire in {_FIXED32, _FIXED64}:
-            position += 4 if wire == _FIXED32 else 8
-        else:
-            raise ValueError(_DAMAGED)
-        if position > len(data):
-            raise ValueError(_DAMAGED)
-        yield tag >> 3, data[start:position]
-
-
-def _varints(data: bytes) -> list[int]:
-    numbers, position = [], 0
-    while position < len(data):
-        number, position = _varint(memoryview(data), position)
-        numbers.append(number)
-    return numbers
-
-
-def _varint(data: memoryview, position: int) -> tuple[int, int]:
-    value = shift = 0
-    for octet in data[position : position + 10]:
-        value |= (octet & 0x7F) << shift
-        shift += 7
-        position += 1
-        if octet < 0x80:
-            return value & 2**64 - 1, position
-    raise ValueError(_DAMAGED)
+    keys = list(read_varints(memoryview(parts.get(_KEYS, b""))))
+    return values, np.array(keys, np.int64) if sparse else None, width
 
 
 def _entry(field: int, tensor: bytes) -> bytes:
-    return _bytes(field, _bytes(_KEY, _NAME) + _bytes(_VALUE, tensor))
+    return write_bytes(field, write_bytes(_KEY, _NAME) + write_bytes(_VALUE, tensor))
 
 
 def _tensor(values: Any, keys: Any = None, width: int = 0) -> bytes:
@@ -184,27 +153,14 @@ def _tensor(values: Any, keys: Any = None, width: int = 0) -> bytes:
         whole = values.astype(np.int32)
         if not (whole == values).all():
             raise ValueError("a recordio tensor holds whole numbers of 32 bits")
-        kind, packed = _INT32, b"".join(map(_number, whole.tolist()))
+        kind, packed = _INT32, write_varints(whole.tolist())
     elif values.dtype.kind == "f":
         kind = _FLOAT32 if values.dtype.itemsize <= 4 else _FLOAT64
         packed = values.astype("<f4" if kind == _FLOAT32 else "<f8").tobytes()
     else:
         raise ValueError(f"Unsupported dtype {values.dtype} on array")
-    tensor = _bytes(_VALUES, packed)
+    tensor = write_bytes(_VALUES, packed)
     if keys is not None:
-        tensor += _bytes(_KEYS, b"".join(map(_number, keys.tolist()))) + _bytes(_SHAPE, _number(width))
-    return _bytes(kind, tensor)
-
-
-def _bytes(field: int, value: bytes) -> bytes:
-    return _number(field << 3 | _BYTES) + _number(len(value)) + value
-
-
-def _number(value: int) -> bytes:
-    value &= 2**64 - 1
-    octets = bytearray()
-    while value > 0x7F:
-        octets.append(value & 0x7F | 0x80)
-        value >>= 7
-    octets.append(value)
-    return bytes(octets)
+        tensor += write_bytes(_KEYS, write_varints(keys.tolist()))
+        tensor += write_bytes(_SHAPE, write_varints([width]))
+    return write_bytes(kind, tensor)
