@@ -46,8 +46,9 @@ def read(path: Path) -> None:
         for record in read_records(file):
             value = record.features["values"]
             tensor = getattr(value, value.WhichOneof("value"))
-            label = record.label["values"]
-            labels = getattr(label, label.WhichOneof("value")).values if record.label else []
+            # A look at a name of a map would make it.
+            label = record.label["values"] if "values" in record.label else None
+            labels = getattr(label, label.WhichOneof("value")).values if label else []
             found.append([list(tensor.values), list(tensor.keys), list(labels)])
     sys.stdout.write(json.dumps(found) + "\n")
 
