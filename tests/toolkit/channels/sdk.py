@@ -47,7 +47,7 @@ def read(path: Path) -> None:
             value = record.features["values"]
             tensor = getattr(value, value.WhichOneof("value"))
             # A look at a name of a map would make it.
-            label = record.label["values"] if "values" in record.label else None
+            label = record.label.get("values")
             labels = getattr(label, label.WhichOneof("value")).values if label else []
             found.append([list(tensor.values), list(tensor.keys), list(labels)])
     sys.stdout.write(json.dumps(found) + "\n")
