@@ -11,6 +11,7 @@ from mlberth.contract.layout import Layout
 from mlberth.contract.resources import count_visible, gpu_count
 from mlberth.envvars import Reader
 from mlberth.errors import Fault
+from mlberth.masking import secret_values
 from mlberth_serve.media_types import CSV, JSON
 from mlberth_serve.safe_models import loading_faults
 from mlberth_serve.variables import Variables
@@ -60,6 +61,8 @@ class Settings(Variables):
     tls: TlsFiles | None
     gpus: int
     """How many GPUs the workers take in turn."""
+    secrets: frozenset[str]
+    """What no cause of an error may tell; empty unless causes are told."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         """Read the settings; raises ContractError that lists every faulty variable."""
@@ -71,6 +74,7 @@ class Settings(Variables):
             tls=TlsFiles.read(reader),
             gpus=count_visible(self.visible_devices, gpu_count()),
         )
+        self.__dict__["secrets"] = frozenset(secret_values(environ) if self.debug_errors else ())
         self._check_together(reader, environ)
         reader.check()
 

@@ -258,6 +258,13 @@ class Variables(Declared):
     access_log = Variable(
         "SAGEMAKER_ACCESS_LOG", BOOLEAN, False, "Log a line for each request but those of /ping and /metrics."
     )
+    debug_errors = Variable(
+        "SAGEMAKER_DEBUG_ERRORS",
+        BOOLEAN,
+        False,
+        "Tell clients the cause of an error: the exception, its message, and the line of your code. It gives "
+        "away code and data: for a laptop alone.",
+    )
     metrics = Variable("SAGEMAKER_METRICS", BOOLEAN, True, "Answer /metrics, in Prometheus' text form.")
     stop_grace = Variable(
         "SAGEMAKER_STOP_GRACE_SECONDS",

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import IO
 
+from mlberth._typing import typing
 from mlberth.log_escapes import indented, json_line
 from mlberth.log_outlet import Outlet
 from mlberth.masking import masked_text
@@ -40,13 +41,15 @@ def configure(
     fields: Callable[[], Mapping[str, str]] = no_fields,
     droppable: bool = False,
     secrets: Iterable[str] = (),
+    unclaimed: bool = False,
 ) -> None:
     """Send records of our loggers, from `level` on, to a stream (standard error by default).
 
     Only our packages' loggers, those named in `more` and those below them are touched: the root logger
     is the user's. `form` is TEXT or JSON; JSON objects get what `fields` returns as the record is written.
     With `droppable` a record is dropped where nobody reads the stream, and those dropped are counted.
-    No record holds one of `secrets`, nor what looks like a credential.
+    No record holds one of `secrets`, nor what looks like a credential. With `unclaimed` the records of all
+    other loggers are sent too, until the user sets up a handler of their own, as `logging.basicConfig` does.
     """
     stream = stream or sys.stderr
     handler: logging.Handler
@@ -57,6 +60,27 @@ def configure(
         logger.handlers = [handler]
         logger.setLevel(level)
         logger.propagate = False
+    if unclaimed:
+        _take_unclaimed(handler, level)
+
+
+def _take_unclaimed(handler: logging.Handler, level: int) -> None:
+    """Send the records of loggers that nobody has set up to a handler; the root logger stays without one."""
+    root, set_up = logging.getLogger(), logging.basicConfig
+    root.setLevel(level)
+    logging.lastResort = handler  # asked if no logger has a handler
+
+    def basic_config(**options: typing.Any) -> None:
+        """Set up the root logger: as Python does if the user says how, else with our handler.
+
+        `logging.info()` and its siblings call it so, before the first record.
+        """
+        if options:
+            set_up(**options)
+        elif not root.handlers:
+            root.addHandler(handler)
+
+    logging.basicConfig = basic_config
 
 
 class DroppingHandler(logging.Handler):

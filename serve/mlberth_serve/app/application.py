@@ -15,6 +15,7 @@ import orjson
 from mlberth.errors import ContractError, Fault
 from mlberth_serve.app.body import read_body
 from mlberth_serve.app.compat_environment import publish
+from mlberth_serve.app.error_cause import DISCLOSURE, describe_cause
 from mlberth_serve.app.http_response import HTTPResponse, make_error_response, make_response
 from mlberth_serve.app.openapi import describe
 from mlberth_serve.errors import (
@@ -80,6 +81,8 @@ class Application:
         It runs in gunicorn's arbiter, and again in a worker that needs a model of its own. When it
         fails, with ModelLoadError or ContractError, what was loaded before stays.
         """
+        if self._settings.debug_errors:
+            log.warning(DISCLOSURE, Variables.debug_errors.name)
         start = self._clock()
         with failures_logged():
             self._handler, self._transformer = self._load()
@@ -125,7 +128,7 @@ class Application:
             transformer, request = self._parse_request(environ, name)
             return _to_response(transformer.transform(*request), request.context)
         except BaseException as error:  # noqa: BLE001 - every one is an answer
-            return _to_error_response(error, name)
+            return self._to_error_response(error, name)
 
     @property
     def max_batch_size(self) -> int:
@@ -142,17 +145,17 @@ class Application:
             try:
                 _, requests[index] = self._parse_request(environ, name)
             except BaseException as error:  # noqa: BLE001 - every one is an answer
-                responses[index] = _to_error_response(error, name)
+                responses[index] = self._to_error_response(error, name)
         results = self._transformer.transform_batch(list(requests.values()), self._make_context("", ""))
         for (index, request), result in zip(requests.items(), results, strict=True):
             name = request.context.request_id
             if isinstance(result, RequestError):
-                responses[index] = _to_error_response(result, name)
+                responses[index] = self._to_error_response(result, name)
                 continue
             try:
                 responses[index] = _to_response(result, request.context)
             except BaseException as error:  # noqa: BLE001 - one that cannot be written is that request's alone
-                responses[index] = _to_error_response(error, name)
+                responses[index] = self._to_error_response(error, name)
         return [responses[index] for index in range(len(environs))]
 
     @property
@@ -173,6 +176,16 @@ class Application:
         accept = transformer.choose_accept(environ.get("HTTP_ACCEPT"))
         context = self._make_context(media_type.name, accept, environ, name, deadline)
         return transformer, Request(body, media_type, context)
+
+    def _to_error_response(self, error: BaseException, name: str) -> HTTPResponse:
+        """Return the answer to a request that failed, and log its cause."""
+        _log_error(error, name)
+        shown = error if isinstance(error, RequestError) else InternalError()
+        cause = error.__cause__ if isinstance(error, RequestError) else error
+        if not (self._settings.debug_errors and cause):
+            return make_error_response(shown, name)
+        program = self._handler.program if self._handler else None
+        return make_error_response(shown, name, describe_cause(cause, program, self._settings.secrets))
 
     @cached_property
     def _routes(self) -> flask.Flask:
@@ -240,8 +253,8 @@ def _to_response(answer: tuple[bytes, str], context: Context) -> HTTPResponse:
     return make_response(*answer, context.request_id, context.response_status, headers)
 
 
-def _to_error_response(error: BaseException, name: str) -> HTTPResponse:
-    """Return the answer to a request that failed, and log what only the log may tell."""
+def _log_error(error: BaseException, name: str) -> None:
+    """Log what only the log may tell."""
     with contextlib.suppress(BaseException):  # an exception that cannot be printed is an answer all the same
         if isinstance(error, HandlerError):
             log.error("request %s: %s failed", name, error.function, exc_info=error.__cause__)
@@ -249,7 +262,6 @@ def _to_error_response(error: BaseException, name: str) -> HTTPResponse:
             log.error("request %s: %s", name, error.message)
         elif not isinstance(error, RequestError):
             log.error("request %s failed", name, exc_info=error)
-    return make_error_response(error if isinstance(error, RequestError) else InternalError(), name)
 
 
 def _default_accept(settings: Settings) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -37,15 +38,17 @@ def make_response(
     return HTTPResponse(status, line, [*own, *headers] if headers else own, body)
 
 
-def make_error_response(error: RequestError, request_id: str) -> HTTPResponse:
-    """Return `{"error": {"code", "message", "request_id"}}` under the error's status."""
-    return make_response(error_body(error, request_id), JSON, request_id, error.status)
+def make_error_response(
+    error: RequestError, request_id: str, cause: Mapping[str, object] | None = None
+) -> HTTPResponse:
+    """Return `{"error": {"code", "message", "request_id"}}` under the error's status, and a `cause`."""
+    return make_response(error_body(error, request_id, cause), JSON, request_id, error.status)
 
 
-def error_body(error: RequestError, request_id: str) -> bytes:
+def error_body(error: RequestError, request_id: str, cause: Mapping[str, object] | None = None) -> bytes:
     """Return the JSON of an error."""
     fields = {"code": _writable(error.code), "message": _writable(error.message), "request_id": request_id}
-    return orjson.dumps({"error": fields})
+    return orjson.dumps({"error": {**fields, "cause": cause} if cause else fields})
 
 
 def _writable(text: object) -> str:

@@ -17,6 +17,7 @@ from werkzeug.test import Client
 from mlberth.errors import Fault, ModelLoadError
 from mlberth_serve.app.body import hold_to_limit
 from mlberth_serve.app.compat_environment import publish
+from mlberth_serve.app.error_cause import DISCLOSURE, describe_cause
 from mlberth_serve.app.http_response import REQUEST_ID, make_error_response
 from mlberth_serve.errors import InternalError, RequestError, ResponseHeaderError
 from mlberth_serve.handler.response_headers import check_status, passed_on
@@ -53,6 +54,8 @@ class WsgiPassthrough:
 
     def load(self) -> None:
         """Import the user's application, afresh on every call; raises ModelLoadError or ContractError."""
+        if self._settings.debug_errors:
+            log.warning(DISCLOSURE, Variables.debug_errors.name)
         publish(self._settings, None)
         with failures_logged():
             self._callable = import_attribute(self._settings)
@@ -90,9 +93,12 @@ class WsgiPassthrough:
             if isinstance(error, ResponseHeaderError):
                 log.error("request %s: %s", name, error.message)  # noqa: TRY400 - it has no cause
             response = make_error_response(error, name)
-        except BaseException:  # the application's, whatever its kind
+        except BaseException as error:  # the application's, whatever its kind
             log.exception("request %s failed", name)
-            response, exc_info = make_error_response(InternalError(), name), sys.exc_info()
+            cause = None
+            if self._settings.debug_errors:
+                cause = describe_cause(error, find_module(self._settings), self._settings.secrets)
+            response, exc_info = make_error_response(InternalError(), name, cause), sys.exc_info()
         start_response(response.status_line, response.headers, exc_info)
         return [response.body]
 

@@ -71,6 +71,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         fields=describe_request,
         droppable=True,
         secrets=secrets,
+        unclaimed=True,  # a handler's `logging.info`, which the peers' servers show as well
     )
     loaded, began = None, time.monotonic()
     if LOAD_IN_WORKERS not in argv:
