@@ -22,6 +22,7 @@ from mlberth.envvars import (
     whole,
     whole_number,
 )
+from mlberth.paths import FILE, local_path
 
 _LAST_PORT = 65535
 _MAX_BYTES = 2048 * 1024 * 1024
@@ -37,7 +38,7 @@ def _address(text: str) -> str:
 
 def _module_attribute(text: str) -> str:
     module, _, attribute = text.partition(":")
-    if not all(name.isidentifier() for name in (*module.split("."), attribute)):
+    if not all(name.isidentifier() for name in (*module.split("."), attribute.removesuffix("()"))):
         raise ValueError(text)
     return text
 
@@ -51,6 +52,10 @@ def _port_range(text: str) -> str:
 
 def _optional_text(text: str) -> str | None:
     return text or None  # an SDK sends "" for a program that nobody has named
+
+
+def _optional_source(text: str) -> str | None:
+    return str(local_path(text)) if text.startswith(FILE) else text or None
 
 
 def _optional_path(text: str) -> Path | None:
@@ -70,21 +75,24 @@ class Variables(Declared):
         "SAGEMAKER_PROGRAM",
         Kind(_optional_text, "text"),
         None,
-        "The user's handler file, in the code folder. One that is named must be there.",
+        "The user's handler file, in the code folder or with an absolute path. One that is named must be "
+        "there.",
         default_text=f"{DEFAULT_PROGRAM}, if it exists",
     )
     submit_directory = Variable(
         "SAGEMAKER_SUBMIT_DIRECTORY",
-        OPTIONAL_TEXT,
+        Kind(_optional_source, "text"),
         None,
-        "Where the handler's code is: a folder, a .tar.gz or an s3:// address of one.",
+        "Where the handler's code is: a folder, a .tar.gz (or file:// and one of these) or an s3:// address "
+        "of one.",
         default_text="the model's code/, then /opt/ml/code",
     )
     serving_module = Variable(
         "SAGEMAKER_SERVING_MODULE",
         optional(Kind(_module_attribute, "package.module:attribute")),
         None,
-        "A WSGI callable to serve in place of a handler, as package.module:attribute.",
+        "A WSGI callable, or a function without arguments that makes one, to serve in place of a handler, as "
+        "package.module:attribute.",
         aliases=("SAGEMAKER_SERVICE_MODULE",),
         default_text="none",
     )

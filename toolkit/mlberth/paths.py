@@ -9,6 +9,19 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+FILE = "file://"
+
+
+def local_path(source: str) -> Path:
+    """Return the path that a text names, as it is or as a file:// address."""
+    if not source.startswith(FILE):
+        return Path(source)
+    from urllib.parse import unquote
+
+    host, slash, path = source.removeprefix(FILE).partition("/")
+    # file://host/path is another machine's; file://relative/path is what people write for a relative one.
+    return Path(unquote(f"{slash}{path}" if host in {"", "localhost"} else f"{host}{slash}{path}"))
+
 
 def exists(path: Path) -> bool:
     """Return whether anything is there."""

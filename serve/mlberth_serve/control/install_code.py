@@ -7,7 +7,9 @@ download or pip takes its time, and pip never runs in a worker.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +18,8 @@ from mlberth import logs
 from mlberth.code.install import REQUIREMENTS, install, install_command
 from mlberth.code.sources import S3, fetch_code
 from mlberth.contract.layout import exported_base
+from mlberth.contract.resources import cpu_count
+from mlberth.envvars import overlaid
 from mlberth.masking import secret_values
 from mlberth.paths import is_file
 from mlberth.process.children import exit_code
@@ -25,12 +29,17 @@ from mlberth_serve.control.commands import python_command
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared import failure_report
 from mlberth_serve.shared.run_directory import GenerationDirectory
-from mlberth_serve.usercode.locate import find_code
+from mlberth_serve.usercode.locate import LIB, find_code
 from mlberth_serve.variables import Variables
+
+MORE = (f"{LIB}/{REQUIREMENTS}",)
+"""Requirements of what the SDK has copied beside the handler."""
 
 INSTALLER = "pip"
 """The logger of what pip, or uv, says."""
 _STDERR = 2
+
+log = logging.getLogger(__name__)
 
 
 def preparation_argv(folder: GenerationDirectory) -> list[str]:
@@ -46,7 +55,9 @@ def needs_preparation(settings: Settings) -> bool:
     if must_fetch(settings):
         return True
     folder = find_requirements(settings)
-    return folder is not None and install_command(sys.executable, folder, settings.installs) is not None
+    if folder is None:
+        return False
+    return install_command(sys.executable, folder, settings.installs, MORE) is not None
 
 
 def find_requirements(settings: Settings) -> Path | None:
@@ -57,7 +68,8 @@ def find_requirements(settings: Settings) -> Path | None:
     if program := find_code(settings):
         return program.folder
     folder = settings.layout.model / "code"
-    return folder if not settings.safe_models_only and is_file(folder / REQUIREMENTS) else None
+    asks = any(is_file(folder / name) for name in (REQUIREMENTS, *MORE))
+    return folder if asks and not settings.safe_models_only else None
 
 
 def must_fetch(settings: Settings) -> bool:
@@ -69,9 +81,33 @@ def must_fetch(settings: Settings) -> bool:
 def prepared_environment(
     environ: Mapping[str, str], settings: Settings, folder: GenerationDirectory
 ) -> dict[str, str]:
-    """Return the environment for what runs the code: it names the folder that the code was put into."""
+    """Return the environment for what runs the code: it names the folder that the code was put into.
+
+    With it come the SM_* variables that handlers read, since they are often training programs as well.
+    """
     fetched = {Variables.submit_directory.name: str(folder.code)} if must_fetch(settings) else {}
-    return {**environ, **exported_base(environ), **fetched}
+    return {**overlaid(handler_variables(settings), environ), **exported_base(environ), **fetched}
+
+
+def handler_variables(settings: Settings) -> dict[str, str]:
+    """Return the SM_* variables of a server; those that the user sets stay as they are."""
+    layout, host = settings.layout, os.uname().nodename
+    return {
+        "SM_MODEL_DIR": str(layout.model),
+        "SM_INPUT": str(layout.input),
+        "SM_INPUT_DIR": str(layout.input),
+        "SM_INPUT_CONFIG_DIR": str(layout.config),
+        "SM_INPUT_TRAINING_CONFIG_FILE": str(layout.hyperparameters),
+        "SM_INPUT_DATA_CONFIG_FILE": str(layout.input_data_config),
+        "SM_CHECKPOINT_CONFIG_FILE": str(layout.checkpoint_config),
+        "SM_OUTPUT_DIR": str(layout.output),
+        "SM_OUTPUT_DATA_DIR": str(layout.output_data),
+        "SM_CURRENT_HOST": host,
+        "SM_HOSTS": json.dumps([host]),
+        "SM_LOG_LEVEL": str(settings.log_level),
+        "SM_NUM_CPUS": str(cpu_count()),
+        "SM_NUM_GPUS": str(settings.gpus),
+    }
 
 
 def prepare(environ: Mapping[str, str], folder: GenerationDirectory) -> int:
@@ -101,6 +137,9 @@ def prepare(environ: Mapping[str, str], folder: GenerationDirectory) -> int:
                 environ=environ,
                 signals=signals,
                 sink=sink,
+                package_needed=False,
+                more=MORE,
+                warn=log.warning,
             )
         return exit_code(-stopped_by) if stopped_by else 0
     except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor must hear of it

@@ -27,6 +27,7 @@ _DATA = frozenset(
     {".csv", ".json", ".jsonl", ".md", ".npy", ".npz", ".parquet", ".py", ".safetensors", ".txt"}
 )
 """Names that promise something without code are never looked into for a pickle."""
+_PACKED = (".tar.gz", ".tgz", ".tar", ".zip")
 
 
 def find_model(model_dir: Path) -> tuple[Framework, Path]:
@@ -60,6 +61,8 @@ def find_model(model_dir: Path) -> tuple[Framework, Path]:
         what = f"no model file among {', '.join(names)}" + (", …" if len(paths) > _MAX_LISTED else "")
     else:
         what = "nothing in it" if model_dir.is_dir() else "no such folder"
+    if not found and (packed := next((path for path in files if path.name.endswith(_PACKED)), None)):
+        raise _packed_model(packed)
     raise _no_model(model_dir, what)
 
 
@@ -76,6 +79,16 @@ def _no_model(model_dir: Path, what: str) -> ModelLoadError:
     action = "Or load the model in a model_fn(model_dir) of your own, in code/inference.py."
     return ModelLoadError(
         Fault(f"the model folder {model_dir}", what, f"one model file ({looked_for})", action)
+    )
+
+
+def _packed_model(path: Path) -> ModelLoadError:
+    unpack = "unzip" if path.suffix == ".zip" else "tar -xf"
+    action = f"Unpack it before the start: cd {path.parent} && {unpack} {path.name}"
+    return ModelLoadError(
+        Fault(
+            f"the model folder {path.parent}", f"{path.name}, which is packed", "its unpacked content", action
+        )
     )
 
 

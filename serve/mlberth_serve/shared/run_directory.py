@@ -81,8 +81,25 @@ class RunDirectory:
         """Return the folder of one gunicorn."""
         return GenerationDirectory(self.path / str(number))
 
+    def lead_here(self, path: Path) -> None:
+        """Make a path elsewhere lead to gunicorn's socket, until the run ends; a socket there is replaced.
+
+        Raises OSError where that cannot be.
+        """
+        self._elsewhere.mkdir(mode=0o700, exist_ok=True)
+        (self._elsewhere / str(len(list(self._elsewhere.iterdir())))).symlink_to(path)
+        replace_links({path: self.socket})
+
+    @property
+    def _elsewhere(self) -> Path:
+        return self.path / "elsewhere"
+
     def remove(self) -> None:
-        """Remove the folder and all that is in it."""
+        """Remove the folder and all that is in it, and what leads here from elsewhere."""
+        with contextlib.suppress(OSError):
+            for note in self._elsewhere.iterdir():
+                if note.readlink().readlink() == self.socket:
+                    note.readlink().unlink()
         shutil.rmtree(self.path, ignore_errors=True)
 
 

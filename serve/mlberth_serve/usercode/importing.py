@@ -5,16 +5,18 @@ from __future__ import annotations
 import importlib.util
 import site
 import sys
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlberth.compat import missing_packages_path
 from mlberth.errors import ContractError, Fault
 from mlberth.paths import is_folder
 from mlberth_serve.settings import Settings
+from mlberth_serve.usercode.applications import application_fault, makes_application
 from mlberth_serve.usercode.load_errors import UserCodeError, find_cause
-from mlberth_serve.usercode.locate import Program, code_folders, find_module, serving_module_fault, split_name
+from mlberth_serve.usercode.locate import Program, code_folders, find_module, split_name
 from mlberth_serve.variables import DEFAULT_PROGRAM, Variables
 
 if TYPE_CHECKING:
@@ -31,9 +33,11 @@ def import_program(program: Program) -> ModuleType:
     if name in sys.stdlib_module_names or name in sys.modules:
         found = f"{program.path.name}, the name of a module that is in use"
         raise ContractError(Fault(Variables.program.name, found, "a name of its own, such as inference.py"))
-    add_to_path(program.path.parent, program.folder)
+    add_to_path(*program.path_entries)
     importlib.invalidate_caches()
-    spec = importlib.util.spec_from_file_location(name, program.path)
+    # By the loader's name: the file may have no suffix.
+    loader = SourceFileLoader(name, str(program.path))
+    spec = importlib.util.spec_from_file_location(name, program.path, loader=loader)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -52,23 +56,30 @@ def import_attribute(settings: Settings) -> WSGIApplication:
     name, attribute = split_name(settings)
     forget(program)
     # An installed module finds what belongs to it as the interpreter does.
-    add_to_path(*([] if settings.safe_models_only else [program.folder]))
+    add_to_path(*([] if settings.safe_models_only else program.path_entries[1:]))
     importlib.invalidate_caches()
     try:
         module = importlib.import_module(name)
     except BaseException as error:
         raise UserCodeError(find_cause(error, program, "import")) from error
-    found: WSGIApplication | None = getattr(module, attribute, None)
-    if not callable(found):
-        raise ContractError(serving_module_fault(f"nothing to call by the name {attribute!r} in {name}"))
-    return found
+    found: Any = getattr(module, attribute, None)
+    if makes_application(found):
+        try:
+            found = found()
+        except BaseException as error:
+            raise UserCodeError(find_cause(error, program, "call", attribute)) from error
+    if fault := application_fault(found, name, attribute):
+        raise ContractError(fault)
+    application: WSGIApplication = found
+    return application
 
 
 def offer_code(settings: Settings) -> None:
     """Let a pickle find the modules of the code folders, read afresh, if no handler lies there."""
     for folder in (folder.absolute() for folder in code_folders(settings) if is_folder(folder)):
-        forget(Program(folder, folder / DEFAULT_PROGRAM))
-        add_to_path(folder)
+        program = Program(folder, folder / DEFAULT_PROGRAM)
+        forget(program)
+        add_to_path(*program.path_entries)
     importlib.invalidate_caches()
 
 

@@ -21,6 +21,8 @@ from mlberth_serve.usercode.signatures import SIGNATURES
 from mlberth_serve.variables import DEFAULT_PROGRAM, Variables
 
 _PACKAGES = frozenset({"site-packages", "dist-packages"})
+LIB = "lib"
+"""The folder of the code folder to which the SDK copies a model's `dependencies`."""
 _ENTRY = "handle"
 _SERVICES = frozenset({"BaseHandler", "DefaultHandlerService"})
 """Classes that have the method for those that build on them: TorchServe's, sagemaker-inference-toolkit's."""
@@ -32,6 +34,8 @@ class Program:
 
     folder: Path
     path: Path
+    name: str = ""
+    """What the module is called, where its file is not."""
 
     def owns(self, file: str) -> bool:
         """Tell whether a source file is the user's; a `.venv` in the code folder is not."""
@@ -41,33 +45,55 @@ class Program:
     @property
     def module_name(self) -> str:
         """The name that the module has for itself and in sys.modules."""
-        return self.path.stem
+        return self.name or self.path.stem
+
+    @property
+    def path_entries(self) -> list[Path]:
+        """What belongs on `sys.path`: the file's folder, the code folder, and what the SDK puts below it."""
+        return [self.path.parent, self.folder, *([self.folder / LIB] if is_folder(self.folder / LIB) else [])]
 
 
 def find_program(settings: Settings) -> Program | None:
     """Return the user's program, or None where there is none and none was asked for.
 
-    A program that is no handler counts as not named. Raises ContractError
-    when a program that a variable names is missing, or outside the code folder.
+    A program that is no handler counts as not named. Raises ContractError when a program that a variable
+    names is missing.
     """
     folders = code_folders(settings)
-    requested = "" if _names_no_handler(settings.program, folders) else settings.program
+    named = settings.program
+    places = [*folders, *other_folders(settings)] if named else folders
+    requested = "" if _names_no_handler(named, places) else named
     name = requested or DEFAULT_PROGRAM
     name = name if name.endswith(".py") else f"{name}.py"
+    program = _program_in(places if requested else folders, name) or _code_as_file(settings, name)
+    if program:
+        if settings.safe_models_only:
+            safe = Variables.safe_models_only.name
+            raise ModelLoadError(Fault(safe, f"true, and a handler {name!r}", "a model file without code"))
+        return program
+    if settings.submit_directory or requested:
+        found = f"no file {name!r} in {' or '.join(map(str, dict.fromkeys(places)))}"
+        expected = "the name of a Python file in the code folder, or its absolute path"
+        raise ContractError(Fault(Variables.program.name, found, expected))
+    return None
+
+
+def _program_in(folders: Sequence[Path], name: str) -> Program | None:
     for folder in folders:
         if path := _file_below(folder, name):
-            if settings.safe_models_only:
-                safe = Variables.safe_models_only.name
-                raise ModelLoadError(
-                    Fault(safe, f"true, and a handler {name!r}", "a model file without code")
-                )
             return Program(folder.absolute(), path)
-    if settings.submit_directory or requested:
-        found = f"no file {name!r} in {' or '.join(str(folder) for folder in folders)}"
-        raise ContractError(
-            Fault(Variables.program.name, found, "the name of a Python file in the code folder")
-        )
+    path = Path(name)
+    if path.is_absolute() and ".." not in path.parts and is_file(path):
+        return Program(path.parent, path)
     return None
+
+
+def _code_as_file(settings: Settings, name: str) -> Program | None:
+    """Return the handler that `COPY inference.py /opt/ml/code` makes of that folder, if it is one."""
+    file = settings.layout.code
+    if settings.submit_directory or not is_file(file) or not is_handler(file):
+        return None
+    return Program(file.parent, file, Path(name).stem)
 
 
 def code_folders(settings: Settings) -> list[Path]:
@@ -83,6 +109,16 @@ def code_folders(settings: Settings) -> list[Path]:
         found = repr(settings.submit_directory)
         raise ContractError(Fault(Variables.submit_directory.name, found, "a folder that exists"))
     return [folder]
+
+
+def other_folders(settings: Settings) -> list[Path]:
+    """Return where else a named file may be: in the folder that we are in, beside the model's files."""
+    if settings.submit_directory:
+        return []
+    try:
+        return [Path.cwd(), settings.layout.model]
+    except OSError:  # it has been removed
+        return [settings.layout.model]
 
 
 def find_code(settings: Settings) -> Program | None:
@@ -107,8 +143,10 @@ def find_module(settings: Settings) -> Program:
         safely = f"with {Variables.safe_models_only.name}=true"
         raise ContractError(serving_module_fault(f"no installed module {name!r}, {safely}"))
     if origin is None:
-        folders = " or ".join(str(folder) for folder in code_folders(settings))
-        raise ContractError(serving_module_fault(f"no module {name!r} in {folders}, and none installed"))
+        folders = " or ".join(map(str, [*code_folders(settings), *other_folders(settings)]))
+        fault = serving_module_fault(f"no module {name!r} in {folders}, and none installed")
+        action = f"Name its folder in {Variables.submit_directory.name} or in PYTHONPATH."
+        raise ContractError(fault._replace(action=action))
     return Program(origin.parent, origin)
 
 
@@ -116,7 +154,7 @@ def split_name(settings: Settings) -> tuple[str, str]:
     """Return the module's name and the attribute's."""
     assert settings.serving_module is not None
     name, _, attribute = settings.serving_module.partition(":")
-    return name, attribute
+    return name, attribute.removesuffix("()")
 
 
 def serving_module_fault(found: str) -> Fault:
@@ -158,7 +196,7 @@ def _find_installed(name: str, refused: Sequence[Path]) -> Path | None:
 
 def _find_serving_module(settings: Settings) -> Program | None:
     parts = split_name(settings)[0].split(".")
-    for folder in code_folders(settings):
+    for folder in [*code_folders(settings), *other_folders(settings)]:
         path = folder.absolute().joinpath(*parts)
         for file in (path.with_name(f"{path.name}.py"), path / "__init__.py"):
             if is_file(file):
@@ -168,7 +206,8 @@ def _find_serving_module(settings: Settings) -> Program | None:
 
 def _names_no_handler(name: str | None, folders: list[Path]) -> bool:
     """Tell whether the first file of a program's name is no handler."""
-    path = next((path for folder in folders if (path := _file_below(folder, name or ""))), None)
+    program = _program_in(folders, name or "")
+    path = program.path if program else None
     return path is not None and (path.suffix != ".py" or not is_handler(path))
 
 

@@ -150,7 +150,8 @@ def test_what_may_not_be_read(readable_by_all: Path, locked: str, said: str) -> 
 
 
 @pytest.mark.parametrize(
-    "program", ["-c", "a\nb", "inference.py\n", "x" * 300, "../model.py", "/etc/passwd", "code", "$(id)"]
+    "program",
+    ["-c", "a\nb", "inference.py\n", "x" * 300, "../model.py", "/gone/inference.py", "code", "$(id)"],
 )
 def test_program_that_is_none(model_dir: Path, program: str) -> None:
     """No name of a program is an option or a command: it is a file of the code folder, or an error."""

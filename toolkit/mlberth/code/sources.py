@@ -18,11 +18,10 @@ from mlberth.code.archives import extract, is_archive
 from mlberth.code.staging import holds_files, lone_archive, set_aside, staged
 from mlberth.errors import ContractError, Fault, PlatformError
 from mlberth.masking import masked_text
-from mlberth.paths import exists, is_file, is_folder, real
+from mlberth.paths import FILE, exists, is_file, is_folder, local_path, real
 
 SETTING = "sagemaker_submit_directory"
 S3 = "s3://"
-FILE = "file://"
 _EXPECTED = "a folder, a .tar.gz, a file, or s3://bucket/key"
 # What else people pack code with, and how such a file begins.
 _OTHER_ARCHIVES = {
@@ -52,17 +51,6 @@ def fetch_code(source: str, destination: Path, environ: Mapping[str, str], *, wh
         _refuse(where, repr(masked_text(source)))
     else:
         _put(local_path(source), source, destination, where)
-
-
-def local_path(source: str) -> Path:
-    """Return the path that a source names, as it is or as a file:// address."""
-    if not source.startswith(FILE):
-        return Path(source)
-    from urllib.parse import unquote
-
-    host, slash, path = source.removeprefix(FILE).partition("/")
-    # file://host/path is another machine's; file://relative/path is what people write for a relative one.
-    return Path(unquote(f"{slash}{path}" if host in {"", "localhost"} else f"{host}{slash}{path}"))
 
 
 def _put(path: Path, source: str, destination: Path, where: str) -> None:

@@ -6,13 +6,12 @@ import shlex
 from collections.abc import Mapping
 
 from mlberth.code.install import install_command
-from mlberth.code.sources import local_path
 from mlberth.contract.environment import Environment
 from mlberth.contract.hyperparameters import Hyperparameters
 from mlberth.contract.sm_variables import sm_variables
 from mlberth.log_escapes import one_line
 from mlberth.masking import masked_mapping, masked_text, secret_values
-from mlberth.paths import real
+from mlberth.paths import local_path, real
 from mlberth_train.jobs.training import Training, make_job, resolved
 
 

@@ -7,8 +7,7 @@ a directive of its own. The socket is named relative to the private folder, in w
 from __future__ import annotations
 
 import logging
-import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from mlberth.contract.resources import memory_limit
@@ -25,7 +24,6 @@ from mlberth_serve.shared.run_directory import RunDirectory, write_private
 from mlberth_serve.variables import Variables
 
 STATIC_CONF = Path(__file__).parents[2] / "nginx.conf"
-_CHECK_SECONDS = 30
 _MIN_BUFFER = 128 * 1024
 _MAX_LIMIT = 65535
 """Of `limit_conn`."""
@@ -141,16 +139,3 @@ def install_config(run: RunDirectory, settings: Settings, *, as_root: bool) -> N
         path = run.path / name
         path.parent.mkdir(mode=0o700, exist_ok=True)
         write_private(path, text)
-
-
-def check_own_conf(argv: Sequence[str], run: RunDirectory, settings: Settings) -> None:
-    """Raise ContractError with nginx's own words where it refuses the user's nginx.conf."""
-    if settings.nginx_conf is None:
-        return
-    test = [*argv, "-t"]
-    done = subprocess.run(test, cwd=run.path, capture_output=True, check=False, timeout=_CHECK_SECONDS)
-    if done.returncode:
-        # It repeats what it has read, in whatever encoding.
-        said = done.stderr.decode(errors="backslashreplace")
-        found = " ".join(said.replace(str(run.nginx_conf), str(settings.nginx_conf)).split())
-        raise ContractError(Fault(Variables.nginx_conf.name, found, "a file that passes `nginx -t`"))

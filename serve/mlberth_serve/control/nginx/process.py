@@ -9,8 +9,9 @@ from collections.abc import Mapping
 
 from mlberth import logs
 from mlberth.process.children import start
-from mlberth_serve.control.nginx.config import check_own_conf, install_config, nginx_argv
+from mlberth_serve.control.nginx.config import install_config, nginx_argv
 from mlberth_serve.control.nginx.error_log import NginxErrorLog
+from mlberth_serve.control.nginx.own_conf import adapt_own_conf
 from mlberth_serve.control.nginx.tls import Certificate
 from mlberth_serve.control.nginx.worker_watch import NginxWorkers
 from mlberth_serve.settings import Settings
@@ -37,9 +38,10 @@ class NginxProcess:
         self._certificate = certificate
         access = logs.make_outlet(_STDOUT, settings.log_format, patience=_PATIENCE)
         self._log = NginxErrorLog(access, settings.log_format)
-        install_config(run, settings, as_root=os.geteuid() == 0)
+        as_root = os.geteuid() == 0
+        install_config(run, settings, as_root=as_root)
         argv = nginx_argv(executable, run)
-        check_own_conf(argv, run, settings)
+        argv += adapt_own_conf(argv, run, settings, as_root=as_root)
         log.debug("starting nginx: %s", argv)
         # A death signal of KILL would leave nginx's workers, which get none, to answer on.
         self.child = start(

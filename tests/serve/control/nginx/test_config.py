@@ -18,12 +18,12 @@ from mlberth_serve.control.nginx.config import (
     STATIC_CONF,
     bodies_in_memory,
     body_buffer,
-    check_own_conf,
     install_config,
     nginx_argv,
     render,
     upstreams,
 )
+from mlberth_serve.control.nginx.own_conf import adapt_own_conf
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared.run_directory import RunDirectory
 
@@ -228,4 +228,4 @@ def test_own_file_that_nginx_refuses(tmp_path: Path, word: bytes) -> None:
     chosen = settings(SAGEMAKER_NGINX_CONF=str(own))
     install_config(run, chosen, as_root=False)
     with pytest.raises(ContractError, match=r'unknown directive "n.*nsense" in .*own.conf:2'):
-        check_own_conf(nginx_argv("nginx", run), run, chosen)
+        adapt_own_conf(nginx_argv("nginx", run), run, chosen, as_root=False)
