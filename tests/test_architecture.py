@@ -52,7 +52,7 @@ ROOMS = {
         ("", "contract", "process", "code", "channels", "compat"),
         ("", "contract", "checkpoints"),
     ),
-    "mlberth_train": (("", "report", "launch", "jobs"),),
+    "mlberth_train": (("", "report", "ranks", "launch", "jobs"),),
 }
 # The doors of each root: they start what is in its rooms, and re-export what is public.
 DOORS = {"__init__.py", "__main__.py", "wsgi.py"}

@@ -6,9 +6,15 @@ from mlberth._typing import typing
 from mlberth.code.install import ALLOWED, CODEARTIFACT, CONSTRAINTS, SAFE
 from mlberth.code.s3 import ENDPOINT, REGION
 from mlberth.contract.arguments import PROTOCOLS
-from mlberth.contract.environment import JOB_NAME, LOG_LEVEL_VARIABLE, PROGRAM, TRAINING_MODULE
+from mlberth.contract.environment import (
+    JOB_NAME,
+    LOG_LEVEL_VARIABLE,
+    MASTER_PORT,
+    PROGRAM,
+    TRAINING_MODULE,
+)
 from mlberth.contract.layout import BASE_DIR, DEFAULT_BASE
-from mlberth.envvars import BOOLEAN, OPTIONAL_TEXT, TEXT, Variable, one_of, seconds
+from mlberth.envvars import BOOLEAN, OPTIONAL_TEXT, TEXT, Variable, one_of, optional, seconds, whole_number
 
 BASE = Variable(
     BASE_DIR,
@@ -60,10 +66,44 @@ S3_OUTPUT = Variable(
 )
 LAUNCHER = Variable(
     "SAGEMAKER_LAUNCHER",
-    one_of("plain"),
-    "plain",
-    "What starts the program's processes: `plain` is one process on each host. A job whose hyperparameters "
-    "ask for another (sagemaker_mpi_enabled and the like) is refused.",
+    optional(one_of("plain", "torchrun", "parameter_server", "multi_worker_mirrored")),
+    None,
+    "What starts the program's processes on all hosts; wins over the hyperparameters that ask for a launcher "
+    "(sagemaker_torch_distributed_enabled and the like).",
+    default_text="what the hyperparameters ask for, else one process on each host",
+)
+MOST_PROCESSES = 1024
+PROCESSES = Variable(
+    "SAGEMAKER_PROCESSES_PER_HOST",
+    optional(whole_number(1, MOST_PROCESSES)),
+    None,
+    "How many processes of the program a launcher starts on a host.",
+    default_text="one for each GPU, else 1",
+)
+MIN_HOSTS = Variable(
+    "SAGEMAKER_LAUNCHER_MIN_HOSTS",
+    optional(whole_number(1, 10000)),
+    None,
+    "How many hosts are enough for `torchrun` to begin and to go on; the leader must be one of them.",
+    default_text="all",
+)
+MAX_RESTARTS = Variable(
+    "SAGEMAKER_LAUNCHER_MAX_RESTARTS",
+    whole_number(0, 1000),
+    0,
+    "How often `torchrun` starts the program anew on all hosts after a failure.",
+)
+LAUNCHER_PORT = Variable(
+    "SAGEMAKER_LAUNCHER_PORT",
+    whole_number(1, 65535),
+    7776,
+    "The port of the leader at which the `train` of the other hosts reports.",
+)
+MASTER_PORT_VARIABLE = Variable(
+    "MASTER_PORT",
+    whole_number(1, 65535),
+    MASTER_PORT,
+    "The port of the leader at which the processes of the program meet, with a launcher.",
 )
 SPECIFICATION = Variable(
     "SAGEMAKER_TRAINING_SPECIFICATION",
@@ -93,6 +133,11 @@ ALL: tuple[Variable[typing.Any], ...] = (
     SUBMIT_DIRECTORY,
     ARGS_PROTOCOL,
     LAUNCHER,
+    PROCESSES,
+    MIN_HOSTS,
+    MAX_RESTARTS,
+    LAUNCHER_PORT,
+    MASTER_PORT_VARIABLE,
     SPECIFICATION,
     STOP_GRACE,
     S3_OUTPUT,

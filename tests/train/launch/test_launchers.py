@@ -1,44 +1,88 @@
-"""A job that asks for a launcher is never run as a plain script."""
+"""The choice of a launcher: a job that asks for one that there is not is never run as a plain script."""
 
 from __future__ import annotations
 
 import pytest
 from tests.train.running import Tree
 
-from mlberth.contract.environment import DISTRIBUTION_SWITCHES
+from mlberth.contract.environment import DISTRIBUTION_SWITCHES, Environment
+from mlberth.errors import ContractError
+from mlberth_train.launch.launchers import choose_launcher
+
+CHOSEN = {
+    "sagemaker_torch_distributed_enabled": "torchrun",
+    "sagemaker_parameter_server_enabled": "parameter_server",
+    "sagemaker_multi_worker_mirrored_strategy_enabled": "multi_worker_mirrored",
+}
+REFUSED = [name for name in DISTRIBUTION_SWITCHES if name not in CHOSEN]
 
 
-@pytest.mark.parametrize("name", DISTRIBUTION_SWITCHES)
+def chosen(tree: Tree, **environ: str) -> str | None:
+    """Return the launcher that a tree's job asks for."""
+    environ["SAGEMAKER_BASE_DIR"] = str(tree.base)
+    return choose_launcher(Environment.from_environ(environ), environ)
+
+
+@pytest.mark.parametrize("name", REFUSED)
 @pytest.mark.parametrize("value", ["true", "True", "1", '"true"', "yes"])
-def test_job_that_asks_for_a_launcher_is_refused(tree: Tree, name: str, value: str) -> None:
-    """It ends with the contract's exit code, names the hyperparameter, and the program has not run."""
-    ended = tree.code(train__py="print('ran')").config(hyperparameters={name: value}).train()
-    assert ended.code == 78
-    assert f"the hyperparameter {name}" in ended.err
-    assert "ran" not in ended.out
-    assert name in tree.failure
+def test_job_that_asks_for_a_launcher_that_there_is_not_is_refused(tree: Tree, name: str, value: str) -> None:
+    """The error names the hyperparameter, and what there is."""
+    tree.config(hyperparameters={name: value})
+    with pytest.raises(ContractError, match=f"the hyperparameter {name}.*torchrun"):
+        chosen(tree)
+
+
+def test_refused_job_has_not_run(tree: Tree) -> None:
+    """It ends with the contract's exit code; the failure file says why."""
+    ended = tree.code(train__py="print('ran')").config(hyperparameters={REFUSED[0]: "true"}).train()
+    assert (ended.code, ended.out) == (78, "")
+    assert REFUSED[0] in tree.failure
+
+
+@pytest.mark.parametrize(("name", "launcher"), CHOSEN.items())
+def test_hyperparameter_chooses_its_launcher(tree: Tree, name: str, launcher: str) -> None:
+    """The switches of other containers have their meaning here."""
+    assert chosen(tree.config(hyperparameters={name: "true"})) == launcher
 
 
 @pytest.mark.parametrize("value", ["false", "False", "0", "", "null", '"false"', "no"])
 def test_launcher_that_is_switched_off_is_none(tree: Tree, value: str) -> None:
     """SDKs send the switch with every job, mostly off."""
-    parameters = dict.fromkeys(DISTRIBUTION_SWITCHES, value)
-    ended = tree.code(train__py="print('ran')").config(hyperparameters=parameters).train()
-    assert (ended.code, ended.out) == (0, "ran\n")
+    assert chosen(tree.config(hyperparameters=dict.fromkeys(DISTRIBUTION_SWITCHES, value))) is None
+
+
+def test_variable_wins(tree: Tree) -> None:
+    """SAGEMAKER_LAUNCHER chooses whatever the hyperparameters say."""
+    tree.config(hyperparameters=dict.fromkeys(DISTRIBUTION_SWITCHES, "true"))
+    assert chosen(tree, SAGEMAKER_LAUNCHER="plain") == "plain"
 
 
 def test_launcher_that_is_not_there_is_refused_by_its_variable(tree: Tree) -> None:
     """SAGEMAKER_LAUNCHER names what there is."""
-    ended = tree.code(train__py="print('ran')").train(SAGEMAKER_LAUNCHER="torchrun")
-    assert ended.code == 78
-    assert "SAGEMAKER_LAUNCHER" in ended.err
-    assert "ran" not in ended.out
+    with pytest.raises(
+        ContractError, match="SAGEMAKER_LAUNCHER: found 'ray'; expected one of plain, torchrun"
+    ):
+        chosen(tree, SAGEMAKER_LAUNCHER="ray")
 
 
 def test_every_fault_of_a_launcher_is_told_at_once(tree: Tree) -> None:
     """Two switches are two faults, also for `train --explain`."""
-    names = DISTRIBUTION_SWITCHES[:2]
-    tree.code(train__py="print('ran')").config(hyperparameters=dict.fromkeys(names, "true"))
+    tree.code(train__py="print('ran')").config(hyperparameters=dict.fromkeys(REFUSED[:2], "true"))
     ended = tree.train("--explain")
     assert ended.code == 78
-    assert all(name in ended.err for name in names)
+    assert all(name in ended.err for name in REFUSED[:2])
+
+
+def test_two_launchers_are_one_too_many(tree: Tree) -> None:
+    """Which of them is meant, the job has to say."""
+    tree.config(hyperparameters=dict.fromkeys(CHOSEN, "true"))
+    with pytest.raises(ContractError, match="all of them on; expected one of them"):
+        chosen(tree)
+
+
+def test_launcher_that_is_not_installed_is_named(tree: Tree) -> None:
+    """The error says what to install, and that there are others."""
+    tree.code(train__py="print('ran')")
+    ended = tree.train(SAGEMAKER_LAUNCHER="parameter_server")
+    assert (ended.code, ended.out) == (69, "")
+    assert "no module tensorflow; expected TensorFlow (pip install tensorflow)" in tree.failure

@@ -6,34 +6,50 @@ import _thread
 import os
 import select
 
-from mlberth._typing import TYPE_CHECKING, OnDemand
+from mlberth._typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mlberth.process import progress_bars
-else:
-    progress_bars = OnDemand("mlberth.process.progress_bars")
+    from typing import Protocol
+
+    class OutputFilter(Protocol):
+        """What changes an output on its way, in chunks of any size."""
+
+        def feed(self, chunk: bytes) -> bytes:
+            """Return what to write for the next bytes."""
+
+        def finish(self) -> bytes:
+            """Return what is left at the end of the output."""
+
 
 _CHUNK = 65536  # what a pipe holds
 _TAIL = 65536  # a report has 1024 bytes, and failure.json 200 lines: enough for both
 _HEAD = 16384  # enough for the frames of a traceback whose last line is endless
+_ATOMIC = 4096  # what no other writer of a pipe comes between (PIPE_BUF)
 _LANDMARK = b"Traceback (most recent call last):"
 
 
 class OutputPump:
-    """Copies a pipe to another file descriptor in a thread, byte for byte but for `bars`; keeps the tail.
+    """Copies a pipe to another file descriptor in a thread, byte for byte but for `change`; keeps the tail.
 
     A thread, so that a reader who does not read our output never delays a signal. Where a Python
     traceback ends in a line too long for the tail, its beginning is kept as well: who wants to know
-    why a program failed needs both.
+    why a program failed needs both. With `whole_lines`, other writers of the same pipe do not cut ours.
     """
 
     def __init__(
-        self, source: int, sink: int, keep: int = _TAIL, *, bars: progress_bars.ProgressBars | None = None
+        self,
+        source: int,
+        sink: int,
+        keep: int = _TAIL,
+        *,
+        change: OutputFilter | None = None,
+        whole_lines: bool = False,
     ) -> None:
         self._source = source
         self._sink = sink
         self._keep = keep
-        self._bars = bars
+        self._change = change
+        self._whole_lines = whole_lines
         self._kept = bytearray()
         self._head = b""
         self._has_dropped = False
@@ -60,9 +76,9 @@ class OutputPump:
             while chunk := os.read(self._source, _CHUNK):
                 self._kept += chunk
                 self._drop(len(self._kept) - self._keep)
-                self._write(self._bars.feed(chunk) if self._bars else chunk)
-            if self._bars:
-                self._write(self._bars.finish())
+                self._write_all(self._change.feed(chunk) if self._change else chunk)
+            if self._change:
+                self._write_all(self._change.finish())
         finally:
             self._running.release()
 
@@ -77,6 +93,14 @@ class OutputPump:
         elif b"\n" in self._kept[:surplus]:
             self._head = b""  # that line has ended, and something else was written since
         del self._kept[:surplus]
+
+    def _write_all(self, chunk: bytes) -> None:
+        start = 0
+        while self._whole_lines and len(chunk) - start > _ATOMIC:
+            end = chunk.rfind(b"\n", start, start + _ATOMIC) + 1 or chunk.find(b"\n", start) + 1 or len(chunk)
+            self._write(chunk[start:end])
+            start = end
+        self._write(chunk[start:])
 
     def _write(self, chunk: bytes) -> None:
         view = memoryview(chunk)

@@ -20,9 +20,15 @@ class ProgressBars:
     """A filter of bytes in chunks of any size; keeps at most one state of one bar."""
 
     def __init__(
-        self, *, interval: float = INTERVAL_SECONDS, clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        interval: float = INTERVAL_SECONDS,
+        hidden: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._interval = interval
+        self._hidden = hidden
+        """Whether bars are left out altogether: one of the processes that show the same bar is enough."""
         self._clock = clock
         self._state: bytearray | None = None
         """What the bar shows; None outside of a bar."""
@@ -62,6 +68,8 @@ class ProgressBars:
         """Start the bar's next state; write the one before if the last written is old enough."""
         now, before = self._clock(), self._state
         self._state = bytearray()
+        if self._hidden:
+            return b""
         if before is None:
             self._written = now
             return b""
@@ -73,6 +81,8 @@ class ProgressBars:
     def _end(self, newline: bytes) -> bytes:
         """Write the bar's last state, if there is a bar, and the end of its line."""
         state, self._state = self._state, None
+        if self._hidden and state is not None:
+            return b"\n" if self._midline and newline else b""
         shown = self._line(bytes(state)) if state else b""
         self._midline = not newline and bool(shown or self._midline)
         return shown + newline

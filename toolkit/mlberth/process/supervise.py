@@ -18,10 +18,11 @@ from mlberth.process.signals import ONE_PRESS_SECONDS, STOP, SignalQueue
 # Imported when the program runs already, and is not kept waiting.
 if TYPE_CHECKING:
     from mlberth.process import progress_bars
+    from mlberth.process.output_pump import OutputFilter
 else:
     progress_bars = OnDemand("mlberth.process.progress_bars")
 
-_STDERR = 2
+_STDOUT, _STDERR = 1, 2
 _FLUSH_SECONDS = 5.0
 """For the output that is still in the pipe; a process that nothing ends may hold its other end for ever."""
 _MAX_POLITE_SECONDS = 2.0
@@ -63,6 +64,7 @@ def supervise(
     stderr: int = _STDERR,
     merge: bool = False,
     collapse: bool = False,
+    lines: tuple[OutputFilter, OutputFilter] | None = None,
     on_start: Callable[[], None] = lambda: None,
     on_stop: Callable[[signal.Signals], None] = lambda number: None,  # noqa: ARG005
     clock: Callable[[], float] = time.monotonic,
@@ -73,22 +75,27 @@ def supervise(
 
     Standard output is the program's own, or goes the way of standard error with `merge`. Standard error
     passes through us byte for byte, or, with `collapse`, without the states of progress bars that a
-    terminal would overwrite. `on_start` is called when the program runs and before a word of its
-    standard error is passed on, `on_stop` when a stop signal has come. Raises OSError where the program
-    cannot be started.
+    terminal would overwrite. With `lines`, both pass through these two filters, and are written line by
+    line. `on_start` is called when the program runs and before a word of its standard error is passed on,
+    `on_stop` when a stop signal has come. Raises OSError where the program cannot be started.
     """
     adopt_orphans()  # first: a grandchild may lose its parent as soon as the program runs
     began = clock()
     source, said = os.pipe2(os.O_CLOEXEC)
+    printed, print_to = os.pipe2(os.O_CLOEXEC) if lines else (-1, said if merge else -1)
     try:
-        child = start(argv, env=env, cwd=cwd, stdout=said if merge else None, stderr=said)
+        child = start(argv, env=env, cwd=cwd, stdout=None if print_to < 0 else print_to, stderr=said)
     except BaseException:
-        os.close(source)
+        for reader in {source, printed} - {-1}:
+            os.close(reader)
         raise
     finally:
-        os.close(said)  # ours too: the pipe ends with the last process that can write to it
+        for writer in {said, print_to} - {-1}:
+            os.close(writer)  # ours too: the pipe ends with the last process that can write to it
     on_start()
-    pump = OutputPump(source, stderr, bars=progress_bars.ProgressBars() if collapse else None)
+    bars = progress_bars.ProgressBars() if collapse else None
+    pump = OutputPump(source, stderr, change=lines[1] if lines else bars, whole_lines=bool(lines))
+    prints = OutputPump(printed, _STDOUT, change=lines[0], whole_lines=True) if lines else None
     stopped_by: signal.Signals | None = None
     deadline: float | None = None
     stop_came, insisted = 0.0, False
@@ -109,6 +116,8 @@ def supervise(
     end_descendants([child], signals, polite_seconds=0 if overran else min(_MAX_POLITE_SECONDS, grace))
     reap([child])  # what has been killed just now
     tail = pump.finish(_FLUSH_SECONDS)
+    if prints:
+        prints.finish(_FLUSH_SECONDS)
     # What not even KILL ends (stuck in the kernel) has no code yet, and must not pass for a success.
     returncode = -signal.SIGKILL if child.returncode is None else child.returncode
     seconds = clock() - began

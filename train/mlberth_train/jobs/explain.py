@@ -43,6 +43,10 @@ def explain(environ: Mapping[str, str], python: str) -> str:
             shlex.join(install_command(python, code, training.settings.installs) or []) or "nothing"
         )
         lines["command"] = job.context.mask(shlex.join(job.shown))
+        if job.launch:
+            from mlberth_train.launch.launched import host_command
+
+            lines["launcher"] = f"{job.launch}; {shlex.join(host_command(job.launch))}"
     if len(hosts.names) > 1 and (limit := training.settings.host_wait):
         lines["wait"] = f"at most {limit:g} s, until {', '.join(hosts.names)} have an address"
     lines["stop"] = f"SIGTERM is passed on; SIGKILL after {training.settings.grace:g} s"

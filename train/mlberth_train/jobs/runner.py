@@ -22,7 +22,9 @@ from mlberth_train.settings import Settings
 # Few jobs have any.
 if TYPE_CHECKING:
     from mlberth_train.jobs import intermediate_output
+    from mlberth_train.launch import launched
 else:
+    launched = OnDemand("mlberth_train.launch.launched")
     intermediate_output = OnDemand("mlberth_train.jobs.intermediate_output")
 
 _STDERR = 2
@@ -52,6 +54,8 @@ class Job(NamedTuple):
     """Variables that are too large for a program."""
     copies: intermediate_output.Copies | None = None
     """What copies its intermediate output."""
+    launch: launched.Launch | None = None
+    """What starts its processes, where that is more than one program on this host."""
 
 
 class Reports(NamedTuple):
@@ -188,7 +192,8 @@ class Runner:
 
         self._oom_kills_before = oom_kills()  # the kernel counts for the container, not for this job
         command, inputs = job.context.mask(shlex.join(job.shown)), ", ".join(job.inputs) or "none"
-        self._log.write(INFO, f"Running {command} on {job.context.host}; inputs: {inputs}")
+        launcher = f" with {job.launch}" if job.launch else ""
+        self._log.write(INFO, f"Running {command} on {job.context.host}{launcher}; inputs: {inputs}")
         if job.left_out:
             text = f"Left out of its environment, as too large for Linux: {', '.join(job.left_out)}"
             where = "input/config/hyperparameters.json, or mlberth.environment(), has the values"
@@ -200,7 +205,22 @@ class Runner:
         text = f"{number.name} is passed on to the program, which is killed if it still runs in {grace:g} s"
         self._log.write(INFO, f"{text}, or at a second Ctrl-C" if number == SIGINT else text)
 
-    def _supervise(self, job: Job) -> Outcome:
+    def _supervise(self, job: Job) -> Outcome | MlberthError | Signals:
+        collapse = job.settings.collapse and not os.isatty(_STDERR)
+        if job.launch:
+            ended = launched.run_launched(
+                job.launch,
+                job.argv,
+                code=job.code,
+                environ=job.environ,
+                settings=job.settings,
+                collapse=collapse,
+                signals=self._signals,
+                on_start=lambda: self._announce(job),
+                on_stop=lambda number: self._announce_stop(number, job.settings.grace),
+            )
+            self._job = job._replace(context=job.context.at(*ended.place))
+            return ended.problem
         try:
             outcome = supervise(
                 job.argv,
@@ -208,7 +228,7 @@ class Runner:
                 cwd=job.code,
                 signals=self._signals,
                 grace=job.settings.grace,
-                collapse=job.settings.collapse and not os.isatty(_STDERR),
+                collapse=collapse,
                 on_start=lambda: self._announce(job),
                 on_stop=lambda number: self._announce_stop(number, job.settings.grace),
             )

@@ -28,7 +28,7 @@ from mlberth_train.launch.entry_point import (
     needs_package,
     program_command,
 )
-from mlberth_train.launch.launchers import check_launcher
+from mlberth_train.launch.launchers import choose_launcher
 from mlberth_train.launch.places import CODE_CHANNEL, Place, other_places, place_of
 from mlberth_train.log import INFO, WARNING, Log
 from mlberth_train.report.context import ReportContext
@@ -62,7 +62,7 @@ class Training(NamedTuple):
             s3_output=reader.get(variables.S3_OUTPUT)
             or environment.parameters.platform.get(variables.S3_OUTPUT.name.lower()),
         )
-        reader.get(variables.LAUNCHER)  # for its faults: there is only one
+        reader.get(variables.LAUNCHER)  # for its faults, with all others
         reader.check()
         return training
 
@@ -144,7 +144,7 @@ def _packed_code(layout: Layout, program: str) -> Path | None:
 
 def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job:
     """Return what to run, from the code that is there; changes nothing."""
-    check_launcher(training.environment)
+    chosen = choose_launcher(training.environment, environ)
     environment, place = resolved(training)
     code = place.folder
     if environment.module:
@@ -159,6 +159,14 @@ def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job
         argv = command(to_arguments(environment.hyperparameters))
         shown = command(to_arguments(masked), shown=True)
     variables_of_program = child_environ(environ, environment, code)
+    launch = None
+    if chosen:
+        from mlberth_train.launch.launched import cluster_environ, contract_environ, make_launch
+
+        launch = make_launch(chosen, environment, environ, python)
+        variables_of_program = (
+            cluster_environ(launch.cluster) | variables_of_program | contract_environ(launch.cluster)
+        )
     if reason := next(filter(None, map(unfit, argv)), ""):  # values have been looked at, as variables
         raise ContractError(Fault("the name of a hyperparameter", reason, "what an argument can hold"))
     left_out = too_large(variables_of_program)
@@ -174,6 +182,7 @@ def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job
         context=ReportContext.on(environment.hosts, code, frozenset(secrets)),
         inputs=sorted(environment.channels),
         hosts=environment.hosts.names,
+        launch=launch,
     )
 
 

@@ -1,36 +1,79 @@
-"""Launchers start the processes of a distributed program; `plain`, one process on each host, is the only one.
+"""The launchers that there are, and which of them a job asks for.
 
-A job that asks for another must not run as a plain script and succeed: it would have trained something else.
+A job that asks for one that there is not must not run as a plain script and succeed: it would have trained
+something else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 
+from mlberth._typing import TYPE_CHECKING, typing
 from mlberth.contract.environment import DISTRIBUTION_SWITCHES, Environment
-from mlberth.envvars import SWITCH
+from mlberth.envvars import SWITCH, Reader
 from mlberth.errors import ContractError, Fault
+from mlberth_train.variables import LAUNCHER
+
+if TYPE_CHECKING:
+    from mlberth_train.launch.launcher import Launcher
+
+# Of sagemaker-training-toolkit and of the containers of PyTorch and TensorFlow.
+_SWITCHES = {
+    "sagemaker_torch_distributed_enabled": "torchrun",
+    "sagemaker_parameter_server_enabled": "parameter_server",
+    "sagemaker_multi_worker_mirrored_strategy_enabled": "multi_worker_mirrored",
+}
 
 
-def check_launcher(environment: Environment) -> None:
-    """Raise ContractError for each hyperparameter that asks for a launcher that there is not."""
+def find_launcher(name: str) -> Launcher:
+    """Return a launcher by its name; few jobs have one, and none imports the others."""
+    from mlberth_train.launch import multi_worker, parameter_server, plain, torchrun
+
+    launchers = (plain.LAUNCHER, torchrun.LAUNCHER, parameter_server.LAUNCHER, multi_worker.LAUNCHER)
+    return next(launcher for launcher in launchers if launcher.name == name)
+
+
+def choose_launcher(environment: Environment, environ: Mapping[str, str]) -> str | None:
+    """Return the name of the launcher that a job asks for; None is one process that is told nothing.
+
+    SAGEMAKER_LAUNCHER wins over the hyperparameters. A host outside of the instance groups that train
+    together has none. Raises ContractError for each hyperparameter that asks for one that there is not.
+    """
+    reader = Reader(environ)
+    named = reader.get(LAUNCHER)
+    reader.check()
+    if not named:
+        named = _switched_on(environment)
+    takes_part = environment.hosts.current in (environment.distribution_hosts or environment.hosts.names)
+    return named if takes_part else None
+
+
+def _switched_on(environment: Environment) -> str | None:
+    on = {
+        name: value
+        for name in DISTRIBUTION_SWITCHES
+        if _is_on(value := environment.parameters.framework.get(name))
+    }
     faults = [
         Fault(
             f"the hyperparameter {name}",
             repr(value),
-            "a job that needs no launcher: this version starts one process on each host and nothing else",
-            "Remove it and start the processes in the program itself (SM_HOSTS, SM_CURRENT_HOST and "
-            "SM_MASTER_ADDR say where), or use the framework's own container.",
+            f"a job for one of the launchers that there are ({', '.join(sorted(set(_SWITCHES.values())))})",
+            f"Remove it, and choose one of these with {LAUNCHER.name}; or start the processes in the program "
+            "itself (SM_HOSTS, SM_CURRENT_HOST and SM_MASTER_ADDR say where).",
         )
-        for name, value in _switched_on(environment)
+        for name, value in on.items()
+        if name not in _SWITCHES
     ]
+    if not faults and len(on) > 1:
+        found, action = "all of them on", f"Switch the others off, or set {LAUNCHER.name}."
+        faults = [Fault(f"the hyperparameters {', '.join(on)}", found, "one of them", action)]
     if faults:
         raise ContractError(*faults)
+    return next((_SWITCHES[name] for name in on), None)
 
 
-def _switched_on(environment: Environment) -> Iterator[tuple[str, object]]:
-    for name in DISTRIBUTION_SWITCHES:
-        value = environment.parameters.framework.get(name)
-        on = SWITCH.get(value.strip().lower(), True) if isinstance(value, str) else bool(value)
-        if on and value != "":
-            yield name, value
+def _is_on(value: typing.Any) -> bool:
+    return (
+        SWITCH.get(value.strip().lower(), True) if isinstance(value, str) else bool(value)
+    ) and value != ""

@@ -21,6 +21,8 @@ class ReportContext(NamedTuple):
     rank: int | None = None
     hosts: int | None = None
     """How many hosts there are; None, like the rank, as long as nobody knows."""
+    ranks: int | None = None
+    """How many processes of the program there are on all hosts; None without a launcher."""
 
     @classmethod
     def on(cls, hosts: Hosts, code: Path, secrets: frozenset[str]) -> ReportContext:
@@ -30,7 +32,15 @@ class ReportContext(NamedTuple):
     @property
     def host(self) -> str:
         """The host, and its rank where that is known."""
-        return self.name if self.rank is None else f"{self.name} (rank {self.rank} of {self.hosts})"
+        return (
+            self.name
+            if self.rank is None
+            else f"{self.name} (rank {self.rank} of {self.ranks or self.hosts})"
+        )
+
+    def at(self, host: str, rank: int | None, ranks: int | None, code: str) -> ReportContext:
+        """Return the context of a host, and of one process of a launcher there."""
+        return self._replace(name=host, rank=rank, ranks=ranks, code=Path(code) if code else self.code)
 
     def mask(self, text: str) -> str:
         """Hide the job's secrets in a text."""

@@ -35,6 +35,7 @@ def failure_details(
         "host": context.name,
         "rank": context.rank,
         "hosts": context.hosts,
+        "ranks": context.ranks,
         "command": list(command),
         "frames": [frame._asdict() for frame in cause.frames],
         "oom_kills": exhaustion.oom_kills,

@@ -1,0 +1,174 @@
+"""The leader's decisions, without sockets and processes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlberth_train.ranks.coordinator import Coordinator
+from mlberth_train.ranks.plan import Plan, Record
+
+HOSTS = ["a", "b", "c"]
+PLAN = Plan(
+    folder="",
+    launcher="torchrun",
+    host="a",
+    hosts=HOSTS,
+    processes=1,
+    equal=False,
+    port=1,
+    wait=10.0,
+    grace=1.0,
+    min_hosts=3,
+    restarts=0,
+    collapse=False,
+    program=[],
+    code="",
+    pythonpath="",
+    argv=[],
+    environs=[],
+    helper=[],
+    job="job",
+)
+
+
+class Hosts:
+    """A coordinator, its time, and what it has said since one looked last."""
+
+    def __init__(self, *, joined: bool = True, **plan: Any) -> None:
+        self.now = 0.0
+        self.coordinator = Coordinator(PLAN._replace(**plan), clock=lambda: self.now)
+        if joined:
+            for host in HOSTS:
+                self.say(host, "join", processes=1)
+            assert self.heard() == [("start", host) for host in HOSTS]
+
+    def say(self, host: str, kind: str, **fields: Any) -> None:
+        """Send a message as a host."""
+        self.coordinator.receive(host, {"kind": kind, **fields})
+
+    def fail(self, host: str, rank: int, **fields: Any) -> None:
+        """Report a rank's failure as a host."""
+        record = Record(host, rank=rank, ranks=3, returncode=1)._replace(**fields)
+        self.say(host, "failed", record=record._asdict())
+
+    def heard(self) -> list[tuple[str, Any]]:
+        """Return what was said: its kind, and to whom; of an end, the record or None."""
+        said = sorted(self.coordinator.outbox, key=lambda entry: str(entry[0]))
+        self.coordinator.outbox.clear()
+        return [(message["kind"], message.get("record", host)) for host, message in said]
+
+    def reason(self) -> Record:
+        """Return the failure with which all have been ended."""
+        ((kind, record),) = self.heard()
+        assert kind == "end"
+        return Record.of(record)
+
+    def wait(self, seconds: float) -> None:
+        """Let some time pass."""
+        self.now += seconds
+        self.coordinator.tick()
+
+
+def test_program_starts_when_all_are_there() -> None:
+    """No host runs anything before."""
+    hosts = Hosts(joined=False)
+    hosts.say("a", "join", processes=1)
+    hosts.say("c", "join", processes=1)
+    assert hosts.heard() == []
+    hosts.say("b", "join", processes=1)
+    assert hosts.heard() == [("start", "a"), ("start", "b"), ("start", "c")]
+
+
+def test_missing_hosts_are_named() -> None:
+    """The wait is bounded."""
+    hosts = Hosts(joined=False)
+    hosts.say("a", "join", processes=1)
+    hosts.wait(11)
+    fault = hosts.reason().fault
+    assert fault
+    assert fault[1] == "b, c not there after 10 s"
+
+
+def test_success_is_everybodys() -> None:
+    """The job ends when the last host has done."""
+    hosts = Hosts()
+    hosts.say("b", "done")
+    hosts.say("a", "done")
+    assert hosts.heard() == []
+    hosts.say("c", "done")
+    assert hosts.heard() == [("end", None)]
+
+
+def test_the_first_failure_is_the_reason() -> None:
+    """Reports may come in another order than the failures; others have a moment to report."""
+    hosts = Hosts()
+    hosts.fail("b", 1, time=5.2)
+    hosts.wait(1)
+    assert hosts.heard() == []
+    hosts.fail("c", 2, time=5.0)
+    hosts.wait(1)
+    assert hosts.reason().rank == 2
+
+
+def test_nobody_is_waited_for_if_all_ranks_have_failed() -> None:
+    """There is nothing more to know."""
+    hosts = Hosts()
+    for rank, host in enumerate(HOSTS):
+        hosts.fail(host, rank, time=9.0 - rank)
+    assert hosts.reason().rank == 2
+
+
+def test_lost_host_is_the_reason_for_others_failures() -> None:
+    """Its ranks did not report, and those of others fail because of them."""
+    hosts = Hosts()
+    hosts.fail("a", 0, time=1.0)
+    hosts.coordinator.lost("b", "it closed its connection")
+    fault = hosts.reason().fault
+    assert fault
+    assert fault[:2] == ["host b", "it closed its connection"]
+
+
+def test_rank_that_took_its_host_along_is_the_reason() -> None:
+    """It says more than the loss."""
+    hosts = Hosts()
+    hosts.fail("b", 1)
+    hosts.coordinator.lost("b", "it closed its connection")
+    hosts.wait(2)
+    assert hosts.reason().rank == 1
+
+
+def test_elastic_job_goes_on_with_fewer_hosts() -> None:
+    """A lost host is in the log, and is not waited for; it may come back."""
+    hosts = Hosts(min_hosts=2)
+    hosts.coordinator.lost("b", "it closed its connection")
+    assert hosts.heard() == []
+    assert "Host b is gone" in hosts.coordinator.notes[0]
+    assert hosts.coordinator.stranger("b", "job") == []
+    hosts.say("b", "join", processes=1)
+    assert hosts.heard() == [("start", "b")]
+    for host in HOSTS:
+        hosts.say(host, "done")
+    assert hosts.heard() == [("end", None)]
+
+
+def test_stop_reaches_all_once_and_nobody_is_hurried() -> None:
+    """While ranks save what they have, the failure of one of them ends no other."""
+    hosts = Hosts()
+    hosts.say("b", "stop", signal=15)
+    hosts.say("c", "stop", signal=15)
+    assert hosts.heard() == [("stop", None)]
+    hosts.fail("c", 2, returncode=-15, stopped_by=15)
+    hosts.say("c", "done")
+    hosts.wait(100)
+    assert hosts.heard() == []
+    hosts.say("a", "done")
+    hosts.say("b", "done")
+    assert hosts.reason().stopped_by == 15
+
+
+def test_strangers_are_refused() -> None:
+    """Another job, a host of no list, and a second host of a name."""
+    coordinator = Hosts().coordinator
+    assert "another job" in coordinator.stranger("b", "other")[1]
+    assert "another list" in coordinator.stranger("d", "job")[1]
+    assert "a second host" in coordinator.stranger("b", "job")[1]

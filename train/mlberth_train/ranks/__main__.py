@@ -1,0 +1,34 @@
+"""The commands of this room: `python -m mlberth_train.ranks agent|rank|server`.
+
+The plan's file is in the environment.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from pathlib import Path
+
+from mlberth.process.signals import SignalQueue
+
+
+def main(command: str) -> int:
+    """Run one of the processes of a distributed job; returns the exit code."""
+    gc.disable()
+    with SignalQueue() as signals:
+        from mlberth_train.ranks.plan import PLAN, Plan
+
+        plan = Plan.read(Path(os.environ[PLAN]))
+        if command == "rank":
+            from mlberth_train.ranks.rank import run_rank
+
+            return run_rank(plan, os.environ, signals)
+        from mlberth_train.ranks.agent import run_agent
+        from mlberth_train.settings import open_log
+
+        return run_agent(plan, os.environ, signals, open_log(os.environ))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

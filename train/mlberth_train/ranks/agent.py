@@ -1,0 +1,197 @@
+"""The agent of one host: starts what the launcher says, and ends it when the job ends, here or elsewhere.
+
+All hosts get the same verdict: the job has succeeded when every host has, and the failure that came first
+is every host's. It is left in the plan's folder, where `train` makes the report of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlberth.errors import MlberthError
+from mlberth.process.children import Child, reap, signal_group, start
+from mlberth.process.descendants import end_descendants
+from mlberth.process.kernel import adopt_orphans
+from mlberth.process.signals import STOP, SignalQueue
+from mlberth_train.log import INFO, WARNING, Log
+from mlberth_train.ranks.connection import Message
+from mlberth_train.ranks.coordinator import Coordinator
+from mlberth_train.ranks.link import LeaderLink, WorkerLink
+from mlberth_train.ranks.plan import RANKS, VERDICT, Plan, Record
+
+_TICK_SECONDS = 0.1
+_END_SECONDS = 8.0
+"""How long ranks may take to end after a failure somewhere else; they may save something."""
+_LATE_SECONDS = 3.0
+"""How much longer than the grace the ranks have, who end what is below them first."""
+
+
+def run_agent(plan: Plan, environ: Mapping[str, str], signals: SignalQueue, log: Log) -> int:
+    """Run this host's part of the job to the end of the whole job; return the exit code."""
+    adopt_orphans()
+    try:
+        record = Agent(plan, environ, signals, log).run()
+    except MlberthError as error:
+        record = Record(plan.host, returncode=error.exit_code, fault=list(error.faults[0]))
+    verdict = Path(plan.folder) / VERDICT
+    verdict.write_text(json.dumps(record._asdict() if record else None))
+    return record.exit_code if record else 0
+
+
+class Agent:
+    """One host's processes, and its word with the others."""
+
+    def __init__(self, plan: Plan, environ: Mapping[str, str], signals: SignalQueue, log: Log) -> None:
+        self._plan = plan
+        self._environ = environ
+        self._signals = signals
+        self._log = log
+        leader = plan.leads
+        self._link = LeaderLink(plan, Coordinator(plan), self._note) if leader else WorkerLink(plan)
+        self._children: list[Child] = []
+        self._helper: Child | None = None
+        self._reported: set[str] = set()
+        """The files of ranks whose failure has been told."""
+        self._signalled: set[tuple[int, int]] = set()
+        self._stopped_by: int | None = None
+        self._deadline: float | None = None
+        self._is_done = False
+        self._ended: Record | bool | None = False
+        """How the job ended; False as long as it has not."""
+
+    def run(self) -> Record | None:
+        """Return the failure of the job; None if it has succeeded on all hosts."""
+        if self._plan.leads:
+            self._link.send({"kind": "join", "processes": self._plan.processes})
+        while self._ended is False:
+            for message in self._link.step():
+                self._obey(message)
+            if self._ended is False:
+                self._look()
+                self._wait()
+        self._end_all()
+        self._link.close()
+        return self._ended if isinstance(self._ended, Record) else None
+
+    def _wait(self) -> None:
+        for number in self._signals.wait(_TICK_SECONDS):
+            if number in STOP:
+                self._link.send({"kind": "stop", "signal": int(number)})
+                self._stop(int(number))
+            elif number != signal.SIGCHLD:
+                self._signalled.clear()  # a second one of a kind is one more
+                self._signal_ranks(number)
+        reap(self._own)
+
+    def _obey(self, message: Message) -> None:
+        kind = message["kind"]
+        if kind == "start" and not self._children and not self._stopped_by:
+            self._start()
+        elif kind == "stop":
+            if self._stopped_by is None:
+                name = signal.Signals(message["signal"]).name
+                self._log.write(INFO, f"{name} reached {message['host']}; it is passed on to every rank")
+            self._stop(message["signal"])
+        elif kind == "end":
+            self._ended = Record.of(message["record"]) if message["record"] else None
+
+    def _start(self) -> None:
+        plan = self._plan
+        environ = {**self._environ}
+        if plan.helper:
+            self._helper = start(plan.helper, env=environ, cwd=Path(plan.code))
+        for own in plan.environs:
+            self._children.append(start(plan.argv, env=environ | own, cwd=Path(plan.folder)))
+
+    def _look(self) -> None:
+        """Report what has become of this host's ranks."""
+        restarts = self._plan.restarts or self._plan.min_hosts < len(self._plan.hosts)
+        ended = bool(self._children) and all(child.returncode is not None for child in self._children)
+        bad = next((child for child in self._children if child.returncode), None)
+        # What a launcher may start anew is a failure when it has given up; and it may have failed for others.
+        if not restarts or (ended and (bad or self._stopped_by)):
+            self._report_ranks()
+        if self._stopped_by:
+            self._signal_ranks(self._stopped_by)
+            if not self._children:  # it came before the start
+                number = self._stopped_by
+                self._ended = Record(self._plan.host, stopped_by=number, returncode=-number)
+        elif self._helper and self._helper.returncode is not None and not self._reported:
+            self._fail_child(self._helper, self._plan.helper)
+        if ended and not self._is_done:
+            if bad and not self._reported:
+                self._fail_child(bad, self._plan.argv)
+            self._is_done = True
+            self._link.send({"kind": "done"})
+        if self._deadline and time.monotonic() > self._deadline:
+            self._end_all(polite_seconds=0)
+
+    def _report_ranks(self) -> None:
+        folder = Path(self._plan.folder) / RANKS
+        for name in sorted(os.listdir(folder)):  # noqa: PTH208 - names alone
+            if name.endswith(".json") and not name.startswith(".") and name not in self._reported:
+                record = Record.of(json.loads((folder / name).read_text()))
+                if record.exit_code:
+                    self._reported.add(name)
+                    self._send_failure(record)
+
+    def _fail_child(self, child: Child, argv: list[str]) -> None:
+        """Report the end of a launcher's process of which no rank knows."""
+        self._reported.add("launcher")
+        code = child.returncode
+        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        name = next((word for word in argv[1:] if not word.startswith("-")), argv[0])
+        found = f"{how}, and no rank has failed"
+        fault = [f"{name} on {self._plan.host}", found, "exit code 0", "Look at its last lines in the log."]
+        self._send_failure(Record(self._plan.host, fault=fault, time=time.time()))
+
+    def _send_failure(self, record: Record) -> None:
+        self._link.send({"kind": "failed", "record": record._asdict()})
+
+    def _stop(self, number: int) -> None:
+        """Pass a stop on to every rank, which may then save what it has."""
+        if self._stopped_by is None:
+            self._stopped_by = number
+            self._deadline = time.monotonic() + self._plan.grace + _LATE_SECONDS
+
+    def _signal_ranks(self, number: int) -> None:
+        """Signal the ranks that have not had this signal; those that begin later get it then.
+
+        The ranks themselves: torchrun and mpirun would give them little time to end.
+        """
+        for file in (Path(self._plan.folder) / RANKS).glob("*.pid"):
+            try:
+                pid = int(file.read_text())
+                if (pid, number) not in self._signalled:
+                    self._signalled.add((pid, number))
+                    os.kill(pid, number)
+            except (OSError, ValueError):  # it has just ended
+                continue
+
+    def _end_all(self, polite_seconds: float = _END_SECONDS) -> None:
+        if polite_seconds and any(child.returncode is None for child in self._own):
+            deadline = time.monotonic() + polite_seconds
+            while not self._have_ended() and time.monotonic() < deadline:
+                self._signals.wait(_TICK_SECONDS)
+        for child in self._own:
+            if child.returncode is None:
+                signal_group(child, signal.SIGTERM)
+        end_descendants(self._own, self._signals, polite_seconds=min(polite_seconds, 2.0))
+        reap(self._own)
+
+    def _have_ended(self) -> bool:
+        self._signal_ranks(signal.SIGTERM)
+        reap(self._own)
+        return all(child.returncode is not None for child in self._children)
+
+    @property
+    def _own(self) -> list[Child]:
+        return [*self._children, *([self._helper] if self._helper else [])]
+
+    def _note(self, text: str) -> None:
+        self._log.write(WARNING, text)

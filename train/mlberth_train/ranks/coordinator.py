@@ -1,0 +1,160 @@
+"""The leader's view of all hosts: who has joined, who has done, who failed first.
+
+Decides when the program starts on every host, and how the job ends. No sockets and no processes: messages
+come in by `receive`, and what is to be sent is in `outbox`.
+
+    from a host    join, beat, done, failed, stop
+    to a host      start, stop, end
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from mlberth._typing import typing
+from mlberth.errors import ContractError
+from mlberth_train.ranks.plan import Plan, Record
+
+Message = dict[str, typing.Any]
+SETTLE_SECONDS = 1.5
+"""How long other ranks may take to report, before it is decided which one failed first."""
+_HOSTS = "resourceconfig.json, hosts"
+
+
+class Coordinator:
+    """Collects what hosts report, and decides for all of them."""
+
+    def __init__(self, plan: Plan, clock: Callable[[], float] = time.monotonic) -> None:
+        self._plan = plan
+        self._clock = clock
+        self._began = clock()
+        self._processes: dict[str, int] = {}
+        """How many ranks each host has that has joined."""
+        self._started: set[str] = set()
+        self._done: set[str] = set()
+        self._gone: set[str] = set()
+        self._failures: list[Record] = []
+        self._settled_at: float | None = None
+        self._stopping = False
+        self.ended = False
+        self.outbox: list[tuple[str | None, Message]] = []
+        """Messages to send, each to one host or, with None, to all."""
+        self.notes: list[str] = []
+        """Lines for the log."""
+
+    def receive(self, host: str, message: Message) -> None:
+        """Take in what a host reports."""
+        kind = message.get("kind")
+        if kind == "join":
+            self._join(host, message)
+        elif kind == "failed":
+            self._failed(Record.of(message["record"]))
+        elif kind == "stop" and not self._stopping:
+            self._stopping = True
+            self.outbox.append((None, {"kind": "stop", "signal": message["signal"], "host": host}))
+        elif kind == "done":
+            self._done.add(host)
+        self.tick()
+
+    def stranger(self, host: str, job: str) -> list[str]:
+        """Return why a host may not join, as a fault; that does this job no harm."""
+        action = "Give all hosts of a job the same configuration, and each its own current_host."
+        if job != self._plan.job or host not in self._plan.hosts:
+            found = f"another job, or another list of hosts than {self._plan.leader} has"
+            return [f"host {host}", found, "the same job on every host", action]
+        if host in self._processes and host not in self._gone:
+            return [f"host {host}", "a second host of this name", "each name once", action]
+        return []
+
+    def lost(self, host: str, why: str) -> None:
+        """Take in that a host has left without a word."""
+        if host not in self._processes or host in self._done or self.ended:
+            return
+        self._gone.add(host)
+        left = len(self._processes.keys() - self._gone)
+        if left >= self._plan.min_hosts and not self._stopping:
+            self.notes.append(f"Host {host} is gone: {why}; the job goes on with {left} hosts")
+        else:
+            action = f"Look at the log of {host}, whether it was killed or cut off."
+            self._failed(
+                Record(host, fault=[f"host {host}", why, "a host that takes part to the end", action])
+            )
+        self.tick()
+
+    def tick(self) -> None:
+        """Decide what can be decided by now."""
+        if self.ended:
+            return
+        waited = self._clock() - self._began
+        missing = [host for host in self._plan.hosts if host not in self._processes]
+        if not self._started and missing and waited > self._plan.wait and not self._enough:
+            found = f"{', '.join(missing)} not there after {self._plan.wait:g} s"
+            where = f"port {self._plan.port} of {self._plan.leader}"
+            action = (
+                f"See whether these hosts run `train` and reach {where}, or set SAGEMAKER_HOST_WAIT_SECONDS."
+            )
+            self._end(Record(missing[0], fault=[_HOSTS, found, "that every host joins", action]))
+        elif self._enough and not self._failures:
+            self._start()
+        if self._failures and (self._all_done or self._settled):
+            self._end(_first(self._failures))
+        elif self._all_done:
+            self._end(None)
+
+    @property
+    def _enough(self) -> bool:
+        return len(self._processes.keys() - self._gone) >= self._plan.min_hosts
+
+    @property
+    def _all_done(self) -> bool:
+        taking_part = self._started - self._gone
+        return bool(taking_part) and taking_part <= self._done
+
+    @property
+    def _settled(self) -> bool:
+        # While ranks save what they have, the failure of one of them ends no other.
+        return self._settled_at is not None and self._clock() >= self._settled_at and not self._stopping
+
+    def _join(self, host: str, message: Message) -> None:
+        counts = {**self._processes, host: message["processes"]}
+        if self._plan.equal and len(set(counts.values())) > 1:
+            found = ", ".join(f"{count} on {name}" for name, count in counts.items())
+            action = "Set SAGEMAKER_PROCESSES_PER_HOST, or use hosts of one kind."
+            fault = ["processes a host", found, f"as many on each ({self._plan.launcher})", action]
+            self._failed(Record(host, returncode=ContractError.exit_code, fault=fault))
+        self._gone.discard(host)
+        self._done.discard(host)
+        self._started.discard(host)
+        self._processes[host] = message["processes"]
+
+    def _start(self) -> None:
+        for host in self._processes.keys() - self._gone - self._started:
+            self._started.add(host)
+            self.outbox.append((host, {"kind": "start"}))
+
+    def _failed(self, record: Record) -> None:
+        self._failures.append(record)
+        if record.rank is None or record.ranks == 1:
+            self._settled_at = self._clock()  # nothing can be known better
+        elif self._settled_at is None:
+            self._settled_at = self._clock() + SETTLE_SECONDS
+        reported = {failure.rank for failure in self._failures}
+        if record.ranks and len(reported) >= record.ranks:
+            self._settled_at = self._clock()
+
+    def _end(self, record: Record | None) -> None:
+        self.ended = True
+        self.outbox.append((None, {"kind": "end", "record": record._asdict() if record else None}))
+
+
+def _first(failures: Iterable[Record]) -> Record:
+    """Return the failure that explains the others: the one that began first.
+
+    A lost host makes the ranks of others fail, unless it was one of its own ranks that took it along.
+    """
+    failures = list(failures)
+    own = [failure for failure in failures if failure.rank is not None and not failure.stopped_by]
+    failing = {failure.host for failure in own}
+    faults = [failure for failure in failures if failure.fault and failure.host not in failing]
+    return min(faults or own or failures, key=lambda failure: failure.time)

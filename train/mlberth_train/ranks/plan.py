@@ -1,0 +1,108 @@
+"""The plan of one host's part in a distributed job: written by `train`, read by the processes below it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from mlberth._typing import NamedTuple, typing
+from mlberth.errors import PlatformError
+
+PLAN = "MLBERTH_PLAN"
+"""The variable that names the plan's file to the agent and the ranks; no program gets to see it."""
+OWN_RANK, OWN_RANKS = "MLBERTH_RANK", "MLBERTH_RANKS"
+"""Which rank a process is, and of how many, if its launcher gives it no other variables for that."""
+VERDICT = "verdict.json"
+"""How the whole job ended, in the plan's folder; written by the agent."""
+RANKS = "ranks"
+"""The folder in which each rank says that it runs, and how it ended."""
+
+
+class Plan(NamedTuple):
+    """What runs on this host, and how it is bound to the others."""
+
+    folder: str
+    """A private folder of this host, for the processes of the job alone."""
+    launcher: str
+    host: str
+    hosts: list[str]
+    """All hosts of the distribution; the first leads."""
+    processes: int
+    """How many ranks this host has."""
+    equal: bool
+    """Whether all hosts must have as many."""
+    port: int
+    """The leader's port for the other agents."""
+    wait: float
+    """How long hosts wait for each other before anything runs, in seconds."""
+    grace: float
+    min_hosts: int
+    """How many hosts are enough to go on."""
+    restarts: int
+    collapse: bool
+    program: list[str]
+    code: str
+    pythonpath: str
+    argv: list[str]
+    """What the agent runs: once for each of `environs`."""
+    environs: list[dict[str, str]]
+    helper: list[str]
+    """A process beside the ranks that is ended with them; none if empty."""
+    job: str
+    """What all hosts of a job have in common, and no other job has."""
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the leader."""
+        return self.host == self.leader
+
+    @property
+    def leader(self) -> str:
+        """The first host."""
+        return self.hosts[0]
+
+    def write(self) -> Path:
+        """Write the plan into its folder, for its user alone; return the file."""
+        (Path(self.folder) / RANKS).mkdir(mode=0o700)
+        file = Path(self.folder) / "plan.json"
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(self._asdict()))
+        return file
+
+    @classmethod
+    def read(cls, file: Path) -> Plan:
+        """Read what `write` has written."""
+        return cls(**json.loads(file.read_text()))
+
+
+class Record(NamedTuple):
+    """How a rank ended, or what became of a host."""
+
+    host: str
+    rank: int | None = None
+    ranks: int | None = None
+    time: float = 0.0
+    """When its traceback began, or it ended; on the leader's clock, once that has it."""
+    returncode: int = 0
+    stopped_by: int | None = None
+    overran: bool = False
+    code: str = ""
+    """The code folder on its host."""
+    stderr: str = ""
+    """The last of its standard error, a character for each byte."""
+    cuts: list[int] = []  # noqa: RUF012 - a tuple's default, which nobody changes
+    seconds: float = 0.0
+    fault: list[str] | None = None
+    """What is wrong with a host, in the four parts of a `Fault`, and its exit code; None for a rank."""
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code that the whole job has, if this is its reason."""
+        if self.fault:
+            return self.returncode or PlatformError.exit_code
+        return 128 - self.returncode if self.returncode < 0 else self.returncode
+
+    @classmethod
+    def of(cls, fields: typing.Any) -> Record:
+        """Return the record with these fields; raises TypeError for other ones."""
+        return cls(**fields)
