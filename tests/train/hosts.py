@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -13,9 +14,14 @@ from tests.train.running import BIN, Ended, Tree, ended
 
 
 def free_port() -> int:
-    """Return a port that nobody listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    """Return a port that nobody listens at, and that no connection is given before it is used."""
+    while True:
+        port = random.randrange(15000, 32000)  # noqa: S311 - below those of connections
+        try:
+            socket.create_server(("", port)).close()
+        except OSError:
+            continue
+        return port
 
 
 class HostGroup:

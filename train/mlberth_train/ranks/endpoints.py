@@ -1,4 +1,4 @@
-"""How a leader is reached: its port, and the connection of a worker to it."""
+"""The leader's port, and the connection of a worker to it."""
 
 from __future__ import annotations
 
