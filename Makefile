@@ -32,9 +32,12 @@ demo: $(VENV)/demo.stamp $(if $(filter docker,$(ENGINE)),wheel) ## Train and ser
 	@$(if $(filter docker,$(ENGINE)),scripts/build-images xgboost sklearn)
 	@$(BIN)/python examples/demo.py $(ENGINE)
 
+# Most tests wait for processes. The folder's name is short: a socket's path, of at most 107 bytes, begins with it.
+PROCESSES ?= 2
 .PHONY: test
 test: $(VENV)/test.stamp ## Run every test, long ones in their short form (MLBERTH_LONG=1 for the long).
-	@$(BIN)/python -m pytest
+	@folder=$$(mktemp -d /tmp/mlberth.XXX) && \
+	  $(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup --no-loadscope-reorder --basetemp $$folder && rm -rf $$folder
 
 .PHONY: bench-train
 bench-train: $(VENV)/test.stamp ## Measure what `train` costs beside `python train.py`, its peers and the limit.

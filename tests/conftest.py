@@ -14,8 +14,16 @@ import pytest
 from mlberth.contract.environment import Environment
 from mlberth.contract.layout import Layout
 
-GOLDEN = Path(__file__).parent / "toolkit/golden"
+TESTS = Path(__file__).parent
+GOLDEN = TESTS / "toolkit/golden"
 WriteConfig = Callable[..., Layout]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep in one process the tests of a file, which share servers, and all that use the Docker engine."""
+    for item in items:
+        folder = item.path.relative_to(TESTS).parts[0]
+        item.add_marker(pytest.mark.xdist_group(folder if folder == "images" else str(item.path)))
 
 
 @pytest.fixture(autouse=True)
