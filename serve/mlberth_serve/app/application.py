@@ -119,6 +119,7 @@ class Application:
             start_response(response.status_line, response.headers)
             return [response.body]
         environ[ENVIRON_REQUEST_ID] = request_id(environ)
+        environ["PATH_INFO"] = environ["PATH_INFO"] or "/"  # of `GET http://host`: RFC 9110, section 4.2.3
         return self._routes(environ, start_response)
 
     def respond(self, environ: WSGIEnvironment) -> HTTPResponse:
