@@ -16,7 +16,7 @@ from tests.train.running import BIN, Ended, Tree, ended
 def free_port() -> int:
     """Return a port that nobody listens at, and that no connection is given before it is used."""
     while True:
-        port = random.randrange(15000, 32000)  # noqa: S311 - below those of connections
+        port = random.randrange(15000, 32000)
         try:
             socket.create_server(("", port)).close()
         except OSError:
