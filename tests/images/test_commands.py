@@ -111,3 +111,48 @@ def test_process(options: tuple[str, ...], tmp_path: Path, engine: Engine, image
     done = engine.run(image("train", "base"), "process", "count.py", "--label", "1", options=options)
     assert done.returncode == 5, done.stderr
     assert (tmp_path / "output/count.txt").read_text() == "2"
+
+
+PACKAGE = """
+[build-system]
+requires = ["setuptools>=61"]
+build-backend = "setuptools.build_meta"
+[project]
+name = "vlm-eval"
+version = "0.1"
+[tool.setuptools]
+packages = ["vlm_eval"]
+"""
+LINES = {
+    "copied without a slash": "COPY train.py /opt/ml/code\nENV SAGEMAKER_PROGRAM=train.py",
+    "an absolute path": "COPY . /opt/program\nENV SAGEMAKER_PROGRAM=/opt/program/train.py",
+    "the working folder": "WORKDIR /opt/program\nCOPY . .\nENV SAGEMAKER_PROGRAM=train.py",
+    "a package that no index is there for": "COPY . /opt/ml/code\nENV SAGEMAKER_PROGRAM=train.py",
+    "a program of its own": "COPY train /opt/program/\nENV PATH=/opt/program:$PATH",
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_places_of_code_in_images(name: str, engine: Engine, image: Image, tmp_path: Path) -> None:
+    """What people write into their Dockerfile runs, without a network."""
+    (tmp_path / "vlm_eval").mkdir()
+    (tmp_path / "vlm_eval/__init__.py").touch()
+    (tmp_path / "train.py").write_text("print('ran')")
+    if "package" in name:
+        (tmp_path / "pyproject.toml").write_text(PACKAGE)
+    (tmp_path / "train").write_text(
+        "#!/usr/bin/env python\nfrom sagemaker_training import environment\nprint('ran')"
+    )
+    (tmp_path / "train").chmod(0o755)
+    (tmp_path / "Dockerfile").write_text(f"FROM {image('train', 'base')}\n{LINES[name]}\n")
+    built = engine.build(tmp_path, "mlberth-tests:places")
+    done = engine.run(built, "train", options=["--network=none"])
+    assert (done.returncode, done.stdout) == (0, "ran\n"), done.stderr
+
+
+def test_serve_that_links_its_logs(engine: Engine, image: Image, tmp_path: Path) -> None:
+    """The bring-your-own-container sample's `serve` links nginx's logs to standard output."""
+    folder = "/var/log/nginx"
+    links = f"ln -sf /dev/stdout {folder}/access.log && ln -sf /dev/stderr {folder}/error.log && nginx -t"
+    done = engine.run(image("serve", "base"), "sh", "-c", links)
+    assert done.returncode == 0, done.stderr

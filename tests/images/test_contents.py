@@ -62,6 +62,16 @@ def test_what_drivers_of_others_need_is_there(kind: str, engine: Engine, image: 
 
 
 @of_each_kind
+def test_folders_that_users_write_to_are_there(kind: str, engine: Engine, image: Image) -> None:
+    """The code folder, which a Dockerfile copies into, and nginx's for logs, in which some make links."""
+    name = image(kind, "base")
+    folders = ["/opt/ml/code", *(["/var/log/nginx"] if kind == "serve" else [])]
+    done = engine.run(name, "ls", "-A", *folders)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not [line for line in done.stdout.split() if not line.startswith("/")]
+
+
+@of_each_kind
 def test_python_finds_no_conflict_among_the_packages(kind: str, engine: Engine, image: Image) -> None:
     """Every package has the versions that it asks for."""
     done = engine.run(image(kind, "sklearn"), "pip", "check", "--disable-pip-version-check")

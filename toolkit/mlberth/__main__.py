@@ -86,7 +86,7 @@ def _load(target: str) -> Callable[[], int | None]:
 
 def run() -> int:
     """Run a command with the duties of PID 1: `train`, `serve`, `process`, or any other program."""
-    from mlberth.process.pid1 import CommandError, find, run_program
+    from mlberth.process.pid1 import CommandError, run_program
 
     arguments = sys.argv[1:]
     if not arguments:
@@ -94,15 +94,37 @@ def run() -> int:
         return USAGE_ERROR
     if answer(arguments[:1], RUN_USAGE):
         return 0
-    # An image may bring a `train` of its own on PATH: then that one is meant, as it is without us.
-    ours = os.path.join(os.path.dirname(sys.executable), arguments[0])  # noqa: PTH118, PTH120
-    if arguments[0] in _OURS and find(arguments[0], os.get_exec_path()) in (ours, None):
+    own = _own_command(arguments[0]) if arguments[0] in _OURS else arguments[:1]
+    if own is None:
         return main(arguments)
     try:
-        return run_program(arguments, _with_compat(arguments[0], os.environ))
+        return run_program([*own, *arguments[1:]], _with_compat(arguments[0], os.environ))
     except CommandError as error:
         say(indented(str(error)))
         return error.exit_code
+
+
+def _own_command(name: str) -> list[str] | None:
+    """Return the words that run a `train` of the image's own, if one is before ours on PATH.
+
+    Then that one is meant, as it is without us; also if it is a script without the right to execute.
+    """
+    from mlberth.process.scripts import runnable
+
+    ours = os.path.join(os.path.dirname(sys.executable), name)  # noqa: PTH118, PTH120
+    for folder in os.get_exec_path():
+        file = os.path.join(folder, name)  # noqa: PTH118
+        if file == ours:
+            return None
+        if not os.path.isfile(file):  # noqa: PTH113
+            continue
+        words = runnable(file)
+        if words and not os.access(file, os.X_OK):
+            say(f"mlberth run: {file} has no right to execute; it is run by {words[0]}. Run: chmod +x {file}")
+        if words or os.access(file, os.X_OK):
+            return words or [name]
+        say(f"mlberth run: {file} has no right to execute and no #! line; it is passed over.")
+    return None
 
 
 def _with_compat(command: str, environ: Mapping[str, str]) -> Mapping[str, str]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from mlberth import logs
 from mlberth.code.install import REQUIREMENTS, install, install_command
 from mlberth.code.sources import S3, fetch_code
+from mlberth.code.staging import lone_archive
 from mlberth.contract.layout import exported_base
 from mlberth.contract.resources import cpu_count
 from mlberth.envvars import overlaid
@@ -75,7 +76,9 @@ def find_requirements(settings: Settings) -> Path | None:
 def must_fetch(settings: Settings) -> bool:
     """Tell whether the code has to be downloaded or unpacked; a folder is used where it is."""
     source = settings.submit_directory
-    return source is not None and (source.startswith(S3) or is_file(Path(source)))
+    if source is None:
+        return False
+    return source.startswith(S3) or is_file(Path(source)) or lone_archive(Path(source)) is not None
 
 
 def prepared_environment(

@@ -136,3 +136,37 @@ def test_a_shell_works_on_our_terminal() -> None:
         os.write(controller, b"5\n")
         assert runner.wait(timeout=10) == 5
     os.close(controller)
+
+
+def test_own_command_needs_no_right_to_execute(tmp_path: Path) -> None:
+    """A script that is before ours on PATH is meant, and a line says how to give it the right."""
+    script(tmp_path / "train", "echo mine $1", mode=0o644)
+    done = run("train", "--x", path=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "mine --x\n")
+    assert f"chmod +x {tmp_path}/train" in done.stderr
+
+
+def test_own_command_without_an_interpreter_is_passed_over_with_a_word(tmp_path: Path) -> None:
+    """What nothing can run is not run, and ours says so before it begins."""
+    (tmp_path / "train").write_text("data")
+    done = run("train", "--help", path=tmp_path)
+    assert done.stdout.startswith("usage: train")
+    assert f"{tmp_path}/train has no right to execute and no #! line; it is passed over" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#!/bin/sh\r\nif true; then\r\n  echo mine $1\r\nfi\r\n",
+        "#!/usr/bin/env bash\r\necho mine $1\r\n",
+        "#!/usr/bin/env python3\r\nimport sys\r\nprint('mine', sys.argv[1])\r\n",
+    ],
+)
+@pytest.mark.parametrize("name", ["train", "./start.sh"])
+def test_windows_line_endings(tmp_path: Path, name: str, text: str) -> None:
+    """A kernel looks for an interpreter with a carriage return in its name; we for the one that is meant."""
+    file = tmp_path / Path(name).name
+    file.write_bytes(text.encode())
+    file.chmod(0o755)
+    done = run(str(file) if "/" in name else name, "--x", path=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "mine --x\n"), done.stderr

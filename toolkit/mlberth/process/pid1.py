@@ -10,6 +10,7 @@ from mlberth.errors import Fault, MlberthError
 from mlberth.process.children import Child, exit_code, reap, signal_group, start
 from mlberth.process.descendants import end_descendants
 from mlberth.process.kernel import adopt_orphans
+from mlberth.process.scripts import runnable
 from mlberth.process.signals import SignalQueue
 
 # The shell's exit codes, which `docker run` uses too.
@@ -51,8 +52,10 @@ def run_program(argv: Sequence[str], env: Mapping[str, str]) -> int:
 
 
 def _start(argv: Sequence[str], env: Mapping[str, str]) -> Child:
+    file = find(argv[0], os.get_exec_path(env))
+    words = runnable(file) if file else None
     try:
-        return start(argv, env=env, stdin=True)
+        return start([*words, *argv[1:]] if words else argv, env=env, stdin=True)
     except FileNotFoundError as error:
         found = f"no such command: {argv[0]!r}"
         expected = "train, serve, process, or a program on PATH"

@@ -12,20 +12,14 @@ from mlberth.code.install import is_package
 from mlberth.contract.environment import PROGRAM
 from mlberth.errors import ContractError, Fault
 from mlberth.paths import exists, is_file
+from mlberth.process.scripts import ELF, SHELL, interpreter, is_text, script_arguments
 
 _EXPECTED = "a program in {code}, such as train.py"
 # Text, which `re` compiles when it is needed: few jobs do.
 _DOTTED = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
 _HOOK = r"[A-Za-z_][\w.]*:[A-Za-z_]\w*"
-_SHELL = "/bin/sh"
 _LISTED = 20
 _ABSENT = "no such file"
-_ELF = b"\x7fELF"
-_START = 512
-_SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
-_LONGEST_SCRIPT = 100_000
-"""Bytes; Linux gives no argument more than 128 KiB."""
-_WITHOUT_CR = "<the script without its carriage returns>"
 
 
 def program_command(
@@ -79,40 +73,20 @@ def find_program(code: Path, program: str | None, *, how: str, default: str | No
 def _launch(
     code: Path, path: PurePosixPath, suffix: str, python: str, where: str, *, shown: bool
 ) -> list[str]:
-    file = f"./{path}"
-    interpreter = _interpreter(code / path)
-    if suffix == ".py" and (path.suffix or not interpreter):
+    name, file = f"./{path}", str(code / path)
+    words = interpreter(file)
+    if suffix == ".py" and (path.suffix or not words):
         module = _module(code, path) if is_package(code) else None
         return [python, "-m", module] if module else [python, str(path)]
-    if interpreter:
-        return [*interpreter, *_script(code / path, file, interpreter, shown=shown)]
-    executable = os.access(code / path, os.X_OK)
-    if suffix == ".sh" or (
-        executable and _is_text(code / path)
-    ):  # which a kernel does not start, and a shell does
-        return [_SHELL, *_script(code / path, file, [_SHELL], shown=shown)]
+    executable = os.access(file, os.X_OK)
+    if not words and (suffix == ".sh" or (executable and is_text(file))):
+        words = [SHELL]
+    if words:
+        return [*words, *script_arguments(file, name, words, shown=shown)]
     if not executable:
         expected = "a .py or .sh file, a file with a #! line, or an executable"
         raise ContractError(Fault(where, repr(str(path)), expected, _how_to_run(code / path)))
-    return [file]
-
-
-def _script(path: Path, file: str, interpreter: Sequence[str], *, shown: bool) -> list[str]:
-    """Return what a shell is given to run a script: its file, or its text if lines end as on Windows."""
-    shell = PurePosixPath(interpreter[0]).name
-    if (interpreter[-1] if shell == "env" else shell) not in _SHELLS:
-        return [file]
-    with path.open("rb") as opened:
-        lines = opened.read(_LONGEST_SCRIPT)
-    if b"\r\n" not in lines.partition(b"\n")[2] or len(lines) == _LONGEST_SCRIPT or b"\0" in lines:
-        return [file]
-    return ["-c", _WITHOUT_CR if shown else os.fsdecode(lines.replace(b"\r\n", b"\n")), file]
-
-
-def _is_text(file: Path) -> bool:
-    with file.open("rb") as opened:
-        start = opened.read(_START)
-    return bool(start) and not start.startswith(_ELF) and b"\0" not in start
+    return [name]
 
 
 def _how_to_run(file: Path) -> str:
@@ -120,7 +94,7 @@ def _how_to_run(file: Path) -> str:
     if file.suffix == ".ipynb":
         return f"Make a script of the notebook: jupyter nbconvert --to script {file.name}"
     with file.open("rb") as opened:
-        is_program = opened.read(len(_ELF)) == _ELF
+        is_program = opened.read(len(ELF)) == ELF
     return (
         f"Run: chmod +x {file.name}" if is_program else "A script needs a #! line or one of these suffixes."
     )
@@ -134,15 +108,6 @@ def _module(code: Path, path: PurePosixPath) -> str | None:
             break
         names.insert(0, folder.name)
     return ".".join(names) if len(names) > 1 else None
-
-
-def _interpreter(file: Path) -> list[str]:
-    """Return the words of a `#!` line as the kernel reads them: a program and at most one argument."""
-    with file.open("rb") as opened:
-        line = opened.readline(4096)
-    if not line.startswith(b"#!"):
-        return []
-    return os.fsdecode(line[2:]).strip().split(maxsplit=1)
 
 
 def _checked(code: Path, program: str, where: str) -> PurePosixPath:
