@@ -220,3 +220,44 @@ def test_form_that_cannot_be_read(
     """It is the client's fault."""
     write_handler(model_dir, FIELDS)
     assert post(load_project(), body, content_type).status_code == 400
+
+
+SERVICE = """
+from sagemaker_inference.default_handler_service import DefaultHandlerService
+from sagemaker_inference.default_inference_handler import DefaultInferenceHandler
+from sagemaker_inference.transformer import Transformer
+
+
+class Sent(DefaultInferenceHandler):
+    def default_model_fn(self, model_dir, context=None):
+        return None
+
+    def default_input_fn(self, input_data, content_type, context=None):
+        return [content_type, type(input_data).__name__]
+
+    def default_predict_fn(self, data, model, context=None):
+        return data
+
+
+class HandlerService(DefaultHandlerService):
+    def __init__(self):
+        super().__init__(transformer=Transformer(default_inference_handler=Sent()))
+"""
+
+
+@pytest.mark.parametrize(
+    ("sent", "given", "kind"),
+    [
+        (MULTIPART, MULTIPART, "bytes"),
+        ("audio/L16;rate=16000", "audio/L16;rate=16000", "bytes"),
+        ("text/csv; header=present", "text/csv; header=present", "str"),
+        ("application/json; charset=utf-8", "application/json", "str"),
+        ("JPEG", "JPEG", "bytes"),
+    ],
+)
+def test_handler_service_is_given_what_was_sent(
+    load_project: LoadProject, model_dir: Path, sent: str, given: str, kind: str
+) -> None:
+    """The toolkit's own transformer hands the content type on as it was sent."""
+    write_handler(model_dir, SERVICE)
+    assert json.loads(post(load_project(), b"x", sent).data) == [given, kind]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -43,8 +44,8 @@ def write_exactly(value: Any, where: str = "") -> bytes:
     if isinstance(value, list | tuple):
         cells = (write_exactly(item, f"{where}[{index}]") for index, item in enumerate(value))
         return b"[" + b",".join(cells) + b"]"
-    if type(value) is int:
-        return str(value).encode()
+    if isinstance(value, int) and not isinstance(value, Enum):
+        return str(int(value)).encode()
     return write_exactly(_simpler(value, where), where)
 
 
@@ -67,8 +68,8 @@ def _write_key(key: Any, where: str) -> bytes:
     try:
         return orjson.dumps({key: 0}, option=OPTIONS)[1:-3]
     except TypeError:
-        if type(key) is int:
-            return f'"{key}"'.encode()
+        if isinstance(key, int):
+            return f'"{int(key)}"'.encode()
         place = f" at {where}" if where else ""
         raise TypeError(
             f"JSON cannot hold a key of type {type(key).__name__}{place}: expected text"

@@ -57,6 +57,8 @@ class Dumped:
 
 
 UTC = dt.timezone.utc
+Whole = type("Whole", (int,), {})
+Huge = enum.IntEnum("Huge", {"HUGE": 2**70})
 VALUES: dict[str, tuple[Any, str, str | None]] = {
     "67 bits": (2**67, "147573952589676412928", "147573952589676412928\n"),
     "negative beyond 64 bits": ([-(2**64), 1], "[-18446744073709551616,1]", "-18446744073709551616\n1\n"),
@@ -66,6 +68,12 @@ VALUES: dict[str, tuple[Any, str, str | None]] = {
     "half a pair deep inside": (
         {"a": [{"b": HALF}], HALF: 1},
         '{"a":[{"b":"ab\\ud83d"}],"ab\\ud83d":1}',
+        None,
+    ),
+    "own whole number": ([Whole(2**70), Whole(1)], "[1180591620717411303424,1]", None),
+    "enum of a large number": (
+        {Huge.HUGE: Huge.HUGE},
+        '{"1180591620717411303424":1180591620717411303424}',
         None,
     ),
     "decimal": (Decimal("1.10"), "1.10", "1.10\n"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from sagemaker_inference import content_types, environment, utils
 from sagemaker_inference.default_inference_handler import DefaultInferenceHandler
 from sagemaker_inference.errors import GenericInferenceToolkitError, UnsupportedFormatError
 
+_CHARSET = re.compile(r'\s*charset="?([\w-]+)"?\s*', re.IGNORECASE)
 _NAMES = ("pre_model_fn", "model_fn", "model_warmup_fn", "input_fn", "predict_fn", "output_fn")
 
 
@@ -58,11 +60,9 @@ class Transformer:
 
     def _answer(self, body: Any, context: Any) -> Any:
         properties = context.request_processor[0].get_request_properties()
-        content_type = utils.retrieve_content_type_header(properties) or content_types.JSON
-        content_type = content_type.partition(";")[0].strip().lower()
+        content_type = (utils.retrieve_content_type_header(properties) or content_types.JSON).strip()
         accept = context.accept or environment.Environment().default_accept
-        if content_type in content_types.UTF8_TYPES and not isinstance(body, str):
-            body = bytes(body).decode()
+        body, content_type = _to_text(body, content_type)
         if self._functions["transform_fn"]:
             result = self._run("transform_fn", context, self._model, body, content_type, accept)
         else:
@@ -91,3 +91,12 @@ class Transformer:
             and parameter.kind in {parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD}
         ]
         return function(*arguments, *([context] if len(positional) > len(arguments) else []))
+
+
+def _to_text(body: Any, content_type: str) -> tuple[Any, str]:
+    """Return CSV and JSON as text; the type is as it was sent, but for a charset that says how to read it."""
+    name, _, parameters = content_type.partition(";")
+    if name.strip().lower() not in content_types.UTF8_TYPES or isinstance(body, str):
+        return body, content_type
+    charset = _CHARSET.fullmatch(parameters)
+    return bytes(body).decode(charset[1] if charset else "utf-8"), name.strip() if charset else content_type
