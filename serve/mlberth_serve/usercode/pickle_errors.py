@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import re
 from pathlib import Path
@@ -69,6 +68,8 @@ def _explain_module(name: str) -> Explanation:
 
 
 def _of_another_version(what: str, module: str) -> Explanation:
+    import importlib.metadata  # it takes `email` along, which no start should wait for
+
     top = module.partition(".")[0]
     names = importlib.metadata.packages_distributions().get(top, [])
     if not names:
