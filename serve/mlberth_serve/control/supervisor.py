@@ -21,6 +21,7 @@ from mlberth_serve.control.commands import APPLICATION, IGNORED
 from mlberth_serve.control.generation import Generation, why_gone
 from mlberth_serve.control.install_code import needs_preparation
 from mlberth_serve.control.metrics.exporter import Exporter
+from mlberth_serve.control.metrics.waiting_requests import waiting_at_port, waiting_at_sockets
 from mlberth_serve.control.nginx import error_log
 from mlberth_serve.control.nginx.process import NginxProcess
 from mlberth_serve.control.nginx.tls import Certificate
@@ -129,7 +130,9 @@ class Supervisor:
         self._readiness = Readiness(run.state)
         self._readiness.change(LOADING)
         self._board = MetricsMemory.create() if settings.metrics else None
-        self._exporter = Exporter(run, self._board, settings.workers, clock) if self._board else None
+        self._exporter = (
+            Exporter(run, self._board, settings.workers, self._count_waiting, clock) if self._board else None
+        )
 
     def start_nginx(self, executable: str, certificate: Certificate | None) -> None:
         """Start nginx in its private folder; raises ContractError for a nginx.conf that does not do.
@@ -194,7 +197,7 @@ class Supervisor:
     def _refresh(self) -> None:
         living = self._gunicorns.serving.living_workers(self._clock()) if self._reachable else 0
         changed = self._readiness.change(assess(living, self._readiness.state))
-        if self._exporter and self._readiness.state != LOADING:
+        if self._exporter:
             self._exporter.refresh(living)
         if not changed:
             return
@@ -203,6 +206,9 @@ class Supervisor:
             log.info("ready on %s, %.2f s after the start", address, seconds)
         else:
             log.error("%s: no worker that has loaded the model gives a sign of life", self._readiness.state)
+
+    def _count_waiting(self) -> int | None:
+        return waiting_at_sockets(self._run.path) if self._nginx else waiting_at_port(self._settings.port)
 
     def _stop(self) -> int:
         """End in the order that loses no request: not ready, nginx, gunicorn, what is left."""

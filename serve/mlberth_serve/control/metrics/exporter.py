@@ -35,27 +35,34 @@ class Exporter:
         run: RunDirectory,
         board: MetricsMemory,
         workers: int,
+        waiting: Callable[[], int | None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._run = run
         self._board = board
         self._workers = workers
+        self._waiting = waiting
         self._clock = clock
         self._started = time.time()
         self._nginx = DirectResponses(run.path)
         self._proportional: dict[int, int | None] = {}
-        self._next = self._next_memory = clock()
+        # The library takes a while to import: a model that loads in less is not kept waiting for the CPU.
+        self._next = self._next_memory = clock() + _EVERY_SECONDS
         self._failures = 0
+        self._has_loaded = False
 
     def refresh(self, loaded: int) -> None:
-        """Write the file anew if it is a second old; a fault is logged once and ends nothing.
+        """Write the file anew if it is a second old, and at once when the first worker has loaded the model.
+
+        A fault is logged once and ends nothing.
 
         A page that could not be written several times is removed: better none than old numbers.
         `loaded` is how many workers have loaded the model.
         """
         now = self._clock()
-        if now < self._next:
+        if now < self._next and (self._has_loaded or not loaded):
             return
+        self._has_loaded = self._has_loaded or loaded > 0
         self._next = now + _EVERY_SECONDS
         try:
             self._write(now, loaded)
@@ -72,7 +79,6 @@ class Exporter:
             self._failures = 0
 
     def _write(self, now: float, loaded: int) -> None:
-        # The library is imported when the server is ready, so that no start waits for it.
         from mlberth_serve.control.metrics.prometheus import Server, render
 
         self._nginx.refresh()
@@ -84,6 +90,7 @@ class Exporter:
             loaded=loaded,
             front=self._nginx.counts,
             lines_dropped=DROPS.total,
+            waiting=self._waiting(),
             memory=self._measure(pids, now),
         )
         replace_private(self._run.metrics, render(pages, server))

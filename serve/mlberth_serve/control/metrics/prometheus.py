@@ -57,6 +57,8 @@ class Server:
     """How many requests nginx answered without a worker, by status."""
     lines_dropped: int = 0
     """How many lines of a log the supervisor could not write."""
+    waiting: int | None = None
+    """How many requests wait for a worker; None if the kernel does not tell."""
     memory: Mapping[int, Memory] = field(default_factory=dict)
     """What each living worker uses, by its process id."""
 
@@ -113,6 +115,9 @@ def _server(pages: Sequence[WorkerMetrics], server: Server) -> Iterator[Metric]:
         page.number(metrics_memory.BUSY) for page in pages if page.number(metrics_memory.PID) in server.memory
     )
     yield GaugeMetricFamily("mlberth_requests_in_flight", "Requests that workers are working on.", busy)
+    if server.waiting is not None:
+        text = "Requests that no worker has begun: the signal to start further servers."
+        yield GaugeMetricFamily("mlberth_requests_waiting", text, server.waiting)
 
 
 def _requests(pages: Sequence[WorkerMetrics]) -> Iterator[Metric]:

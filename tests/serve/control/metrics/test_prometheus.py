@@ -206,7 +206,7 @@ def test_old_numbers_are_not_kept(tmp_path: Path) -> None:
     (tmp_path / "run/state").mkdir(parents=True)
     now = [0.0]
     board = MetricsMemory.create()
-    exporter = Exporter(run, board, 1, clock=lambda: now[0])
+    exporter = Exporter(run, board, 1, lambda: 3, clock=lambda: now[0])
 
     def refresh() -> bool:
         now[0] += 2
