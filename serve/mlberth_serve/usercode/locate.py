@@ -24,8 +24,9 @@ _PACKAGES = frozenset({"site-packages", "dist-packages"})
 LIB = "lib"
 """The folder of the code folder to which the SDK copies a model's `dependencies`."""
 _ENTRY = "handle"
-_SERVICES = frozenset({"BaseHandler", "DefaultHandlerService"})
-"""Classes that have the method for those that build on them: TorchServe's, sagemaker-inference-toolkit's."""
+_SERVICES = frozenset({"BaseHandler", "DefaultHandlerService", "HandlerService"})
+"""Classes that have the method for those that build on them: TorchServe's, sagemaker-inference-toolkit's,
+and those of containers that are made with it."""
 
 
 @dataclass(frozen=True)

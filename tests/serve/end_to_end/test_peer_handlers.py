@@ -166,3 +166,36 @@ def test_prediction_exception(tmp_path: Path) -> None:
         server.wait_ready()
         answer = server.request("POST", "/invocations", b"[1]", {"Content-Type": "application/json"})
         assert (answer.status, answer.error["message"]) == (422, "no such city")
+
+
+def test_xgboost_handler_service(tmp_path: Path) -> None:
+    """The XGBoost container's own service, with a module that only loads the model."""
+    xgboost = pytest.importorskip("xgboost")
+    numpy = pytest.importorskip("numpy")
+    require_nginx()
+    code = tmp_path / "ml/model/code"
+    code.mkdir(parents=True)
+    booster = xgboost.train(
+        {"nthread": 1}, xgboost.DMatrix(numpy.array([[0.0], [1.0]]), label=numpy.array([0.0, 1.0])), 2
+    )
+    booster.save_model(tmp_path / "ml/model/xgboost-model.json")
+    (code / "load.py").write_text(
+        "import os, xgboost\n"
+        "def model_fn(folder):\n"
+        "    return xgboost.Booster(model_file=os.path.join(folder, 'xgboost-model.json'))\n"
+    )
+    (code / "inference.py").write_text(
+        "from sagemaker_xgboost_container.handler_service import HandlerService\n"
+        "from load import model_fn as load\n"
+        "Default = HandlerService.DefaultXGBoostUserModuleInferenceHandler\n"
+        "class Mine(HandlerService):\n"
+        "    class DefaultXGBoostUserModuleInferenceHandler(Default):\n"
+        "        def default_model_fn(self, model_dir): return load(model_dir)\n"
+    )
+    variables = {"SAGEMAKER_MODEL_SERVER_WORKERS": "1", "SAGEMAKER_PROGRAM": "inference.py"}
+    with Server(tmp_path, APPLICATION, **variables) as server:
+        server.wait_ready()
+        headers = {"Content-Type": "text/csv", "Accept": "application/json"}
+        answer = server.request("POST", "/invocations", b"1", headers)
+        assert answer.status == 200, server.text
+        assert len(json.loads(answer.body)) == 1

@@ -350,6 +350,8 @@ from sagemaker_xgboost_container.data_utils import check_data_redundancy, get_co
 from sagemaker_xgboost_container.data_utils import get_size, validate_data_file_path
 from sagemaker_xgboost_container.distributed import Rabit, rabit_run, wait_hostname_resolution
 from sagemaker_xgboost_container.encoder import json_to_jsonlines
+from sagemaker_xgboost_container.handler_service import HandlerService
+from sagemaker_xgboost_container.metrics.custom_metrics import accuracy, configure_feval, f1
 """.strip().splitlines()
 
 
@@ -358,3 +360,15 @@ def test_public_names_are_there_without_libraries(write_config: WriteConfig) -> 
     layout = write_config()
     lines = [*PUBLIC_IMPORTS, "import sys; print({'numpy', 'xgboost'} & set(sys.modules))"]
     assert run("\n".join(lines), SAGEMAKER_BASE_DIR=str(layout.base)).strip() == "set()"
+
+
+def test_server_is_known_to_what_starts_it(write_config: WriteConfig) -> None:
+    """A program outside of a server may ask where the model is, and where the code."""
+    layout = write_config()
+    code = (
+        "from sagemaker_inference import environment\n"
+        "from sagemaker_containers.beta.framework import env\n"
+        "print(environment.model_dir, environment.Environment().code_dir, env.ServingEnv().module_dir)"
+    )
+    seen = run(code, SAGEMAKER_BASE_DIR=str(layout.base)).split()
+    assert seen == [str(layout.model), str(layout.model / "code"), str(layout.code)]

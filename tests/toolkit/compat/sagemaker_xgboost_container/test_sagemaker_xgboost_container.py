@@ -205,3 +205,25 @@ def test_encoder_outside_a_server() -> None:
     assert encoder.json_to_jsonlines('{"predictions": [1, {"a": 2}]}') == b'1\n{"a": 2}\n'
     with pytest.raises(ValueError, match="keys"):
         encoder.json_to_jsonlines({"a": [], "b": []})
+
+
+def test_custom_metrics_take_raw_predictions() -> None:
+    """Two classes by the sign of a margin, more by the greatest one, numbers as they are."""
+    pytest.importorskip("sklearn")
+    from sagemaker_xgboost_container.metrics import custom_metrics
+
+    rows = xgboost.DMatrix(np.zeros((4, 1)), label=np.array([0.0, 1, 1, 0]))
+    margins = np.array([-2.0, 0.5, -0.5, -1])
+    assert custom_metrics.accuracy(margins, rows) == ("accuracy", 0.75)
+    assert custom_metrics.recall(margins, rows) == ("recall", 0.5)
+    several = np.array([[1.0, 0], [0, 1], [0, 1], [0, 1]])
+    assert custom_metrics.accuracy(several, rows) == ("accuracy", 0.75)
+    assert custom_metrics.rmse(np.array([0.0, 1, 1, 2]), rows) == ("rmse", 1.0)
+    names = custom_metrics.get_custom_metrics(["f1", "auc", "mse"])
+    found = custom_metrics.configure_feval(names)(margins, rows)
+    assert [name for name, _ in found] == ["f1", "mse"]
+    trained = xgboost.train({"nthread": 1}, rows, 1, custom_metric=custom_metrics.configure_feval(names))
+    assert trained.num_boosted_rounds() == 1
+    assert set(custom_metrics.CUSTOM_METRICS) == {
+        metric(margins, rows)[0] for metric in custom_metrics.CUSTOM_METRICS.values()
+    }
