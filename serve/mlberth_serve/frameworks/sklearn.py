@@ -24,7 +24,7 @@ from mlberth_serve.usercode.signatures import Function
 
 log = logging.getLogger(__name__)
 
-FILES = "*.skops, *.joblib, *.pkl"
+FILES = "*.skops, *.joblib, *.pkl, or a pickle of any name"
 _SKOPS = ".skops"
 _SUFFIXES = {_SKOPS, ".joblib", ".pkl"}
 _FREE_FUNCTION = "sklearn.preprocessing._function_transformer.FunctionTransformer"

@@ -75,11 +75,14 @@ def import_attribute(settings: Settings) -> WSGIApplication:
 
 
 def offer_code(settings: Settings) -> None:
-    """Let a pickle find the modules of the code folders, read afresh, if no handler lies there."""
+    """Let a pickle find the modules of the code folders, read afresh, if no handler lies there.
+
+    They come after installed packages: a training program named `xgboost.py` is not what loads a model.
+    """
     for folder in (folder.absolute() for folder in code_folders(settings) if is_folder(folder)):
-        program = Program(folder, folder / DEFAULT_PROGRAM)
-        forget(program)
-        add_to_path(*program.path_entries)
+        forget(Program(folder, folder / DEFAULT_PROGRAM))
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))
     importlib.invalidate_caches()
 
 
