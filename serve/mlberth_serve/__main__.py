@@ -52,7 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             from mlberth.log_escapes import encodable
             from mlberth_serve.control.explain import explain
 
-            print(encodable(masked_text(explain(os.environ), secret_values(os.environ))), end="")
+            text = explain(os.environ, _served(os.environ))
+            print(encodable(masked_text(text, secret_values(os.environ))), end="")
             return 0
         if arguments:
             found = f"serve: found {' '.join(arguments)!r}; expected no argument but --explain."
@@ -93,6 +94,23 @@ def _tell_in_json(error: Exception) -> int:
     failure = failure_report.describe(error, secrets)
     failure_report.tell(failure)
     return failure.exit_code
+
+
+def _served(environ: Mapping[str, str]) -> list[str]:
+    """Return what is served, and what looks like a handler and is not."""
+    from mlberth.contract.near_misses import near_variables
+    from mlberth_serve.control.install_code import must_fetch
+    from mlberth_serve.inference.announcement import doubts, served
+    from mlberth_serve.settings import Settings
+    from mlberth_serve.variables import ALL
+
+    settings = Settings.from_environ(environ)
+    near = near_variables(environ, ALL)
+    if must_fetch(settings):
+        lines, found = [f"known once the code is there, from {settings.submit_directory}"], near
+    else:
+        lines, found = [served(settings)], near + doubts(settings)
+    return lines + [f"warning: {doubt}" for doubt in found]
 
 
 def prepare(argv: Sequence[str], environ: Mapping[str, str]) -> int:

@@ -24,7 +24,7 @@ PROJECTS = Path(__file__).parent.parent / "projects"
 STANDIN = "standin:application"
 _BOOT = (
     "import sys; sys.path.remove(''); import os; from mlberth_serve.control.supervisor import serve; "
-    "sys.exit(serve(os.environ, application={!r}))"
+    "import time; sys.exit(serve(os.environ, application={!r}, clock=lambda: time.monotonic() * {}))"
 )
 
 
@@ -64,6 +64,8 @@ class Server:
     """A command that runs it, with limits or mounts of its own, in its own process."""
     output: int | None = None
     """Where its output goes instead."""
+    haste = 1
+    """How many seconds one second is to the supervisor."""
 
     def __init__(self, folder: Path, application: str = STANDIN, **variables: str) -> None:
         self.port = free_port()
@@ -83,7 +85,7 @@ class Server:
         }
 
     def __enter__(self) -> Server:
-        argv = [*self.wrapper, sys.executable, "-c", _BOOT.format(self._application)]
+        argv = [*self.wrapper, sys.executable, "-c", _BOOT.format(self._application, self.haste)]
         environ = os.environ | self._variables
         with self.log.open("a") as log:
             out = log if self.output is None else self.output

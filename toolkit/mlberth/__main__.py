@@ -21,6 +21,10 @@ another program of that name stands first on PATH.
 
 Exit codes: the command's own; 126 it cannot be run; 127 there is no such command."""
 _OURS = ("train", "serve", "process")
+_READ_BY_OURS_ALONE = {
+    "serve": ("SAGEMAKER_SERVING_MODULE", "SAGEMAKER_SERVICE_MODULE"),
+    "train": ("SAGEMAKER_TRAINING_MODULE",),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -97,6 +101,7 @@ def run() -> int:
     own = _own_command(arguments[0]) if arguments[0] in _OURS else arguments[:1]
     if own is None:
         return main(arguments)
+    _tell_what_is_replaced(arguments[0], own, os.environ)
     try:
         return run_program([*own, *arguments[1:]], _with_compat(arguments[0], os.environ))
     except CommandError as error:
@@ -125,6 +130,24 @@ def _own_command(name: str) -> list[str] | None:
             return words or [name]
         say(f"mlberth run: {file} has no right to execute and no #! line; it is passed over.")
     return None
+
+
+def _tell_what_is_replaced(command: str, own: Sequence[str], environ: Mapping[str, str]) -> None:
+    """Warn of variables that only our command reads, if a program of the image's own runs in its place."""
+    names = [name for name in _READ_BY_OURS_ALONE.get(command, ()) if environ.get(name, "").strip()]
+    if not names:
+        return
+    import logging
+
+    from mlberth import logs
+    from mlberth.process.pid1 import find
+
+    logs.configure(logging.WARNING, form="json" if environ.get("SAGEMAKER_LOG_FORMAT") == "json" else "text")
+    text = (
+        "%s is first on PATH and runs in place of our %s, which alone reads %s: remove the one or the other"
+    )
+    found = find(own[-1], os.get_exec_path(environ))
+    logging.getLogger("mlberth").warning(text, found, command, ", ".join(names))
 
 
 def _with_compat(command: str, environ: Mapping[str, str]) -> Mapping[str, str]:

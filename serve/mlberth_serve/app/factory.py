@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from mlberth_serve.handler.placement import is_worker
+from mlberth_serve.inference.announcement import announce
 from mlberth_serve.safe_models import check_path
 from mlberth_serve.settings import Settings
 
@@ -21,6 +23,8 @@ def create_app(environ: Mapping[str, str]) -> Application | WsgiPassthrough:
     settings = Settings.from_environ(environ)
     if settings.safe_models_only:
         check_path(settings.layout)
+    if not is_worker():  # each of them would say the same
+        announce(settings)
     application = _make_passthrough(settings) if settings.serving_module else _make_application(settings)
     application.load()
     return application

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mlberth.contract.layout import BASE_DIR
+from mlberth.envvars import Reader, is_set
 from mlberth.masking import masked
 from mlberth_serve.control.commands import gunicorn_argv, gunicorn_environment, gunicorn_settings
 from mlberth_serve.control.install_code import needs_preparation, preparation_argv, prepared_environment
@@ -16,10 +17,11 @@ from mlberth_serve.control.nginx.config import STATIC_CONF, nginx_argv, render
 from mlberth_serve.control.preflight import find_nginx
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared.run_directory import RunDirectory
+from mlberth_serve.variables import ALL
 
 
-def explain(environ: Mapping[str, str]) -> str:
-    """Return the settings, the commands and the rendered files as text, secrets masked.
+def explain(environ: Mapping[str, str], served: Sequence[str]) -> str:
+    """Return what is served, the variables, the commands and the rendered files as text, secrets masked.
 
     Raises ContractError for faulty settings, as serving itself would.
     """
@@ -27,12 +29,10 @@ def explain(environ: Mapping[str, str]) -> str:
     run = RunDirectory(Path("/tmp/mlberth-serve-XXXXXXXX"))  # noqa: S108 - a name to show; nothing is made
     folder = run.generation(1)
     nginx = find_nginx(settings, environ)
-    shown = vars(settings) | {
-        "layout": settings.layout._asdict(),
-        "installs": settings.installs._asdict(),
-        "tls": dataclasses.asdict(settings.tls) if settings.tls else None,
-    }
-    sections = [("Settings", _lines(shown))]
+    sections = [
+        ("Served", "".join(f"{line}\n" for line in served)),
+        ("Variables", _variables(environ, settings)),
+    ]
     if nginx:
         conf = settings.nginx_conf or STATIC_CONF
         sections.append((f"nginx, in {run.path}", f"{shlex.join(nginx_argv(nginx, run))}\n"))
@@ -49,6 +49,27 @@ def explain(environ: Mapping[str, str]) -> str:
         ("gunicorn's environment, beside ours", _lines(added)),
     ]
     return "\n".join(f"# {title}\n{text}" for title, text in sections)
+
+
+def _variables(environ: Mapping[str, str], settings: Settings) -> str:
+    """Return each variable with its value, and the name that has set it."""
+    reader = Reader(environ)
+    lines = [f"{BASE_DIR} = {settings.layout.base}{'' if is_set(environ, BASE_DIR) else ' (default)'}\n"]
+    for variable in ALL:
+        value, name = reader.get(variable), reader.source(variable)
+        text = _in_words(masked(variable.name, value))
+        if value is None:
+            text = variable.default_text or "none"
+        origin = "" if name == variable.name else f" ({name or 'default'})"
+        lines.append(f"{variable.name} = {text}{origin}\n")
+    return "".join(lines)
+
+
+def _in_words(value: object) -> str:
+    """Return a value as it is written in a variable."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _lines(fields: Mapping[str, object]) -> str:

@@ -90,6 +90,11 @@ class Generation:
         return stage.name, child
 
     @property
+    def stage(self) -> str:
+        """The name of the stage that runs."""
+        return self._name
+
+    @property
     def has_failed(self) -> bool:
         """Whether it has ended, or is about to."""
         return self.child.returncode is not None or failure_report.read(self.folder.failure) is not None

@@ -56,6 +56,11 @@ class Reloader:
         generations = [self.serving, *([self._next] if self._next else []), *self._ending]
         return [generation.child for generation in generations]
 
+    def loading_stage(self, *, ready: bool) -> str | None:
+        """Return what is done for a generation that is to serve; None if one serves and none comes."""
+        loading = self._next or (None if ready else self.serving)
+        return loading.stage if loading else None
+
     def request_reload(self) -> None:
         """Load model and code anew as soon as no load is under way."""
         self._requested = True

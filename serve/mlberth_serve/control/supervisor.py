@@ -20,6 +20,7 @@ from mlberth.process.signals import ONE_PRESS_SECONDS, STOP, SignalQueue
 from mlberth_serve.control.commands import APPLICATION, IGNORED
 from mlberth_serve.control.generation import Generation, why_gone
 from mlberth_serve.control.install_code import needs_preparation
+from mlberth_serve.control.loading_watch import LoadingWatch
 from mlberth_serve.control.metrics.exporter import Exporter
 from mlberth_serve.control.metrics.waiting_requests import waiting_at_port, waiting_at_sockets
 from mlberth_serve.control.nginx import error_log
@@ -127,6 +128,7 @@ class Supervisor:
         self._reachable = True
         self._stop_began = 0.0
         self._insisted = False
+        self._loading = LoadingWatch(clock)
         self._readiness = Readiness(run.state)
         self._readiness.change(LOADING)
         self._board = MetricsMemory.create() if settings.metrics else None
@@ -156,7 +158,9 @@ class Supervisor:
                 return self._stop()
             if signal.SIGHUP in arrived:
                 self._request_reload()
-            self._gunicorns.advance(ready=self._readiness.state != LOADING)
+            ready = self._readiness.state != LOADING
+            self._gunicorns.advance(ready=ready)
+            self._loading.look(self._gunicorns.loading_stage(ready=ready))
             if self._gunicorns.serving.has_failed or self._nginx_has_ended or self._is_cut_off():
                 return self._fail()
             if self._nginx:

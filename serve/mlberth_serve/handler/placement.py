@@ -5,11 +5,17 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+_ARBITER = -1
 worker_index: ContextVar[int] = ContextVar("worker_index", default=0)
 """Which of the workers this process is, from 0; a worker that replaces another has its number.
 
 The arbiter sets it in the process that it has forked, before anything of the user's runs there.
 """
+
+
+def is_worker() -> bool:
+    """Tell whether this process is a worker; the arbiter loads as well, before it forks."""
+    return worker_index.get(_ARBITER) != _ARBITER
 
 
 @dataclass(frozen=True)

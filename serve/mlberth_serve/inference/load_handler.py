@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from mlberth.errors import Fault, ModelLoadError
@@ -19,7 +18,6 @@ from mlberth_serve.usercode.importing import import_program, offer_code
 from mlberth_serve.usercode.load_errors import UserCodeError, find_cause
 from mlberth_serve.usercode.locate import Program, find_program
 from mlberth_serve.usercode.signatures import SIGNATURES, BindingError, Function, bind
-from mlberth_serve.variables import Variables
 
 log = logging.getLogger(__name__)
 
@@ -50,10 +48,6 @@ def load_handler(settings: Settings, context: Context | None = None) -> Handler:
     """Import the user's code and load the model; raises ModelLoadError or ContractError."""
     context = context or Context()
     program = find_program(settings)
-    if settings.program and (not program or program.module_name != Path(settings.program).stem):
-        log.warning(
-            "%s names %r, which is no handler; it is not used", Variables.program.name, settings.program
-        )
     functions = _bind_functions(program, settings) if program else {}
     profile = PROFILES[settings.profile]
     model_dir = settings.layout.model

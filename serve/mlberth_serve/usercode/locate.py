@@ -174,7 +174,7 @@ def is_handler(path: Path) -> bool:
         tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):
         return True
-    return any(name in SIGNATURES or name in {"*", _ENTRY} for name in _bound_names(tree.body))
+    return any(name in SIGNATURES or name in {"*", _ENTRY} for name in bound_names(tree.body))
 
 
 def _find_installed(name: str, refused: Sequence[Path]) -> Path | None:
@@ -223,8 +223,11 @@ def _file_below(folder: Path, name: str) -> Path | None:
         return None
 
 
-def _bound_names(statements: list[ast.stmt]) -> Iterator[str]:
-    """Yield the names that statements bind in their module, whatever condition they stand under."""
+def bound_names(statements: list[ast.stmt]) -> Iterator[str]:
+    """Yield the names that statements bind in their module, whatever condition they stand under.
+
+    `*` is one that an import of everything binds, and `handle` also a class with such a method.
+    """
     for statement in statements:
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
             yield statement.name
@@ -239,7 +242,7 @@ def _bound_names(statements: list[ast.stmt]) -> Iterator[str]:
         else:
             for node in ast.iter_child_nodes(statement):
                 if isinstance(node, ast.stmt):
-                    yield from _bound_names([node])
+                    yield from bound_names([node])
                 else:
                     yield from (part.id for part in ast.walk(node) if isinstance(part, ast.Name))
-                    yield from _bound_names([part for part in ast.walk(node) if isinstance(part, ast.stmt)])
+                    yield from bound_names([part for part in ast.walk(node) if isinstance(part, ast.stmt)])

@@ -98,7 +98,7 @@ def check_process(layout: Layout, environ: Mapping[str, str]) -> Iterator[str]:
 def check_serve(layout: Layout, environ: Mapping[str, str]) -> Iterator[str]:
     """Read a server's settings; whatever is accepted gives nginx plain directives."""
     environ = {BASE_DIR: str(layout.base), **environ}
-    yield typed(lambda: explain_serve(environ))
+    yield typed(lambda: explain_serve(environ, []))
     if typed(lambda: Settings.from_environ(environ)) == "accepted":
         files = render(Settings.from_environ(environ), as_root=False)
         for name in ("http.d/upstream.conf", "server.d/server.conf"):

@@ -110,6 +110,18 @@ def test_request_in_work_is_answered_in_a_stop(tmp_path: Path, front: str) -> No
         assert [answer.status for answer in answers] == [200]
 
 
+def test_a_slow_load_is_told(tmp_path: Path) -> None:
+    """While a model loads the log says so, again and again; here a second is a hundred."""
+
+    class HastyServer(Server):
+        haste = 100
+
+    with HastyServer(tmp_path, STANDIN_GATE=str(tmp_path / "gate")) as server:
+        wait_until(lambda: server.text.count("s: the model is being loaded") > 1)
+        lines = [line for line in server.text.splitlines() if "still loading" in line]
+        assert all(" INFO mlberth_serve" in line for line in lines)
+
+
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_ctrl_c_kills(tmp_path: Path, front: str, first: signal.Signals) -> None:
     """The first says how long the stop may take; the second ends it, whatever is in work."""

@@ -134,7 +134,8 @@ def test_explain_shows_what_would_run_and_runs_nothing(tmp_path: Path) -> None:
     """Settings, commands and rendered files are printed; nothing is made and no port is opened."""
     done = run("--explain", TMPDIR=str(tmp_path), SAGEMAKER_BIND_TO_PORT="9123")
     assert done.returncode == 0
-    assert "port = 9123" in done.stdout
+    assert "\nSAGEMAKER_BIND_TO_PORT = 9123\n" in done.stdout
+    assert "\nSAGEMAKER_MODEL_SERVER_TIMEOUT = 60 (default)\n" in done.stdout
     assert "mlberth_serve.worker.gunicorn_app" in done.stdout
     assert 'OMP_NUM_THREADS = "1"' in done.stdout
     if shutil.which("nginx"):

@@ -84,6 +84,29 @@ def test_users_own_command_wins_when_it_comes_first_on_path(command: str, tmp_pa
     assert run(command, "now", path=tmp_path).stdout == "mine: now\n"
 
 
+@pytest.mark.parametrize(
+    ("command", "variable"),
+    [
+        ("serve", "SAGEMAKER_SERVING_MODULE"),
+        ("serve", "SAGEMAKER_SERVICE_MODULE"),
+        ("train", "SAGEMAKER_TRAINING_MODULE"),
+    ],
+)
+def test_a_variable_that_the_users_own_command_hides_is_told(
+    command: str, variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rule holds, and one line says what it costs; nothing is said if nothing is set."""
+    script(tmp_path / command, "echo mine")
+    monkeypatch.setenv(variable, "predictor:app")
+    done = run(command, path=tmp_path)
+    assert done.stdout == "mine\n"
+    (line,) = done.stderr.splitlines()
+    assert f"WARNING mlberth: {tmp_path / command} is first on PATH" in line
+    assert f"our {command}, which alone reads {variable}" in line
+    monkeypatch.setenv(variable, "")
+    assert run(command, path=tmp_path).stderr == ""
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
 def test_signals_reach_the_program(number: signal.Signals, tmp_path: Path) -> None:
     """Whatever signal we get, the program gets."""
