@@ -83,6 +83,35 @@ def fail(tree: Tree, program: str, code: int) -> list[str]:
             [f"line {n}" for n in range(92, 100)],
             id="handled-long-ago",
         ),
+        pytest.param(
+            "import argparse\nargparse.ArgumentParser('train.py').parse_args(['--n', '1'])",
+            2,
+            ["train.py: error: unrecognized arguments: --n 1", "usage: train.py [-h]"],
+            id="arguments",
+        ),
+        pytest.param(
+            "import sys\nsys.stderr.write('\\r 50%|#####     | 5/10')\nraise ValueError('x')",
+            1,
+            ["ValueError: x", "  at train.py:3 in <module>: raise ValueError('x')"],
+            id="after-a-progress-bar",
+        ),
+        pytest.param(
+            "import subprocess, sys\n"
+            "code = 'def f(): 1 / 0\\nf()'\n"
+            "done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)\n"
+            "for line in done.stderr.splitlines(): print('[rank0]:', line, file=sys.stderr)\n"
+            "print('[rank0]: closing', file=sys.stderr)\nsys.exit(1)",
+            1,
+            ["ZeroDivisionError: division by zero", "closing"],
+            id="of-a-rank",
+        ),
+        pytest.param(
+            "import subprocess, sys\n"
+            "sys.exit(subprocess.run(['sh', '-c', 'python3 -c \"raise OSError(7)\" || exit 4']).returncode)",
+            4,
+            ["OSError: 7"],
+            id="below-a-shell",
+        ),
     ],
 )
 def test_failure_file_says_what_happened_and_where(

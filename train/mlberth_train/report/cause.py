@@ -80,6 +80,8 @@ def _cause_of_end(outcome: Outcome, context: ReportContext, grace: float) -> Cau
         name, headline = _killed("A process of the program was", number)
         return Cause("program", headline, code, name, crash_frames(lines), after)
     last = [line.rstrip() for line in lines if line.strip()][-_SHOWN_LINES:]
+    if any(line.lower().startswith("usage:") for line in last) and "error" in last[-1].lower():
+        last = [last[-1], *last[:-1]]  # what is wrong with the arguments, before those that there are
     headline = "\n".join(last) or "The program failed and wrote nothing to standard error"
     return Cause("program", headline, code, after=after)
 

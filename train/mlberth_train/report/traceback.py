@@ -20,6 +20,7 @@ _FRAME = re.compile(r'  File "(?P<file>.+)", line (?P<line>[0-9]{1,9})(?:,? in (
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.<>]*(?:: .*|:)?")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _MARGIN = re.compile(r" +\| ?")
+_IN_GROUP = re.compile(r"[ |+]+(?:Exception Group )?")
 _CARETS = re.compile(r"[\s^~]*")
 
 
@@ -52,10 +53,11 @@ def lines_of(stderr: bytes) -> list[str]:
 def last_traceback(lines: list[str]) -> Traceback | None:
     """Return the last traceback of the interpreter in some lines of output, if there is one."""
     for start in range(len(lines) - 1, -1, -1):
-        if lines[start] == _HEADER:
-            return _plain(lines[start + 1 :])
         if lines[start] == _GROUP_HEADER:
             return _group(lines[start + 1 :])
+        prefix, header, rest = lines[start].partition(_HEADER)
+        if header and not rest and not _IN_GROUP.fullmatch(prefix):
+            return _plain(_without_prefix(prefix, lines[start + 1 :]))
     return _headless(lines)
 
 
@@ -78,6 +80,14 @@ def last_frame(frames: tuple[Frame, ...], code: Path) -> Frame | None:
         return None
     folders = (f"{code}/", f"{Path(files[0].file).parent}/")
     return next((frame for frame in reversed(files) if frame.file.startswith(folders)), files[0])
+
+
+def _without_prefix(prefix: str, lines: list[str]) -> list[str]:
+    """Return lines without what a launcher (`[rank0]: `) has put before each.
+
+    It may as well be a progress bar, which ends where the traceback begins.
+    """
+    return [line.removeprefix(prefix) for line in lines] if prefix.strip() else lines
 
 
 def _plain(lines: list[str]) -> Traceback | None:
