@@ -20,7 +20,7 @@ from mlberth_serve.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "examples/deploy"
-MANIFESTS = ("kubernetes.yaml",)
+MANIFESTS = ("kubernetes.yaml", "autoscaling.yaml")
 KUBERNETES = ("1.28", "1.32", "1.37")
 TIMEOUT = Settings.from_environ({}).timeout
 KNOWN = {name for one in variables.ALL for name in (one.name, *one.aliases)}
@@ -53,13 +53,16 @@ def test_manifest_fits_the_schema(name: str, version: str) -> None:
 
 
 def test_service_leads_to_the_pods() -> None:
-    """Labels and ports agree between Deployment and Service."""
+    """Labels, ports and names agree between Deployment, Service and autoscaler."""
     deployment, service = documents("kubernetes.yaml")
+    (scaler,) = documents("autoscaling.yaml")
     labels = deployment["spec"]["template"]["metadata"]["labels"]
     assert service["spec"]["selector"] == deployment["spec"]["selector"]["matchLabels"] == labels
     (server,) = pod()["containers"]
     assert server["ports"] == [{"name": "http", "containerPort": 8080}]
     assert service["spec"]["ports"][0]["targetPort"] == "http"
+    target = scaler["spec"]["scaleTargetRef"]
+    assert (target["kind"], target["name"]) == (deployment["kind"], deployment["metadata"]["name"])
 
 
 def test_probes_ask_ping() -> None:
@@ -134,7 +137,7 @@ def queries() -> dict[str, str]:
 
 
 def test_every_metric_is_on_the_page(tmp_path: Path) -> None:
-    """The alerts and the dashboard ask for metrics that a server has."""
+    """The alerts, the dashboard and the autoscaler ask for metrics that a server has."""
     require_nginx()
     with a_server(tmp_path) as server:
         wait_scraped(server)
@@ -145,6 +148,8 @@ def test_every_metric_is_on_the_page(tmp_path: Path) -> None:
     there |= {f"{family.name}_total" for family in families if family.type == "counter"}
     there |= {family.name for family in families if family.type == "gauge"}
     named = {name for query in queries().values() for name in _METRIC.findall(query)}
+    (scaler,) = documents("autoscaling.yaml")
+    named |= {one["pods"]["metric"]["name"] for one in scaler["spec"]["metrics"]}
     assert len(named) > 10
     assert named - there == set()
 
