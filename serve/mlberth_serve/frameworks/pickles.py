@@ -45,7 +45,7 @@ def holds_pickle(path: Path) -> bool:
     for magic, decompressor in _FORMATS:
         if head.startswith(magic):
             try:
-                head = decompressor().decompress(head)
+                head = decompressor().decompress(head, len(_PROTOCOLS[0]))  # and not all that it may hold
             except (OSError, zlib.error, lzma.LZMAError, EOFError):
                 return False
             break

@@ -8,6 +8,7 @@ import lzma
 import pickle
 import subprocess
 import sys
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ from werkzeug.test import Client
 
 from mlberth.errors import ModelLoadError
 from mlberth_serve.app.application import Application
+from mlberth_serve.frameworks.pickles import holds_pickle
 from mlberth_serve.usercode.load_errors import UserCodeError
 
 LINE = LinearRegression().fit([[0.0], [1.0]], [0.0, 2.0])
@@ -59,6 +61,15 @@ def test_pickle_is_told_by_what_it_holds(
     (model_dir / "README.md").write_text("x")
     (model_dir / "data.csv.gz").write_bytes(gzip.compress(b"1,2"))
     assert ask(load_project()) == pytest.approx([6.0])
+
+
+def test_little_is_unpacked_to_look_into_a_file(tmp_path: Path) -> None:
+    """A few bytes tell, whatever a small file would unpack to."""
+    (tmp_path / "model").write_bytes(bz2.compress(b"\x80\x04" + bytes(1 << 28)))
+    tracemalloc.start()
+    assert holds_pickle(tmp_path / "model")
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "weights.npy", "data.json", "notes.txt"])

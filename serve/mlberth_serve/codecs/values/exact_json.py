@@ -51,7 +51,7 @@ def write_exactly(value: Any, where: str = "") -> bytes:
 
 def _simpler(value: Any, where: str) -> Any:
     try:
-        if isinstance(value, np.ndarray | np.datetime64) and value.dtype.kind in "OM":
+        if isinstance(value, np.ndarray | np.datetime64):  # of a type that orjson does not have
             return to_lists(np.asarray(value))
         return simplify(value)
     except (TypeError, ValueError) as error:
