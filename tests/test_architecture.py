@@ -50,9 +50,10 @@ ROOMS = {
     "mlberth_serve": (DATA_PLANE, CONTROL_PLANE),
     "mlberth": (
         ("", "contract", "process", "code", "channels", "compat"),
+        ("", "contract", "metrics"),
         ("", "contract", "checkpoints"),
     ),
-    "mlberth_train": (("", "report", "ranks", "launch", "jobs"),),
+    "mlberth_train": (("", "report", "metrics", "ranks", "launch", "jobs"),),
 }
 # The doors of each root: they start what is in its rooms, and re-export what is public.
 DOORS = {"__init__.py", "__main__.py", "wsgi.py"}
@@ -221,7 +222,13 @@ def identifiers(node: ast.AST) -> Iterator[str]:
 @pytest.mark.parametrize("module", MODULES)
 def test_the_environment_is_an_argument(module: str) -> None:
     """os.environ is read in __main__.py and wsgi.py, and in the public functions for user programs."""
-    public = ("mlberth", "mlberth.checkpoints", "mlberth.channels", "mlberth.compat.training.processes")
+    public = (
+        "mlberth",
+        "mlberth.checkpoints",
+        "mlberth.channels",
+        "mlberth.metrics",
+        "mlberth.compat.training.processes",
+    )
     if MODULES[module].name in READS_THE_ENVIRONMENT or module in public:
         return
     tree = ast.parse(MODULES[module].read_text())

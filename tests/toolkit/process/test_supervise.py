@@ -127,3 +127,34 @@ def test_program_dies_with_its_supervisor(tmp_path: Path) -> None:
         wait_until(lambda: pid_file.exists() and pid_file.read_text())
         supervisor.kill()
     wait_until(lambda: not is_alive(int(pid_file.read_text())))
+
+
+TAPPED = """
+import json, os, sys
+from mlberth.process.signals import SignalQueue
+from mlberth.process.supervise import supervise
+spared = os.fork() or os.execvp("sleep", ["sleep", "60"])
+seen = {1: b"", 2: b""}
+def tap(stream, chunk):
+    seen[stream] += chunk
+with SignalQueue() as signals:
+    options = dict(env=dict(os.environ), signals=signals, grace=5, tap=tap, spared=frozenset({spared}))
+    supervise(sys.argv[1:], **options)
+    supervise(sys.argv[1:], merge=True, **options)
+state = os.waitpid(spared, os.WNOHANG)
+os.kill(spared, 9)
+print(json.dumps([seen[1].decode(), seen[2].decode(), state]))
+"""
+
+
+def test_a_tap_is_given_both_streams() -> None:
+    """They pass on as they are, and a process that is spared outlives the program."""
+    code = (
+        "import os; os.write(1, b'out'); os.write(2, b'err'); os.fork() or os.execlp('sleep', 'sleep', '60')"
+    )
+    argv = [sys.executable, "-c", TAPPED, sys.executable, "-c", code]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60)
+    passed, _, last = done.stdout.partition("[")
+    assert passed == "out"
+    assert done.stderr in ("errouterr", "erreoutrr")
+    assert json.loads("[" + last) == ["out", "errouterr", [0, 0]]

@@ -25,6 +25,19 @@ def read_object(path: Path, default: dict[str, typing.Any] | None = None) -> dic
     Raises ContractError that names the file, and line and column where there are any; the content
     is never quoted, since it can hold secrets.
     """
+    value = _read(path, default, allow_list=False)
+    assert isinstance(value, dict)
+    return value
+
+
+def read_object_or_list(path: Path) -> dict[str, typing.Any] | list[typing.Any]:
+    """Return the JSON object or list in a file, an empty object without the file; raises as `read_object`."""
+    return _read(path, {}, allow_list=True)
+
+
+def _read(
+    path: Path, default: dict[str, typing.Any] | None, *, allow_list: bool
+) -> dict[str, typing.Any] | list[typing.Any]:
     try:
         raw = _read_regular_file(path)
     except FileNotFoundError:
@@ -34,7 +47,7 @@ def read_object(path: Path, default: dict[str, typing.Any] | None = None) -> dic
     except OSError as error:
         _refuse(path, f"an unreadable file ({error.strerror})")
     value = _parse(path, raw)
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) and not (allow_list and isinstance(value, list)):
         _refuse(path, f"a {_json_type(value)} at the top")
     return value
 

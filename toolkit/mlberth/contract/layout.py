@@ -113,6 +113,10 @@ class Layout(NamedTuple):
         """Files for the user: the platform packs them as output.tar.gz."""
         return self.output / "data"
 
+    def metrics(self, host: str = "") -> Path:
+        """Return the metrics of the first host, or of another by its name: all are packed into one folder."""
+        return self.output_data / (f"metrics-{host}.jsonl" if host else "metrics.jsonl")
+
     @property
     def output_intermediate(self) -> Path:
         """Files that the platform copies out while the job runs."""

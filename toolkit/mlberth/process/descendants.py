@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from mlberth.process.children import Child, reap
@@ -19,8 +19,8 @@ _POLITE_SECONDS = 2.0  # for a clean end after TERM
 _KILL_SECONDS = 5.0  # what KILL does not end by then is stuck in the kernel, and cannot be waited for
 
 
-def descendants(of: int | None = None, proc: Path = _PROC) -> list[int]:
-    """Return the living processes below a process, this one by default."""
+def descendants(of: int | None = None, proc: Path = _PROC, *, spared: Collection[int] = ()) -> list[int]:
+    """Return the living processes below a process, this one by default, without those that are spared."""
     if of is None and not _has_children():
         return []
     children: dict[int, list[int]] = {}
@@ -32,7 +32,7 @@ def descendants(of: int | None = None, proc: Path = _PROC) -> list[int]:
     found = []
     level = [of or os.getpid()]
     while level:
-        level = [child for parent in level for child in children.get(parent, [])]
+        level = [child for parent in level for child in children.get(parent, []) if child not in spared]
         found += level
     return found
 
@@ -41,25 +41,28 @@ def end_descendants(
     own: Iterable[Child],
     signals: SignalQueue,
     polite_seconds: float = _POLITE_SECONDS,
+    *,
+    spared: Collection[int] = (),
 ) -> int:
     """End everything below this process, TERM first and KILL where that was not enough.
 
-    Returns how many had to be killed. `own` are the children whose exit codes somebody still wants.
+    Returns how many had to be killed. `own` are the children whose exit codes somebody still wants, and
+    `spared` are processes of ours that go on.
     """
     own = list(own)
 
     def gone() -> bool:
         reap(own)
-        return not descendants()
+        return not descendants(spared=spared)
 
     if not gone() and polite_seconds > 0:
-        _signal_all(descendants(), signal.SIGTERM)
+        _signal_all(descendants(spared=spared), signal.SIGTERM)
         signals.wait_for(gone, polite_seconds)
-    killed = descendants()
+    killed = descendants(spared=spared)
     for _ in range(10):  # a process may have forked between the look and the kill
         if gone():
             break
-        _signal_all(descendants(), signal.SIGKILL)
+        _signal_all(descendants(spared=spared), signal.SIGKILL)
         signals.wait_for(gone, _KILL_SECONDS / 10)
     return len(killed)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import os
 import select
+from collections.abc import Callable
 
 from mlberth._typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ class OutputPump:
     A thread, so that a reader who does not read our output never delays a signal. Where a Python
     traceback ends in a line too long for the tail, its beginning is kept as well: who wants to know
     why a program failed needs both. With `whole_lines`, other writers of the same pipe do not cut ours.
+    `tap` is given each piece after it was written, and must not wait.
     """
 
     def __init__(
@@ -44,12 +46,14 @@ class OutputPump:
         *,
         change: OutputFilter | None = None,
         whole_lines: bool = False,
+        tap: Callable[[bytes], None] | None = None,
     ) -> None:
         self._source = source
         self._sink = sink
         self._keep = keep
         self._change = change
         self._whole_lines = whole_lines
+        self._tap = tap
         self._kept = bytearray()
         self._head = b""
         self._has_dropped = False
@@ -77,6 +81,8 @@ class OutputPump:
                 self._kept += chunk
                 self._drop(len(self._kept) - self._keep)
                 self._write_all(self._change.feed(chunk) if self._change else chunk)
+                if self._tap:
+                    self._tap(chunk)
             if self._change:
                 self._write_all(self._change.finish())
         finally:

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from mlberth._typing import TYPE_CHECKING, NamedTuple, OnDemand
@@ -67,6 +68,8 @@ def supervise(
     lines: tuple[OutputFilter, OutputFilter] | None = None,
     on_start: Callable[[], None] = lambda: None,
     on_stop: Callable[[signal.Signals], None] = lambda number: None,  # noqa: ARG005
+    tap: Callable[[int, bytes], None] | None = None,
+    spared: frozenset[int] = frozenset(),
     clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
     """Run a program and pass on every signal; `grace` seconds after a stop signal, kill what is left.
@@ -76,13 +79,16 @@ def supervise(
     Standard output is the program's own, or goes the way of standard error with `merge`. Standard error
     passes through us byte for byte, or, with `collapse`, without the states of progress bars that a
     terminal would overwrite. With `lines`, both pass through these two filters, and are written line by
-    line. `on_start` is called when the program runs and before a word of its standard error is passed on,
-    `on_stop` when a stop signal has come. Raises OSError where the program cannot be started.
+    line. With `tap`, both pass through us as well, and it is given each piece of them with the number of its
+    stream. The processes in `spared` are not the program's, and outlive it. `on_start` is called when the
+    program runs and before a word of its standard error is passed on, `on_stop` when a stop signal has come.
+    Raises OSError where the program cannot be started.
     """
     adopt_orphans()  # first: a grandchild may lose its parent as soon as the program runs
     began = clock()
     source, said = os.pipe2(os.O_CLOEXEC)
-    printed, print_to = os.pipe2(os.O_CLOEXEC) if lines else (-1, said if merge else -1)
+    piped = bool(lines) or (tap is not None and not merge)
+    printed, print_to = os.pipe2(os.O_CLOEXEC) if piped else (-1, said if merge else -1)
     try:
         child = start(argv, env=env, cwd=cwd, stdout=None if print_to < 0 else print_to, stderr=said)
     except BaseException:
@@ -93,9 +99,14 @@ def supervise(
         for writer in {said, print_to} - {-1}:
             os.close(writer)  # ours too: the pipe ends with the last process that can write to it
     on_start()
-    bars = progress_bars.ProgressBars() if collapse else None
-    pump = OutputPump(source, stderr, change=lines[1] if lines else bars, whole_lines=bool(lines))
-    prints = OutputPump(printed, _STDOUT, change=lines[0], whole_lines=True) if lines else None
+    changes = lines or (None, progress_bars.ProgressBars() if collapse else None)
+    taps = [partial(tap, stream) if tap else None for stream in (_STDOUT, _STDERR)]
+    pump = OutputPump(source, stderr, change=changes[1], whole_lines=bool(lines), tap=taps[1])
+    prints = (
+        OutputPump(printed, _STDOUT, change=changes[0], whole_lines=bool(lines), tap=taps[0])
+        if piped
+        else None
+    )
     stopped_by: signal.Signals | None = None
     deadline: float | None = None
     stop_came, insisted = 0.0, False
@@ -113,7 +124,8 @@ def supervise(
                 on_stop(number)
         reap([child])  # whatever came: one SIGCHLD can stand for several ends
     overran = not _ended(child, stopped_by)
-    end_descendants([child], signals, polite_seconds=0 if overran else min(_MAX_POLITE_SECONDS, grace))
+    polite = 0 if overran else min(_MAX_POLITE_SECONDS, grace)
+    end_descendants([child], signals, polite_seconds=polite, spared=spared)
     reap([child])  # what has been killed just now
     tail = pump.finish(_FLUSH_SECONDS)
     if prints:

@@ -43,6 +43,8 @@ def explain(environ: Mapping[str, str], python: str) -> str:
             shlex.join(install_command(python, code, training.settings.installs) or []) or "nothing"
         )
         lines["command"] = job.context.mask(shlex.join(job.shown))
+        if job.metrics and (found := job.metrics.text):
+            lines["metrics"] = found
         if job.launch:
             from mlberth_train.launch.launched import host_command
 

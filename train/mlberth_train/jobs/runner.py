@@ -15,6 +15,7 @@ from mlberth.masking import secret_values
 from mlberth.process.signals import SignalQueue
 from mlberth.process.supervise import Outcome, supervise
 from mlberth_train.log import DEBUG, ERROR, INFO, WARNING, Log
+from mlberth_train.metrics.job_metrics import JobMetrics
 from mlberth_train.report import files
 from mlberth_train.report.context import ReportContext
 from mlberth_train.settings import Settings
@@ -23,9 +24,12 @@ from mlberth_train.settings import Settings
 if TYPE_CHECKING:
     from mlberth_train.jobs import intermediate_output
     from mlberth_train.launch import launched
+    from mlberth_train.metrics import summary, tap
 else:
     launched = OnDemand("mlberth_train.launch.launched")
     intermediate_output = OnDemand("mlberth_train.jobs.intermediate_output")
+    summary = OnDemand("mlberth_train.metrics.summary")
+    tap = OnDemand("mlberth_train.metrics.tap")
 
 _STDERR = 2
 _LAST_COPIES_SECONDS = 600.0  # a job that has ended well may bring its last files home
@@ -56,6 +60,8 @@ class Job(NamedTuple):
     """What copies its intermediate output."""
     launch: launched.Launch | None = None
     """What starts its processes, where that is more than one program on this host."""
+    metrics: JobMetrics | None = None
+    """How its metrics are found and summarized."""
 
 
 class Reports(NamedTuple):
@@ -88,6 +94,7 @@ class Runner:
         self._python = python
         self._job: Job | None = None
         self._oom_kills_before: int | None = None
+        self._summary: summary.Summary | None = None
 
     def run(self, prepare: Callable[[], Job]) -> int:
         """Run the job that `prepare` returns; return the exit code.
@@ -101,7 +108,7 @@ class Runner:
         try:
             self._job = job = prepare()
             # Hosts after the install: they start while it runs. A stop signal ends the row.
-            problem = self._install(job) or self._wait_for_hosts(job) or self._supervise(job)
+            problem = self._install(job) or self._wait_for_hosts(job) or self._run_program(job)
         except MlberthError as error:
             problem = error
         except Exception as error:  # noqa: BLE001 - what nobody foresaw is ours, and ends in a report too
@@ -114,7 +121,7 @@ class Runner:
         succeeded = isinstance(problem, Outcome) and problem.exit_code == 0
         code = self._succeed() if succeeded else self._fail(problem)
         if self._job and self._job.copies:
-            stopped = isinstance(problem, Signals) or (isinstance(problem, Outcome) and problem.stopped_by)
+            stopped = _was_stopped(problem)
             self._job.copies.finish(_LAST_SECONDS if stopped else _LAST_COPIES_SECONDS, self._signals)
         return code
 
@@ -151,7 +158,8 @@ class Runner:
         files.clear(self._log, self._reports.failure)
         if self._reports.success:
             files.write(self._log, self._reports.success, "")
-        self._log.write(INFO, "The program succeeded")
+        objective = self._summary.text if self._summary else ""
+        self._log.write(INFO, f"The program succeeded; {objective}" if objective else "The program succeeded")
         # Of several hosts the first saves the model.
         is_first = self._job is None or not self._job.context.rank
         result = self._reports.result
@@ -179,7 +187,8 @@ class Runner:
         files.write(self._log, reports.failure, text)
         if reports.details:
             shown = job.shown if job else []
-            details = failure_details(cause, problem, context, exhaustion, shown)
+            metrics = self._summary.details() if self._summary else {"objective": None, "metrics": {}}
+            details = failure_details(cause, problem, context, exhaustion, shown, metrics=metrics)
             files.write(self._log, reports.details, details)
         self._log.write(ERROR, f"The job failed. {text.rstrip()}")
         return cause.exit_code
@@ -205,7 +214,19 @@ class Runner:
         text = f"{number.name} is passed on to the program, which is killed if it still runs in {grace:g} s"
         self._log.write(INFO, f"{text}, or at a second Ctrl-C" if number == SIGINT else text)
 
-    def _supervise(self, job: Job) -> Outcome | MlberthError | Signals:
+    def _run_program(self, job: Job) -> Outcome | MlberthError | Signals:
+        """Run the program while its metrics are looked for."""
+        reader = job.metrics.start(self._log) if job.metrics else None
+        problem: Outcome | MlberthError | Signals | None = None
+        try:
+            problem = self._supervise(job, reader)
+            return problem
+        finally:
+            if job.metrics:
+                self._summary = job.metrics.end(reader, self._log, stopped=_was_stopped(problem))
+
+    def _supervise(self, job: Job, reader: tap.Tap | None) -> Outcome | MlberthError | Signals:
+        feed, spared = (reader.feed, frozenset({reader.pid})) if reader else (None, frozenset[int]())
         collapse = job.settings.collapse and not os.isatty(_STDERR)
         if job.launch:
             ended = launched.run_launched(
@@ -218,6 +239,8 @@ class Runner:
                 signals=self._signals,
                 on_start=lambda: self._announce(job),
                 on_stop=lambda number: self._announce_stop(number, job.settings.grace),
+                tap=feed,
+                spared=spared,
             )
             self._job = job._replace(context=job.context.at(*ended.place))
             return ended.problem
@@ -231,6 +254,8 @@ class Runner:
                 collapse=collapse,
                 on_start=lambda: self._announce(job),
                 on_stop=lambda number: self._announce_stop(number, job.settings.grace),
+                tap=feed,
+                spared=spared,
             )
             if outcome.lost:
                 self._log.write(WARNING, f"{outcome.lost} bytes of standard error could not be written")
@@ -240,6 +265,11 @@ class Runner:
         except ValueError as error:
             found = f"a command or a variable that no process can be given ({error})"
             raise ContractError(Fault("the program", found, "text without NUL characters")) from error
+
+
+def _was_stopped(problem: object) -> bool:
+    """Return whether a signal has stopped the job, before its program ran or while it did."""
+    return isinstance(problem, Signals) or (isinstance(problem, Outcome) and problem.stopped_by is not None)
 
 
 def _not_started(error: OSError, where: str) -> MlberthError:

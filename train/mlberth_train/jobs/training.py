@@ -31,6 +31,7 @@ from mlberth_train.launch.entry_point import (
 from mlberth_train.launch.launchers import choose_launcher
 from mlberth_train.launch.places import CODE_CHANNEL, Place, other_places, place_of
 from mlberth_train.log import INFO, WARNING, Log
+from mlberth_train.metrics.job_metrics import JobMetrics
 from mlberth_train.report.context import ReportContext
 from mlberth_train.settings import Settings, open_log
 
@@ -171,7 +172,9 @@ def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job
         raise ContractError(Fault("the name of a hyperparameter", reason, "what an argument can hold"))
     left_out = too_large(variables_of_program)
     secrets = secret_values(environ) | secret_values(environment.hyperparameters)
+    named = training.specification
     return Job(
+        metrics=JobMetrics.of(environment, environment.layout.code / named if named else None),
         code=code,
         package_needed=needs_package(argv),
         argv=argv,

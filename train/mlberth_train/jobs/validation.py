@@ -9,7 +9,7 @@ from pathlib import Path
 from mlberth.contract.channels import read_channels
 from mlberth.contract.hosts import read_hosts
 from mlberth.contract.hyperparameters import read_hyperparameters
-from mlberth.contract.json_files import read_object
+from mlberth.contract.json_files import read_object, read_object_or_list
 from mlberth.contract.layout import BASE_DIR, Layout
 from mlberth.contract.sm_variables import sm_variables
 from mlberth.errors import Fault, MlberthError
@@ -17,7 +17,7 @@ from mlberth.paths import is_folder
 from mlberth_train.jobs.training import Training, make_job
 
 # Files that the platform writes for others, and that have to be JSON all the same.
-_OTHERS = ("trainingjobconfig", "debughookconfig", "profilerconfig", "metric-definition-regex", "init-config")
+_OTHERS = ("trainingjobconfig", "debughookconfig", "profilerconfig", "init-config")
 
 
 def faults_of(base: Path, environ: Mapping[str, str], python: str) -> list[Fault]:
@@ -35,6 +35,7 @@ def _checks(layout: Layout) -> Iterator[Callable[[], object]]:
     yield partial(read_channels, layout)
     yield partial(read_hosts, layout.resource_config)
     yield partial(read_object, layout.checkpoint_config, default={})
+    yield partial(read_object_or_list, layout.config / "metric-definition-regex.json")
     for name in _OTHERS:
         yield partial(read_object, layout.config / f"{name}.json", default={})
 

@@ -99,6 +99,8 @@ def run_launched(
     signals: SignalQueue,
     on_start: Callable[[], None],
     on_stop: Callable[[Signals], None],
+    tap: Callable[[int, bytes], None] | None = None,
+    spared: frozenset[int] = frozenset(),
 ) -> Ended:
     """Run a program on this host as its launcher does, to the end of the whole job.
 
@@ -117,6 +119,8 @@ def run_launched(
             grace=settings.grace + _AGENT_SECONDS,
             on_start=on_start,
             on_stop=on_stop,
+            tap=tap,
+            spared=spared,
         )
         return _ended(outcome, folder / VERDICT, launch.cluster)
     finally:

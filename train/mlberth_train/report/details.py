@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mlberth._typing import typing
 from mlberth.errors import MlberthError
@@ -21,7 +21,13 @@ _LAST_LINES = 200
 
 
 def failure_details(
-    cause: Cause, problem: object, context: ReportContext, exhaustion: Exhaustion, command: Sequence[str]
+    cause: Cause,
+    problem: object,
+    context: ReportContext,
+    exhaustion: Exhaustion,
+    command: Sequence[str],
+    *,
+    metrics: Mapping[str, typing.Any] | None = None,
 ) -> str:
     """Return the JSON of a failure, secrets masked."""
     details: dict[str, typing.Any] = {
@@ -42,6 +48,7 @@ def failure_details(
         "memory_limit": exhaustion.memory_limit,
         "full_disks": [str(folder) for folder in exhaustion.full],
     }
+    details |= metrics or {}
     if isinstance(problem, MlberthError):
         details["faults"] = [fault._asdict() for fault in problem.faults]
     if isinstance(problem, Outcome):

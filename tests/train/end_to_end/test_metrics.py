@@ -1,0 +1,148 @@
+"""Metrics of real jobs: found in the output, recorded, drawn, and reported to a tuner."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from typing import Any
+
+import pytest
+from tests.support import wait_until
+from tests.train.running import BIN, Tree, ended
+
+PRINTS = """
+import argparse, sys
+parser = argparse.ArgumentParser()
+parser.add_argument("--rate", type=float, default=1.0)
+rate = parser.parse_args().rate
+for epoch in range(5):
+    print(f"epoch {epoch} train_loss: {rate / (epoch + 1):.4f}")
+    print(f"validation auc={1 - rate / 10}", file=sys.stderr)
+"""
+LOGS = """
+import mlberth.metrics
+for epoch in range(5):
+    mlberth.metrics.log({"validation:auc": epoch / 10}, step=epoch)
+"""
+DEFINITIONS = [
+    {"Name": "train:loss", "Regex": r"train_loss: ([0-9.]+)"},
+    {"Name": "validation:auc", "Regex": r"auc=(\\S+)".replace("\\\\", "\\")},
+]
+
+
+def metrics(tree: Tree, name: str) -> list[Any]:
+    """Return the values of a metric in the order of its records."""
+    path = tree.layout.output_data / "metrics.jsonl"
+    return [
+        record[name]
+        for record in map(json.loads, path.read_text().splitlines())
+        if record.get(name) is not None
+    ]
+
+
+def test_definitions_are_applied_to_both_streams(tree: Tree) -> None:
+    """The output passes as it is; the records and the plot are there at the end."""
+    tree.code(train__py=PRINTS).config(**{"metric-definition-regex": DEFINITIONS})
+    done = tree.train()
+    assert done.code == 0, done.err
+    assert done.out == "".join(f"epoch {epoch} train_loss: {1 / (epoch + 1):.4f}\n" for epoch in range(5))
+    assert done.err.count("validation auc=0.9\n") == 5
+    assert metrics(tree, "train:loss") == [1.0, 0.5, 0.3333, 0.25, 0.2]
+    assert metrics(tree, "validation:auc") == [0.9] * 5
+    assert "train:loss" in (tree.layout.output_data / "metrics.svg").read_text()
+
+
+@pytest.mark.parametrize("program", [PRINTS, LOGS], ids=["prints", "logs"])
+def test_a_tuner_gets_its_objective(tree: Tree, program: str) -> None:
+    """It sets the objective and new hyperparameters, run by run; the program and the rest stay the same."""
+    tree.code(train__py=program)
+    tree.config(**{"metric-definition-regex": DEFINITIONS} if program == PRINTS else {})
+    for rate in ("0.5", "2.5"):
+        given = {"_tuning_objective_metric": "validation:auc"} | ({"rate": rate} if program == PRINTS else {})
+        tree.config(hyperparameters=given)
+        done = tree.train()
+        assert done.code == 0, done.err
+        expected = 1 - float(rate) / 10 if program == PRINTS else 0.4
+        step = "" if program == PRINTS else " at step 4"
+        assert f"The program succeeded; objective validation:auc = {expected:g}{step}\n" in done.err
+        assert len(metrics(tree, "validation:auc")) == 5, "those of the run before are gone"
+        assert metrics(tree, "validation:auc")[-1] == expected
+
+
+def test_an_objective_that_the_program_never_prints(tree: Tree) -> None:
+    """The job succeeds; one warning says what to do."""
+    tree.code(train__py="").config(hyperparameters={"_tuning_objective_metric": "auc"})
+    done = tree.train()
+    assert done.code == 0
+    assert done.err.count("The objective metric 'auc' was not found") == 1
+
+
+def test_a_failure_has_the_last_metrics(tree: Tree) -> None:
+    """failure.json has what there was before the end."""
+    tree.code(train__py=f"{LOGS}\nraise ValueError('boom')")
+    tree.config(hyperparameters={"_tuning_objective_metric": "validation:auc"})
+    assert tree.train().code == 1
+    details = json.loads((tree.layout.output_data / "failure.json").read_text())
+    assert details["objective"] == {"name": "validation:auc", "value": 0.4, "step": 4}
+    assert details["metrics"] == {"validation:auc": 0.4}
+    assert (tree.layout.output_data / "metrics.svg").exists()
+
+
+EVIL = """
+import sys, time
+print("a" * 100 + "!")
+began = time.monotonic()
+for number in range(20000):
+    print("x" * 100)
+print(f"took={time.monotonic() - began}")
+print("loss=0.5;")
+"""
+
+
+def test_a_regex_that_backtracks_does_not_stop_the_log(tree: Tree) -> None:
+    """The program prints on at its own speed, and the other metrics are found."""
+    evil = [{"Name": "evil", "Regex": "(a+)+$"}, {"Name": "loss", "Regex": "loss=(.*?);"}]
+    tree.code(train__py=EVIL).config(**{"metric-definition-regex": evil})
+    done = tree.train()
+    assert done.code == 0
+    assert len(done.out.splitlines()) == 20003
+    assert "The regex of the metric 'evil' took more than 1 s" in done.err
+    assert metrics(tree, "loss") == [0.5]
+    assert float(done.out.rpartition("took=")[2].splitlines()[0]) < 5, "seconds for 2 MB"
+
+
+WAITS = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: (print("loss=0.25;"), sys.exit(0)))
+print("a" * 100 + "!")
+print("ready")
+time.sleep(60)
+"""
+
+
+def test_a_stop_while_a_regex_backtracks(tree: Tree) -> None:
+    """The signal is passed on at once; nothing is left behind."""
+    evil = [{"Name": f"evil{number}", "Regex": "(a+)+$"} for number in range(20)]
+    tree.code(train__py=WAITS).config(**{"metric-definition-regex": evil})
+    command = tree.start([BIN / "train"])
+    assert command.stdout
+    while command.stdout.readline() != "ready\n":
+        pass
+    began = time.monotonic()
+    command.send_signal(signal.SIGTERM)
+    done = ended(command)
+    assert done.code == 0
+    assert "loss=0.25;" in done.out
+    assert time.monotonic() - began < 15
+    listed = f"pgrep -f {tree.base}"
+    wait_until(lambda: subprocess.run(listed.split(), check=False, capture_output=True).returncode == 1)
+
+
+def test_explain_says_what_is_looked_for(tree: Tree) -> None:
+    """The metrics by their names, and the objective."""
+    tree.code(train__py="").config(**{"metric-definition-regex": DEFINITIONS})
+    tree.config(hyperparameters={"_tuning_objective_metric": "validation:auc"})
+    found = "metrics:  train:loss, validation:auc (by MetricDefinitions); the objective is validation:auc\n"
+    assert found in tree.train("--explain").out
