@@ -41,7 +41,7 @@ test: $(VENV)/test.stamp ## Run every test, long ones in their short form (MLBER
 
 .PHONY: bench-train
 bench-train: $(VENV)/test.stamp ## Measure what `train` costs beside `python train.py`, its peers and the limit.
-	@$(BIN)/python bench/train_overhead.py
+	@$(BIN)/python -m bench.train_overhead
 
 .PHONY: check
 check: $(VENV)/test.stamp ## Lint, format and type check everything.

@@ -30,25 +30,19 @@ def interpreter(server: Server) -> Path:
             raise MissingError(f"there is no `{command}` on PATH")
     if server.environment is None:
         return Path(sys.executable)
-    folder = CACHE / server.environment
-    python, wanted = folder / "bin/python", requirements(server.environment).read_text()
-    stamp = folder / "installed.txt"
-    if not stamp.exists() or stamp.read_text() != wanted:
-        print(f"installing {server.name} …", flush=True)
+    return install(server.environment)
+
+
+def install(environment: str) -> Path:
+    """Return the Python of an environment, made first if it is not as its file says; raises MissingError."""
+    folder, file = CACHE / environment, requirements(environment)
+    python, stamp = folder / "bin/python", folder / "installed.txt"
+    if not stamp.exists() or stamp.read_text() != file.read_text():
+        print(f"installing {environment} …", flush=True)
         _run([sys.executable, "-m", "venv", "--clear", str(folder)])
-        _run(
-            [
-                str(python),
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                "--requirement",
-                str(requirements(server.environment)),
-            ]
-        )
-        stamp.write_text(wanted)
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        _run([*pip, "--requirement", str(file)])
+        stamp.write_text(file.read_text())
     return python
 
 

@@ -1,6 +1,6 @@
 """What `train` costs a job: time, CPU time and memory, beside its peers and the limit.
 
-    python bench/train_overhead.py [--runs N]
+    python -m bench.train_overhead [--runs N]
 
 The job is a program that does nothing. It runs by itself, under a launcher that does the least a
 launcher can (isolated Python, json, start and wait), under our `train`, and under that of
@@ -17,17 +17,17 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from bench.installation import MissingError, install
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench/results/train_overhead.json"
-PEER = ROOT / ".venvs/sagemaker-training"
-PEER_REQUIREMENT = "sagemaker-training==5.1.1"
+PEER = "sagemaker-training"
 LARGEST_WALL_MS = 50.0
 LARGEST_PSS_MB = 12.0
 
@@ -53,7 +53,7 @@ def main() -> int:
     report = {
         "machine": {"cpus": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()[0]},
         "runs": runs,
-        "skipped": {} if peer else {"sagemaker-training": why_not},
+        "skipped": {} if peer else {PEER: why_not},
         "results": measured,
         "bar": {"wall_ms": LARGEST_WALL_MS, "pss_mb": LARGEST_PSS_MB},
     }
@@ -61,7 +61,7 @@ def main() -> int:
     RESULTS.write_text(json.dumps(report, indent=2) + "\n")
     print_table(measured)
     if not peer:
-        print(f"sagemaker-training: skipped, {why_not}")
+        print(f"{PEER}: skipped, {why_not}")
     ours = measured["mlberth"]["overhead"]
     return 0 if ours["wall_ms"] <= LARGEST_WALL_MS and ours["pss_mb"] <= LARGEST_PSS_MB else 1
 
@@ -72,20 +72,15 @@ def commands(base: Path, peer: list[str] | None) -> dict[str, list[str]]:
     lean = [sys.executable, "-I", "-S", "-c", LEAN, sys.executable]
     ours = [str(Path(sys.executable).with_name("train"))]
     found = {"python train.py": plain, "lean launcher": lean, "mlberth": ours}
-    return found | ({"sagemaker-training": peer} if peer else {})
+    return found | ({PEER: peer} if peer else {})
 
 
 def peer_command() -> tuple[list[str] | None, str]:
     """Return the command of sagemaker-training in an environment of its own, or why there is none."""
-    command = PEER / "bin/train"
-    if not command.exists():
-        install = [str(PEER / "bin/pip"), "install", "--quiet", PEER_REQUIREMENT]
-        for argv in ([sys.executable, "-m", "venv", str(PEER)], install):
-            done = subprocess.run(argv, capture_output=True, text=True, check=False)
-            if done.returncode:
-                errors = [line for line in done.stderr.splitlines() if "error" in line.lower()]
-                return None, (errors or ["it cannot be installed"])[-1].strip()
-    return [str(command)], ""
+    try:
+        return [str(install("sagemaker_training").with_name("train"))], ""
+    except MissingError as error:
+        return None, str(error)
 
 
 def make_tree(base: Path) -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bench.installation import requirements
 from tests.conftest import WriteConfig
 from tests.peers import FOLDER, python_with
 from tests.security.fuzz.fuzzing import LONG, Fuzzer
@@ -19,7 +20,7 @@ from mlberth.contract.arguments import to_argparse
 from mlberth.contract.environment import Environment
 from mlberth.contract.sm_variables import sm_variables
 
-PEER = "sagemaker-training==5.1.4"
+PEER = requirements("sagemaker_training").read_text().strip()
 PROGRAM = Path(__file__).with_name("peer_environment.py")
 JOB_NAME = {"TRAINING_JOB_NAME": "job-env"}
 """sagemaker-training looks nowhere else; we also look into the hyperparameters."""
@@ -101,10 +102,23 @@ def make_job(chance: random.Random) -> dict[str, Any]:
     return {"hyperparameters": hyperparameters, "resourceconfig": resources, "inputdataconfig": data}
 
 
+def with_all_hosts(variables: dict[str, str], job: dict[str, Any]) -> dict[str, str]:
+    """Return the peer's variables with the one difference that is meant.
+
+    Without instance groups all hosts are the group; the peer says that it has none.
+    """
+    if "instance_groups" in job["resourceconfig"]:
+        return variables
+    hosts = json.dumps(job["resourceconfig"]["hosts"], separators=(",", ":"))
+    name = '"current_instance_group_hosts":'
+    training_env = variables["SM_TRAINING_ENV"].replace(f"{name}[]", name + hosts)
+    return variables | {"SM_CURRENT_INSTANCE_GROUP_HOSTS": hosts, "SM_TRAINING_ENV": training_env}
+
+
 def test_jobs_are_told_as_sagemaker_training_tells_them(
     peer: subprocess.Popen[str], write_config: WriteConfig
 ) -> None:
-    """Every variable that it exports, and every argument, byte for byte."""
+    """Every variable that it exports, but for one, and every argument, byte for byte."""
     assert peer.stdin is not None
     assert peer.stdout is not None
     layout = write_config()
@@ -122,7 +136,7 @@ def test_jobs_are_told_as_sagemaker_training_tells_them(
         ours = sm_variables(environment)
         differing: dict[str, Any] = {
             name: (ours.get(name), value)
-            for name, value in theirs["variables"].items()
+            for name, value in with_all_hosts(theirs["variables"], job).items()
             if ours.get(name) != value
         }
         arguments = to_argparse(environment.hyperparameters)
