@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 def announce(settings: Settings) -> None:
     """Log what is served, and warn of code that is not; what is wrong is for the load to say."""
-    with contextlib.suppress(MlberthError):
+    with contextlib.suppress(Exception):
         log.info("serving %s", served(settings))
         for doubt in doubts(settings):
             log.warning(doubt)

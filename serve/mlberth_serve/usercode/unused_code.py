@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mlberth.contract.near_misses import within
+from mlberth.paths import is_file, is_folder
 from mlberth_serve.settings import Settings
 from mlberth_serve.usercode.locate import Program, bound_names, code_folders
 from mlberth_serve.usercode.signatures import SIGNATURES
@@ -122,9 +123,16 @@ def _unused_files(settings: Settings) -> Iterator[str]:
             if path not in seen and (names := _contract_names(path)):
                 seen.add(path)
                 yield f"{path} has {names}, and is not used: expected it {places}"
-    here = Path.cwd() / DEFAULT_PROGRAM
+    here = _current_folder() / DEFAULT_PROGRAM
     if here not in seen and (names := _contract_names(here)):
         yield f"{here} has {names}, and is not used: expected it {places}"
+
+
+def _current_folder() -> Path:
+    try:
+        return Path.cwd()
+    except OSError:  # it has been removed
+        return Path("/")
 
 
 def _contract_names(path: Path) -> str:
@@ -153,7 +161,7 @@ def _python_files(folder: Path) -> list[Path]:
 def _named_so_below(folder: Path) -> list[Path]:
     """Return the files of the handler's name one folder deeper."""
     try:
-        inner = sorted(path for path in folder.iterdir() if path.is_dir())[:_MOST_FILES]
+        inner = sorted(path for path in folder.iterdir() if is_folder(path))[:_MOST_FILES]
     except OSError:
         return []
-    return [path for folder in inner if (path := folder / DEFAULT_PROGRAM).is_file()]
+    return [path for folder in inner if is_file(path := folder / DEFAULT_PROGRAM)]

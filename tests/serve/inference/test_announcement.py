@@ -91,6 +91,22 @@ def test_what_is_wrong_is_for_the_load_to_say(tmp_path: Path, caplog: pytest.Log
     assert caplog.records == []
 
 
+def test_a_current_folder_that_is_gone_changes_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does a handler that no parser takes."""
+    model(tmp_path)
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    caplog.set_level(logging.INFO, "mlberth_serve")
+    announce(Settings({"SAGEMAKER_BASE_DIR": str(tmp_path)}))
+    code(tmp_path, "x = " + "-" * 100_000 + "1")
+    announce(Settings({"SAGEMAKER_BASE_DIR": str(tmp_path)}))
+    assert caplog.records[0].getMessage().startswith("serving the model file")
+    assert all(record.levelname == "INFO" for record in caplog.records)
+
+
 def test_workers_say_nothing_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Each of them may have to load for itself; the arbiter has said it."""
     code(tmp_path, "def model_fn(d): return 1\ndef predict_fn(d, m): return 1\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,53 @@ def test_constraints_are_named_with_the_way_around_them(tmp_path: Path, python: 
     answer, _ = result(start(tmp_path, python, SAGEMAKER_PIP_CONSTRAINTS=str(file)))
     assert f"The constraint is in {file}" in answer["error"]
     assert "set SAGEMAKER_PIP_CONSTRAINTS to another file, or to nothing" in answer["error"]
+
+
+def wrapped(tmp_path: Path, python: str, command: str) -> str:
+    """Return an interpreter that runs the given one by a command; skip where that is not allowed."""
+    file = tmp_path / "python"
+    file.write_text(f"#!/bin/sh\n{command.format(python=python, folder=Path(python).parent.parent)}\n")
+    file.chmod(0o755)
+    if subprocess.run([file, "-c", ""], check=False, capture_output=True).returncode:
+        pytest.skip("this machine does not allow it")
+    return str(file)
+
+
+def test_a_user_who_may_not_write(tmp_path: Path, python: str) -> None:
+    """As in an image that is started with another user than the owner of its packages."""
+    wheel(tmp_path, "mlberth_probe")
+    (tmp_path / "requirements.txt").write_text("--find-links .\nmlberth_probe\n")
+    (folder,) = (Path(python).parent.parent / "lib").glob("python*/site-packages")
+    no_override = 'exec setpriv --bounding-set=-dac_override --inh-caps=-all {python} "$@"'
+    user = wrapped(tmp_path, python, no_override if os.geteuid() == 0 else 'exec {python} "$@"')
+    folder.chmod(0o555)
+    try:
+        answer, _ = result(start(tmp_path, user))
+    finally:
+        folder.chmod(0o755)
+    assert "Permission denied" in answer["error"]
+    assert f"User {os.geteuid()} may not change what is installed here: install the" in answer["error"]
+
+
+def test_a_file_system_that_is_read_only(tmp_path: Path, python: str) -> None:
+    """As in a container with --read-only."""
+    wheel(tmp_path, "mlberth_probe")
+    (tmp_path / "requirements.txt").write_text("--find-links .\nmlberth_probe\n")
+    mounts = "mount --bind {folder} {folder} && mount -o remount,bind,ro {folder} {folder}"
+    python = wrapped(tmp_path, python, f'exec unshare -rm sh -c \'{mounts} && exec {{python}} "$@"\' - "$@"')
+    answer, _ = result(start(tmp_path, python))
+    assert "Read-only file system" in answer["error"]
+    assert "This container's file system is read-only: install the packages in the image" in answer["error"]
+
+
+def test_no_way_to_the_index(tmp_path: Path, python: str) -> None:
+    """As in a container without a network: the three ways out are named."""
+    (tmp_path / "requirements.txt").write_text("mlberth_probe\n")
+    offline = {"PIP_NO_INDEX": "0", "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0"}
+    answer, _ = result(start(tmp_path, python, PIP_CONFIG_FILE="/dev/null", **offline))
+    assert "No matching distribution found for mlberth_probe" in answer["error"].replace("-", "_")
+    for way in ("in the image", "a folder `wheelhouse`", "PIP_INDEX_URL"):
+        assert way in answer["error"]
 
 
 @pytest.mark.parametrize(
