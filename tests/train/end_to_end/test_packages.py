@@ -64,7 +64,7 @@ POETRY = f"{POETRY_BUILD}[tool.poetry.dependencies]\n"
 def train_offline(tree: Tree, python: Path, pyproject: str, program: str = "train.py") -> Ended:
     """Run `train` beside a pyproject.toml, without an index."""
     for name in ("models/__init__.py", "data/__init__.py", "configs/a.yaml"):
-        (tree.layout.code / name).parent.mkdir(parents=True)
+        (tree.layout.code / name).parent.mkdir(parents=True, exist_ok=True)
         (tree.layout.code / name).touch()
     tree.code(pyproject__toml=pyproject, train__py="import models; print('ran')")
     environ = {"SAGEMAKER_PROGRAM": program, "PYTHONPATH": SOURCES, "PIP_NO_INDEX": "1"}
@@ -90,7 +90,9 @@ def test_dependencies_of_such_a_project_are_installed(tree: Tree, python: Path, 
     assert "no-such-mlberth" in tree.failure
 
 
-def test_module_of_a_package_needs_its_package(tree: Tree, python: Path) -> None:
-    """What runs as a module of a package that cannot be built does not run."""
-    run = train_offline(tree, python, FLAT, "models/__init__.py")
-    assert run.code == 69
+def test_module_of_the_folder_needs_no_package(tree: Tree, python: Path) -> None:
+    """A package that lies in the folder is found from there."""
+    (tree.layout.code / "models").mkdir(parents=True)
+    (tree.layout.code / "models/run.py").write_text("from . import __name__; print('ran', __name__)")
+    run = train_offline(tree, python, FLAT, "models/run.py")
+    assert (run.code, run.out.splitlines()[-1]) == (0, "ran models"), run.err

@@ -78,6 +78,8 @@ def test_lone_archive_is_unpacked(tree: Tree, tmp_path: Path, where: str, name: 
     """An archive of any name that stands alone where the program should be is the code."""
     put(tmp_path / "source")
     pack(tree.base / where / name, tmp_path / "source")
+    explained = tree.train("--explain", SAGEMAKER_PROGRAM="train.py")
+    assert f"unpacked from {tree.base / where / name}" in explained.out
     ended = tree.train(SAGEMAKER_PROGRAM="train.py")
     assert (ended.code, ended.out) == (0, f"ran {tree.layout.code} {tree.layout.code} 42\n"), ended.err
     assert (tree.layout.code / "linked.py").readlink() == Path("./helper.py")

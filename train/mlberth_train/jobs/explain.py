@@ -12,7 +12,7 @@ from mlberth.contract.sm_variables import sm_variables
 from mlberth.log_escapes import one_line
 from mlberth.masking import masked_mapping, masked_text, secret_values
 from mlberth.paths import local_path, real
-from mlberth_train.jobs.training import Training, make_job, resolved
+from mlberth_train.jobs.training import Training, make_job, packed_code, resolved
 
 
 def explain(environ: Mapping[str, str], python: str) -> str:
@@ -33,6 +33,9 @@ def explain(environ: Mapping[str, str], python: str) -> str:
     if training.source and real(local_path(training.source[0])) != real(code):
         source, where = training.source
         lines["code"] = f"fetched from {masked_text(source)} ({where})"
+        lines["install"] = lines["command"] = "known once the code is there"
+    elif archive := packed_code(training):
+        lines["code"] = f"unpacked from {archive}"
         lines["install"] = lines["command"] = "known once the code is there"
     else:
         job = make_job(training, environ, python)

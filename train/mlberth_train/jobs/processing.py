@@ -70,7 +70,7 @@ def make_job(
     secrets = frozenset(secret_values(environ))
     return Job(
         code=code,
-        package_needed=needs_package(argv),
+        package_needed=needs_package(code, argv),
         argv=argv,
         shown=[masked_text(word, secrets) for word in command(shown=True)],
         environ=program_environ(environ, code, layout.processing_code),

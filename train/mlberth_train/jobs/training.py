@@ -127,16 +127,17 @@ def _fetch(training: Training, environ: Mapping[str, str], log: Log) -> None:
         log.take_over_logging()
         source, where = training.source
         fetch_code(source, layout.code, environ, where=where)
-    elif archive := _packed_code(layout, training.environment.program or DEFAULT_PROGRAM):
+    elif archive := packed_code(training):
         from mlberth.code.archives import extract
 
         log.write(INFO, f"Unpacking {archive}, which stands alone where the program should be")
         extract(archive, layout.code, links=True, merge=True)
 
 
-def _packed_code(layout: Layout, program: str) -> Path | None:
+def packed_code(training: Training) -> Path | None:
     """Return the archive that stands alone in the code folder, or in the channel `code` if that is empty."""
-    if exists(layout.code / program):
+    layout = training.environment.layout
+    if training.source or exists(layout.code / (training.environment.program or DEFAULT_PROGRAM)):
         return None
     return lone_archive(layout.code) or (
         None if holds_files(layout.code) else lone_archive(layout.channel(CODE_CHANNEL))
@@ -176,7 +177,7 @@ def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job
     return Job(
         metrics=JobMetrics.of(environment, environment.layout.code / named if named else None),
         code=code,
-        package_needed=needs_package(argv),
+        package_needed=needs_package(code, argv),
         argv=argv,
         shown=shown,
         environ={name: text for name, text in variables_of_program.items() if name not in left_out},

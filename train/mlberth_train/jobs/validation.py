@@ -14,7 +14,7 @@ from mlberth.contract.layout import BASE_DIR, Layout
 from mlberth.contract.sm_variables import sm_variables
 from mlberth.errors import Fault, MlberthError
 from mlberth.paths import is_folder
-from mlberth_train.jobs.training import Training, make_job
+from mlberth_train.jobs.training import Training, make_job, packed_code
 
 # Files that the platform writes for others, and that have to be JSON all the same.
 _OTHERS = ("trainingjobconfig", "debughookconfig", "profilerconfig", "init-config")
@@ -43,7 +43,8 @@ def _checks(layout: Layout) -> Iterator[Callable[[], object]]:
 def _check_job(environ: Mapping[str, str], python: str) -> None:
     training = Training.from_environ(environ)
     sm_variables(training.environment)
-    if not training.source:  # code that is elsewhere is seen when it is there
+    # Code that is elsewhere, or packed, is seen when it is there.
+    if not training.source and not packed_code(training):
         make_job(training, environ, python)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from mlberth.code.install import is_package
 from mlberth.contract.environment import PROGRAM
 from mlberth.errors import ContractError, Fault
-from mlberth.paths import exists, is_file
+from mlberth.paths import exists, is_file, is_folder
 from mlberth.process.scripts import ELF, SHELL, interpreter, is_text, script_arguments
 
 _EXPECTED = "a program in {code}, such as train.py"
@@ -45,9 +45,9 @@ def program_command(
     return [*_launch(code, path, PurePosixPath(name or path).suffix, python, where, shown=shown), *arguments]
 
 
-def needs_package(argv: Sequence[str]) -> bool:
-    """Tell whether a program runs as a module, for which the package that it is in has to be installed."""
-    return argv[1:2] == ["-m"]
+def needs_package(code: Path, argv: Sequence[str]) -> bool:
+    """Tell whether a program runs as a module that is not found from the code folder, only once installed."""
+    return argv[1:2] == ["-m"] and not is_folder(code / argv[2].partition(".")[0])
 
 
 def hook_command(spec: str, *, python: str, where: str) -> list[str]:
