@@ -146,3 +146,25 @@ def test_explain_says_what_is_looked_for(tree: Tree) -> None:
     tree.config(hyperparameters={"_tuning_objective_metric": "validation:auc"})
     found = "metrics:  train:loss, validation:auc (by MetricDefinitions); the objective is validation:auc\n"
     assert found in tree.train("--explain").out
+
+
+def test_ranks_of_a_launcher(tree: Tree) -> None:
+    """Each rank's lines are searched behind its prefix, and each of its records has its rank."""
+    tree.code(train__py=f"{LOGS}\nprint('train_loss: 0.5')").config(
+        **{"metric-definition-regex": DEFINITIONS}
+    )
+    done = tree.train(SAGEMAKER_LAUNCHER="plain", SAGEMAKER_PROCESSES_PER_HOST="2")
+    assert done.code == 0, done.err
+    lines = (tree.layout.output_data / "metrics.jsonl").read_text().splitlines()
+    logged = [record["rank"] for record in map(json.loads, lines) if "definition" not in record]
+    assert sorted(logged) == [0] * 5 + [1] * 5
+    assert metrics(tree, "train:loss") == [0.5, 0.5]
+    assert len(metrics(tree, "validation:auc")) == 10
+
+
+def test_validate_takes_a_list_of_definitions(tree: Tree) -> None:
+    """The file that the platform writes is a list or an object."""
+    tree.layout.model.mkdir(parents=True)
+    tree.code(train__py="").config(**{"metric-definition-regex": DEFINITIONS})
+    done = ended(tree.start([BIN / "mlberth", "validate", tree.base]))
+    assert (done.code, done.err.count("metric-definition-regex")) == (0, 0), done.err

@@ -20,6 +20,7 @@ LOSS = {"Name": "loss", "Regex": "loss=(.*?);"}
         {"metric-definition-regex": {"loss": "loss=(.*?);"}},
         {"metric-definition-regex": {"MetricDefinitions": [LOSS]}},
         {"trainingjobconfig": {"AlgorithmSpecification": {"MetricDefinitions": [LOSS]}}},
+        {"trainingjobconfig": {"MetricDefinitions": [LOSS]}},
         {
             "metric-definition-regex": {},
             "trainingjobconfig": {"AlgorithmSpecification": {"MetricDefinitions": [LOSS]}},

@@ -15,6 +15,8 @@ from mlberth_train.metrics import tap as module
 from mlberth_train.metrics.definitions import Definition
 from mlberth_train.metrics.tap import Tap, start_tap
 
+# The tests' own process may have threads; `train` has none yet where it starts the tap.
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 EVIL = Definition("evil", r"(a+)+$")
 LINE = b"a" * 60 + b"!\n"
 

@@ -60,8 +60,9 @@ def _from_file(path: Path) -> typing.Any:
 
 
 def _from_job(path: Path) -> typing.Any:
-    algorithm = read_object(path, default={}).get("AlgorithmSpecification")
-    return algorithm.get("MetricDefinitions") if isinstance(algorithm, dict) else None
+    job = read_object(path, default={})
+    algorithm = job.get("AlgorithmSpecification")
+    return (algorithm if isinstance(algorithm, dict) else job).get("MetricDefinitions")
 
 
 def _pairs(entries: typing.Any) -> Iterator[Definition | str]:

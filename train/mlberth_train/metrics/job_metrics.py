@@ -67,8 +67,8 @@ class JobMetrics(NamedTuple):
         if reader:
             reader.finish(_LAST_SECONDS if stopped else _PATIENCE)
             if reader.lost:
-                text = "came faster than metrics could be looked for"
-                log.write(WARNING, f"{reader.lost} bytes of output {text}")
+                why = "they came too fast, or in lines of more than 64 KiB"
+                log.write(WARNING, f"{reader.lost} bytes of output were not searched for metrics: {why}")
         if not self.objective and not self.file.exists():
             return None
         try:
