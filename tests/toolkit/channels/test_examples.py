@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import subprocess
@@ -109,6 +110,7 @@ def test_numpy_takes_the_values_as_they_are() -> None:
         (to_tensor([1.0], [3]), None, r"without a shape; expected dense\(width\)"),
         (to_tensor([1.0], [3], 3), None, "position 3 in a sparse tensor; expected less than 3"),
         (to_tensor([1.0], [3], 9), 2, "position 3"),
+        (to_tensor([1.0], [3], 2**40), None, "sparse tensor of the width 1099511627776"),
     ],
 )
 def test_a_sparse_tensor_must_fit(tensor: Tensor, width: int | None, problem: str) -> None:
@@ -133,6 +135,21 @@ def test_damage_is_a_value_error(record: bytes) -> None:
     """What breaks off, names no tensor or contradicts itself; `Input.examples` adds file and byte."""
     with pytest.raises(ValueError, match=r"."):
         read_example(record)
+
+
+MIXED: dict[str, Tensor | bytes] = {"values": to_tensor([0.5], [7], 10), "x": b"ab"}
+RECORDS = [write_example([1.5, -2.0], 1.0), write_example(MIXED, 3)]
+
+
+@differential(200)
+@given(st.sampled_from(RECORDS), st.lists(st.tuples(st.integers(0, 40), st.binary(max_size=3)), min_size=1))
+def test_damage_by_chance(record: bytes, changes: list[tuple[int, bytes]]) -> None:
+    """Whatever stands in a record, it is an example or a ValueError."""
+    for place, content in changes:
+        record = record[:place] + content + record[place + len(content) // 2 :]
+    with contextlib.suppress(ValueError):
+        example = read_example(record)
+        _ = example.label, example.values
 
 
 def test_a_number_of_more_than_32_bits() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlberth.channels.files import in_order_of, shard, shuffled
+from mlberth.channels.files import in_order_of, list_files, shard, shuffled
 from mlberth.errors import ContractError
 
 
@@ -16,6 +19,26 @@ def test_every_item_is_for_one_rank(items: list[int], ranks: int) -> None:
     parts = [shard(items, rank, ranks) for rank in range(ranks)]
     assert sorted(item for part in parts for item in part) == sorted(items)
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_files_at_any_depth(tmp_path: Path) -> None:
+    """Links are followed, but not in circles; what is no file is left out, and a broken link is not."""
+    (tmp_path / "b/c").mkdir(parents=True)
+    (tmp_path / "b/c/file").touch()
+    (tmp_path / "a").touch()
+    (tmp_path / ".hidden").touch()
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "b/back").symlink_to(tmp_path)
+    (tmp_path / "b/gone").symlink_to("nowhere")
+    (tmp_path / "link").symlink_to("a")
+    found = [str(path.relative_to(tmp_path)) for path in list_files(tmp_path)]
+    assert found == ["a", "b/c/file", "b/gone", "link"]
+
+
+def test_a_folder_that_cannot_be_read(tmp_path: Path) -> None:
+    """It is named, and not taken for an empty one."""
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        list_files(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(("rank", "ranks"), [(2, 2), (-1, 2), (0, 0)])

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 else:
     Numbers = array  # which takes no parameters before Python 3.12
 
+WIDEST = 2**28
+"""How wide a sparse tensor may make itself; a few bytes in a file must not take all memory."""
 VALUES = "values"
 """The name under which most programs keep the only tensor."""
 _FEATURES, _LABEL, _UID, _METADATA, _CONFIGURATION = 1, 2, 3, 4, 5
@@ -41,13 +43,15 @@ class Tensor(NamedTuple):
     def dense(self, width: int | None = None) -> Numbers:
         """Return all values of a vector, with zeros where a sparse one has none.
 
-        Raises ValueError if it names no width, or a position beyond that.
+        Raises ValueError if it names no width, one that would take a gigabyte, or a position beyond it.
         """
         if self.keys is None:
             return self.values
-        width = width or (self.shape[0] if self.shape else None)
         if width is None:
-            raise ValueError("a sparse tensor without a shape; expected dense(width)")
+            width = self.shape[0] if self.shape else WIDEST + 1
+            if width > WIDEST:
+                found = f"of the width {width}" if self.shape else "without a shape"
+                raise ValueError(f"a sparse tensor {found}; expected dense(width)")
         if len(self.keys) and max(self.keys) >= width:
             raise ValueError(f"the position {max(self.keys)} in a sparse tensor; expected less than {width}")
         whole = array(self.values.typecode, bytes(width * self.values.itemsize))
@@ -73,7 +77,8 @@ class Example(NamedTuple):
     @property
     def label(self) -> float | int | None:
         """The label of an example that has one number for it, or None."""
-        return _only(self.labels, "label").values[0] if self.labels else None
+        numbers = _only(self.labels, "label").values if self.labels else array("f")
+        return numbers[0] if len(numbers) else None
 
 
 def read_example(record: bytes) -> Example:

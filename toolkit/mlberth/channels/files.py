@@ -9,17 +9,30 @@ from pathlib import Path
 from typing import TypeVar
 
 from mlberth.errors import ContractError, Fault
+from mlberth.paths import exists, is_file
 
 T = TypeVar("T")
 
 
 def list_files(folder: Path) -> list[Path]:
     """Return the files below a folder, at any depth, in the order of their names; without hidden ones."""
-    found = []
-    for place, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(place, name) for name in names if not name.startswith(".")]
+    found, seen = [], set()
+    for place, folders, names in os.walk(folder, onerror=_fail, followlinks=True):
+        status = Path(place).stat()
+        if (status.st_dev, status.st_ino) in seen:  # a link that leads back
+            folders[:] = []
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        # What is no file, such as a FIFO, could be waited for without end.
+        paths = [Path(place, name) for name in names if not name.startswith(".")]
+        found += [path for path in paths if is_file(path) or not exists(path)]
     return sorted(found)
+
+
+def _fail(error: OSError) -> None:
+    """Say which folder cannot be read, in place of leaving it out."""
+    raise error
 
 
 def shard(items: Sequence[T], rank: int, ranks: int) -> list[T]:
