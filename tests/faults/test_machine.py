@@ -45,11 +45,12 @@ def test_28_memory_that_a_worker_may_not_have(tmp_path: Path) -> None:
     assert "MemoryError" in server.text
 
 
-def test_28_kernel_out_of_memory_takes_a_worker(tmp_path: Path) -> None:
+@pytest.mark.parametrize("retry", ["true", "false"])
+def test_28_kernel_out_of_memory_takes_a_worker(tmp_path: Path, retry: str) -> None:
     """The worker that wants too much is killed, and no other process of the server; the rest serves on."""
     cgroup = memory_cgroup(256 << 20)
     try:
-        server = Server(tmp_path, FAULTY, SAGEMAKER_MODEL_SERVER_RETRY="false")
+        server = Server(tmp_path, FAULTY, SAGEMAKER_MODEL_SERVER_RETRY=retry)
         server.wrapper = ["sh", "-c", f'echo $$ > {cgroup}/cgroup.procs && exec "$@"', "sh"]
         with server:
             server.wait_ready()
@@ -66,6 +67,10 @@ def test_28_kernel_out_of_memory_takes_a_worker(tmp_path: Path) -> None:
                 recovery = time.monotonic() - began
                 wait_for_answers(load, 50)
             assert all(map(is_alive, masters))
+            assert "memory ran out, and the kernel took the process" in server.text
+            # Without the retry nginx may answer before the master has seen the death.
+            if answer.status == 502 and retry == "true":
+                assert answer.error["message"].endswith("died with this request: memory ran out.")
             lost = len(set(before) - set(workers(server)))
             assert server.stop() == 0
     finally:

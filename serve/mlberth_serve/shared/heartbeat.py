@@ -12,10 +12,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-_SLOT = struct.Struct("@ddQ40x")
+_SLOT = struct.Struct("@ddQ32s8x")
 """When its worker last gave a sign, when it began the request in work (by the machine's monotonic clock, 0 is
-never), and a bit for each kept connection whose request that is. Padded to a cache line, so that workers on
-different cores do not take it from each other with each request."""
+never), a bit for each kept connection whose request that is, and the request's id. Padded to a cache line, so
+that workers on different cores do not take it from each other with each request."""
+ID_BYTES = 32
+"""What nginx's ids have; a longer one of a client's is cut."""
+_ID = slice(24, 24 + ID_BYTES)
 _CELLS = _SLOT.size // 8
 _BEAT, _REQUEST_BEGAN, _WORKING = range(3)
 
@@ -28,6 +31,8 @@ class WorkerStatus:
     request_began: float
     working: int = 0
     """A bit for the slot of each kept connection whose request is in work."""
+    request_id: str = ""
+    """Of the request that was begun last, the first of those in a batch; for a log."""
 
     @property
     def loaded(self) -> bool:
@@ -67,20 +72,31 @@ class Heartbeats:
 
     def statuses(self) -> list[WorkerStatus]:
         """Return what each slot says."""
-        return [WorkerStatus(*cells) for cells in _SLOT.iter_unpack(self._memory)]
+        return [
+            WorkerStatus(beat, began, working, name.rstrip(b"\0").decode("ascii", "replace"))
+            for beat, began, working, name in _SLOT.iter_unpack(self._memory)
+        ]
 
     def heartbeat(self, slot: int, clock: Callable[[], float] = time.monotonic) -> Heartbeat:
         """Return one slot, for its worker to write."""
         cells = slice(slot * _CELLS, (slot + 1) * _CELLS)
-        return Heartbeat(self._times[cells], self._masks[cells], clock)
+        memory = self._memory[slot * _SLOT.size : (slot + 1) * _SLOT.size]
+        return Heartbeat(self._times[cells], self._masks[cells], memory[_ID], clock)
 
 
 class Heartbeat:
     """One slot, as its worker sees it."""
 
-    def __init__(self, times: memoryview[float], masks: memoryview[int], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        times: memoryview[float],
+        masks: memoryview[int],
+        request_id: memoryview,
+        clock: Callable[[], float],
+    ) -> None:
         self._times = times
         self._masks = masks
+        self._request_id = request_id
         self._clock = clock
 
     def beat(self) -> float:
@@ -88,8 +104,11 @@ class Heartbeat:
         now = self._times[_BEAT] = self._clock()
         return now
 
-    def begin_request(self, working: int = 0) -> float:
+    def begin_request(self, working: int = 0, request_id: bytes = b"") -> float:
         """Say that a request has begun, or several at once, from these kept connections; returns when."""
+        if len(request_id) != ID_BYTES:
+            request_id = request_id[:ID_BYTES].ljust(ID_BYTES, b"\0")
+        self._request_id[:] = request_id
         # The mask first: whoever sees that a request has begun is to see whose it is. A reader that sees the
         # mask of one request and the beginning of the one before takes that one for late at worst, and it
         # has been answered.
@@ -107,3 +126,4 @@ class Heartbeat:
         """Say that the worker is gone."""
         self._times[_BEAT] = self._times[_REQUEST_BEGAN] = 0.0
         self._masks[_WORKING] = 0
+        self._request_id[:] = bytes(ID_BYTES)

@@ -26,6 +26,22 @@ def request_id(environ: Mapping[str, Any]) -> str:
     return os.urandom(16).hex()
 
 
+def id_of_parsed(request: Any) -> bytes:
+    """Return the id of a request that a parser has read, ours or gunicorn's; b"" if it has none yet.
+
+    What ours has read gets one here, if neither nginx nor the client has given it one.
+    """
+    if isinstance(request, dict):
+        name = request.get(ENVIRON_REQUEST_ID)
+        if not name:
+            name = request[ENVIRON_REQUEST_ID] = request_id(request)
+    else:
+        name = next((value for name, value in request.headers if name == "X-REQUEST-ID"), "")
+        if not _SANE.fullmatch(name):
+            return b""
+    return str(name).encode()
+
+
 # Version 00 ends with the flags; a later one may go on after a dash; ff is no version, and zeros are no ids.
 TRACEPARENT = (
     "^(?!ff)(?!00.{54})[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?$"

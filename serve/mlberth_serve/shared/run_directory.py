@@ -68,6 +68,11 @@ class RunDirectory:
         return self.state / "metrics"
 
     @property
+    def out_of_memory(self) -> Path:
+        """Whether a worker was killed just now for lack of memory: if it is there."""
+        return self.state / "out_of_memory"
+
+    @property
     def routes(self) -> Path:
         """What GET / is answered from."""
         return self.state / "routes.json"

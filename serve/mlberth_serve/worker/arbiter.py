@@ -25,6 +25,7 @@ from mlberth_serve.shared.run_directory import GenerationDirectory, replace_priv
 from mlberth_serve.variables import Variables
 from mlberth_serve.worker.revocation import ConnectionRevoker, revoke_stuck
 from mlberth_serve.worker.worker import Worker
+from mlberth_serve.worker.worker_deaths import WorkerDeaths
 
 _MAX_FAILED_STARTS = 4
 """With 1, 2 and 4 seconds between them."""
@@ -53,6 +54,7 @@ class Arbiter(gunicorn.arbiter.Arbiter):  # type: ignore[misc]  # gunicorn has n
         self._hold_until = 0.0  # when the next worker may be started, by the machine's monotonic clock
         self._failed_starts = 0
         self._has_served = False
+        self._deaths = WorkerDeaths(folder.run.out_of_memory, self.cfg.timeout)
 
     def assign_slot(self, worker: Worker) -> None:
         """Give a worker the lowest slot that no other has, so that it takes over from one that has ended."""
@@ -69,6 +71,7 @@ class Arbiter(gunicorn.arbiter.Arbiter):  # type: ignore[misc]  # gunicorn has n
             signals: list[int] = super().wait_for_signals(max(0.0, min(left, _LOOK_SECONDS)))
             if signals or left <= _LOOK_SECONDS:
                 return signals
+            self._deaths.forget()
             statuses = self._heartbeats.statuses()
             workers = [(worker.revoker, statuses[worker.slot]) for worker in self.WORKERS.values()]
             revoke_stuck(workers, time.monotonic())
@@ -102,6 +105,9 @@ class Arbiter(gunicorn.arbiter.Arbiter):  # type: ignore[misc]  # gunicorn has n
     def note_exit(self, worker: Worker) -> None:
         """Note that a worker has ended; gunicorn starts another, which the slot is then for."""
         status = self._heartbeats.statuses()[worker.slot]
+        if ended := self.log.ended.pop(worker.pid, ""):
+            # Before the connections that it kept are shut down: nginx then answers, and says the same.
+            self._deaths.note(worker.pid, ended, status)
         worker.heartbeat.clear()  # before a successor has the slot: it is to count as not loaded
         worker.revoker.end()
         if status.loaded:

@@ -22,6 +22,7 @@ from gunicorn.http.errors import NoMoreData
 
 from mlberth_serve.app.body import ENVIRON_BODY
 from mlberth_serve.app.http_response import HTTPResponse
+from mlberth_serve.shared.request_ids import id_of_parsed
 from mlberth_serve.worker.backlog import Backlog
 from mlberth_serve.worker.batch_sizing import AdaptiveBatchSize
 from mlberth_serve.worker.http.connection import MAX_BATCHED_BYTES, Connection
@@ -159,7 +160,7 @@ class Worker(WorkerProcess):
         if not taken:
             return
         self._count(len(taken))
-        self._begin_work([connection for connection, _ in taken])
+        self._begin_work([connection for connection, _ in taken], taken[0][1])
         try:
             assert self._predictions is not None
             responses = self._predictions.respond_batch([environ for _, environ in taken])
@@ -253,7 +254,7 @@ class Worker(WorkerProcess):
             return False
         is_fast = isinstance(request, dict)
         self._count(1)  # before the response, which says whether the connection is kept
-        began = self._begin_work([connection])
+        began = self._begin_work([connection], request)
         try:
             if self._predictions is None or not is_fast:
                 return self._answer(connection, request)
@@ -284,13 +285,13 @@ class Worker(WorkerProcess):
         if os.getpid() != self.pid:
             os._exit(0)
 
-    def _begin_work(self, connections: Sequence[Connection]) -> float:
-        """Say that requests of these connections are in work; returns the time."""
+    def _begin_work(self, connections: Sequence[Connection], first: Any) -> float:
+        """Say that requests of these connections are in work, the first by its id; returns the time."""
         self._working = connections
         mask = 0
         for connection in connections:
             mask |= connection.mask
-        now = self.heartbeat.begin_request(mask)
+        now = self.heartbeat.begin_request(mask, id_of_parsed(first))
         if now - self._notified > NOTIFY_SECONDS:
             self._notify_gunicorn(now)
         return now

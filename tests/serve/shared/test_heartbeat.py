@@ -29,13 +29,21 @@ def test_request_has_a_beginning_and_an_end() -> None:
     heartbeat = heartbeats.heartbeat(0, clock=lambda: next(times))
     heartbeat.beat()
     assert heartbeats.statuses() == [WorkerStatus(1.0, 0.0)]
-    heartbeat.begin_request(0b101)
-    assert heartbeats.statuses() == [WorkerStatus(2.0, 2.0, 0b101)]
+    heartbeat.begin_request(0b101, b"7" * 32)
+    assert heartbeats.statuses() == [WorkerStatus(2.0, 2.0, 0b101, "7" * 32)]
     assert heartbeat.end_request() == 3.0
-    assert heartbeats.statuses() == [WorkerStatus(2.0, 0.0, 0b101)]
+    assert heartbeats.statuses() == [WorkerStatus(2.0, 0.0, 0b101, "7" * 32)]
     heartbeat.clear()
     assert heartbeats.statuses() == [WorkerStatus(0.0, 0.0)]
     heartbeats.close()
+
+
+def test_id_of_any_length_fits() -> None:
+    """A client's own id, where there is no nginx, is cut or filled up; the cells beside it stay."""
+    heartbeats = Heartbeats.create(2)
+    for given, kept in ((b"short", "short"), (b"9" * 128, "9" * 32), (b"", "")):
+        heartbeats.heartbeat(0, clock=lambda: 1.0).begin_request(3, given)
+        assert heartbeats.statuses() == [WorkerStatus(1.0, 1.0, 3, kept), WorkerStatus(0.0, 0.0)]
 
 
 def test_busy_is_alive_and_silent_is_not() -> None:
