@@ -18,7 +18,7 @@ never), a bit for each kept connection whose request that is, and the request's 
 that workers on different cores do not take it from each other with each request."""
 ID_BYTES = 32
 """What nginx's ids have; a longer one of a client's is cut."""
-_ID = slice(24, 24 + ID_BYTES)
+_ID_OFFSET = 24
 _CELLS = _SLOT.size // 8
 _BEAT, _REQUEST_BEGAN, _WORKING = range(3)
 
@@ -81,7 +81,9 @@ class Heartbeats:
         """Return one slot, for its worker to write."""
         cells = slice(slot * _CELLS, (slot + 1) * _CELLS)
         memory = self._memory[slot * _SLOT.size : (slot + 1) * _SLOT.size]
-        return Heartbeat(self._times[cells], self._masks[cells], memory[_ID], clock)
+        return Heartbeat(
+            self._times[cells], self._masks[cells], memory[_ID_OFFSET : _ID_OFFSET + ID_BYTES], clock
+        )
 
 
 class Heartbeat:
