@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
         def finish(self) -> bytes:
             """Return what is left at the end of the output."""
+else:
+    OutputFilter = object
 
 
 _CHUNK = 65536  # what a pipe holds

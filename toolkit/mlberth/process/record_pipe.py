@@ -5,11 +5,7 @@ from __future__ import annotations
 import _thread
 import os
 from collections.abc import Callable
-
-from mlberth._typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from types import TracebackType
 
 _INFO = 20
 _LEVELS = {"error": 40, "warning": 30}

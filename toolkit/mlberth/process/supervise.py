@@ -13,13 +13,12 @@ from mlberth._typing import TYPE_CHECKING, NamedTuple, OnDemand
 from mlberth.process.children import Child, exit_code, group_lives, reap, signal_group, start
 from mlberth.process.descendants import end_descendants
 from mlberth.process.kernel import adopt_orphans
-from mlberth.process.output_pump import OutputPump
+from mlberth.process.output_pump import OutputFilter, OutputPump
 from mlberth.process.signals import ONE_PRESS_SECONDS, STOP, SignalQueue
 
 # Imported when the program runs already, and is not kept waiting.
 if TYPE_CHECKING:
     from mlberth.process import progress_bars
-    from mlberth.process.output_pump import OutputFilter
 else:
     progress_bars = OnDemand("mlberth.process.progress_bars")
 

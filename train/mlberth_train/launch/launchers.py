@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mlberth._typing import TYPE_CHECKING, typing
+from mlberth._typing import TYPE_CHECKING, OnDemand, typing
 from mlberth.contract.environment import DISTRIBUTION_SWITCHES, Environment
 from mlberth.envvars import SWITCH, Reader
 from mlberth.errors import ContractError, Fault
 from mlberth_train.variables import LAUNCHER
 
 if TYPE_CHECKING:
-    from mlberth_train.launch.launcher import Launcher
+    from mlberth_train.launch import launcher
+else:
+    launcher = OnDemand("mlberth_train.launch.launcher")
 
 # Of sagemaker-training-toolkit and of the containers of PyTorch and TensorFlow.
 _SWITCHES = {
@@ -25,12 +27,12 @@ _SWITCHES = {
 }
 
 
-def find_launcher(name: str) -> Launcher:
+def find_launcher(name: str) -> launcher.Launcher:
     """Return a launcher by its name; few jobs have one, and none imports the others."""
     from mlberth_train.launch import multi_worker, parameter_server, plain, torchrun
 
     launchers = (plain.LAUNCHER, torchrun.LAUNCHER, parameter_server.LAUNCHER, multi_worker.LAUNCHER)
-    return next(launcher for launcher in launchers if launcher.name == name)
+    return next(one for one in launchers if one.name == name)
 
 
 def choose_launcher(environment: Environment, environ: Mapping[str, str]) -> str | None:
