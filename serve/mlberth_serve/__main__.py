@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mlberth.command_line import USAGE_ERROR, answer
+from mlberth.command_line import USAGE_ERROR, answer, show
 from mlberth.envvars import Reader
 from mlberth.errors import MlberthError
 from mlberth.log_escapes import indented
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             from mlberth_serve.control.explain import explain
 
             text = explain(os.environ, _served(os.environ))
-            print(encodable(masked_text(text, secret_values(os.environ))), end="")
+            show(encodable(masked_text(text, secret_values(os.environ))).rstrip("\n"))
             return 0
         if arguments:
             found = f"serve: found {' '.join(arguments)!r}; expected no argument but --explain."
@@ -134,7 +134,7 @@ def health() -> int:
         ready, said = ask(os.environ)
     except MlberthError as error:
         ready, said = False, masked_text(str(error), secret_values(os.environ))
-    print(said)
+    show(said)
     return 0 if ready else 1
 
 

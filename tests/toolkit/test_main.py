@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -85,3 +86,13 @@ def test_metadata_that_is_no_text_hides_nothing(tmp_path: Path) -> None:
         (tmp_path / f"{name}-1.dist-info").mkdir()
         (tmp_path / f"{name}-1.dist-info/entry_points.txt").write_bytes(data)
     assert find_commands([str(tmp_path)]) == {"sail": "y:main"}
+
+
+def test_help_for_a_reader_that_has_read_enough() -> None:
+    """As of `mlberth run --help | head -1`: no traceback."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    argv = [sys.executable, "-m", "mlberth", "run", "--help"]
+    done = subprocess.run(argv, stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")

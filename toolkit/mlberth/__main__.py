@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from mlberth.command_line import HELP, USAGE_ERROR, answer
+from mlberth.command_line import HELP, USAGE_ERROR, answer, show
 from mlberth.log_escapes import indented
 from mlberth.log_outlet import say
 from mlberth.process.signals import end_on_stop
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     commands = find_commands(sys.path)
     if not arguments or arguments[0] in HELP:
-        print(_help(commands))
+        show(_help(commands))
         return 0 if arguments else USAGE_ERROR
     if answer(arguments[:1], ""):
         return 0

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from mlberth._typing import typing
-from mlberth.command_line import USAGE_ERROR, answer
+from mlberth.command_line import USAGE_ERROR, answer, show
 from mlberth.errors import MlberthError
 from mlberth.log_outlet import hold_standard_streams, say
 
@@ -164,7 +164,7 @@ def validate() -> int:
         say(one_line(masked_text(line, secret_values(os.environ))))
     if faults:
         return ContractError.exit_code
-    print(encodable(f"{base}: no fault found"))
+    show(encodable(f"{base}: no fault found"))
     return 0
 
 
@@ -176,7 +176,7 @@ def _explain() -> int:
         text = explain(os.environ, sys.executable)
     except MlberthError as error:
         return _refused(error)
-    print(encodable(text))
+    show(encodable(text))
     return 0
 
 
