@@ -23,8 +23,8 @@ RUNS_WHAT_IT_READS = {
     *("joblib.load", "yaml.load", "pandas.read_pickle", "runpy.run_path", "runpy.run_module"),
 }
 MAY_RUN_WHAT_THEY_READ = {
-    ("serve/mlberth_serve/frameworks/sklearn.py", "_load_pickle", "joblib.load"),
-    ("serve/mlberth_serve/frameworks/xgboost.py", "_load_pickle", "pickle.load"),
+    ("serve/mlberth_serve/frameworks/pickles.py", "load_pickle", "joblib.load"),
+    ("serve/mlberth_serve/frameworks/pickles.py", "_load_plain", "pickle.load"),
     ("serve/mlberth_serve/frameworks/torch.py", "load", "torch.jit.load"),
     ("serve/mlberth_serve/frameworks/torch.py", "load", "torch.export.load"),
     ("toolkit/mlberth/checkpoints/sklearn.py", "train", "joblib.load"),
