@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import socket
 import subprocess
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,15 @@ def free_port() -> int:
         except OSError:
             continue
         return port
+
+
+def end_all(commands: Sequence[subprocess.Popen[str]]) -> None:
+    """Kill what is left of some commands, and forget what they have printed."""
+    for command in commands:
+        command.kill()
+        command.wait()
+        for stream in filter(None, (command.stdout, command.stderr)):
+            stream.close()
 
 
 class HostGroup:
@@ -52,13 +62,47 @@ class HostGroup:
         try:
             yield commands
         finally:
-            for command in commands:
-                command.kill()
-                command.wait()
-                for stream in filter(None, (command.stdout, command.stderr)):
-                    stream.close()
+            end_all(commands)
 
     def train(self, **environ: str) -> Sequence[Ended]:
         """Run `train` on every host to its end."""
         with self.running(**environ) as commands:
             return [ended(command) for command in commands]
+
+
+class Networks:
+    """Two network namespaces with a cable between them; needs root and iproute2.
+
+    A cable, since a container engine's firewall stands in the way of a bridge.
+    """
+
+    def __init__(self) -> None:
+        label = uuid.uuid4().hex[:6]
+        self._spaces = [f"mlberth-{label}-{number}" for number in (1, 2)]
+        self.names = ["10.77.0.1", "10.77.0.2"]
+        for space in self._spaces:
+            _ip("netns", "add", space)
+        first, second = self._spaces
+        _ip("link", "add", "eth0", "netns", first, "type", "veth", "peer", "name", "eth0", "netns", second)
+        for space, address in zip(self._spaces, self.names, strict=True):
+            _ip("-n", space, "address", "add", f"{address}/24", "dev", "eth0")
+            for device in ("eth0", "lo"):
+                _ip("-n", space, "link", "set", device, "up")
+
+    def inside(self, number: int, command: Path) -> list[str]:
+        """Return the command that runs another one in a namespace, with a host name of its own."""
+        script = f"hostname algo-{number + 1}; exec {command}"
+        return ["ip", "netns", "exec", self._spaces[number], "unshare", "--uts", "sh", "-c", script]
+
+    def cut(self) -> None:
+        """Pull the cable."""
+        _ip("-n", self._spaces[1], "link", "set", "eth0", "down")
+
+    def remove(self) -> None:
+        """Remove what was made."""
+        for space in self._spaces:
+            _ip("netns", "delete", space)
+
+
+def _ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True, capture_output=True)

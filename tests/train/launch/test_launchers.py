@@ -10,6 +10,7 @@ from mlberth.errors import ContractError
 from mlberth_train.launch.launchers import choose_launcher
 
 CHOSEN = {
+    "sagemaker_mpi_enabled": "mpi",
     "sagemaker_torch_distributed_enabled": "torchrun",
     "sagemaker_parameter_server_enabled": "parameter_server",
     "sagemaker_multi_worker_mirrored_strategy_enabled": "multi_worker_mirrored",

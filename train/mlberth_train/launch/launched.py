@@ -106,7 +106,7 @@ def run_launched(
 
     Raises DependencyError for a launcher that is not installed.
     """
-    _check_installed(find_launcher(launch.launcher))
+    _check_installed(find_launcher(launch.launcher), environ)
     folder = Path(tempfile.mkdtemp(prefix="mlberth-"))
     plan = make_plan(launch, settings, folder=folder, argv=argv, code=code)
     plan = plan._replace(collapse=collapse, pythonpath=environ["PYTHONPATH"])
@@ -127,13 +127,18 @@ def run_launched(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _check_installed(launcher: Launcher) -> None:
+def _check_installed(launcher: Launcher, environ: Mapping[str, str]) -> None:
     invalidate_caches()  # the job's requirements have just been installed
-    for module, installed_by in launcher.needs.items():
-        if find_spec(module) is None:
-            action = f"Install it, or choose another launcher with {LAUNCHER.name}."
-            found = f"no module {module}"
-            raise DependencyError(Fault(f"the launcher {launcher.name}", found, installed_by, action))
+    missing = {f"no module {name}": by for name, by in launcher.needs.items() if find_spec(name) is None}
+    path = environ.get("PATH")
+    missing |= {
+        f"no command {name}": by
+        for name, by in launcher.commands.items()
+        if shutil.which(name, path=path) is None
+    }
+    for found, installed_by in missing.items():
+        action = f"Install it, or choose another launcher with {LAUNCHER.name}."
+        raise DependencyError(Fault(f"the launcher {launcher.name}", found, installed_by, action))
 
 
 def _agent_environ(launch: Launch, environ: Mapping[str, str]) -> dict[str, str]:

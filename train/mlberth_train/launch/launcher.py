@@ -42,6 +42,8 @@ class Launcher(NamedTuple):
     """Returns what runs beside them and ends with them."""
     needs: Mapping[str, str] = {}
     """The modules that it imports, and how each is installed."""
+    commands: Mapping[str, str] = {}
+    """The commands that it runs, and how each is installed."""
     one_each: bool = False
     """Whether a host has one process of the program, whatever its GPUs."""
     equal: bool = False

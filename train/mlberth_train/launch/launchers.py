@@ -21,6 +21,7 @@ else:
 
 # Of sagemaker-training-toolkit and of the containers of PyTorch and TensorFlow.
 _SWITCHES = {
+    "sagemaker_mpi_enabled": "mpi",
     "sagemaker_torch_distributed_enabled": "torchrun",
     "sagemaker_parameter_server_enabled": "parameter_server",
     "sagemaker_multi_worker_mirrored_strategy_enabled": "multi_worker_mirrored",
@@ -29,9 +30,10 @@ _SWITCHES = {
 
 def find_launcher(name: str) -> launcher.Launcher:
     """Return a launcher by its name; few jobs have one, and none imports the others."""
-    from mlberth_train.launch import multi_worker, parameter_server, plain, torchrun
+    from mlberth_train.launch import mpi, multi_worker, parameter_server, plain, torchrun
 
-    launchers = (plain.LAUNCHER, torchrun.LAUNCHER, parameter_server.LAUNCHER, multi_worker.LAUNCHER)
+    modules = (plain, torchrun, mpi, parameter_server, multi_worker)
+    launchers: list[launcher.Launcher] = [module.LAUNCHER for module in modules]
     return next(one for one in launchers if one.name == name)
 
 

@@ -1,4 +1,4 @@
-"""The commands of this room: `python -m mlberth_train.ranks agent|rank|server`.
+"""The commands of this room: `python -m mlberth_train.ranks agent|rank|remote`.
 
 The plan's file is in the environment.
 """
@@ -24,6 +24,10 @@ def main(command: str) -> int:
             from mlberth_train.ranks.rank import run_rank
 
             return run_rank(plan, os.environ, signals)
+        if command == "remote":
+            from mlberth_train.ranks.remote import ask_for
+
+            return ask_for(plan, sys.argv[2], sys.argv[3:])
         from mlberth_train.ranks.agent import run_agent
         from mlberth_train.settings import open_log
 

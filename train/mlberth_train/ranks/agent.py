@@ -23,6 +23,7 @@ from mlberth_train.ranks.connection import Message
 from mlberth_train.ranks.coordinator import Coordinator
 from mlberth_train.ranks.link import LeaderLink, WorkerLink
 from mlberth_train.ranks.plan import RANKS, VERDICT, Plan, Record
+from mlberth_train.ranks.remote import REQUEST, is_daemon
 
 _TICK_SECONDS = 0.1
 _END_SECONDS = 8.0
@@ -92,6 +93,8 @@ class Agent:
         kind = message["kind"]
         if kind == "start" and not self._children and not self._stopped_by:
             self._start()
+        elif kind == "run" and not self._stopped_by:
+            self._run_daemon(message["argv"])
         elif kind == "stop":
             if self._stopped_by is None:
                 name = signal.Signals(message["signal"]).name
@@ -108,8 +111,23 @@ class Agent:
         for own in plan.environs:
             self._children.append(start(plan.argv, env=environ | own, cwd=Path(plan.folder)))
 
+    def _run_daemon(self, argv: list[str]) -> None:
+        if self._plan.launcher == "mpi" and is_daemon(argv):
+            self._children.append(start(argv, env=self._environ, cwd=Path(self._plan.folder)))
+            return
+        self._note(f"Refused to run {argv!r}, which is no daemon of MPI")
+
+    def _pass_requests_on(self) -> None:
+        """Hand to other hosts what mpirun wants to start there."""
+        for file in (Path(self._plan.folder) / RANKS).glob(f"*{REQUEST}"):
+            if not file.name.startswith("."):
+                self._link.send({"kind": "run", **json.loads(file.read_text())})
+                file.unlink()
+
     def _look(self) -> None:
         """Report what has become of this host's ranks."""
+        if self._plan.leads:
+            self._pass_requests_on()
         restarts = self._plan.restarts or self._plan.min_hosts < len(self._plan.hosts)
         ended = bool(self._children) and all(child.returncode is not None for child in self._children)
         bad = next((child for child in self._children if child.returncode), None)
@@ -145,7 +163,7 @@ class Agent:
         self._reported.add("launcher")
         code = child.returncode
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        name = next((word for word in argv[1:] if not word.startswith("-")), argv[0])
+        name = argv[2] if argv[1:2] == ["-m"] else Path(argv[0]).name
         found = f"{how}, and no rank has failed"
         fault = [f"{name} on {self._plan.host}", found, "exit code 0", "Look at its last lines in the log."]
         self._send_failure(Record(self._plan.host, fault=fault, time=time.time()))

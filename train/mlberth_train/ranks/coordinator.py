@@ -4,7 +4,7 @@ Decides when the program starts on every host, and how the job ends. No sockets 
 come in by `receive`, and what is to be sent is in `outbox`.
 
     from a host    join, beat, done, failed, stop
-    to a host      start, stop, end
+    to a host      start, stop, end, run: what the leader's launcher starts there
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ class Coordinator:
         elif kind == "stop" and not self._stopping:
             self._stopping = True
             self.outbox.append((None, {"kind": "stop", "signal": message["signal"], "host": host}))
+        elif kind == "run" and host == self._plan.leader:
+            self.outbox.append((message["host"], {"kind": "run", "argv": message["argv"]}))
         elif kind == "done":
             self._done.add(host)
         self.tick()
@@ -77,9 +79,8 @@ class Coordinator:
             self.notes.append(f"Host {host} is gone: {why}; the job goes on with {left} hosts")
         else:
             action = f"Look at the log of {host}, whether it was killed or cut off."
-            self._failed(
-                Record(host, fault=[f"host {host}", why, "a host that takes part to the end", action])
-            )
+            fault = [f"host {host}", why, "a host that takes part to the end", action]
+            self._failed(Record(host, lost=True, fault=fault))
         self.tick()
 
     def tick(self) -> None:
@@ -135,7 +136,7 @@ class Coordinator:
 
     def _failed(self, record: Record) -> None:
         self._failures.append(record)
-        if record.rank is None or record.ranks == 1:
+        if record.lost or record.ranks == 1 or not self._started:
             self._settled_at = self._clock()  # nothing can be known better
         elif self._settled_at is None:
             self._settled_at = self._clock() + SETTLE_SECONDS
@@ -151,10 +152,12 @@ class Coordinator:
 def _first(failures: Iterable[Record]) -> Record:
     """Return the failure that explains the others: the one that began first.
 
-    A lost host makes the ranks of others fail, unless it was one of its own ranks that took it along.
+    A lost host makes the ranks of others fail, unless it was one of its own ranks that took it along. What
+    has started the ranks fails with them.
     """
     failures = list(failures)
     own = [failure for failure in failures if failure.rank is not None and not failure.stopped_by]
     failing = {failure.host for failure in own}
-    faults = [failure for failure in failures if failure.fault and failure.host not in failing]
-    return min(faults or own or failures, key=lambda failure: failure.time)
+    lost = [failure for failure in failures if failure.lost and failure.host not in failing]
+    faults = [failure for failure in failures if failure.fault]
+    return min(lost or own or faults or failures, key=lambda failure: failure.time)

@@ -92,6 +92,8 @@ class Record(NamedTuple):
     """The last of its standard error, a character for each byte."""
     cuts: list[int] = []  # noqa: RUF012 - a tuple's default, which nobody changes
     seconds: float = 0.0
+    lost: bool = False
+    """Whether the host has left without a word."""
     fault: list[str] | None = None
     """What is wrong with a host, in the four parts of a `Fault`, and its exit code; None for a rank."""
 
