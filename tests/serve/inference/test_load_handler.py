@@ -100,7 +100,7 @@ def test_loading_again_leaves_installed_modules_alone(
     [
         ({"SAGEMAKER_PROGRAM": "missing.py"}, "SAGEMAKER_PROGRAM: found no file 'missing.py'"),
         ({"SAGEMAKER_PROGRAM": "../scale.py"}, "SAGEMAKER_PROGRAM: found no file '../scale.py'"),
-        ({"SAGEMAKER_PROGRAM": "/etc/passwd"}, "SAGEMAKER_PROGRAM: found no file '/etc/passwd.py'"),
+        ({"SAGEMAKER_PROGRAM": "/nowhere/a"}, "SAGEMAKER_PROGRAM: found no file '/nowhere/a.py'"),
         ({"SAGEMAKER_SUBMIT_DIRECTORY": "/nowhere"}, "SAGEMAKER_SUBMIT_DIRECTORY: found '/nowhere'"),
         ({"SAGEMAKER_SUBMIT_DIRECTORY": "x" * 300}, "SAGEMAKER_SUBMIT_DIRECTORY: found 'xxx"),
         ({"SAGEMAKER_PROGRAM": "x" * 300}, "SAGEMAKER_PROGRAM: found no file 'xxx"),
