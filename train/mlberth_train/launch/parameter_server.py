@@ -19,7 +19,7 @@ def helper(job: LaunchJob) -> list[str]:
     if len(hosts) == 1:
         return []
     config = parameter_server_config(hosts, current, serves=True)
-    return [job.python, "-m", "mlberth_train.launch.tf_server", config]
+    return [job.python, "-m", "mlberth_train.ranks.tf_server", config]
 
 
 LAUNCHER = Launcher(

@@ -107,7 +107,7 @@ class Agent:
         plan = self._plan
         environ = {**self._environ}
         if plan.helper:
-            self._helper = start(plan.helper, env=environ, cwd=Path(plan.code))
+            self._helper = start(plan.helper, env=environ, cwd=Path(plan.folder))
         for own in plan.environs:
             self._children.append(start(plan.argv, env=environ | own, cwd=Path(plan.folder)))
 

@@ -1,6 +1,6 @@
 """A parameter server of TensorFlow, on the CPU; ended with the worker beside it.
 
-As `python -m mlberth_train.launch.tf_server TF_CONFIG`.
+As `python -m mlberth_train.ranks.tf_server TF_CONFIG`.
 """
 
 from __future__ import annotations
