@@ -55,6 +55,8 @@ FOREIGN = frozenset(
         "SAGEMAKER_TRAINING_JOB_NAME",
         "SM_JOB_NAME",
         "SM_LOG_LEVEL",
+        "SM_MASTER_ADDR",
+        "SM_MASTER_PORT",
         "SM_MODEL_DIR",
     }
 )

@@ -123,7 +123,9 @@ def _nearest(name: str, variables: Mapping[str, Variable[typing.Any]]) -> list[s
     if name.startswith("SM_"):  # most of what begins so is a program's own, or the platform's
         likenesses = [_is_same, _is_typo] if "_" in tail or tail == "PROGRAM" else []
     for near in likenesses:
-        meant = {variable.name for other, variable in variables.items() if near(tail, _tail(other))}
+        alike = {other: len(_words(_tail(other))) for other in variables if near(tail, _tail(other))}
+        fewest = min(alike.values(), default=0)
+        meant = {variables[other].name for other, count in alike.items() if count == fewest}
         if meant:
             return sorted(meant) if len(meant) <= _FEW else []
     return []
