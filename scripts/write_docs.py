@@ -1,7 +1,7 @@
 """Write the tables in docs/ that are made from the code, so that they cannot drift from it.
 
 python scripts/write_docs.py          write them
-python scripts/write_docs.py --check  only compare; exit 1 where a page is stale
+python scripts/write_docs.py --check  only compare; exit 1 if a page is stale
 """
 
 from __future__ import annotations

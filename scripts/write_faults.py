@@ -148,7 +148,7 @@ def put(page: str, name: str, lines: Iterable[str]) -> str:
 
 
 def main() -> int:
-    """Write both tables, and where they were measured; return 1 where a bar is missed or a row is missing."""
+    """Write both tables, and where they were measured; return 1 if a bar is missed or a row is missing."""
     path = Path(sys.argv[1])
     told = read(path)
     linux = ".".join(platform.release().split(".")[:2])

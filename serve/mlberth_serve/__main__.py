@@ -77,7 +77,7 @@ def _tell(error: Exception) -> int:
 
 
 def _logs_json(environ: Mapping[str, str]) -> bool:
-    """Tell whether the log is JSON, whatever is wrong with the other variables."""
+    """Return whether the log is JSON, whatever is wrong with the other variables."""
     from mlberth_serve.variables import Variables
 
     return Reader(environ).get(Variables.log_format) == "json"
@@ -122,7 +122,7 @@ def prepare(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def health() -> int:
-    """Tell whether the server of this container is ready: exit code 0, or 1 with the cause."""
+    """Return whether the server of this container is ready: exit code 0, or 1 with the cause."""
     if answer(arguments := sys.argv[1:], HEALTH_USAGE):
         return 0
     if arguments:

@@ -70,7 +70,7 @@ class MediaType:
 
     @property
     def codec(self) -> str:
-        """Python's name for the character set, UTF-8 where none is given; raises UnsupportedTypeError."""
+        """Python's name for the character set, UTF-8 if none is given; raises UnsupportedTypeError."""
         charset = self.parameters.get("charset", "utf-8").lower()
         if charset not in CHARSETS:
             raise UnsupportedTypeError("The charset is not known; expected utf-8, us-ascii or iso-8859-1.")

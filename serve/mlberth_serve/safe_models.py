@@ -29,7 +29,7 @@ def code_of_models(layout: Layout) -> list[Path]:
 
 
 def lies_in(path: str | Path, folders: Iterable[Path]) -> bool:
-    """Tell whether a path is one of some folders, or below one, links followed."""
+    """Return whether a path is one of some folders, or below one, links followed."""
     place = real(Path(path).absolute())
     return any(place.is_relative_to(real(folder.absolute())) for folder in folders)
 
@@ -45,7 +45,7 @@ def loading_faults(environ: Mapping[str, str], layout: Layout) -> Iterator[Fault
 
 
 def check_path(layout: Layout, path: Sequence[str] | None = None) -> None:
-    """Raise ContractError where this process would import modules from a folder of the model's.
+    """Raise ContractError if this process would import modules from a folder of the model's.
 
     A variable is not all that can bring one there: the folder that Python was started in, a .pth file
     among installed packages, and the user's own packages below HOME do too.

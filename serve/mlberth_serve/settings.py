@@ -35,7 +35,7 @@ class TlsFiles:
 
     @classmethod
     def read(cls, reader: Reader) -> TlsFiles | None:
-        """Return the two files, None where none is named; what does not go together is a fault."""
+        """Return the two files, None if none is named; what does not go together is a fault."""
         certificate, key = reader.get(Variables.tls_certificate), reader.get(Variables.tls_key)
         if not (certificate or key):
             return None

@@ -205,7 +205,7 @@ class Reader:
         self._faults: list[Fault] = []
 
     def get(self, variable: Variable[T]) -> T:
-        """Return the typed value, or the default where the variable is absent or faulty."""
+        """Return the typed value, or the default if the variable is absent or faulty."""
         name = self.source(variable)
         return self._parse(variable, name, self._environ[name]) if name else variable.worked_out_default()
 

@@ -163,7 +163,7 @@ class _Raw(io.RawIOBase):
         return self._outlet.descriptor
 
     def isatty(self) -> bool:
-        """Tell whether it is a terminal."""
+        """Return whether it is a terminal."""
         return os.isatty(self._outlet.descriptor)
 
     def writable(self) -> bool:
@@ -208,7 +208,7 @@ def hold_standard_streams() -> None:
 
 
 def say(text: str) -> None:
-    """Print an error of a command's on standard error; where that cannot be, its exit code says enough."""
+    """Print an error of a command's on standard error; if that cannot be, its exit code says enough."""
     try:
         print(text, file=sys.stderr, flush=True)  # noqa: T201 - what a command is there for
     except (OSError, ValueError):

@@ -47,7 +47,7 @@ def configure(
 
     Only our packages' loggers, those named in `more` and those below them are touched: the root logger
     is the user's. `form` is TEXT or JSON; JSON objects get what `fields` returns as the record is written.
-    With `droppable` a record is dropped where nobody reads the stream, and those dropped are counted.
+    With `droppable` a record is dropped if nobody reads the stream, and those dropped are counted.
     No record holds one of `secrets`, nor what looks like a credential. With `unclaimed` the records of all
     other loggers are sent too, until the user sets up a handler of their own, as `logging.basicConfig` does.
     """

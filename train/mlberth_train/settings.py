@@ -20,7 +20,7 @@ class Settings(NamedTuple):
     host_wait: float
     """How many seconds the hosts of a job may take to have an address."""
     collapse: bool
-    """Whether progress bars are collapsed where nobody looks at a terminal."""
+    """Whether progress bars are collapsed if nobody looks at a terminal."""
     installs: Installs
     log_format: str
     """How our own lines look (see `open_log`)."""

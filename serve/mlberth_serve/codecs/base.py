@@ -16,7 +16,7 @@ Array = npt.NDArray[Any]
 MAX_DECODED_BYTES = 512 * 1024 * 1024
 """What any body may take while it is read."""
 MAX_TIMES = 20
-"""How many times its own size a body may take, where that is more: the payload limit bounds it."""
+"""How many times its own size a body may take, if that is more: the payload limit bounds it."""
 SMALL = 65536
 """Smaller bodies of text are read without a look at what they will take: it is little."""
 _NAME = 256

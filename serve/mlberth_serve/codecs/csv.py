@@ -119,7 +119,7 @@ def _split(text: str) -> Iterator[list[str]]:
 
 
 def _read_parts(rows: Iterator[list[str]], length: int, names: Sequence[str] | None) -> Iterator[Array]:
-    """Yield so many rows at a time as hold a good number of cells: floats, or objects where there is text."""
+    """Yield so many rows at a time as hold a good number of cells: floats, or objects if there is text."""
     width, number, size = (0, 1, 0) if names is None else (len(names), 2, 0)
     for first in rows:
         width = width or len(first)

@@ -33,7 +33,7 @@ class ImageCodec:
     # The first frame as an array of shape (height, width, 3), RGB, uint8, as it is stored: what the file
     # says of its orientation is left to the handler. `application/x-image` is any of the formats.
     def decode(self, body: bytes, media_type: MediaType) -> Decoded:  # noqa: ARG002 - a codec's signature
-        """Return the pixels of an image; raises UnsupportedTypeError where Pillow is not installed."""
+        """Return the pixels of an image; raises UnsupportedTypeError if Pillow is not installed."""
         try:
             from PIL import Image
         except ImportError:

@@ -98,7 +98,7 @@ def _parse_body(body: bytes, media_type: MediaType) -> Any:
 def to_array(items: list[Any], length: int) -> Any:
     """Return the parsed lists of a body of so many bytes as an array, sparse rows as a csr_matrix.
 
-    Raises BadRequestError where they are not regular.
+    Raises BadRequestError if they are not regular.
     """
     if items and isinstance(items[0], dict):
         items = [features(item) for item in items]
@@ -121,7 +121,7 @@ def to_array(items: list[Any], length: int) -> Any:
 
 
 def to_plain_array(items: Any, length: int) -> Array:
-    """Return lists from a text of so many bytes as an array; raises ValueError where they are not regular."""
+    """Return lists from a text of so many bytes as an array; raises ValueError if they are not regular."""
     if length > _FEW:
         # Of text among numbers numpy makes text of all of them, each as long as the longest.
         cells = np.array(items, dtype=object)
@@ -183,7 +183,7 @@ def _to_numbers(items: Any) -> Array:
 def check_keys(text: str | bytes, value: Any, what: str) -> None:
     """Refuse an object with a key that stands twice, in a text whose value holds objects in a list.
 
-    Each key has a colon behind it: where there are no more of them than keys, nothing was lost.
+    Each key has a colon behind it: if there are no more of them than keys, nothing was lost.
     """
     items = value
     while isinstance(items, dict) and items.keys() <= ENVELOPES.keys():

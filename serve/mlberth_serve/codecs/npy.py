@@ -67,7 +67,7 @@ def encode(value: Any) -> bytes:
 def decode_alike(bodies: Sequence[bytes | memoryview]) -> list[Array] | None:
     """Return the arrays of bodies with one and the same header.
 
-    None where that is not so, or where it is of anything but numbers of this machine's, in C's order: then
+    None if that is not so, or if it is of anything but numbers of this machine's, in C's order: then
     `decode` is to look at each.
     """
     try:

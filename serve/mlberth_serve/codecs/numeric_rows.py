@@ -48,7 +48,7 @@ def read_plain(text: bytes) -> Array | None:
 
 
 def read_plain_texts(texts: Sequence[bytes]) -> list[Array] | None:
-    """Return what `read_plain` would of each text; None where not all are plain, or of one width."""
+    """Return what `read_plain` would of each text; None if not all are plain, or of one width."""
     texts = [text.strip(_BLANK) for text in texts]
     joined = b"\n".join(texts)
     rows = None if b"\r" in joined else read_plain(joined)
@@ -61,7 +61,7 @@ def read_plain_texts(texts: Sequence[bytes]) -> list[Array] | None:
 def write_plain(array: Array) -> bytes | None:
     """Write numbers, a row a line, as short as they read back the same, nan as `nan`.
 
-    The array is of one or two dimensions. None where JSON has no word for something in it: an
+    The array is of one or two dimensions. None if JSON has no word for something in it: an
     infinity, or floats of more than 64 bits.
     """
     if array.size == 0:
@@ -81,7 +81,7 @@ def write_plain(array: Array) -> bytes | None:
 def write_plain_rows(array: Array) -> list[bytes] | None:
     """Return each row of a one- or two-dimensional array as numbers with commas between.
 
-    None where not all are numbers that CSV and JSON write alike.
+    None if not all are numbers that CSV and JSON write alike.
     """
     if array.dtype.str not in _ALIKE or not array.size:
         return None
@@ -92,7 +92,7 @@ def write_plain_rows(array: Array) -> list[bytes] | None:
 
 
 def pack(rows: Sequence[Any]) -> Array:
-    """Return rows of numbers as float64, faster than numpy does where there are many.
+    """Return rows of numbers as float64, faster than numpy does if there are many.
 
     Raises ValueError, TypeError or struct.error for anything else.
     """

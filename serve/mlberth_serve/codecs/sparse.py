@@ -61,7 +61,7 @@ def check_columns(matrix: Any) -> Any:
 
 
 def import_sparse() -> Any:
-    """Return scipy.sparse; raises UnsupportedTypeError where it is not installed."""
+    """Return scipy.sparse; raises UnsupportedTypeError if it is not installed."""
     try:
         from scipy import sparse
     except ImportError:

@@ -110,7 +110,7 @@ class Generation:
         return sum(status.is_alive(now, limit) for status in self._heartbeats.statuses())
 
     def is_complete(self) -> bool:
-        """Tell whether every worker has loaded the model."""
+        """Return whether every worker has loaded the model."""
         return all(status.loaded for status in self._heartbeats.statuses())
 
     def end(self) -> None:

@@ -49,9 +49,9 @@ def preparation_argv(folder: GenerationDirectory) -> list[str]:
 
 
 def needs_preparation(settings: Settings) -> bool:
-    """Tell whether code is to be fetched or a package installed.
+    """Return whether code is to be fetched or a package installed.
 
-    Raises ContractError where the code, or the program in it, is not where a variable says.
+    Raises ContractError if the code, or the program in it, is not where a variable says.
     """
     if must_fetch(settings):
         return True
@@ -62,7 +62,7 @@ def needs_preparation(settings: Settings) -> bool:
 
 
 def find_requirements(settings: Settings) -> Path | None:
-    """Return the folder of the code, whose requirements are installed; None where there is none.
+    """Return the folder of the code, whose requirements are installed; None if there is none.
 
     A model without a handler may bring requirements too, in its `code/`. Raises ContractError.
     """
@@ -74,7 +74,7 @@ def find_requirements(settings: Settings) -> Path | None:
 
 
 def must_fetch(settings: Settings) -> bool:
-    """Tell whether the code has to be downloaded or unpacked; a folder is used where it is."""
+    """Return whether the code has to be downloaded or unpacked; a folder is used where it is."""
     source = settings.submit_directory
     if source is None:
         return False

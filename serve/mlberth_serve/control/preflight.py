@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 def find_nginx(settings: Settings, environ: Mapping[str, str]) -> str | None:
     """Return nginx's path; None, with a line in the log, where gunicorn is to answer by itself.
 
-    Raises DependencyError where it is missing, and TLS is asked for, which gunicorn alone must not ignore.
+    Raises DependencyError if it is missing, and TLS is asked for, which gunicorn alone must not ignore.
     """
     if not settings.use_nginx:
         log.info(_WITHOUT_NGINX, f"{Variables.use_nginx.name} is false")
@@ -41,7 +41,7 @@ def find_nginx(settings: Settings, environ: Mapping[str, str]) -> str | None:
 
 
 def check_installed(settings: Settings) -> None:
-    """Raise DependencyError where the packages that serve are not there."""
+    """Raise DependencyError if the packages that serve are not there."""
     needed = ["flask", "gunicorn", "numpy", "orjson", *(["prometheus_client"] if settings.metrics else [])]
     missing = [name for name in needed if find_spec(name) is None]
     if missing:
@@ -51,7 +51,7 @@ def check_installed(settings: Settings) -> None:
 
 
 def check_port(settings: Settings) -> None:
-    """Raise PortInUseError where somebody listens already, ContractError where we may not listen."""
+    """Raise PortInUseError if somebody listens already, ContractError if we may not listen."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         # As nginx and gunicorn do, so that connections in TIME_WAIT are no obstacle.

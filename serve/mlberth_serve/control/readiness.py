@@ -19,7 +19,7 @@ class Readiness:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Write the files; raises OSError where they cannot be written."""
+        """Write the files; raises OSError if they cannot be written."""
         self._ready = folder / READY
         self._kept = folder / f".{READY}"
         self._folder = folder

@@ -30,7 +30,7 @@ class SocketWatch:
 
 
 def is_bound(path: Path) -> bool:
-    """Tell whether a process has the stream socket at a path, without a connection that would wake it.
+    """Return whether a process has the stream socket at a path, without a connection that would wake it.
 
     Linux refuses a datagram socket's connection to one: as the wrong type where it is there.
     """

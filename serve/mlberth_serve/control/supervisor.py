@@ -187,7 +187,7 @@ class Supervisor:
             log.warning("SIGHUP: nothing is reloaded; only nginx can pass requests on to another gunicorn")
 
     def _is_cut_off(self) -> bool:
-        """Tell whether nobody has listened for long where nginx sends predictions, though workers live.
+        """Return whether nobody has listened for long where nginx sends predictions, though workers live.
 
         gunicorn may be ending; then it is waited for. Meanwhile nothing is ready.
         """
@@ -304,5 +304,5 @@ class Supervisor:
 
 
 def asks_to_stop(arrived: Sequence[signal.Signals]) -> bool:
-    """Tell whether a signal among those that have arrived asks for a stop."""
+    """Return whether a signal among those that have arrived asks for a stop."""
     return any(number not in (signal.SIGCHLD, signal.SIGHUP) for number in arrived)

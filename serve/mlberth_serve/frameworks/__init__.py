@@ -67,7 +67,7 @@ def find_model(model_dir: Path) -> tuple[Framework, Path]:
 
 
 def list_visible(model_dir: Path) -> list[Path]:
-    """Return what is in the model folder and not hidden, by name; raises OSError where it cannot be read."""
+    """Return what is in the model folder and not hidden, by name; raises OSError if it cannot be read."""
     try:
         return sorted(path for path in model_dir.iterdir() if not path.name.startswith("."))
     except (FileNotFoundError, NotADirectoryError):

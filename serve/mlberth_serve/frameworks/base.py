@@ -20,20 +20,20 @@ class Framework(Protocol):
     """What its model files are called, for people."""
 
     def is_model_file(self, path: Path) -> bool:
-        """Tell whether a file is one of its models."""
+        """Return whether a file is one of its models."""
 
     def load(self, path: Path, *, safe_only: bool = False) -> Any:
         """Return the model; raise ModelLoadError, with `safe_only` also for a file that can run code."""
 
     def owns(self, model: Any) -> bool:
-        """Tell whether a model object is one of its own, without importing the framework."""
+        """Return whether a model object is one of its own, without importing the framework."""
 
     def make_predict(self, model: Any) -> Function:
         """Return `predict_fn(data, model, context)` for one model."""
 
 
 def has_base(model: Any, *names: str) -> bool:
-    """Tell whether a model's class, or one that it comes from, is one of `names` (module.Class)."""
+    """Return whether a model's class, or one that it comes from, is one of `names` (module.Class)."""
     return any(f"{base.__module__}.{base.__qualname__}" in names for base in type(model).__mro__)
 
 
@@ -43,7 +43,7 @@ def refuse_model(path: Path, found: str, expected: str, action: str = "") -> NoR
 
 
 def refuse_unsafe(path: Path, expected: str, *, found: str = "a pickle") -> NoReturn:
-    """Raise ModelLoadError for a file that can run code when it is loaded, where that is not allowed."""
+    """Raise ModelLoadError for a file that can run code when it is loaded, if that is not allowed."""
     raise ModelLoadError(Fault(path.name, f"{found}, with {Variables.safe_models_only.name}=true", expected))
 
 

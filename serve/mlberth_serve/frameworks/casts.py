@@ -70,7 +70,7 @@ def check_float32(rows: Array) -> None:
 
 
 def _lies_within(array: Array, maximum: float) -> bool:
-    """Tell whether no number is nan or beyond `most`; for a few numbers it takes half a microsecond."""
+    """Return whether no number is nan or beyond `most`; for a few numbers it takes half a microsecond."""
     flat = array.reshape(-1)
     return not flat.size or -maximum <= float(flat[flat.argmin()]) <= float(flat[flat.argmax()]) <= maximum
 

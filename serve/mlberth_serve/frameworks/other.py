@@ -12,7 +12,7 @@ from mlberth_serve.usercode.signatures import Function
 
 
 def can_predict(model: Any) -> bool:
-    """Tell whether a model has a `predict` that can be called, and is no class itself."""
+    """Return whether a model has a `predict` that can be called, and is no class itself."""
     predict = getattr(model, "predict", None)
     return callable(predict) and not isinstance(model, type) and not inspect.iscoroutinefunction(predict)
 

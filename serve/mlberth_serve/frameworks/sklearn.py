@@ -125,7 +125,7 @@ def _make_named_predict(model: Any, names: list[str]) -> Function:
 
 
 def _wants_frame(model: Any) -> bool:
-    """Tell whether any part of a model can ask for columns by name."""
+    """Return whether any part of a model can ask for columns by name."""
     parts = [model, *model.get_params().values()] if hasattr(model, "get_params") else [model]
     estimators = [part for part in parts if owns(part)]
     return any(

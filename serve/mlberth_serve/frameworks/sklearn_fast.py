@@ -43,7 +43,7 @@ def fits(rows: Any) -> bool:
 
 
 def scores_tell(rows: Array, coefficients: Any) -> bool:
-    """Tell whether the scores of rows show that a cell is not finite, and are far fewer than the cells.
+    """Return whether the scores of rows show that a cell is not finite, and are far fewer than the cells.
 
     Such a cell makes every score of its row so, but for a BLAS that leaves zero coefficients out.
     """
@@ -55,7 +55,7 @@ def scores_tell(rows: Array, coefficients: Any) -> bool:
 
 
 def _score(model: Any, rows: Array) -> Array | None:
-    """Return the scores of rows; None where a cell is not finite, or where `predict` had better see to it."""
+    """Return the scores of rows; None if a cell is not finite, or if `predict` had better see to it."""
     coefficients = model.coef_
     if not scores_tell(rows, coefficients):
         return rows @ coefficients.T + model.intercept_ if np.isfinite(rows).all() else None
@@ -74,7 +74,7 @@ def _classify(model: Any, rows: Array) -> Array | None:
 
 
 def _are_own(model: Any, methods: Mapping[str, Collection[str]]) -> bool:
-    """Tell whether methods are those of scikit-learn's bases, in the class and in the object."""
+    """Return whether methods are those of scikit-learn's bases, in the class and in the object."""
     for method, bases in methods.items():
         function = getattr(type(model), method, None)
         name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"

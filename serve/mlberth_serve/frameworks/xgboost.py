@@ -95,7 +95,7 @@ def owns(model: Any) -> bool:
 
 
 def make_predict(model: Any) -> Function:
-    """Return a predict_fn for rows or a DMatrix; it stops at the best iteration where one is known."""
+    """Return a predict_fn for rows or a DMatrix; it stops at the best iteration if one is known."""
     own = type(model).__module__.startswith("xgboost.")  # a subclass of the user's may predict otherwise
     if has_base(model, "xgboost.sklearn.XGBModel"):
         return batched(partial(_predict_estimator)) if own else _predict_estimator

@@ -56,7 +56,7 @@ class DensePredict:
         return expected
 
     def _predict(self, booster: Any, rows: Array) -> Array | None:
-        """Return None where the library refuses."""
+        """Return None if the library refuses."""
         described = {
             "data": [rows.__array_interface__["data"][0], True],
             "shape": rows.shape,

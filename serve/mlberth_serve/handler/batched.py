@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 DEFAULT_MAX_BATCH = 32
-"""Requests at once, where nothing says otherwise."""
+"""Requests at once, if nothing says otherwise."""
 
 _MARK = "mlberth_batched"
 _Marked = TypeVar("_Marked")
@@ -25,5 +25,5 @@ def batched(function: _Marked) -> _Marked:
 
 
 def is_batched(function: object) -> bool:
-    """Tell whether a function is marked."""
+    """Return whether a function is marked."""
     return bool(getattr(function, _MARK, False))

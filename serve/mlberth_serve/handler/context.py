@@ -37,7 +37,7 @@ _NO_SINK = NoSink()
 
 
 class Context(ModelServerContext):
-    """One request, or the load of the model, where there are no headers yet."""
+    """One request, or the load of the model, which has no headers."""
 
     __slots__ = (
         "_clock",
@@ -93,17 +93,17 @@ class Context(ModelServerContext):
 
     @property
     def query(self) -> str:
-        """The request's query string, "" where there is none."""
+        """The request's query string, "" if there is none."""
         return str(self._environ.get("QUERY_STRING", ""))
 
     @property
     def custom_attributes(self) -> str:
-        """The request's X-Amzn-SageMaker-Custom-Attributes, "" where there are none."""
+        """The request's X-Amzn-SageMaker-Custom-Attributes, "" if there are none."""
         return self.headers.get(CUSTOM_ATTRIBUTES, "")
 
     @property
     def inference_id(self) -> str:
-        """The request's X-Amzn-SageMaker-Inference-Id, "" where there is none."""
+        """The request's X-Amzn-SageMaker-Inference-Id, "" if there is none."""
         return self.headers.get(INFERENCE_ID, "")
 
     @property
@@ -113,7 +113,7 @@ class Context(ModelServerContext):
 
     @property
     def target_model(self) -> str:
-        """The request's X-Amzn-SageMaker-Target-Model, "" where there is none."""
+        """The request's X-Amzn-SageMaker-Target-Model, "" if there is none."""
         return self.headers.get(TARGET_MODEL, "")
 
     @property

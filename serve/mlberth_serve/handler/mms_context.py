@@ -67,7 +67,7 @@ class ModelServerContext:
         return self.request_id
 
     def get_request_header(self, idx: int, key: str) -> str | None:
-        """Return a header of the request, None where it is not there."""
+        """Return a header of the request, None if it is not there."""
         return self.headers.get(key)
 
     def get_all_request_header(self, idx: int) -> Mapping[str, str]:
@@ -94,7 +94,7 @@ class RequestProcessor:
         return self._context.headers
 
     def get_request_property(self, key: str) -> str | None:
-        """Return a header of the request, None where it is not there."""
+        """Return a header of the request, None if it is not there."""
         return self._context.headers.get(key)
 
     def report_status(self, code: int, reason_phrase: str | None = None) -> None:

@@ -14,7 +14,7 @@ The arbiter sets it in the process that it has forked, before anything of the us
 
 
 def is_worker() -> bool:
-    """Tell whether this process is a worker; the arbiter loads as well, before it forks."""
+    """Return whether this process is a worker; the arbiter loads as well, before it forks."""
     return worker_index.get(_ARBITER) != _ARBITER
 
 

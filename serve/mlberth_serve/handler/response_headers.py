@@ -53,7 +53,7 @@ _TO_NGINX = ("x-accel-", "x-mlberth-")
 
 
 def is_reserved(name: str) -> bool:
-    """Tell whether a header is the server's own: written twice or wrongly it would break the answer."""
+    """Return whether a header is the server's own: written twice or wrongly it would break the answer."""
     lower = name.lower()
     return lower in _OF_THE_CONNECTION or lower in _OF_THE_BODY or lower.startswith(_TO_NGINX)
 

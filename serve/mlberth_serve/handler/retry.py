@@ -13,5 +13,5 @@ HEADER = "X-Mlberth-Retry"
 
 
 def is_retry(environ: Mapping[str, Any]) -> bool:
-    """Tell whether a request is sent for the second time, and is to be run by itself."""
+    """Return whether a request is sent for the second time, and is to be run by itself."""
     return environ.get("HTTP_X_MLBERTH_RETRY") == "1"

@@ -127,7 +127,7 @@ class Batches:
         ]
 
     def _is_due(self, key: object) -> bool:
-        """Tell whether a kind is to be shown again: at the calls 0, 1, 2, 4, 8, … now and then for ever."""
+        """Return whether a kind is to be shown again: at the calls 0, 1, 2, 4, 8, … now and then for ever."""
         calls = self._calls.get(key, 0)
         return calls & (calls - 1) == 0
 
@@ -218,7 +218,7 @@ class Batches:
 
 
 def _are_equal(arrays: Sequence[Any]) -> bool:
-    """Tell whether all rows of all arrays are the same one."""
+    """Return whether all rows of all arrays are the same one."""
     return len({row.tobytes() for rows in arrays for row in rows}) < 2
 
 

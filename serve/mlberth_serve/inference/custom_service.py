@@ -27,11 +27,11 @@ _DECODES = "sagemaker_inference.default_handler_service.DefaultHandlerService"
 # `initialize(context)` and `handle(data, context)`. `data` is a batch of requests, each a map with the
 # body, or with the fields of a form; the result is a list of as many. Here a batch has one.
 def find_service(module: ModuleType, *, decodes: bool = True) -> Mapping[str, Function]:
-    """Return `model_fn` and `transform_fn` around a module's service; nothing where there is none.
+    """Return `model_fn` and `transform_fn` around a module's service; nothing if there is none.
 
     With `decodes` it gets what JSON holds and text, else bytes alone.
 
-    Raises ModelLoadError where several classes could be meant.
+    Raises ModelLoadError if several classes could be meant.
     """
     entry = getattr(module, _ENTRY, None)
     if callable(entry):

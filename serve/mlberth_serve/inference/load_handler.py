@@ -30,7 +30,7 @@ class Handler:
 
     model: Any
     program: Program | None = None
-    """None where there is no code of the user's."""
+    """None if there is no code of the user's."""
     predict_fn: Function | None = None
     """None only where `transform_fn` does all of it."""
     input_fn: Function | None = None

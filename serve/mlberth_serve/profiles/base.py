@@ -18,4 +18,4 @@ class Profile:
     predict_fn: Function | None = None
     output_fn: Function | None = None
     without_code: Callable[[Settings], Predictor] | None = None
-    """What answers where there is no handler at all, in the place of handler and model."""
+    """What answers if there is no handler at all, in the place of handler and model."""

@@ -1,4 +1,4 @@
-"""CSV and JSON as the peers read and write them, where that is not as ours.
+"""CSV and JSON as the peers read and write them, if that is not as ours.
 
 `smc` is sagemaker-containers, below the scikit-learn and XGBoost containers; `sit` is
 sagemaker-inference-toolkit, below the PyTorch one. Bad bodies, which end in a 500 there, are 400 here.

@@ -1,4 +1,4 @@
-"""The XGBoost container: algorithm mode where there is no handler, a DMatrix for one that there is."""
+"""The XGBoost container: algorithm mode if there is no handler, a DMatrix for one that there is."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Ensemble:
     boosters: Sequence[Any]
     objective: str
     classes: int
-    """0 where the objective has none."""
+    """0 if the objective has none."""
     checks_width: bool
     """The container compares widths where the first booster was a pickle."""
 

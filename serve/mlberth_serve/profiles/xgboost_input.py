@@ -113,7 +113,7 @@ def read_libsvm(text: str) -> Any:
 def count_from_zero(rows: Any, columns: int | None) -> Any:
     """Return rows whose columns count from 0, where the model's own number of them says they do not.
 
-    That is so where none is 0 and the last is one more than the model has: it was trained on columns that
+    That is so if none is 0 and the last is one more than the model has: it was trained on columns that
     count from 0. A model that was trained on such a file has a column 0 too, and gets them as they are.
     """
     if columns is None or rows.shape[1] != columns + 1 or (rows.nnz and rows.indices.min() == 0):

@@ -1,4 +1,4 @@
-"""The access log: a line for each request. nginx writes it; where there is no nginx, the worker does.
+"""The access log: a line for each request. nginx writes it; if there is no nginx, the worker does.
 
 Only the path is written, not what follows the question mark, where clients put secrets.
 """

@@ -57,7 +57,7 @@ class Series:
     labels: tuple[tuple[str, str], ...]
 
     def encode(self) -> bytes | None:
-        """Return what an entry holds of it; None where it is too long."""
+        """Return what an entry holds of it; None if it is too long."""
         encoded = json.dumps([self.kind, self.name, dict(self.labels)], ensure_ascii=False).encode()
         return encoded if len(encoded) < NAME_BYTES else None
 

@@ -56,7 +56,7 @@ log = logging.getLogger(__name__)
 
 
 def forget(duration: int, seconds: float, requests: int = 1) -> None:
-    """Observe nothing: where no recorder stands in the environment."""
+    """Observe nothing: if no recorder stands in the environment."""
 
 
 class Recorder:

@@ -29,7 +29,7 @@ class RunDirectory:
 
     @classmethod
     def create(cls) -> RunDirectory:
-        """Make the folder where temporary files go; raises ContractError where that cannot be.
+        """Make the folder where temporary files go; raises ContractError if that cannot be.
 
         Folders there that a killed server has left behind are removed.
         """
@@ -89,7 +89,7 @@ class RunDirectory:
     def lead_here(self, path: Path) -> None:
         """Make a path elsewhere lead to gunicorn's socket, until the run ends; a socket there is replaced.
 
-        Raises OSError where that cannot be.
+        Raises OSError if that cannot be.
         """
         self._elsewhere.mkdir(mode=0o700, exist_ok=True)
         (self._elsewhere / str(len(list(self._elsewhere.iterdir())))).symlink_to(path)
@@ -177,7 +177,7 @@ def _remove_left_behind(parent: Path) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a new file that our user alone can read; raises FileExistsError where there is one."""
+    """Write a new file that our user alone can read; raises FileExistsError if there is one."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
 
@@ -193,7 +193,7 @@ def replace_private(path: Path, text: str) -> None:
 def replace_links(targets: Mapping[Path, Path]) -> None:
     """Make symbolic links lead elsewhere, by rename: there is no moment at which one leads nowhere.
 
-    All of them change, or, where there is no room for one, none.
+    All of them change, or, if there is no room for one, none.
     """
     staged = {path: path.with_name(f".{path.name}") for path in targets}
     for path, target in targets.items():

@@ -15,7 +15,7 @@ _WRAP = (
 
 
 def makes_application(value: Any) -> bool:
-    """Tell whether a value is a function that is called without arguments to make an application."""
+    """Return whether a value is a function that is called without arguments to make an application."""
     return inspect.isroutine(value) and not _is_async(value) and _takes(value, 0) and not _takes(value, 2)
 
 

@@ -39,7 +39,7 @@ class Program:
     """What the module is called, where its file is not."""
 
     def owns(self, file: str) -> bool:
-        """Tell whether a source file is the user's; a `.venv` in the code folder is not."""
+        """Return whether a source file is the user's; a `.venv` in the code folder is not."""
         path = Path(file)
         return path.is_relative_to(self.folder) and _PACKAGES.isdisjoint(path.parts)
 
@@ -55,7 +55,7 @@ class Program:
 
 
 def find_program(settings: Settings) -> Program | None:
-    """Return the user's program, or None where there is none and none was asked for.
+    """Return the user's program, or None if there is none and none was asked for.
 
     A program that is no handler counts as not named. Raises ContractError when a program that a variable
     names is missing.
@@ -123,7 +123,7 @@ def other_folders(settings: Settings) -> list[Path]:
 
 
 def find_code(settings: Settings) -> Program | None:
-    """Return the user's program or serving module, None where there is none in a code folder."""
+    """Return the user's program or serving module, None if there is none in a code folder."""
     if not settings.serving_module:
         return find_program(settings)
     return None if settings.safe_models_only else _find_serving_module(settings)
@@ -164,7 +164,7 @@ def serving_module_fault(found: str) -> Fault:
 
 
 def is_handler(path: Path) -> bool:
-    """Tell whether a Python file has one of the contract's functions, or may have one by `import *`.
+    """Return whether a Python file has one of the contract's functions, or may have one by `import *`.
 
     A model server's custom service counts too: a function `handle`, or a class with such a method.
 
@@ -206,7 +206,7 @@ def _find_serving_module(settings: Settings) -> Program | None:
 
 
 def _names_no_handler(name: str | None, folders: list[Path]) -> bool:
-    """Tell whether the first file of a program's name is no handler."""
+    """Return whether the first file of a program's name is no handler."""
     program = _program_in(folders, name or "")
     path = program.path if program else None
     return path is not None and (path.suffix != ".py" or not is_handler(path))

@@ -80,7 +80,7 @@ def _unused_functions(path: Path) -> Iterator[str]:
 
 
 def _methods(tree: ast.Module) -> list[str]:
-    """Return the contract's functions that are methods, where nothing calls them."""
+    """Return the contract's functions that are methods, if nothing calls them."""
     return [
         f"{node.name}.{method.name}"
         for node in tree.body

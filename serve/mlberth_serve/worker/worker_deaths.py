@@ -66,7 +66,7 @@ class WorkerDeaths:
             self._mark(marked=False)
 
     def _is_out_of_memory(self, ended: str) -> bool:
-        """Tell whether the kernel has counted a kill that no death before this one was."""
+        """Return whether the kernel has counted a kill that no death before this one was."""
         kills = self._count_kills() if ended == _KILLED else None
         if kills is None or self._known_kills is None or kills <= self._known_kills:
             return False

@@ -33,7 +33,7 @@ __all__ = ["Checkpoint", "StopRequest", "Store", "store"]
 def store(*, keep: int = 3, environ: Mapping[str, str] | None = None) -> Store:
     """Return the store of the job that this process belongs to; `keep` is how many checkpoints stay.
 
-    It is the folder that checkpointconfig.json names, /opt/ml/checkpoints without one; where several
+    It is the folder that checkpointconfig.json names, /opt/ml/checkpoints without one; if several
     ranks train together, the folder `rank-<n>` in it. Raises ContractError for what is wrong there.
     """
     environ = os.environ if environ is None else environ

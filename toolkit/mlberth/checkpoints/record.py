@@ -41,7 +41,7 @@ def sync(path: Path, fsync: Sync) -> None:
 
 
 def find_damage(folder: Path) -> str | None:
-    """Return what is wrong with a sealed folder; None where all of it is as it was saved."""
+    """Return what is wrong with a sealed folder; None if all of it is as it was saved."""
     try:
         digests = read_object(folder / RECORD).get("sha256")
     except ContractError as error:

@@ -69,7 +69,7 @@ def extract(
     The destination is absent or empty, or takes the files beside its own with `merge`. Refused:
     absolute paths, `..`, devices, FIFOs, sparse files, a path twice, and links; with `links`,
     symbolic links that stay in the tree are allowed, and hard links to earlier files. Set-id bits,
-    owners and times are dropped. Raises ArchiveError, or PlatformError where the disk fails.
+    owners and times are dropped. Raises ArchiveError, or PlatformError if the disk fails.
     """
     limits = limits or Limits()
     with _opened(archive, limits) as (tar, reader):

@@ -18,7 +18,7 @@ def index_url(arn: str, *, where: str) -> str:
     """Return the address of a repository as an index for pip, with a token that ends with the job's role.
 
     Credentials and endpoint are botocore's own business. `where` is the setting that errors name. Raises
-    ContractError for what is no ARN of a repository, and DependencyError where there is no token.
+    ContractError for what is no ARN of a repository, and DependencyError if there is no token.
     """
     match = _ARN.fullmatch(arn)
     if not match:

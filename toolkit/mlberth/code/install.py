@@ -92,7 +92,7 @@ def install(
     warn: Callable[[str], object] = lambda _: None,
     sink: int = _STDERR,
 ) -> signal.Signals | None:
-    """Install what the code in a folder asks for; quietly nothing where it asks for nothing.
+    """Install what the code in a folder asks for; quietly nothing if it asks for nothing.
 
     Returns the stop signal that arrived meanwhile, if one did: the caller then ends. The installer's output
     is streamed to the descriptor `sink`. Call it before any other child is started: it ends with nothing
@@ -161,7 +161,7 @@ def _output(outcome: Outcome, environ: Mapping[str, str]) -> str:
 def install_command(
     python: str, code: Path, installs: Installs, more: Sequence[str] = ()
 ) -> list[str] | None:
-    """Return the command that installs what a folder asks for; None where it asks for nothing."""
+    """Return the command that installs what a folder asks for; None if it asks for nothing."""
     requirements = _requirements(code, installs, more)
     if not requirements and is_file(code / LOCK):
         # Inexact: what the image brought stays.

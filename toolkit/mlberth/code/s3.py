@@ -41,7 +41,7 @@ def download(address: str, folder: Path, environ: Mapping[str, str], *, where: s
     """Copy the object at `s3://bucket/key` into a folder under its own name; return its path.
 
     Credentials are botocore's own business. Raises ContractError that names the setting `where` for
-    an object that cannot be read, and DependencyError where botocore is missing.
+    an object that cannot be read, and DependencyError if botocore is missing.
     """
     bucket, _, key = address.removeprefix(SCHEME).partition("/")
     name = PurePosixPath(key).name
@@ -85,7 +85,7 @@ def _read(client: typing.Any, errors: tuple[type[Exception], ...], bucket: str, 
 class S3Prefix:
     """An address `s3://bucket/prefix` that files are copied to.
 
-    Raises ContractError that names the setting `where` for another address, and DependencyError where
+    Raises ContractError that names the setting `where` for another address, and DependencyError if
     botocore is missing.
     """
 

@@ -38,9 +38,9 @@ log = logging.getLogger(__name__)
 def fetch_code(source: str, destination: Path, environ: Mapping[str, str], *, where: str = SETTING) -> None:
     """Put the code that `source` names into `destination`, all of it or nothing.
 
-    `where` is the setting that errors name. Raises ContractError where there is no such source,
-    ArchiveError where it cannot be unpacked, DependencyError where `s3://` needs the extra `aws`,
-    PlatformError where the disk fails.
+    `where` is the setting that errors name. Raises ContractError if there is no such source,
+    ArchiveError if it cannot be unpacked, DependencyError if `s3://` needs the extra `aws`,
+    PlatformError if the disk fails.
     """
     if source.startswith(S3):
         from mlberth.code.s3 import download

@@ -21,7 +21,7 @@ def staged(destination: Path, *, merge: bool = False) -> Iterator[Path]:
 
     At that end the destination must be absent or empty, else FileExistsError; with `merge` it may
     hold files, which stay unless the new ones have their names. When the block raises, nothing of
-    it is left. Raises OSError where the disk does not allow it.
+    it is left. Raises OSError if the disk does not allow it.
     """
     folder = _private_folder(destination)
     try:

@@ -31,7 +31,7 @@ class TooLargeError(ValueError):
 
 
 def look_up(converters: Mapping[str, Convert], content_type: str, error: type[Exception]) -> Convert:
-    """Return the function of a media type, parameters aside; raises `error` where there is none."""
+    """Return the function of a media type, parameters aside; raises `error` if there is none."""
     name = content_type.partition(";")[0].strip().lower()
     if name not in converters:
         raise error(content_type)

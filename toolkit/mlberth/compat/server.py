@@ -18,7 +18,7 @@ def publish(environment: Mapping[str, Any], read_recordio: Callable[[bytes], Any
 
 
 def is_published() -> bool:
-    """Tell whether this is a process of a server."""
+    """Return whether this is a process of a server."""
     return bool(_published)
 
 

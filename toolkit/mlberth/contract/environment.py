@@ -134,7 +134,7 @@ class Environment(NamedTuple):
 
     @property
     def distribution_groups(self) -> list[str]:
-        """The instance groups that a distributed job runs on; empty where the job is not distributed."""
+        """The instance groups that a distributed job runs on; empty if the job is not distributed."""
         named = self.parameters.framework.get("sagemaker_distribution_instance_groups")
         if isinstance(named, list):
             return named

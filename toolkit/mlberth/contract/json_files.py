@@ -20,9 +20,9 @@ class _DuplicateKeyError(ValueError):
 
 
 def read_object(path: Path, default: dict[str, typing.Any] | None = None) -> dict[str, typing.Any]:
-    """Return the JSON object in a file, or `default` where there is no file.
+    """Return the JSON object in a file, or `default` if there is no file.
 
-    Raises ContractError that names the file, and line and column where there are any; the content
+    Raises ContractError that names the file, and line and column if there are any; the content
     is never quoted, since it can hold secrets.
     """
     value = _read(path, default, allow_list=False)

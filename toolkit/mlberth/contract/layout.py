@@ -16,7 +16,7 @@ DEFAULT_BASE = "/opt/ml"
 
 
 def exported_base(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variable as a program in another folder has to find it; nothing where it is not set."""
+    """Return the variable as a program in another folder has to find it; nothing if it is not set."""
     return {BASE_DIR: str(Layout.from_environ(environ).base)} if environ.get(BASE_DIR, "").strip() else {}
 
 

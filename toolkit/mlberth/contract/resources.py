@@ -80,7 +80,7 @@ def read_resident(pid: int, proc: Path = Path("/proc")) -> int | None:
 
 
 def neuron_count(root: Path = ROOT, find: Callable[[str], str | None] | None = None) -> int:
-    """Return how many AWS Neuron cores `neuron-ls` reports; 0 where there is no such device or tool."""
+    """Return how many AWS Neuron cores `neuron-ls` reports; 0 if there is no such device or tool."""
     if not (root / "dev" / "neuron0").exists():
         return 0
     import shutil

@@ -39,7 +39,7 @@ class Recorder:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Recorder:
-        """Return the recorder of this process; outside of a job, where no tree is, it writes nothing."""
+        """Return the recorder of this process; outside of a job, if no tree is, it writes nothing."""
         layout = Layout.from_environ(environ)
         if not is_folder(layout.base):
             return cls(None, {})

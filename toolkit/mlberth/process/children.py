@@ -55,7 +55,7 @@ def start(
     """Start a program in a new process group that gets `death_signal` when we die.
 
     It has our standard streams, but an empty standard input unless `stdin` says otherwise, and the
-    descriptors `stdout` and `stderr` where there are any. Raises OSError where it cannot be started, and
+    descriptors `stdout` and `stderr` if there are any. Raises OSError if it cannot be started, and
     ValueError for text that no process can be given. No thread of ours may run but those that only read
     and write.
     """

@@ -44,7 +44,7 @@ def end_descendants(
     *,
     spared: Collection[int] = (),
 ) -> int:
-    """End everything below this process, TERM first and KILL where that was not enough.
+    """End everything below this process, TERM first and KILL if that was not enough.
 
     Returns how many had to be killed. `own` are the children whose exit codes somebody still wants, and
     `spared` are processes of ours that go on.

@@ -16,7 +16,7 @@ _FULL_BYTES = 64 * 1024  # a few blocks are often left of a disk that refuses th
 def oom_kills(root: Path = ROOT) -> int | None:
     """Return how many processes of our cgroup the kernel has killed for lack of memory.
 
-    None where it does not count them for us.
+    None if it does not count them for us.
     """
     for folder in cgroup_folders(root, "memory"):
         for name in _COUNTERS:

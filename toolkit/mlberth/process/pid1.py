@@ -28,7 +28,7 @@ class CommandError(MlberthError):
 
 
 def find(name: str, path: Sequence[str]) -> str | None:
-    """Return the file that a shell would run for a name, None where there is none."""
+    """Return the file that a shell would run for a name, None if there is none."""
     candidates = [name] if "/" in name else [os.path.join(folder, name) for folder in path]  # noqa: PTH118
     return next((file for file in candidates if os.path.isfile(file) and os.access(file, os.X_OK)), None)  # noqa: PTH113
 
@@ -36,7 +36,7 @@ def find(name: str, path: Sequence[str]) -> str | None:
 def run_program(argv: Sequence[str], env: Mapping[str, str]) -> int:
     """Run a program with our own standard streams to its end, and return its exit code.
 
-    Raises CommandError where it cannot be started.
+    Raises CommandError if it cannot be started.
     """
     adopt_orphans()
     with SignalQueue() as signals:  # before the program: no signal is lost while it starts

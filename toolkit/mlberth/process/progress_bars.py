@@ -1,4 +1,4 @@
-"""Progress bars in a log: what a terminal would overwrite is left out where nothing overwrites it.
+"""Progress bars in a log: what a terminal would overwrite is left out if there is nothing to overwrite it.
 
 Everything else passes byte for byte and at once. A line becomes a progress bar with its first carriage
 return (before a newline, that is only a line's end). Of a bar's states the log gets the last one, and

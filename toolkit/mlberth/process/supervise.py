@@ -81,7 +81,7 @@ def supervise(
     line. With `tap`, both pass through us as well, and it is given each piece of them with the number of its
     stream. The processes in `spared` are not the program's, and outlive it. `on_start` is called when the
     program runs and before a word of its standard error is passed on, `on_stop` when a stop signal has come.
-    Raises OSError where the program cannot be started.
+    Raises OSError if the program cannot be started.
     """
     adopt_orphans()  # first: a grandchild may lose its parent as soon as the program runs
     began = clock()

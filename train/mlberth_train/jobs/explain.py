@@ -18,7 +18,7 @@ from mlberth_train.jobs.training import Training, make_job, packed_code, resolve
 def explain(environ: Mapping[str, str], python: str) -> str:
     """Return what `train` would run here, secrets masked; nothing is run or changed.
 
-    Raises ContractError where it could run nothing.
+    Raises ContractError if it could run nothing.
     """
     training = Training.from_environ(environ)
     environment = training.environment

@@ -110,8 +110,8 @@ def copies_of(
 ) -> Copies | None:
     """Return what copies the job's intermediate output to `address`, and make its folder.
 
-    None where the job asks for no copies or somebody else makes them. Raises ContractError for an address
-    that is none, and DependencyError where botocore is missing.
+    None if the job asks for no copies or somebody else makes them. Raises ContractError for an address
+    that is none, and DependencyError if botocore is missing.
     """
     folder = environment.layout.output_intermediate
     if not address or address.startswith(_NO_COPY):

@@ -59,7 +59,7 @@ class Job(NamedTuple):
     copies: intermediate_output.Copies | None = None
     """What copies its intermediate output."""
     launch: launched.Launch | None = None
-    """What starts its processes, where that is more than one program on this host."""
+    """What starts its processes, if that is more than one program on this host."""
     metrics: JobMetrics | None = None
     """How its metrics are found and summarized."""
 

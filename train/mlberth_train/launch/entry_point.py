@@ -46,7 +46,7 @@ def program_command(
 
 
 def needs_package(code: Path, argv: Sequence[str]) -> bool:
-    """Tell whether a program runs as a module that is not found from the code folder, only once installed."""
+    """Return whether a program runs as a module that is not found from the code folder, only once installed."""
     return argv[1:2] == ["-m"] and not is_folder(code / argv[2].partition(".")[0])
 
 
@@ -58,7 +58,7 @@ def hook_command(spec: str, *, python: str, where: str) -> list[str]:
 
 
 def find_program(code: Path, program: str | None, *, how: str, default: str | None = None) -> str:
-    """Return the program that a job names, or the default where it names none and the folder has that.
+    """Return the program that a job names, or the default if it names none and the folder has that.
 
     `how` says in an error what to set.
     """

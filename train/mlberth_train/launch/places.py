@@ -35,7 +35,7 @@ def place_of(code: Path, program: str, others: Sequence[Path] = ()) -> Place:
         if outside and is_file(Path(program)):
             return Place(Path(program).parent, path.name, path.name)
         return Place(code, program, program)
-    if is_file(code):  # COPY train.py /opt/ml/code, where there was no such folder
+    if is_file(code):  # COPY train.py /opt/ml/code, if there was no such folder
         return Place(code.parent, code.name, program)
     if ".." not in path.parts and not exists(code / program):
         for folder in others:

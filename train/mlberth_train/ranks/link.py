@@ -42,7 +42,7 @@ _SYNCHRONOUS_SECONDS = 1.0
 class LeaderLink:
     """The leader's end: it has the coordinator, and a connection from each worker.
 
-    Raises PortInUseError and PlatformError where it cannot listen.
+    Raises PortInUseError and PlatformError if it cannot listen.
     """
 
     def __init__(self, plan: Plan, coordinator: Coordinator, note: Callable[[str], None]) -> None:

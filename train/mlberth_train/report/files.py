@@ -21,7 +21,7 @@ def clear(log: Log, *files: Path) -> None:
             except (FileNotFoundError, NotADirectoryError):
                 pass
             except OSError as error:
-                if os.path.lexists(path):  # a read-only file system refuses where there is nothing, too
+                if os.path.lexists(path):  # a read-only file system refuses if there is nothing, too
                     log.write(WARNING, f"{path} of an earlier run cannot be removed: {error.strerror}")
 
 

@@ -29,7 +29,7 @@ _MISSING = "Parquet needs pyarrow, which is not installed here (the extra parque
 # read, nothing nested; a missing cell is nan. The array is float64, or with text in any column an object
 # array.
 def decode(body: bytes, media_type: MediaType) -> Decoded:  # noqa: ARG001 - a codec's signature
-    """Return the table in a body; raises UnsupportedTypeError where pyarrow is not installed."""
+    """Return the table in a body; raises UnsupportedTypeError if pyarrow is not installed."""
     try:
         import pyarrow as pa
         from pyarrow import parquet
@@ -106,7 +106,7 @@ class _Rows:
         self._end += len(batch)
 
     def finish(self) -> Array:
-        """Return the array; raises BadRequestError where there were fewer rows than the file says."""
+        """Return the array; raises BadRequestError if there were fewer rows than the file says."""
         if self._end != len(self._array):
             raise BadRequestError("The body is not a parquet file.")
         return (

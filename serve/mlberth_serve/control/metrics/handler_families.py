@@ -89,7 +89,7 @@ def _names(family: str, *, is_counter: bool) -> tuple[str, ...]:
 
 
 def _is_sound(series: Series, value: tuple[float, float]) -> bool:
-    """Tell whether the page can be read with a series in it."""
+    """Return whether the page can be read with a series in it."""
     texts = [text for label in series.labels for text in label]
     names = [series.name, *(name for name, _ in series.labels)]
     return (

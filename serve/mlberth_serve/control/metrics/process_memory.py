@@ -17,11 +17,11 @@ class Memory:
 
     resident: int
     proportional: int | None = None
-    """None where it was not worked out."""
+    """None if it was not worked out."""
 
 
 def read_proportional(pid: int, resident: int, proc: Path = Path("/proc")) -> int | None:
-    """Return a process's PSS in bytes; None where it is gone, too large, or the kernel does not say."""
+    """Return a process's PSS in bytes; None if it is gone, too large, or the kernel does not say."""
     if resident > _MAX_WALKED:
         return None
     try:

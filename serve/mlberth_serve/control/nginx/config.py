@@ -32,7 +32,7 @@ _BUFFERS_SHARE = 8
 
 
 def wants_access_log(settings: Settings) -> bool:
-    """Tell whether a line is logged for each request."""
+    """Return whether a line is logged for each request."""
     return settings.access_log or settings.log_level <= logging.DEBUG
 
 

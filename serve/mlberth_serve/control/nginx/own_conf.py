@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 def adapt_own_conf(argv: Sequence[str], run: RunDirectory, settings: Settings, *, as_root: bool) -> list[str]:
     """Return what nginx's command needs beside the user's file; nothing for ours.
 
-    Raises ContractError with nginx's own words where it refuses the file, and where nothing in it leads to
+    Raises ContractError with nginx's own words if it refuses the file, and if nothing in it leads to
     gunicorn.
     """
     if settings.nginx_conf is None:

@@ -38,7 +38,7 @@ def link_files(files: TlsFiles, folder: Path) -> None:
 
 
 class Certificate:
-    """The certificate in use: nginx can load it. Raises ContractError where it could not."""
+    """The certificate in use: nginx can load it. Raises ContractError if it could not."""
 
     def __init__(self, files: TlsFiles) -> None:
         self._files = files
@@ -46,7 +46,7 @@ class Certificate:
         check(files)
 
     def renew(self) -> bool:
-        """Tell whether the files have changed, and are good; a line of the log says where they are not."""
+        """Return whether the files have changed, and are good; a line of the log says where they are not."""
         seen = self._look()
         if seen == self._seen:
             return False
@@ -73,7 +73,7 @@ class Certificate:
 
 
 def check(files: TlsFiles) -> None:
-    """Raise ContractError where nginx could not serve with these files; never tells what is in them."""
+    """Raise ContractError if nginx could not serve with these files; never tells what is in them."""
     import ssl
 
     for variable, path in ((Variables.tls_certificate, files.certificate), (Variables.tls_key, files.key)):

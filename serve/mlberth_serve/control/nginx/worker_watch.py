@@ -21,7 +21,7 @@ class NginxWorkers:
         self._leaving: set[int] = set()
 
     def has_lost_one(self) -> bool:
-        """Tell whether one has ended since the last time that was not expected to."""
+        """Return whether one has ended since the last time that was not expected to."""
         now = _children(self._master)
         lost = self._living - self._leaving - now
         self._leaving &= now

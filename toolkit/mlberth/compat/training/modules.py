@@ -19,12 +19,12 @@ DEFAULT_MODULE_NAME = "default_user_module_name"
 
 
 def exists(name: str) -> bool:
-    """Tell whether a module can be found."""
+    """Return whether a module can be found."""
     return importlib.util.find_spec(name) is not None
 
 
 def has_requirements(path: str) -> bool:
-    """Tell whether a folder has a requirements.txt."""
+    """Return whether a folder has a requirements.txt."""
     return (Path(path) / "requirements.txt").is_file()
 
 

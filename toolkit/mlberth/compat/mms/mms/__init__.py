@@ -1,4 +1,4 @@
-"""A compatibility package for multi-model-server where that is not installed."""
+"""A compatibility package for multi-model-server if that is not installed."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""A compatibility package for sagemaker-xgboost-container's second one where that is not installed."""
+"""A compatibility package for sagemaker-xgboost-container's second one if that is not installed."""

@@ -1,4 +1,4 @@
-"""A compatibility package for sagemaker-containers where that is not installed."""
+"""A compatibility package for sagemaker-containers if that is not installed."""
 
 from __future__ import annotations
 

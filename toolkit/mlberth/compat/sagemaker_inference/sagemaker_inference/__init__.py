@@ -1,1 +1,1 @@
-"""A compatibility package for sagemaker-inference-toolkit where that is not installed."""
+"""A compatibility package for sagemaker-inference-toolkit if that is not installed."""

@@ -20,7 +20,7 @@ CONTENT_TYPE_REGEX = re.compile("^[Cc]ontent-?[Tt]ype")
 
 
 def retrieve_content_type_header(request_property: Mapping[str, str]) -> str | None:
-    """Return the Content-Type, whatever its case; None where there is none."""
+    """Return the Content-Type, whatever its case; None if there is none."""
     return next((value for name, value in request_property.items() if name.lower() == "content-type"), None)
 
 

@@ -1,1 +1,1 @@
-"""A compatibility package for sagemaker-training-toolkit where that is not installed."""
+"""A compatibility package for sagemaker-training-toolkit if that is not installed."""

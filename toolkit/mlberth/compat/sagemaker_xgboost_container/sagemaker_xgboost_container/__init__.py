@@ -1,1 +1,1 @@
-"""A compatibility package for sagemaker-xgboost-container where that is not installed."""
+"""A compatibility package for sagemaker-xgboost-container if that is not installed."""

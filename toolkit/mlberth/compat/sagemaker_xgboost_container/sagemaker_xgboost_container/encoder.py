@@ -23,7 +23,7 @@ def csv_to_dmatrix(input: str | bytes, dtype: Any = None) -> Any:  # noqa: A002 
 
 
 def libsvm_to_dmatrix(string_like: str | bytes) -> Any:
-    """Return the rows of a LIBSVM text, with their labels; columns count from 1 where none is 0."""
+    """Return the rows of a LIBSVM text, with their labels; columns count from 1 if none is 0."""
     return read_body(string_like.decode() if isinstance(string_like, bytes) else string_like).to_dmatrix()
 
 

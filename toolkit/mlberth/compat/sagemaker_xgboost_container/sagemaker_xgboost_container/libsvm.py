@@ -1,7 +1,7 @@
 """LIBSVM text: a line is `label:weight qid:group column:value …`, where weight and group may be absent.
 
 In files columns are what XGBoost's own reader takes them for, counted from 0. In bodies the first cell is no
-label where it has a colon, and columns count from 1 where none is 0, as the container has it.
+label where it has a colon, and columns count from 1 if none is 0, as the container has it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _WIDEST = 2**31 - 1
 
 
 class Rows(NamedTuple):
-    """What a text holds; each of the last three is None where no line has it."""
+    """What a text holds; each of the last three is None if no line has it."""
 
     features: Any
     """A csr_matrix: a cell that is not there is missing."""
@@ -66,7 +66,7 @@ class _Lines:
         self.starts.append(len(self.values))
 
     def check(self) -> None:
-        """Raise ValueError where only some lines have a label, a weight or a group."""
+        """Raise ValueError if only some lines have a label, a weight or a group."""
         height = len(self.starts) - 1
         for what, found in (("label", self.labels), ("weight", self.weights), ("qid", self.groups)):
             if len(found) not in {0, height}:
