@@ -36,7 +36,7 @@ def script_arguments(file: str, name: str, words: Sequence[str], *, shown: bool 
 
 
 def is_text(file: str) -> bool:
-    """Return whether a file may be a script without a `#!` line, which a shell starts and a kernel does not."""
+    """Return whether a file may be a script without a `#!` line, which a shell starts and no kernel does."""
     with open(file, "rb") as opened:  # noqa: PTH123 - as above
         start = opened.read(_START)
     return bool(start) and not start.startswith(ELF) and b"\0" not in start

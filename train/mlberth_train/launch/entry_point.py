@@ -46,7 +46,7 @@ def program_command(
 
 
 def needs_package(code: Path, argv: Sequence[str]) -> bool:
-    """Return whether a program runs as a module that is not found from the code folder, only once installed."""
+    """Return whether a program is a module that is found once it is installed, not in the code folder."""
     return argv[1:2] == ["-m"] and not is_folder(code / argv[2].partition(".")[0])
 
 

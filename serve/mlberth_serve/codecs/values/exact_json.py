@@ -20,7 +20,7 @@ _EPOCH, _OLDEST = b'"1970-01-01T00:00:00"', b'"1677-09-21T00:12:43.145224"'
 
 
 def may_be_no_time(text: bytes) -> bool:
-    """Return whether what orjson wrote holds what it makes of numpy's NaT: a date, which may be meant as well.
+    """Return whether what orjson wrote holds what it makes of numpy's NaT: a date, which may be meant too.
 
     Numbers alone have no "T", which is found a hundred times faster than they are written.
     """
