@@ -25,7 +25,7 @@ from mlberth_serve.shared.run_directory import GenerationDirectory, replace_priv
 from mlberth_serve.variables import Variables
 from mlberth_serve.worker.revocation import ConnectionRevoker, revoke_stuck
 from mlberth_serve.worker.worker import Worker
-from mlberth_serve.worker.worker_deaths import WorkerDeaths
+from mlberth_serve.worker.worker_deaths import StackFile, WorkerDeaths
 
 _MAX_FAILED_STARTS = 4
 """With 1, 2 and 4 seconds between them."""
@@ -62,6 +62,7 @@ class Arbiter(gunicorn.arbiter.Arbiter):  # type: ignore[misc]  # gunicorn has n
         worker.slot = min(set(range(self.cfg.workers)) - taken)
         worker.heartbeat = self._heartbeats.heartbeat(worker.slot)
         worker.revoker = ConnectionRevoker()
+        worker.stack = StackFile()
 
     def wait_for_signals(self, timeout: float = 1.0) -> list[int]:
         """Wait for them as gunicorn does, and look after late workers meanwhile."""
@@ -107,7 +108,8 @@ class Arbiter(gunicorn.arbiter.Arbiter):  # type: ignore[misc]  # gunicorn has n
         status = self._heartbeats.statuses()[worker.slot]
         if ended := self.log.ended.pop(worker.pid, ""):
             # Before the connections that it kept are shut down: nginx then answers, and says the same.
-            self._deaths.note(worker.pid, ended, status)
+            self._deaths.note(worker.pid, ended, status, worker.stack.read())
+        worker.stack.close()
         worker.heartbeat.clear()  # before a successor has the slot: it is to count as not loaded
         worker.revoker.end()
         if status.loaded:

@@ -192,6 +192,7 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
         """Become a worker, in the child, before anything of the user's runs in it."""
         for other in arbiter.WORKERS.values():  # else their connections would stay open with this process
             other.revoker.close()
+            other.stack.close()
         die_with_parent(signal.SIGKILL)
         if os.getppid() != worker.ppid:  # the arbiter ended before we asked to be told
             os._exit(1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +18,32 @@ from mlberth.process.exhaustion import oom_kills
 from mlberth_serve.shared.heartbeat import WorkerStatus
 
 _KILLED = "SIGKILL"
+_MAX_STACK_BYTES = 32 * 1024
 
 log = logging.getLogger(__name__)
+
+
+class StackFile:
+    """Memory for the stack that a worker leaves when it is killed: made before the fork, read after the end.
+
+    On standard error it would stand between records, in a form of its own.
+    """
+
+    def __init__(self) -> None:
+        self._file = os.fdopen(os.memfd_create("stack"), "rb", buffering=0)
+
+    @property
+    def descriptor(self) -> int:
+        """Where to write it."""
+        return self._file.fileno()
+
+    def read(self) -> str:
+        """Return what is in it."""
+        return os.pread(self.descriptor, _MAX_STACK_BYTES, 0).decode(errors="replace").strip()
+
+    def close(self) -> None:
+        """Give it back."""
+        self._file.close()
 
 
 class WorkerDeaths:
@@ -39,7 +64,7 @@ class WorkerDeaths:
         self._known_kills = count_kills()
         self._marked_until = 0.0
 
-    def note(self, pid: int, ended: str, status: WorkerStatus) -> None:
+    def note(self, pid: int, ended: str, status: WorkerStatus, stack: str = "") -> None:
         """Tell of a worker that has ended; `ended` is what `GunicornLogger.ended` has of it."""
         out_of_memory = self._is_out_of_memory(ended)
         self._mark(marked=out_of_memory)
@@ -56,6 +81,8 @@ class WorkerDeaths:
             text += ": memory ran out, and the kernel took the process"
         elif signal == _KILLED and self._known_kills is None:
             text += ", perhaps since memory ran out"
+        if stack:
+            text += f"\n{stack}"
         log.log(
             logging.INFO if signal == "SIGTERM" else logging.ERROR, "%s", text, extra={logs.FIELDS: fields}
         )

@@ -19,6 +19,7 @@ from mlberth_serve.worker.http.connection import Connection
 from mlberth_serve.worker.http.response_writer import WSGIResponse, refusal, send_refusal
 from mlberth_serve.worker.revocation import ConnectionRevoker
 from mlberth_serve.worker.standard_streams import StandardStreams
+from mlberth_serve.worker.worker_deaths import StackFile
 
 NOTIFY_SECONDS = 0.25
 """Between two of gunicorn's signs, which are a file's time: a system call."""
@@ -34,6 +35,8 @@ class WorkerProcess(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
     """Where the supervisor sees that this worker lives."""
     revoker: ConnectionRevoker
     """Gives the arbiter duplicates of kept connections."""
+    stack: StackFile
+    """Where its stack goes if it is killed."""
     streams: StandardStreams
     request_timeout: float = 60.0
     """In seconds; nginx's, and the supervisor's: gunicorn's is longer."""
@@ -52,7 +55,7 @@ class WorkerProcess(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         faulthandler.disable()  # else gunicorn's handlers would take its place, and enable() do nothing
         super().init_signals()
         # After gunicorn's: it dumps, then calls the handler that was there before.
-        faulthandler.enable(self.streams.stderr)
+        faulthandler.enable(self.stack.descriptor)
 
     def notify(self) -> None:
         """Give a sign of life to gunicorn and the supervisor."""

@@ -32,6 +32,22 @@ def predict_fn(data, model):
 """
 
 
+def test_stack_of_a_prediction_that_hangs_is_in_the_record(tmp_path: Path, front: str) -> None:
+    """The lines of the stack are no lines of the log, which are records all."""
+    (tmp_path / "ml/model/code").mkdir(parents=True)
+    hangs = HANDLER.replace("os.kill(os.getpid(), data[0])", "signal.pause()")
+    (tmp_path / "ml/model/code/inference.py").write_text(hangs)
+    variables = {"SAGEMAKER_LOG_FORMAT": "json", "SAGEMAKER_MODEL_SERVER_TIMEOUT": "1"}
+    with Server(tmp_path, APPLICATION, SAGEMAKER_USE_NGINX=front, **variables) as server:
+        answer = server.wait_ready().invoke("[1]", **{"Content-Type": "application/json"})
+        assert (answer.status, answer.error["code"]) == (504, "timeout")
+        wait_until(lambda: "in predict_fn" in server.text, message=server.text)
+        lines = [json.loads(line) for line in server.text.splitlines()]
+    (record,) = [one for one in lines if "in predict_fn" in one["message"]]
+    assert "ended with exit code 1 with request " in record["message"]
+    assert "Current thread" in record["message"]
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
@@ -54,8 +70,10 @@ def test_log_names_the_request_of_a_death(tmp_path: Path, front: str, body: str,
             name = answer.error["request_id"]
         deaths = 2 if front == "true" else 1
         wait_until(lambda: server.text.count(said + name) == deaths, message=server.text)
-        records = [json.loads(line) for line in server.text.splitlines() if said in line and line[0] == "{"]
+        lines = [json.loads(line) for line in server.text.splitlines()]
+        records = [one for one in lines if said in one["message"]]
         assert {(one["level"], one["request_id"]) for one in records} == {("ERROR", name)}
+        assert all(("in predict_fn" in one["message"]) == (body == "[11]") for one in records)
         assert "Perhaps out of memory" not in server.text
 
 
