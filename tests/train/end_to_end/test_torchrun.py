@@ -31,6 +31,8 @@ def trained(wrap, part, steps=20):
         optimizer.zero_grad()
         ((model(x[part]) - y[part]) ** 2).mean().backward()
         optimizer.step()
+        if os.environ.get("RAISE") and rank == 1:
+            raise ValueError("the reason")
         if os.environ.get("FAIL") and rank == 1 and not pathlib.Path("failed").exists():
             pathlib.Path("failed").touch()
             os.kill(os.getpid(), signal.SIGKILL)
@@ -59,6 +61,17 @@ def test_two_hosts_learn_what_one_does(tmp_path: Path) -> None:
         assert result["together"] == pytest.approx(result["alone"], rel=1e-5)
 
 
+def test_rank_that_raises_is_the_reason(tmp_path: Path) -> None:
+    """The other rank fails because of it, in a collective; each report has the first one's exception."""
+    group = HostGroup(tmp_path, 2, hyperparameters=SWITCH).code(train__py=PROGRAM)
+    hosts = group.train(RAISE="1", STEPS="1000000000")
+    assert [host.code for host in hosts] == [1, 1], hosts
+    for tree in group.trees:
+        assert tree.failure.startswith("ValueError: the reason\n  at train.py:")
+        assert "127.0.0.3 (rank 1 of 2)" in tree.failure
+
+
+@pytest.mark.skipif(os.environ.get("MLBERTH_LONG") != "1", reason="imports PyTorch four times more")
 def test_killed_rank_ends_the_other_host(tmp_path: Path) -> None:
     """The other rank, which waits in a collective, ends with that reason."""
     group = HostGroup(tmp_path, 2, hyperparameters=SWITCH).code(train__py=PROGRAM)

@@ -41,6 +41,14 @@ def test_traceback_is_noted() -> None:
     assert lines.traceback_at == 7.0
 
 
+def test_torchs_own_prefix_is_not_repeated() -> None:
+    """torch.distributed marks the lines of an exception itself, which is noted all the same."""
+    lines = PrefixedLines(b"[rank 3] ", None, clock=lambda: 7.0)
+    text = lines.feed(b"[rank3]: Traceback (most recent call last):\n")
+    assert text == b"[rank 3] Traceback (most recent call last):\n"
+    assert lines.traceback_at == 7.0
+
+
 def test_lines_of_two_writers_stay_whole() -> None:
     """No line is cut by another rank's, though a pipe takes 4096 bytes at once."""
     reader, sink = os.pipe()

@@ -158,3 +158,10 @@ def test_outermost_frame_is_the_users_where_none_has_a_folder() -> None:
     found = last_traceback(lines_of(b"Traceback (most recent call last):\n" + frames + b"E: x\n"))
     assert found is not None
     assert last_frame(found.frames, Path("/opt/ml/code")) == Frame("a.pyx", 1, "f", "")
+
+
+def test_rank_in_front_of_each_line_is_taken_off(tmp_path: Path) -> None:
+    """torch.distributed prints exceptions so, whatever has started the ranks."""
+    printed = stderr_of(INNER + "inner()", tmp_path)
+    marked = b"".join(b"[rank12]: " + line for line in printed.splitlines(keepends=True))
+    assert last_traceback(lines_of(marked)) == last_traceback(lines_of(printed))

@@ -74,9 +74,9 @@ class Coordinator:
         if host not in self._processes or host in self._done or self.ended:
             return
         self._gone.add(host)
-        left = len(self._processes.keys() - self._gone)
-        if left >= self._plan.min_hosts and not self._stopping:
-            self.notes.append(f"Host {host} is gone: {why}; the job goes on with {left} hosts")
+        left = sorted(self._processes.keys() - self._gone)
+        if len(left) >= self._plan.min_hosts and not self._stopping:
+            self.notes.append(f"Host {host} is gone: {why}; the job goes on with {', '.join(left)}")
         else:
             action = f"Look at the log of {host}, whether it was killed or cut off."
             fault = [f"host {host}", why, "a host that takes part to the end", action]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
 from mlberth.process.progress_bars import ProgressBars
 
 _LONGEST = 65536  # a line that is longer is written in parts
+_TORCH_PREFIX = re.compile(rb"^\[rank[0-9]+\]: ")
 _HEADER = b"Traceback (most recent call last):"
 
 
@@ -37,8 +39,10 @@ class PrefixedLines:
 
     def _whole(self, chunk: bytes) -> bytes:
         *lines, self._line = (self._line + chunk).split(b"\n")
-        if _HEADER in chunk or any(line == _HEADER for line in lines):
+        if any(line.endswith(_HEADER) for line in lines):
             self.traceback_at = self._clock()
+        if self._prefix:
+            lines = [_TORCH_PREFIX.sub(b"", line) for line in lines]
         if len(self._line) > _LONGEST:
             lines.append(self._line)
             self._line = b""

@@ -18,6 +18,8 @@ _GROUP_HEADER = "  + Exception Group Traceback (most recent call last):"
 _CRASH_HEADER = re.compile(r"(?:Current thread|Thread) 0x[0-9a-f]+.*\(most recent call first\):")
 _FRAME = re.compile(r'  File "(?P<file>.+)", line (?P<line>[0-9]{1,9})(?:,? in (?P<function>.+))?')
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.<>]*(?:: .*|:)?")
+# torch.distributed prints an exception with its rank in front of each line.
+_RANK = re.compile(r"\[rank[0-9]+\]: ")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _MARGIN = re.compile(r" +\| ?")
 _IN_GROUP = re.compile(r"[ |+]+(?:Exception Group )?")
@@ -47,7 +49,7 @@ class Traceback(NamedTuple):
 def lines_of(stderr: bytes) -> list[str]:
     """Return the lines of an output as a terminal shows them: no colours, progress bars at their end."""
     text = _COLOUR.sub("", stderr.decode(errors="replace")).replace("\r\n", "\n")
-    return [line.rpartition("\r")[2] for line in text.split("\n")]
+    return [_RANK.sub("", line.rpartition("\r")[2], count=1) for line in text.split("\n")]
 
 
 def last_traceback(lines: list[str]) -> Traceback | None:
