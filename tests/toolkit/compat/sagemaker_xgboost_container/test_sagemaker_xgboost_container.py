@@ -145,6 +145,18 @@ def test_checkpoints_are_kept_and_resumed(tmp_path: Path, capsys: pytest.Capture
     assert booster(12, tmp_path).num_boosted_rounds() == 12
 
 
+def test_callback_of_a_loop_of_ones_own(tmp_path: Path) -> None:
+    """Called by hand it counts the rounds itself."""
+    from sagemaker_xgboost_container.checkpointing import save_checkpoint
+
+    callback = save_checkpoint(str(tmp_path / "own"), start_iteration=3, num_round=10)
+    model = booster(1, tmp_path / "other")
+    for _ in range(2):
+        assert callback(model) is False
+    callback.stop()
+    assert sorted(path.suffix for path in (tmp_path / "own").iterdir()) == [".3", ".4"]
+
+
 def test_damaged_checkpoint_is_skipped(tmp_path: Path) -> None:
     """What was cut off is not the newest, and what is no checkpoint is none."""
     from sagemaker_xgboost_container.checkpointing import load_checkpoint

@@ -68,7 +68,7 @@ class SaveCheckpointCallBack(xgboost.callback.TrainingCallback):
         max_to_keep: int = 5,
         num_round: int | None = None,
         rank: int = 0,
-        iteration: int = 0,  # noqa: ARG002 - the same
+        iteration: int = 0,
         end_iteration: int | None = None,
     ) -> None:
         super().__init__()
@@ -78,8 +78,16 @@ class SaveCheckpointCallBack(xgboost.callback.TrainingCallback):
         self.num_round = num_round or end_iteration
         self.rank = rank
         self._saved: list[Path] = []
+        self._calls = iteration
         if rank == 0:
             Path(checkpoint_dir).mkdir(parents=True, exist_ok=True)
+
+    def __call__(self, model: Any, epoch: int | None = None, evals_log: Any = None) -> bool:
+        """Save the next round; for a loop of the program's own."""
+        return self.after_iteration(model, self._calls if epoch is None else epoch, evals_log)
+
+    def stop(self) -> None:
+        """Do nothing: no thread is to be ended."""
 
     def format_path(self, iteration: int) -> str:
         """Return the file of a round."""
@@ -90,6 +98,7 @@ class SaveCheckpointCallBack(xgboost.callback.TrainingCallback):
         if self.rank == 0:
             path = Path(self.format_path(self.start_iteration + epoch))
             _write(path, model)
+            self._calls = epoch + 1
             self._saved.append(path)
             for old in [one for one in self._saved[: -self.max_to_keep] if not _is_uploading(one)]:
                 old.unlink(missing_ok=True)

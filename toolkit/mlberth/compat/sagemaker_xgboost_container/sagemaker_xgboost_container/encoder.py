@@ -46,7 +46,7 @@ def json_to_jsonlines(json_data: Any) -> bytes:
     return "".join(f"{json.dumps(item)}\n" for item in items).encode()
 
 
-_DECODERS: dict[str, Convert] = {
+_dmatrix_decoders_map: dict[str, Convert] = {
     content_types.CSV: csv_to_dmatrix,
     xgb_content_types.LIBSVM: libsvm_to_dmatrix,
     xgb_content_types.X_LIBSVM: libsvm_to_dmatrix,
@@ -56,4 +56,4 @@ _DECODERS: dict[str, Convert] = {
 
 def decode(obj: Any, content_type: str) -> Any:
     """Return a DMatrix; raises UnsupportedFormatError."""
-    return look_up(_DECODERS, content_type, errors.UnsupportedFormatError)(obj)
+    return look_up(_dmatrix_decoders_map, content_type, errors.UnsupportedFormatError)(obj)
