@@ -261,6 +261,19 @@ def test_host_that_never_appears_is_named(tmp_path: Path, absent: int) -> None:
     assert pids(group) == []
 
 
+def test_name_without_an_address_is_named(tmp_path: Path) -> None:
+    """A host name that never resolves ends the wait, on the side of the leader as on the other's."""
+    nowhere = "nowhere-" * 8  # no network is asked for it
+    group = waiting(tmp_path)
+    for name, tree in zip(group.names, group.trees, strict=True):
+        tree.config(resourceconfig={"current_host": name, "hosts": [*group.names, nowhere]})
+    environ = {"SAGEMAKER_LAUNCHER": "plain", "SAGEMAKER_HOST_WAIT_SECONDS": "1"}
+    for host, tree in zip(group.train(**environ), group.trees, strict=True):
+        assert host.code == 70
+        assert f"found {nowhere} without an address after 1 s" in tree.failure
+    assert pids(group) == []
+
+
 def test_unequal_hosts_are_refused(tmp_path: Path) -> None:
     """Ranks can only be counted if each host has as many processes."""
     group = waiting(tmp_path)

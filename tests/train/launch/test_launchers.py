@@ -81,6 +81,14 @@ def test_two_launchers_are_one_too_many(tree: Tree) -> None:
         chosen(tree)
 
 
+def test_command_that_is_not_installed_is_named(tree: Tree) -> None:
+    """Launchers may need more than packages of Python."""
+    tree.code(train__py="print('ran')")
+    ended = tree.train(SAGEMAKER_LAUNCHER="mpi", PATH="/nowhere")
+    assert (ended.code, ended.out) == (69, "")
+    assert "no command mpirun; expected Open MPI (apt-get install openmpi-bin" in tree.failure
+
+
 def test_launcher_that_is_not_installed_is_named(tree: Tree) -> None:
     """The error says what to install, and that there are others."""
     tree.code(train__py="print('ran')")

@@ -85,7 +85,8 @@ class Agent:
                 self._link.send({"kind": "stop", "signal": int(number)})
                 self._stop(int(number))
             elif number != signal.SIGCHLD:
-                self._signalled.clear()  # a second one of a kind is one more
+                # A second one of a kind is one more.
+                self._signalled -= {entry for entry in self._signalled if entry[1] == number}
                 self._signal_ranks(number)
         reap(self._own)
 
