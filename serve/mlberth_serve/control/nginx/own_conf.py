@@ -25,7 +25,7 @@ _ADDRESSES = re.compile(r"\b(?:server\s+|proxy_pass\s+https?://)([\w.\[\]-]+:\d+
 _LISTENS = re.compile(r"\blisten\s+(?:[\w.*\[\]:]*:)?(\d+)\b")
 _USER = re.compile(r"^\s*user\s+([\w-]+)", re.MULTILINE)
 _FOREGROUND = re.compile(r"\bdaemon\s+off\b")
-_OURS = "`server unix:gunicorn.sock;` in an upstream, or `include http.d/*.conf;` and the upstream `app`"
+_OURS = "`server unix:gunicorn.sock;` in an upstream, or `include http.d/*.conf;` and the upstream `workers`"
 
 log = logging.getLogger(__name__)
 

@@ -14,6 +14,7 @@ from tests.serve.running import require_nginx
 from mlberth.contract.resources import cpu_count
 from mlberth.errors import ContractError
 from mlberth_serve import variables
+from mlberth_serve.control.nginx import own_conf
 from mlberth_serve.control.nginx.config import (
     STATIC_CONF,
     bodies_in_memory,
@@ -229,3 +230,9 @@ def test_own_file_that_nginx_refuses(tmp_path: Path, word: bytes) -> None:
     install_config(run, chosen, as_root=False)
     with pytest.raises(ContractError, match=r'unknown directive "n.*nsense" in .*own.conf:2'):
         adapt_own_conf(nginx_argv("nginx", run), run, chosen, as_root=False)
+
+
+def test_upstream_that_errors_and_pages_name_is_ours() -> None:
+    """The name that a message gives to the author of a nginx.conf is the one that is rendered."""
+    assert "upstream workers {" in upstreams(settings())
+    assert "`workers`" in own_conf._OURS
