@@ -36,7 +36,7 @@ demo: $(VENV)/demo.stamp $(if $(filter docker,$(ENGINE)),wheel) ## Train and ser
 PROCESSES ?= 2
 .PHONY: test
 test: $(VENV)/test.stamp ## Run every test, long ones in their short form (MLBERTH_LONG=1 for the long).
-	@folder=$$(mktemp -d /tmp/mlberth.XXX) && \
+	@folder=$$(mktemp -d /tmp/pytest.XXX) && \
 	  $(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup --no-loadscope-reorder --basetemp $$folder && rm -rf $$folder
 
 .PHONY: bench-train

@@ -5,25 +5,29 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mlberth.compat import server
 from mlberth.contract.environment import Environment
 from mlberth.contract.layout import Layout
 
 TESTS = Path(__file__).parent
 GOLDEN = TESTS / "toolkit/golden"
+PACKAGES = ("mlberth", "mlberth_train", "mlberth_serve")
 WriteConfig = Callable[..., Layout]
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep in one process the tests of a file, which share servers, and all that use the Docker engine."""
     for item in items:
-        folder = item.path.relative_to(TESTS).parts[0]
-        item.add_marker(pytest.mark.xdist_group(folder if folder == "images" else str(item.path)))
+        file = item.path.relative_to(TESTS)
+        group = file.parts[0] if file.parts[0] == "images" else str(file)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -37,12 +41,22 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 @pytest.fixture(autouse=True)
-def _same_loggers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put our loggers back: a command that runs in here sends their records to a stream of its own."""
-    for name in ("mlberth", "mlberth_train", "mlberth_serve"):
-        logger = logging.getLogger(name)
-        for attribute in ("handlers", "level", "propagate"):
-            monkeypatch.setattr(logger, attribute, getattr(logger, attribute))
+def _our_loggers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a test our loggers as an import makes them, whatever a command or a library has made of them."""
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.partition(".")[0] in PACKAGES and isinstance(logger, logging.Logger):
+            fresh = {"handlers": [], "level": logging.NOTSET, "propagate": True, "disabled": False}
+            for attribute, value in fresh.items():
+                monkeypatch.setattr(logger, attribute, value)
+
+
+@pytest.fixture(autouse=True)
+def _no_server() -> Iterator[None]:
+    """Forget the server that a test has published to the compatibility packages in this process."""
+    before = dict(server._published)
+    yield
+    server._published.clear()
+    server._published.update(before)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from mlberth_train.jobs.validation import faults_of
 from mlberth_train.settings import open_log
 
 SLOWEST = 5.0
-_SNIPPET = re.compile(r"[\w./$:;{}\[\]=\s-]*")
+_SNIPPET = re.compile(r"(?:[\w./$:;{}\[\]=\s-]|\"[\w. ()]*\")*")
 
 
 @pytest.fixture

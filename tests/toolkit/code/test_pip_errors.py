@@ -70,8 +70,8 @@ def wrapped(tmp_path: Path, python: str, command: str) -> str:
 
 def test_a_user_who_may_not_write(tmp_path: Path, python: str) -> None:
     """As in an image that is started with another user than the owner of its packages."""
-    wheel(tmp_path, "mlberth_probe")
-    (tmp_path / "requirements.txt").write_text("--find-links .\nmlberth_probe\n")
+    wheel(tmp_path, "mlberth_never_installed")
+    (tmp_path / "requirements.txt").write_text("--find-links .\nmlberth_never_installed\n")
     (folder,) = (Path(python).parent.parent / "lib").glob("python*/site-packages")
     no_override = 'exec setpriv --bounding-set=-dac_override --inh-caps=-all {python} "$@"'
     user = wrapped(tmp_path, python, no_override if os.geteuid() == 0 else 'exec {python} "$@"')
@@ -86,8 +86,8 @@ def test_a_user_who_may_not_write(tmp_path: Path, python: str) -> None:
 
 def test_a_file_system_that_is_read_only(tmp_path: Path, python: str) -> None:
     """As in a container with --read-only."""
-    wheel(tmp_path, "mlberth_probe")
-    (tmp_path / "requirements.txt").write_text("--find-links .\nmlberth_probe\n")
+    wheel(tmp_path, "mlberth_never_installed")
+    (tmp_path / "requirements.txt").write_text("--find-links .\nmlberth_never_installed\n")
     mounts = "mount --bind {folder} {folder} && mount -o remount,bind,ro {folder} {folder}"
     python = wrapped(tmp_path, python, f'exec unshare -rm sh -c \'{mounts} && exec {{python}} "$@"\' - "$@"')
     answer, _ = result(start(tmp_path, python))
@@ -97,10 +97,10 @@ def test_a_file_system_that_is_read_only(tmp_path: Path, python: str) -> None:
 
 def test_no_way_to_the_index(tmp_path: Path, python: str) -> None:
     """As in a container without a network: the three ways out are named."""
-    (tmp_path / "requirements.txt").write_text("mlberth_probe\n")
+    (tmp_path / "requirements.txt").write_text("mlberth_never_installed\n")
     offline = {"PIP_NO_INDEX": "0", "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0"}
     answer, _ = result(start(tmp_path, python, PIP_CONFIG_FILE="/dev/null", **offline))
-    assert "No matching distribution found for mlberth_probe" in answer["error"].replace("-", "_")
+    assert "No matching distribution found for mlberth_never_installed" in answer["error"].replace("-", "_")
     for way in ("in the image", "a folder `wheelhouse`", "PIP_INDEX_URL"):
         assert way in answer["error"]
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+from mlberth.paths import is_file, is_folder
+
 _MODE = 0o755
 ARCHIVES = (".tar.gz", ".tgz", ".tar")
 
@@ -41,8 +43,14 @@ def holds_files(folder: Path, besides: Path | None = None) -> bool:
 
 def lone_archive(folder: Path) -> Path | None:
     """Return the file in a folder that holds nothing else visible, if its name is that of an archive."""
-    names = [entry for entry in folder.iterdir() if not entry.name.startswith(".")] if folder.is_dir() else []
-    return names[0] if len(names) == 1 and names[0].name.endswith(ARCHIVES) and names[0].is_file() else None
+    if not is_folder(folder):
+        return None
+    visible = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    return (
+        visible[0]
+        if len(visible) == 1 and visible[0].name.endswith(ARCHIVES) and is_file(visible[0])
+        else None
+    )
 
 
 def set_aside(folder: Path) -> Path:

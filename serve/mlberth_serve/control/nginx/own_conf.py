@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlberth.errors import ContractError, Fault
+from mlberth.paths import exists
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared.run_directory import RunDirectory
 from mlberth_serve.variables import Variables
@@ -96,7 +97,7 @@ def _is_in_use(path: Path) -> bool:
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
         client.connect(str(path))
         return True
-    return path.exists() and not path.is_socket()
+    return exists(path) and not path.is_socket()
 
 
 def _fault(found: str, expected: str) -> Fault:
