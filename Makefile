@@ -37,7 +37,7 @@ PROCESSES ?= 2
 .PHONY: test
 test: $(VENV)/test.stamp ## Run every test, long ones in their short form (MLBERTH_LONG=1 for the long).
 	@folder=$$(mktemp -d /tmp/pytest.XXX) && \
-	  $(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup --no-loadscope-reorder --basetemp $$folder && rm -rf $$folder
+	  $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder --basetemp $$folder && rm -rf $$folder
 
 .PHONY: bench-train
 bench-train: $(VENV)/test.stamp ## Measure what `train` costs beside `python train.py`, its peers and the limit.

@@ -15,19 +15,22 @@ from mlberth.compat import server
 from mlberth.contract.environment import Environment
 from mlberth.contract.layout import Layout
 
-TESTS = Path(__file__).parent
-GOLDEN = TESTS / "toolkit/golden"
+GOLDEN = Path(__file__).parent / "toolkit/golden"
 PACKAGES = ("mlberth", "mlberth_train", "mlberth_serve")
 WriteConfig = Callable[..., Layout]
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Keep in one process the tests of a file, which share servers, and all that use the Docker engine."""
-    for item in items:
-        file = item.path.relative_to(TESTS)
-        group = file.parts[0] if file.parts[0] == "images" else str(file)
-        item.add_marker(pytest.mark.xdist_group(group))
+    from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
+
+    class Scheduler(LoadFileScheduling):  # type: ignore[misc]  # pytest-xdist has no types
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            return "images" if file.startswith("tests/images/") else file
+
+    return Scheduler(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -67,6 +67,12 @@ def test_no_way_to_write_it_shows_a_secret(number: int, secret: str) -> None:
         assert form not in masked
 
 
+def test_quotation_mark_behind_a_backslash() -> None:
+    """Both are escaped in a text that holds the other mark as well."""
+    secret = "00\\'0\x1b"
+    assert masked_text(repr(f'it\'s "{secret}"'), {secret}) == repr('it\'s "***"')
+
+
 @settings(deadline=None)
 @given(SECRETS, st.binary(max_size=5), st.binary(max_size=5), st.booleans())
 def test_base64_of_more_hides_its_part(secret: str, before: bytes, after: bytes, urlsafe: bool) -> None:

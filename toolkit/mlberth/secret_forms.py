@@ -53,10 +53,13 @@ def _escaped(text: str) -> Iterator[str]:
     """Yield a text as Python, JSON and a shell write it between quotation marks."""
     yield text
     data = text.encode(errors="backslashreplace")
-    for written in (repr(text)[1:-1], ascii(text)[1:-1], repr(data)[2:-1]):
-        yield written
-        # What is written with it decides which quotation marks are escaped.
-        plain = written.replace("\\'", "'")
+    # What is written with it decides which quotation marks are escaped: parts without one have none that is.
+    parts = text.split("'")
+    for plain in (
+        "'".join(repr(part)[1:-1] for part in parts),
+        "'".join(ascii(part)[1:-1] for part in parts),
+        "'".join(repr(part)[2:-1] for part in data.split(b"'")),
+    ):
         yield plain
         yield plain.replace("'", "\\'")
     for ensure_ascii in (True, False):
