@@ -26,7 +26,7 @@ SECRETS = st.text(
     st.characters(codec="utf-8", exclude_characters="xyz*", exclude_categories=["Cs"]),
     min_size=6,
     max_size=40,
-).filter(lambda text: len(text.strip()) >= SHORTEST)
+).filter(lambda text: len(text.strip()) >= SHORTEST and len(set(text)) > 3)
 WRITERS: list[Callable[[str], str]] = [
     str,
     str.strip,
