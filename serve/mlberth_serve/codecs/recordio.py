@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from mlberth.protobuf import BYTES, ProtobufError, read_fields, write_bytes, write_varint
 from mlberth_serve.codecs.base import Array, Decoded, check_size
-from mlberth_serve.codecs.protobuf import BYTES, read_fields, read_varints, write_bytes, write_varint
+from mlberth_serve.codecs.protobuf import read_varints
 from mlberth_serve.codecs.sparse import WIDEST, Row, to_csr
 from mlberth_serve.codecs.values.arrays import as_array
 from mlberth_serve.errors import BadRequestError
@@ -137,6 +138,13 @@ def _read_alike(body: bytes) -> Array | None:
 
 
 def _read_record(record: memoryview) -> Array | Row:
+    try:
+        return _read_features(record)
+    except ProtobufError as error:
+        raise BadRequestError(f"The body holds {error}.") from None
+
+
+def _read_features(record: memoryview) -> Array | Row:
     for number, wire, entry in read_fields(record):
         if number == FEATURES and wire == BYTES:
             fields = {field: value for field, wire, value in read_fields(entry) if wire == BYTES}

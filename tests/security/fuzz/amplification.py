@@ -18,8 +18,8 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from tests.serve.codecs.tiff import tiff_of_strips
 
+from mlberth.protobuf import write_bytes, write_varint
 from mlberth_serve.codecs import recordio
-from mlberth_serve.codecs.protobuf import write_bytes, write_varint
 
 MEGABYTE = 1 << 20
 _MOST = 6 << 30

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlberth.protobuf import write_bytes, write_varint
 from mlberth_serve.codecs import recordio
-from mlberth_serve.codecs.protobuf import read_varints, write_bytes, write_varint
+from mlberth_serve.codecs.protobuf import read_varints
 from mlberth_serve.errors import BadRequestError, RequestError
 from mlberth_serve.media_types import RECORDIO, parse_content_type
 

@@ -15,9 +15,9 @@ from tests.serve.conftest import LoadProject
 from werkzeug.test import Client, TestResponse
 
 from mlberth.errors import ContractError, ModelLoadError
+from mlberth.protobuf import read_fields
 from mlberth_serve.app.application import Application
 from mlberth_serve.codecs import recordio
-from mlberth_serve.codecs.protobuf import read_fields
 from mlberth_serve.profiles.xgboost_ensemble import Ensemble
 from mlberth_serve.profiles.xgboost_output import select
 

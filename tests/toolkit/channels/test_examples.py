@@ -154,7 +154,7 @@ def test_damage_by_chance(record: bytes, changes: list[tuple[int, bytes]]) -> No
 
 def test_a_number_of_more_than_32_bits() -> None:
     """It is refused, not cut."""
-    from mlberth.channels.protobuf import write_bytes, write_varints
+    from mlberth.protobuf import write_bytes, write_varints
 
     tensor = write_bytes(7, write_bytes(1, write_varints([2**40])))
     with pytest.raises(ValueError, match="more than 32 bits"):

@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mlberth.channels.protobuf import BYTES, read_fields, read_varints, write_bytes, write_varints
+from mlberth.protobuf import BYTES, read_fields, read_varints, write_bytes, write_varints
 
 if TYPE_CHECKING:
     Numbers = array[Any]

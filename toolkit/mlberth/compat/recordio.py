@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from mlberth.channels.protobuf import read_fields, read_varints, write_bytes, write_varints
+from mlberth.protobuf import read_fields, read_varints, write_bytes, write_varints
 
 _MAGIC = 0xCED7230A
 _HEAD = struct.Struct("<II")

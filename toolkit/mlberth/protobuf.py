@@ -1,4 +1,4 @@
-"""The wire format of protocol buffers, as much of it as records need.
+"""The wire format of protocol buffers, as much of it as records and tensors need.
 
 Source: https://protobuf.dev/programming-guides/encoding/. Groups, which nobody writes, are refused.
 """
@@ -12,8 +12,12 @@ _MASK = 2**64 - 1
 _LONGEST = 10
 
 
+class ProtobufError(ValueError):
+    """These bytes are no message; the text says what they hold instead."""
+
+
 def read_fields(data: memoryview) -> Iterator[tuple[int, int, memoryview]]:
-    """Yield number, wire type and bytes of each field of a message; raises ValueError."""
+    """Yield number, wire type and bytes of each field of a message; raises ProtobufError."""
     position = 0
     while position < len(data):
         tag, position = _read_varint(data, position)
@@ -26,18 +30,18 @@ def read_fields(data: memoryview) -> Iterator[tuple[int, int, memoryview]]:
         elif wire in (FIXED32, FIXED64):
             position += 4 if wire == FIXED32 else 8
         else:
-            raise ValueError("a protobuf field of a kind that is not known")
+            raise ProtobufError("a protobuf field of a kind that is not known")
         if position > len(data):
-            raise ValueError("a protobuf message that breaks off")
+            raise ProtobufError("a protobuf message that breaks off")
         yield tag >> 3, wire, data[start:position]
 
 
 def read_varints(data: memoryview) -> Iterator[int]:
-    """Yield whole numbers that stand one after the other, from 0 to 2**64 - 1; raises ValueError."""
+    """Yield whole numbers that stand one after the other, from 0 to 2**64 - 1; raises ProtobufError."""
     position = 0
     while position < len(data):
         number, position = _read_varint(data, position)
-        yield number
+        yield number & _MASK
 
 
 def _read_varint(data: memoryview, position: int) -> tuple[int, int]:
@@ -49,8 +53,8 @@ def _read_varint(data: memoryview, position: int) -> tuple[int, int]:
         value |= (octet & 0x7F) << shift
         shift += 7
         if octet < 0x80:
-            return value & _MASK, position + shift // 7
-    raise ValueError("a protobuf number that breaks off")
+            return value, position + shift // 7
+    raise ProtobufError("a protobuf number that breaks off")
 
 
 def write_bytes(number: int, value: bytes) -> bytes:
