@@ -108,6 +108,6 @@ def _decode(field: Field) -> Any:
             return json.loads(field.value)
         except (ValueError, RecursionError) as error:
             raise BadRequestError(
-                f"{'The body' if field.name == 'body' else 'A part of the body'} is not JSON."
+                f"{'The body' if field.name == _BODY else 'A part of the body'} is not JSON."
             ) from error
     return field.value.decode(errors="replace") if name.startswith("text/") else field.value

@@ -106,22 +106,8 @@ class SaveCheckpointCallBack(xgboost.callback.TrainingCallback):
         return False
 
 
-SaveCheckpoint = SaveCheckpointCallBack
-
-
-def save_checkpoint(  # noqa: PLR0917 - sagemaker-xgboost-container's signature
-    checkpoint_dir: str,
-    start_iteration: int = 0,
-    max_to_keep: int = 5,
-    num_round: int | None = None,
-    rank: int = 0,
-    iteration: int = 0,
-    end_iteration: int | None = None,
-) -> SaveCheckpointCallBack:
-    """Return the callback that saves after each round."""
-    return SaveCheckpointCallBack(
-        checkpoint_dir, start_iteration, max_to_keep, num_round, rank, iteration, end_iteration
-    )
+# Functions there, which do nothing but make one.
+SaveCheckpoint = save_checkpoint = SaveCheckpointCallBack
 
 
 class SaveIntermediateModelCallBack(xgboost.callback.TrainingCallback):
@@ -140,14 +126,7 @@ class SaveIntermediateModelCallBack(xgboost.callback.TrainingCallback):
         return False
 
 
-SaveIntermediateModel = SaveIntermediateModelCallBack
-
-
-def save_intermediate_model(
-    intermediate_model_dir: str, model_name: str, is_master: bool = True
-) -> SaveIntermediateModelCallBack:
-    """Return the callback that saves the model itself after each round."""
-    return SaveIntermediateModelCallBack(intermediate_model_dir, model_name, is_master)
+SaveIntermediateModel = save_intermediate_model = SaveIntermediateModelCallBack
 
 
 class PrintCheckpoint(xgboost.callback.EvaluationMonitor):
@@ -170,16 +149,7 @@ class PrintCheckpoint(xgboost.callback.EvaluationMonitor):
         return bool(super().after_iteration(model, self._start + epoch, evals_log))
 
 
-def print_checkpointed_evaluation(  # noqa: PLR0917 - sagemaker-xgboost-container's signature
-    end_iteration: int,
-    iteration: int = 0,
-    rank: int = 0,
-    period: int = 1,
-    show_stdv: bool = True,
-    start_iteration: int = 0,
-) -> PrintCheckpoint:
-    """Return the callback that prints each evaluation."""
-    return PrintCheckpoint(end_iteration, iteration, rank, period, show_stdv, start_iteration)
+print_checkpointed_evaluation = PrintCheckpoint
 
 
 def _write(path: Path, model: Any) -> None:
