@@ -12,6 +12,8 @@ I32, I64, LIST, STRUCT = 5, 6, 9, 12
 _TRUE, _FALSE, _BYTE, _I16, _DOUBLE, _BINARY, _SET, _MAP = 1, 2, 3, 4, 7, 8, 10, 11
 _DEEPEST = 16
 _LONG_SIZE = 15
+_LEAST, _MOST = -(2**15), 2**15 - 1
+"""The number of a field has 16 bits."""
 
 Field = tuple[int, int]
 """The number and the kind of a field: one of another kind is another field, as it is in generated code."""
@@ -48,7 +50,9 @@ class Reader:
         while head := data[self.position]:
             self.position += 1
             kind = head & 15
-            number = _fold(number + (head >> 4) if head >> 4 else self._read_number(), 16)
+            number = number + (head >> 4) if head >> 4 else self._read_number()
+            if not _LEAST <= number <= _MOST:
+                number = _fold(number, 16)
             field = number, kind
             if field not in wanted:
                 self._skip(kind, depth)
@@ -84,7 +88,7 @@ class Reader:
             size = self._read_varint()
             self.position += size
         elif kind == STRUCT:
-            self._skip_struct(depth + 1)
+            self._read_struct({}, {}, depth + 1)
         elif kind in {LIST, _SET}:
             size, kind = self._read_list_head()
             self._skip_items(size, [kind], depth)
@@ -97,16 +101,6 @@ class Reader:
             self.position += 1 if kind == _BYTE else 8
         elif kind not in {_TRUE, _FALSE}:
             raise ThriftError(f"no kind of a field: {kind}")
-
-    def _skip_struct(self, depth: int) -> None:
-        if depth > _DEEPEST:
-            raise ThriftError("structs within structs without an end")
-        while head := self._data[self.position]:
-            self.position += 1
-            if not head >> 4:
-                self._skip(I32, depth)
-            self._skip(head & 15, depth)
-        self.position += 1
 
     def _skip_items(self, size: int, kinds: list[int], depth: int) -> None:
         if size > len(self._data) - self.position:  # each takes a byte at least
