@@ -21,7 +21,7 @@ $(VENV)/demo.stamp: pyproject.toml
 
 $(VENV)/test.stamp: $(VENV)/demo.stamp requirements-dev.txt
 	@echo "Installing the test and check tools …"
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -e '.[$(EXTRAS),aws,images,onnx,parquet]' -r requirements-dev.txt
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -e '.[$(EXTRAS),aws,images,local,onnx,parquet]' -r requirements-dev.txt
 	@touch $@
 
 .PHONY: install

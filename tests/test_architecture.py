@@ -13,17 +13,19 @@ import pytest
 from mlberth.compat import PACKAGES
 
 ROOT = Path(__file__).parent.parent
-ROOTS = {"mlberth": "toolkit", "mlberth_train": "train", "mlberth_serve": "serve"}
+ROOTS = {"mlberth": "toolkit", "mlberth_train": "train", "mlberth_serve": "serve", "mlberth_local": "local"}
 MAY_IMPORT = {
     "mlberth": {"mlberth"},
     "mlberth_train": {"mlberth", "mlberth_train"},
     "mlberth_serve": {"mlberth", "mlberth_serve"},
+    "mlberth_local": {"mlberth", "mlberth_local"},
 }
 # Third-party modules of each root; what is imported inside a function is an extra, and optional.
 THIRD_PARTY = {
     "mlberth": set[str](),
     "mlberth_train": set[str](),
     "mlberth_serve": {"flask", "gunicorn", "numpy", "orjson", "prometheus_client", "werkzeug"},
+    "mlberth_local": {"aiohttp", "botocore", "docker"},
 }
 # Modules that only the users of one framework import, and that are named for it.
 FRAMEWORKS = {
@@ -54,6 +56,7 @@ ROOMS = {
         ("", "contract", "checkpoints"),
     ),
     "mlberth_train": (("", "report", "metrics", "ranks", "launch", "jobs"),),
+    "mlberth_local": (("", "store", "engines", "jobs", "s3", "services", "sagemaker", "api", "daemon"),),
 }
 # The doors of each root: they start what is in its rooms, and re-export what is public.
 DOORS = {"__init__.py", "__main__.py", "wsgi.py"}

@@ -60,7 +60,7 @@ def headings(page: Path) -> set[str]:
 
 def test_pages_that_are_cited_are_there() -> None:
     """Whatever names a page of docs/, in code, a message, an image or another page, names one that exists."""
-    folders = ("toolkit", "train", "serve", "tests", "bench", "scripts", "examples", "docs", ".ci")
+    folders = ("toolkit", "train", "serve", "local", "tests", "bench", "scripts", "examples", "docs", ".ci")
     paths = [path for folder in folders for path in (ROOT / folder).rglob("*")]
     paths += [*ROOT.glob("*")]
     cited = {
@@ -104,7 +104,8 @@ def test_architecture_names_files_that_are_there() -> None:
     """Every file that the map names is in one of the roots, so that the map leads somewhere."""
     text = (ROOT / "ARCHITECTURE.md").read_text()
     named = set(re.findall(r"[a-z_/]+\.py\b|nginx\.conf", text))
-    packages = [ROOT, ROOT / "toolkit/mlberth", ROOT / "train/mlberth_train", ROOT / "serve/mlberth_serve"]
+    roots = ("toolkit/mlberth", "train/mlberth_train", "serve/mlberth_serve", "local/mlberth_local")
+    packages = [ROOT, *(ROOT / root for root in roots)]
     assert named
     assert {name for name in named if not any((package / name).exists() for package in packages)} == {
         "train.py",

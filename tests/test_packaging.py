@@ -15,7 +15,7 @@ import pytest
 import mlberth
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("toolkit/mlberth", "train/mlberth_train", "serve/mlberth_serve")
+PACKAGES = ("toolkit/mlberth", "train/mlberth_train", "serve/mlberth_serve", "local/mlberth_local")
 BESIDE_THE_ROOTS = {
     "nginx.conf",
     "wsgi.py",

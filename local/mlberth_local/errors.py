@@ -1,0 +1,70 @@
+"""The errors that operations raise; the API writes each in the form that clients of the service read.
+
+A message is the service's own wording if there is one: the SDKs match on parts of it.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+
+class ServiceError(Exception):
+    """An error of the service: a code that clients catch, a message for people, the HTTP status."""
+
+    def __init__(self, code: str, message: str, status: int = HTTPStatus.BAD_REQUEST) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = int(status)
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+
+class ValidationError(ServiceError):
+    """The request is not what the operation takes, or what it names does not exist."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ValidationException", message)
+
+
+class ResourceNotFoundError(ServiceError):
+    """The operation's model declares ResourceNotFound, and what it names is not there."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ResourceNotFound", message)
+
+
+class ResourceInUseError(ServiceError):
+    """The name is taken, or something else uses the resource."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ResourceInUse", message)
+
+
+class ResourceLimitExceededError(ServiceError):
+    """The request asks for more than there is."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ResourceLimitExceeded", message)
+
+
+class ConflictError(ServiceError):
+    """The resource has changed, or is in a state that does not allow this."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ConflictException", message, HTTPStatus.CONFLICT)
+
+
+class AccessDeniedError(ServiceError):
+    """The caller's key may not do this."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("AccessDeniedException", message, HTTPStatus.FORBIDDEN)
+
+
+class UnknownOperationError(ServiceError):
+    """The service, or this platform, has no such operation."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("UnknownOperationException", message, HTTPStatus.NOT_FOUND)

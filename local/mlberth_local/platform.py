@@ -1,0 +1,64 @@
+"""A platform: its folder, its settings and the parts that operations work on; passed to each of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ACCOUNT = "000000000000"
+ROLE = "mlberth"
+"""The role that every platform has; the caller is a session of it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The values that `mlberth up` was given."""
+
+    port: int = 8500
+    engine: str = "docker"
+    """`docker` or `process`."""
+    region: str = "us-east-1"
+    environ: dict[str, str] = field(default_factory=dict)
+    """The environment of `mlberth up`, for variables of single parts (MLBERTH_…)."""
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A home folder and what works on it. Operations run in threads, several at once."""
+
+    home: Path
+    settings: Settings
+    clock: Callable[[], float] = time.time
+    """Seconds since the epoch."""
+    store: Any = None
+    """The record of resources: one SQLite file."""
+    engine: Any = None
+    """What runs jobs: containers or processes."""
+
+    @property
+    def account(self) -> str:
+        """The account that every resource belongs to."""
+        return ACCOUNT
+
+    @property
+    def region(self) -> str:
+        """The region that ARNs name."""
+        return self.settings.region
+
+    @property
+    def buckets(self) -> Path:
+        """The folder of the buckets: the object KEY of BUCKET is the file BUCKET/KEY in it."""
+        return self.home / "s3"
+
+    @property
+    def log_folder(self) -> Path:
+        """The folder of the log groups; each stream is a file."""
+        return self.home / "logs"
+
+    def arn(self, service: str, resource: str) -> str:
+        """Return the ARN of a resource: `arn("sagemaker", "training-job/a")`."""
+        region = "" if service in {"iam", "sts", "s3"} else self.region
+        return f"arn:aws:{service}:{region}:{self.account}:{resource}"
