@@ -25,7 +25,7 @@ from mlberth_serve.errors import (
     RequestError,
     ResponseHeaderError,
 )
-from mlberth_serve.handler.context import Context, check_custom_attributes
+from mlberth_serve.handler.context import ENVIRON_CUSTOM_ATTRIBUTES, Context, check_custom_attributes
 from mlberth_serve.handler.metrics import NoSink, Sink
 from mlberth_serve.handler.placement import current_placement
 from mlberth_serve.handler.predictor import Predictor, Request
@@ -38,7 +38,7 @@ from mlberth_serve.inference.warm_up import warm_up
 from mlberth_serve.media_types import JSON, parse_content_type, read_content_type
 from mlberth_serve.profiles import PROFILES
 from mlberth_serve.settings import Settings
-from mlberth_serve.shared.metrics_recorder import ENVIRON_RECORDER, forget
+from mlberth_serve.shared.metrics_recorder import ENVIRON_RECORDER, ENVIRON_STEP_TIMES
 from mlberth_serve.shared.request_ids import ENVIRON_REQUEST_ID, request_id
 from mlberth_serve.shared.route_list import route_list
 from mlberth_serve.usercode.load_errors import failures_logged
@@ -170,7 +170,8 @@ class Application:
         if not transformer:
             raise NotLoadedError
         deadline = self._clock() + self._settings.timeout
-        check_custom_attributes(environ)
+        if ENVIRON_CUSTOM_ATTRIBUTES in environ:
+            check_custom_attributes(environ)
         body = read_body(environ, self._limit)
         # Without the dash it is what some clients of sagemaker-containers send.
         media_type = read_content_type(environ.get("CONTENT_TYPE") or environ.get("HTTP_CONTENTTYPE"))
@@ -221,7 +222,7 @@ class Application:
             accept,
             placement=self._placement,
             sink=recorder or self._sink,
-            observe=recorder.observe if recorder else forget,
+            step_times=environ.get(ENVIRON_STEP_TIMES) if environ else None,
             deadline=deadline,
             clock=self._clock,
         )

@@ -24,14 +24,14 @@ from mlberth_serve.handler.response_headers import (
     replaced,
 )
 from mlberth_serve.shared.limits import MAX_HEADER_BYTES
-from mlberth_serve.shared.metrics_recorder import forget
+from mlberth_serve.shared.metrics_recorder import StepTime
 from mlberth_serve.shared.request_ids import trace_id
 
 INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
 TARGET_MODEL = "X-Amzn-SageMaker-Target-Model"
 HANDLER_LOGGER = "handler"
 
-_CUSTOM_ATTRIBUTES_KEY = "HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES"
+ENVIRON_CUSTOM_ATTRIBUTES = "HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES"
 _NOWHERE = Placement()
 _NO_SINK = NoSink()
 
@@ -42,9 +42,7 @@ class Context(ModelServerContext):
     __slots__ = (
         "_clock",
         "_environ",
-        "_observe",
         "_sink",
-        "_step_began",
         "accept",
         "content_type",
         "deadline",
@@ -53,6 +51,7 @@ class Context(ModelServerContext):
         "response_content_type",
         "response_headers",
         "response_status",
+        "step_times",
     )
 
     def __init__(
@@ -66,13 +65,11 @@ class Context(ModelServerContext):
         sink: Sink = _NO_SINK,
         deadline: float = math.inf,
         clock: Callable[[], float] = time.monotonic,
-        observe: Callable[[int, float, int], None] = forget,
+        step_times: list[StepTime] | None = None,
     ) -> None:
         self._environ = environ or {}
         self._sink = sink
         self._clock = clock
-        self._observe = observe
-        self._step_began = clock()
         self.request_id = request_id
         """Also in the answer's X-Request-Id and in the log."""
         self.content_type = content_type
@@ -82,6 +79,8 @@ class Context(ModelServerContext):
         self.placement = placement
         self.deadline = deadline
         """The timeout after the worker took the request, on `time.monotonic`."""
+        self.step_times = [] if step_times is None else step_times
+        """What the steps of the request have taken, for the metrics."""
         self.response_status = 200
         self.response_content_type = ""
         self.response_headers: Pairs = ()
@@ -131,25 +130,11 @@ class Context(ModelServerContext):
         """Which of the workers this is, from 0."""
         return self.placement.worker
 
-    def finish_step(self, step: int, requests: int = 1) -> None:
-        """Note how long DECODE, PREDICT or ENCODE took: the time since the step before.
-
-        Where it was done for several requests at once it took each of them as long.
-        """
-        now = self._clock()
-        self._observe(step, now - self._step_began, requests)
-        self._step_began = now
-
-    def begin_step(self) -> None:
-        """Begin to count the time of the next step now."""
-        self._step_began = self._clock()
-
     def begin_batch(self, contexts: Sequence[Context]) -> None:
         """Become the context of a call for several requests: what they have in common."""
         self.request_id = f"batch of {len(contexts)}"
         self.content_type, self.accept = contexts[0].content_type, contexts[0].accept
         self.deadline = min(context.deadline for context in contexts)
-        contexts[0].begin_step()
 
     @property
     def metrics(self) -> HandlerMetrics:
@@ -224,7 +209,7 @@ def check_content_type(value: object) -> str:
 
 def check_custom_attributes(environ: Mapping[str, object]) -> None:
     """Raise BadRequestError for custom attributes that the platform would not have passed on."""
-    value = environ.get(_CUSTOM_ATTRIBUTES_KEY)
+    value = environ.get(ENVIRON_CUSTOM_ATTRIBUTES)
     if value and (len(str(value)) > LONGEST_CUSTOM_ATTRIBUTES or not PLAIN.fullmatch(str(value))):
         allowed = f"at most {LONGEST_CUSTOM_ATTRIBUTES} characters of printable ASCII"
         raise BadRequestError(f"{CUSTOM_ATTRIBUTES} takes {allowed}; {len(str(value))} were sent.")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
@@ -88,15 +89,14 @@ class Batches:
             return []
         media_type, first = requests[0].media_type, requests[0].context
         if self._reads_alike and all(request.media_type is media_type for request in requests):
-            first.begin_step()
+            began = time.monotonic()
             decoded = _or_none(lambda: read_all([request.body for request in requests], media_type))
             if decoded:
-                first.finish_step(DECODE, len(requests))
+                first.step_times.append((DECODE, time.monotonic() - began, len(requests)))
                 return [*decoded]
         return [self._decode_one(request) for request in requests]
 
     def _decode_one(self, request: Request) -> Decoded | RequestError:
-        request.context.begin_step()
         try:
             return self._steps.decode(request)
         except RequestError as error:
@@ -115,12 +115,13 @@ class Batches:
             key = (key, "equal rows")
         if self._is_due(key):
             return self._answer_checked(key, group, context, own)
+        began = time.monotonic()
         predicted = self._predict_joined([decoded.array for decoded in group], context, own)
         if predicted is None:
             return [self._answer_one(*one) for one in zip(group, own, strict=True)]
         self._calls[key] += 1
         prediction, parts = predicted
-        own[0].finish_step(PREDICT, len(own))
+        own[0].step_times.append((PREDICT, time.monotonic() - began, len(own)))
         self.joined = True
         return self._encode_all(prediction, group, own) or [
             self._encode_one(*one) for one in zip(parts, group, own, strict=True)
@@ -139,7 +140,6 @@ class Batches:
         answers: list[Answer] = []
         for decoded, its in zip(group, own, strict=True):
             rows = decoded.array.copy()  # a handler may write into what it is given
-            its.begin_step()
             try:
                 prediction = self._steps.predict(decoded.array, its)
                 kept = _or_none(lambda: copy.deepcopy(_plain(prediction)))  # noqa: B023 - called at once
@@ -186,7 +186,6 @@ class Batches:
         return None if parts is None else (prediction, parts)
 
     def _answer_one(self, decoded: Decoded, context: Context) -> Answer:
-        context.begin_step()
         try:
             prediction = self._steps.predict(decoded.array, context)
             return self._steps.encode(prediction, decoded.envelope, context)
@@ -194,7 +193,6 @@ class Batches:
             return error
 
     def _encode_one(self, prediction: Any, decoded: Decoded, context: Context) -> Answer:
-        context.begin_step()
         try:
             return self._steps.encode(prediction, decoded.envelope, context)
         except RequestError as error:
@@ -208,12 +206,12 @@ class Batches:
             return None
         if any(decoded.envelope for decoded in group):
             return None
-        own[0].begin_step()
+        began = time.monotonic()
         sizes = [len(decoded.array) for decoded in group]
         bodies = _or_none(lambda: write_all(prediction, sizes, accept))
         if bodies is None:
             return None
-        own[0].finish_step(ENCODE, len(own))
+        own[0].step_times.append((ENCODE, time.monotonic() - began, len(own)))
         return [(body, accept) for body in bodies]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -103,15 +104,17 @@ class Pipeline:
     ) -> tuple[bytes, str]:
         handler = self._handler
         assert handler.transform_fn is not None
+        began = time.monotonic()
         with _explained("transform_fn"):
             data = _payload(body, media_type)
             result = handler.transform_fn(handler.model, data, media_type.sent, context.accept, context)
-            context.finish_step(PREDICT)
+            context.step_times.append((PREDICT, time.monotonic() - began, 1))
             return to_body(result, context)
 
     def decode(self, request: Request) -> Decoded:
         """Return what a body holds; raises RequestError."""
         body, media_type, context = request
+        began = time.monotonic()
         input_fn = self._handler.input_fn
         if not input_fn:
             _check(body, media_type)
@@ -122,19 +125,21 @@ class Pipeline:
                 decoded = npy.decode(body, media_type)  # where it lies, without a copy
             else:
                 decoded = READERS[media_type.name].decode(bytes(body), media_type)
-            context.finish_step(DECODE)
+            context.step_times.append((DECODE, time.monotonic() - began, 1))
             return decoded
 
     def predict(self, data: Any, context: Context) -> Any:
         """Return the prediction for the rows of one request, or of several; raises RequestError."""
         assert self._handler.predict_fn is not None
+        began = time.monotonic()
         with _explained("predict_fn"):
             prediction = self._handler.predict_fn(data, self._handler.model, context)
-            context.finish_step(PREDICT)
+            context.step_times.append((PREDICT, time.monotonic() - began, 1))
             return prediction
 
     def encode(self, prediction: Any, envelope: str, context: Context) -> tuple[bytes, str]:
         """Return the body and media type of a response; raises RequestError."""
+        began = time.monotonic()
         output_fn, accept = self._handler.output_fn, context.accept
         with _explained("output_fn" if output_fn else "predict_fn"):
             if output_fn:
@@ -144,7 +149,7 @@ class Pipeline:
                 if envelope and accept == JSON:
                     prediction = {envelope: prediction}
                 answer = CODECS[accept].encode(prediction), accept
-            context.finish_step(ENCODE)
+            context.step_times.append((ENCODE, time.monotonic() - began, 1))
             return answer
 
 

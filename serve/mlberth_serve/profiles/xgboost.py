@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
 from mlberth.errors import ContractError, Fault
@@ -69,22 +70,25 @@ class AlgorithmMode:
         if not body:
             context.set_response_status(204)
             return b"", _TEXT
+        began = time.monotonic()
         status = 415
         try:
             is_default = media_type.name == DEFAULT_CONTENT_TYPE and "Content-Type" not in context.headers
             kind = kind_of(None if is_default else media_type.sent)
             matrix = read_matrix(bytes(body), kind, self._ensemble.columns)
-            context.finish_step(DECODE)
+            decoded = time.monotonic()
+            context.step_times.append((DECODE, decoded - began, 1))
             status = 400
             predictions = self._predict(matrix, kind, context)
-            context.finish_step(PREDICT)
+            predicted = time.monotonic()
+            context.step_times.append((PREDICT, predicted - decoded, 1))
             status = 406
             accept = self._parse_accept(context.accept)
         except (InputError, EvaluationError, AcceptError) as error:
             context.set_response_status(status)
             return str(error).encode(), _TEXT
         answer = self._write(predictions, accept)
-        context.finish_step(ENCODE)
+        context.step_times.append((ENCODE, time.monotonic() - predicted, 1))
         return answer, CSV_WITH_CHARSET if accept == CSV else accept
 
     def _predict(self, matrix: Any, kind: str, context: Context) -> Any:

@@ -12,7 +12,7 @@ import os
 import re
 import threading
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mlberth.log_escapes import one_line
@@ -44,6 +44,9 @@ _FIRST = {name: HISTOGRAMS + number * HISTOGRAM_CELLS for number, name in enumer
 REQUEST, QUEUE, DECODE, PREDICT, ENCODE = (_FIRST[name] for name in DURATIONS)
 """What `observe` takes."""
 
+StepTime = tuple[int, float, int]
+"""QUEUE, DECODE, PREDICT or ENCODE, its seconds, and how many requests it took as long."""
+
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_]+")
 _LONGEST = 64
 _LONGEST_LOOKED_AT = 1024
@@ -51,12 +54,10 @@ _MAX_LABELS = 5
 
 ENVIRON_RECORDER = "mlberth.recorder"
 """Where the WSGI environment holds the recorder."""
+ENVIRON_STEP_TIMES = "mlberth.step_times"
+"""Where it holds the list of StepTime, which the recorder is given when the request ends."""
 
 log = logging.getLogger(__name__)
-
-
-def forget(duration: int, seconds: float, requests: int = 1) -> None:
-    """Observe nothing: if no recorder stands in the environment."""
 
 
 class Recorder:
@@ -95,12 +96,16 @@ class Recorder:
         cells[BATCH] += count
         cells[BATCH + 1 + bisect_left(SIZES, count)] += 1
 
-    def end_request(self, path: str, status: str, seconds: float) -> None:
-        """Count a request by its path and status line; the latency is that of predictions alone."""
+    def end_request(
+        self, path: str, status: str, seconds: float, step_times: Iterable[StepTime] = ()
+    ) -> None:
+        """Count a request and its steps by path and status line; only predictions have a latency."""
         cells = self._cells
         cells[_ROUTES.get(path, _OTHER) + _CLASSES.get(status[:1], _FAILED)] += 1
         if path == "/invocations":
             self.observe(REQUEST, seconds)
+        for step_time in step_times:
+            self.observe(*step_time)
         cells[metrics_memory.BUSY] = 0.0
 
     def observe(self, duration: int, seconds: float, requests: int = 1) -> None:

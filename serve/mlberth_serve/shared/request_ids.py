@@ -27,19 +27,9 @@ def request_id(environ: Mapping[str, Any]) -> str:
 
 
 def id_of_parsed(request: Any) -> bytes:
-    """Return the id of a request that a parser has read, ours or gunicorn's; b"" if it has none yet.
-
-    What ours has read gets one here, if neither nginx nor the client has given it one.
-    """
-    if isinstance(request, dict):
-        name = request.get(ENVIRON_REQUEST_ID)
-        if not name:
-            name = request[ENVIRON_REQUEST_ID] = request_id(request)
-    else:
-        name = next((value for name, value in request.headers if name == "X-REQUEST-ID"), "")
-        if not _SANE.fullmatch(name):
-            return b""
-    return str(name).encode()
+    """Return the id of a request that gunicorn's parser has read, b"" if the client has given it none."""
+    name = next((value for name, value in request.headers if name == "X-REQUEST-ID"), "")
+    return str(name).encode() if _SANE.fullmatch(name) else b""
 
 
 # Version 00 ends with the flags; a later one may go on after a dash; ff is no version, and zeros are no ids.

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from mlberth_serve.app.http_response import HTTPResponse
 from mlberth_serve.shared.access_log import AccessLog
-from mlberth_serve.shared.metrics_recorder import ENVIRON_RECORDER, QUEUE, Recorder
+from mlberth_serve.shared.metrics_recorder import (
+    ENVIRON_RECORDER,
+    ENVIRON_STEP_TIMES,
+    QUEUE,
+    Recorder,
+    StepTime,
+)
 from mlberth_serve.shared.request_ids import current_request
 
 if TYPE_CHECKING:
@@ -129,18 +135,20 @@ class Instrumented:
         return began
 
     def _enter(self, environ: WSGIEnvironment, count: int) -> None:
-        environ[ENVIRON_RECORDER] = recorder = self._recorder  # where `context` finds it
+        environ[ENVIRON_RECORDER] = self._recorder  # where `context` finds both
+        step_times: list[StepTime] = []
+        environ[ENVIRON_STEP_TIMES] = step_times
         queued = self._queue_seconds(environ)
-        recorder.begin_request(count)
         if queued is not None:
-            recorder.observe(QUEUE, queued)
+            step_times.append((QUEUE, queued, 1))
+        self._recorder.begin_request(count)
 
     def _end(self, environ: WSGIEnvironment, status: str, began: float, sizes: Iterable[int]) -> None:
         self._count(environ, status, self._clock() - began, sizes)
         current_request.set(None)  # last: the access log names the request
 
     def _count(self, environ: WSGIEnvironment, status: str, seconds: float, sizes: Iterable[int]) -> None:
-        self._recorder.end_request(environ["PATH_INFO"], status, seconds)
+        self._recorder.end_request(environ["PATH_INFO"], status, seconds, environ[ENVIRON_STEP_TIMES])
         if self._access_log:
             self._access_log.write(environ, status, seconds, sum(sizes))
 

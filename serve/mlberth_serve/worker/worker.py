@@ -22,7 +22,7 @@ from gunicorn.http.errors import NoMoreData
 
 from mlberth_serve.app.body import ENVIRON_BODY
 from mlberth_serve.app.http_response import HTTPResponse
-from mlberth_serve.shared.request_ids import id_of_parsed
+from mlberth_serve.shared.request_ids import ENVIRON_REQUEST_ID, id_of_parsed
 from mlberth_serve.worker.backlog import Backlog
 from mlberth_serve.worker.batch_sizing import AdaptiveBatchSize
 from mlberth_serve.worker.http.connection import MAX_BATCHED_BYTES, Connection
@@ -291,7 +291,8 @@ class Worker(WorkerProcess):
         mask = 0
         for connection in connections:
             mask |= connection.mask
-        now = self.heartbeat.begin_request(mask, id_of_parsed(first))
+        name = first[ENVIRON_REQUEST_ID].encode() if isinstance(first, dict) else id_of_parsed(first)
+        now = self.heartbeat.begin_request(mask, name)
         if now - self._notified > NOTIFY_SECONDS:
             self._notify_gunicorn(now)
         return now

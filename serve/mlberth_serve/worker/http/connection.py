@@ -22,6 +22,7 @@ from gunicorn.http.parser import RequestParser
 
 from mlberth_serve.app.body import ENVIRON_BODY
 from mlberth_serve.handler.retry import is_retry
+from mlberth_serve.shared.request_ids import ENVIRON_REQUEST_ID, request_id
 from mlberth_serve.worker.http.fast_parser import Head, read_head
 from mlberth_serve.worker.http.strict_parser import StrictParser
 from mlberth_serve.worker.http.wsgi_environ import connection_environ
@@ -160,6 +161,8 @@ class Connection:
             head.environ | self._environ
         )  # in this order: an address that is known beats the Host
         environ[ENVIRON_BODY] = body
+        if ENVIRON_REQUEST_ID not in environ:  # nginx gives one to what it passes on
+            environ[ENVIRON_REQUEST_ID] = request_id(environ)
         return environ
 
     def _receive_body(self, length: int, begun: bytes) -> memoryview:
