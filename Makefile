@@ -98,7 +98,7 @@ soak: $(VENV)/test.stamp ## Serve for MINUTES under load, kills and reloads; fai
 .PHONY: fuzz
 fuzz: $(VENV)/test.stamp ## Send a million requests, and a hundred thousand configurations, archives and bodies, made by chance.
 	@MLBERTH_LONG=1 MLBERTH_REQUIRE_NGINX=1 $(BIN)/python -m pytest -q -s tests/security/fuzz
-	@MLBERTH_LONG=1 $(BIN)/python -m pytest -q -m differential tests
+	@MLBERTH_LONG=1 $(BIN)/python -m pytest -q -m differential -n 2 --dist load tests
 
 .PHONY: clean
 clean: ## Remove what was built here.
