@@ -22,11 +22,11 @@ class Fault(NamedTuple):
     where: str
     """The variable, file or field."""
     found: str
-    """What stands there, or what happened, already masked where it could be a secret."""
+    """What stands there, or what happened, already masked if it could be a secret."""
     expected: str
     """What should stand there; "" if what happened says all."""
     action: str = ""
-    """What to do, where `expected` does not already say it."""
+    """What to do, if `expected` does not already say it."""
 
     def __str__(self) -> str:
         if self.expected:

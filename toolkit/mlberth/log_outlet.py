@@ -110,7 +110,7 @@ class Outlet:
         return seconds > 0 and bool(poll.poll(seconds * 1000))
 
     def _look(self) -> None:
-        """Find the way to write without waiting, anew where the descriptor has become another file."""
+        """Find the way to write without waiting, anew if the descriptor has become another file."""
         now = os.fstat(self.descriptor)
         if (now.st_dev, now.st_ino) == self._known:
             return
@@ -199,7 +199,7 @@ def text_stream(outlet: Outlet, encoding: str) -> io.TextIOWrapper:
 
 
 def hold_standard_streams() -> None:
-    """Open /dev/null where a standard stream is closed: the next file would be taken for it."""
+    """Open /dev/null if a standard stream is closed: the next file would be taken for it."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)

@@ -137,7 +137,7 @@ class Application:
         return self._transformer.max_batch_size if self._transformer else 1
 
     def respond_batch(self, environs: Sequence[WSGIEnvironment]) -> list[HTTPResponse]:
-        """Answer several predictions, with one call of the model where that can be."""
+        """Answer several predictions, with one call of the model if that can be."""
         assert isinstance(self._transformer, Pipeline)
         responses: dict[int, HTTPResponse] = {}
         requests: dict[int, Request] = {}

@@ -54,7 +54,7 @@ def _read(environ: Mapping[str, Any], limit: int | None) -> bytes | memoryview:
     try:
         if length:
             return _read_exactly(environ, _to_size(length, limit), limit)
-        # Without a length there is a body only where the server marks its end (chunked).
+        # Without a length there is a body only if the server marks its end (chunked).
         if environ.get("wsgi.input_terminated"):
             return _read_to_end(environ, limit)
     except (OSError, ParseException):  # a connection that closes, or a chunk that cannot be read

@@ -1,4 +1,4 @@
-"""The cause of an error as a client may read it where SAGEMAKER_DEBUG_ERRORS is set: on a laptop."""
+"""The cause of an error as a client may read it if SAGEMAKER_DEBUG_ERRORS is set: on a laptop."""
 
 from __future__ import annotations
 

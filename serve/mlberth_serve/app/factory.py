@@ -30,7 +30,7 @@ def create_app(environ: Mapping[str, str]) -> Application | WsgiPassthrough:
     return application
 
 
-# Neither is imported where the other serves: that would take longer than all else before the model.
+# Neither is imported if the other serves: that would take longer than all else before the model.
 
 
 def _make_application(settings: Settings) -> Application:

@@ -63,7 +63,7 @@ class WsgiPassthrough:
     def warm_up(self) -> None:
         """Ask the application's own /ping until it is 200; 503 means that it needs more time.
 
-        Raises ModelLoadError for any other answer, and where it takes longer than the platform waits.
+        Raises ModelLoadError for any other answer, and if it takes longer than the platform waits.
         """
         began = self._clock()
         with failures_logged():

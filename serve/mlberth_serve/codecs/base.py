@@ -27,7 +27,7 @@ class Decoded(NamedTuple):
     """What a body holds, and the key under which the answer belongs, "" for none."""
 
     array: Any
-    """An array (a Table where the columns have names), or a scipy.sparse.csr_matrix of sparse rows."""
+    """An array (a Table if the columns have names), or a scipy.sparse.csr_matrix of sparse rows."""
     envelope: str = ""
 
 

@@ -19,7 +19,7 @@ _MISSING = "Images need Pillow, which is not installed here (the extra images)."
 _PIXEL, _LINE = 8, 8
 """What a pixel takes in Pillow and in the array, and what a line takes beside its pixels, in bytes."""
 _PROGRESSIVE, _WEBP = 11, 17
-"""What a pixel takes where the decoder keeps copies of its own."""
+"""What a pixel takes if the decoder keeps copies of its own."""
 _STRIP = 1 << 20
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 

@@ -42,7 +42,7 @@ def decode(body: bytes, media_type: MediaType) -> Decoded:
 def _read_numbers(text: str) -> Array | None:
     """Return lines of one number each, read at once; None for any others.
 
-    Without brackets and quotes there are no more numbers than lines only where each line has its own.
+    Without brackets and quotes there are no more numbers than lines only if each line has its own.
     """
     if any(mark in text for mark in '[{"'):
         return None

@@ -41,7 +41,7 @@ _USUAL_HEADER = re.compile(
 def decode(body: bytes | memoryview, media_type: MediaType) -> Decoded:  # noqa: ARG001 - a codec's
     """Return the array in a body, in its own type and the machine's byte order; it may be written to.
 
-    It lies in the body itself where that may be written to, and in a copy of it otherwise.
+    It lies in the body itself if that may be written to, and in a copy of it otherwise.
     """
     shape, fortran_order, dtype, start = _read_header(body)
     if dtype.kind not in _KINDS or not dtype.itemsize:

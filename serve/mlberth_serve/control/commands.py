@@ -70,7 +70,7 @@ def gunicorn_settings(
         "limit_request_line": MAX_HEADER_BYTES,
         "limit_request_fields": MAX_HEADERS,
         "limit_request_field_size": MAX_HEADER_BYTES + len("\r\n"),
-        # The C parser is chosen silently where an old one is installed, and lets through what this refuses.
+        # The C parser is chosen silently if an old one is installed, and lets through what this refuses.
         "http_parser": "python",
         "control_socket_disable": True,
         # Over a unix socket gunicorn trusts every peer: let no header change the request's environment.

@@ -73,7 +73,7 @@ class Generation:
             raise
 
     def advance(self) -> None:
-        """Start the next stage where the one before has ended well."""
+        """Start the next stage if the one before has ended well."""
         if self._stages and self.child.returncode == 0:
             try:
                 self._name, self.child = self._start_stage()

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def find_nginx(settings: Settings, environ: Mapping[str, str]) -> str | None:
-    """Return nginx's path; None, with a line in the log, where gunicorn is to answer by itself.
+    """Return nginx's path; None, with a line in the log, if gunicorn is to answer by itself.
 
     Raises DependencyError if it is missing, and TLS is asked for, which gunicorn alone must not ignore.
     """

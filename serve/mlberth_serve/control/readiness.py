@@ -62,7 +62,7 @@ class Readiness:
 
 
 def _rename(path: Path, new: Path) -> bool:
-    """Rename a file if it is there, which it is not where a change is tried again; returns whether it was."""
+    """Rename a file if it is there, which it is not when a change is tried again; returns whether it was."""
     try:
         path.replace(new)
     except FileNotFoundError:

@@ -32,7 +32,7 @@ class SocketWatch:
 def is_bound(path: Path) -> bool:
     """Return whether a process has the stream socket at a path, without a connection that would wake it.
 
-    Linux refuses a datagram socket's connection to one: as the wrong type where it is there.
+    Linux refuses a datagram socket's connection to one: as the wrong type if it is there.
     """
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:

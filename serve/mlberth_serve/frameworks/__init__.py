@@ -108,7 +108,7 @@ def make_predict(model: Any) -> Function | None:
 
 
 def move_to(model: Any, device: str) -> None:
-    """Move a model to a worker's device, "cpu" or "cuda:N", where its framework knows of devices."""
+    """Move a model to a worker's device, "cpu" or "cuda:N", if its framework knows of devices."""
     for framework in (torch, onnx):
         if device != "cpu" and framework.owns(model):
             framework.move_to(model, device)

@@ -67,7 +67,7 @@ def owns(model: Any) -> bool:
 
 
 def move_to(model: Any, device: str, available: Callable[[], list[str]] | None = None) -> None:
-    """Run a session on a GPU, "cuda:N", where ONNX Runtime was built for CUDA; it stays on the CPU otherwise.
+    """Run a session on a GPU, "cuda:N", if ONNX Runtime was built for CUDA; it stays on the CPU otherwise.
 
     Here and not in `load`, since what CUDA has begun cannot be forked.
     """

@@ -117,7 +117,7 @@ def _check_places(path: Path, places: dict[str, tuple[int, int]], start: int) ->
             _refuse(path, f"a tensor {name!r} that {'overlaps another' if begin < at else 'leaves a hole'}")
         at = end
     if start + at != path.stat().st_size:
-        _refuse(path, f"{at} bytes of tensors where the file has {path.stat().st_size - start}")
+        _refuse(path, f"{at} bytes of tensors; the file has {path.stat().st_size - start}")
 
 
 def _view(mapped: Array, kind: str, shape: tuple[int, ...]) -> Array:

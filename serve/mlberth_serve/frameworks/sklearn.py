@@ -69,7 +69,7 @@ def make_predict(model: Any) -> Function:
     """Return a predict_fn that checks the number of columns and calls predict().
 
     A model that was trained on a data frame gets named cells (CSV with a header, records, parquet) by
-    name, others by place; it gets a data frame where a part of it may ask for one.
+    name, others by place; it gets a data frame if a part of it may ask for one.
     """
     columns = getattr(model, "n_features_in_", None)
     names = getattr(model, "feature_names_in_", None)

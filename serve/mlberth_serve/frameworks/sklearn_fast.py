@@ -38,7 +38,7 @@ def find_linear(model: Any) -> LinearPredict | None:
 
 
 def fits(rows: Any) -> bool:
-    """Tell an array of float64, which predict() takes as it is where all of it is finite."""
+    """Tell an array of float64, which predict() takes as it is if all of it is finite."""
     return type(rows) is np.ndarray and rows.dtype == np.float64
 
 

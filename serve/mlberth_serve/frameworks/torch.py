@@ -94,7 +94,7 @@ def make_predict(model: Any) -> Function:  # noqa: ARG001 - a framework's signat
                 raise BadRequestError("The body holds an empty array.")
         parameter = next(model.parameters(), None)
         if parameter is not None and isinstance(tensor, torch.Tensor):
-            tensor = tensor.to(parameter.device)  # nothing, where it is there already
+            tensor = tensor.to(parameter.device)  # nothing, if it is there already
         with torch.inference_mode():
             return _to_arrays(model(tensor), torch.Tensor)
 

@@ -32,7 +32,7 @@ class Handler:
     program: Program | None = None
     """None if there is no code of the user's."""
     predict_fn: Function | None = None
-    """None only where `transform_fn` does all of it."""
+    """None only if `transform_fn` does all of it."""
     input_fn: Function | None = None
     """None: the Content-Type's codec."""
     output_fn: Function | None = None

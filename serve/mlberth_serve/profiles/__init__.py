@@ -1,4 +1,4 @@
-"""Profiles: a peer's answers, byte for byte, where they are not ours. SAGEMAKER_PROFILE selects one.
+"""Profiles: a peer's answers, byte for byte, if they are not ours. SAGEMAKER_PROFILE selects one.
 
 To add one, write a module with a PROFILE and give it a line in PROFILES and in `Variables.profile`.
 """

@@ -33,7 +33,7 @@ class Ensemble:
     classes: int
     """0 if the objective has none."""
     checks_width: bool
-    """The container compares widths where the first booster was a pickle."""
+    """The container compares widths if the first booster was a pickle."""
 
     @property
     def columns(self) -> int:

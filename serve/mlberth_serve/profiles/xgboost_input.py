@@ -68,7 +68,7 @@ def _parse_header(header: str) -> tuple[str, dict[str, str]]:
 
 
 def read_matrix(body: bytes, kind: str, columns: int | None = None) -> Any:
-    """Return a body's DMatrix for a model of so many columns, where they are known; raises InputError."""
+    """Return a body's DMatrix for a model of so many columns, if they are known; raises InputError."""
     try:
         if kind == RECORDIO_KIND:
             data = recordio.decode(body, MediaType(RECORDIO, {})).array
@@ -111,7 +111,7 @@ def read_libsvm(text: str) -> Any:
 
 
 def count_from_zero(rows: Any, columns: int | None) -> Any:
-    """Return rows whose columns count from 0, where the model's own number of them says they do not.
+    """Return rows whose columns count from 0, if the model's own number of them says they do not.
 
     That is so if none is 0 and the last is one more than the model has: it was trained on columns that
     count from 0. A model that was trained on such a file has a column 0 too, and gets them as they are.

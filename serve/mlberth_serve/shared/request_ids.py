@@ -19,7 +19,7 @@ _SANE = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 def request_id(environ: Mapping[str, Any]) -> str:
-    """Return the client's X-Request-Id where it is a sane token, otherwise a random one."""
+    """Return the client's X-Request-Id if it is a sane token, otherwise a random one."""
     given = environ.get("HTTP_X_REQUEST_ID")
     if given and _SANE.fullmatch(given):
         return str(given)
@@ -45,7 +45,7 @@ _ENVIRON = "mlberth.trace_id"
 def trace_id(environ: Mapping[str, Any], request_id: str = "") -> str:
     """Return the id of a request's trace: 32 hexadecimal digits, the same on every call.
 
-    A new trace has the request's id where that can be one, as nginx's always can.
+    A new trace has the request's id if that can be one, as nginx's always can.
     """
     known = environ.get(_ENVIRON)
     if known:

@@ -131,7 +131,7 @@ class GenerationDirectory:
 
     @property
     def code(self) -> Path:
-        """The user's code, where it had to be fetched."""
+        """The user's code, if it had to be fetched."""
         return self.path / "code"
 
     @property

@@ -46,7 +46,7 @@ class UserCodeError(ModelLoadError):
 
 @contextmanager
 def failures_logged() -> Iterator[None]:
-    """Log the frames of the user's code where it fails to load; the one line that tells of it has none."""
+    """Log the frames of the user's code if it fails to load; the one line that tells of it has none."""
     try:
         yield
     except UserCodeError as error:

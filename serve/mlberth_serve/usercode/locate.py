@@ -36,7 +36,7 @@ class Program:
     folder: Path
     path: Path
     name: str = ""
-    """What the module is called, where its file is not."""
+    """The name of the module, if its file has another."""
 
     def owns(self, file: str) -> bool:
         """Return whether a source file is the user's; a `.venv` in the code folder is not."""

@@ -68,13 +68,13 @@ def test_tensors_are_read_by_name(tmp_path: Path) -> None:
         (pack({"a": tensor(0, 4, [1], "F7")}), "a tensor 'a' of type 'F7'"),
         (pack({"a": tensor(0, 4, [2**40, 2**40])}, bytes(4)), "'a' whose place does not fit its shape"),
         (pack({"a": tensor(4, 0, [1])}, bytes(4)), "'a' whose place does not fit its shape"),
-        (pack({"a": tensor(0, 2**40, [2**38])}, bytes(4)), f"{2**40} bytes of tensors where the file has 4"),
+        (pack({"a": tensor(0, 2**40, [2**38])}, bytes(4)), f"{2**40} bytes of tensors; the file has 4"),
         (
             pack({"a": tensor(0, 8, [2]), "b": tensor(4, 12, [2])}, bytes(12)),
             "a tensor 'b' that overlaps another",
         ),
         (pack({"a": tensor(0, 4, [1]), "b": tensor(8, 12, [1])}, bytes(12)), "'b' that leaves a hole"),
-        (pack({"a": tensor(0, 4, [1])}, bytes(5)), "4 bytes of tensors where the file has 5"),
+        (pack({"a": tensor(0, 4, [1])}, bytes(5)), "4 bytes of tensors; the file has 5"),
     ],
 )
 def test_file_that_lies_is_refused(model_dir: Path, content: bytes, found: str) -> None:

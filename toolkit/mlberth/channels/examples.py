@@ -41,7 +41,7 @@ class Tensor(NamedTuple):
     """How large it is, if it says so; a sparse vector has its width here."""
 
     def dense(self, width: int | None = None) -> Numbers:
-        """Return all values of a vector, with zeros where a sparse one has none.
+        """Return all values of a vector, with zeros if a sparse one has none.
 
         Raises ValueError if it names no width, one that would take a gigabyte, or a position beyond it.
         """

@@ -24,7 +24,7 @@ def train(
 ) -> Model:
     """Call `step(model, number)` for each number below `steps`; return the model.
 
-    Saves the model after each `every` steps, and begins with the newest whole checkpoint where there
+    Saves the model after each `every` steps, and begins with the newest whole checkpoint if there
     is one. A resumed run ends with the same model as one that was not killed when a step depends on
     the model and the number alone: give the estimator a `random_state`.
     """

@@ -1,4 +1,4 @@
-"""A folder of checkpoints: `step-10`, or `step-10.2` where step 10 was saved a second time.
+"""A folder of checkpoints: `step-10`, or `step-10.2` if step 10 was saved a second time.
 
 Names only ever appear: nothing replaces a checkpoint, so that no moment is without the last one.
 Source of the suffixes: the platform's checkpoint agent, as SageMaker's XGBoost image uses it.
@@ -34,7 +34,7 @@ class Checkpoint:
     step: int
     """How many steps were done."""
     attempt: int
-    """1, or more where the same step was saved again."""
+    """1, or more if the same step was saved again."""
     path: Path = field(compare=False)
     """The folder with the files that were saved."""
 

@@ -2,7 +2,7 @@
 
 Python's own `filter="data"` is not enough: an over-long path once led it out of the destination.
 So every entry is checked here before anything is written, no link exists while files are written,
-and the result is renamed into place whole. The filter is asked as well, where this Python has it.
+and the result is renamed into place whole. The filter is asked as well, if this Python has it.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def _checked(
     """Yield each entry with its clean path; raise ArchiveError at the first that may not be unpacked."""
     leaves: set[str] = set()  # what cannot have anything below it
     files: dict[str, int] = {}
-    linked = 0  # bytes that hard links would take as files, as they do where the tree is copied
+    linked = 0  # bytes that hard links would take as files, as they do if the tree is copied
     folders: set[str] = set()
     number = 0
     while (entry := tar.next()) is not None:

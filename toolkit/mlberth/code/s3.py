@@ -96,7 +96,7 @@ class S3Prefix:
         self._client, self._errors = _client(Reader(environ), where, address)
 
     def put(self, file: Path, name: str, *, part: int = _PART) -> None:
-        """Copy a file to a name below the prefix; raises OSError with the store's reason where it fails."""
+        """Copy a file to a name below the prefix; raises OSError with the store's reason if it fails."""
         key = f"{self._prefix}/{name}".lstrip("/")
         size = file.stat().st_size
         try:
@@ -162,6 +162,6 @@ def _client(reader: Reader, where: str, address: str) -> tuple[typing.Any, tuple
         client = get_session().create_client("s3", region_name=region, endpoint_url=endpoint, config=config)
     except errors as error:
         found = f"{address!r}, while no client can be made ({error})"
-        expected = f"a region in {REGION.name} and a URL in {ENDPOINT.name}, where they are set"
+        expected = f"a region in {REGION.name} and a URL in {ENDPOINT.name}, if they are set"
         raise ContractError(Fault(where, found, expected)) from error
     return client, errors

@@ -46,7 +46,7 @@ def check_requirements(path: Path, folder: Path) -> None:
     pending, seen = [path], set[tuple[Path, Path]]()
     while pending:
         file = pending.pop(0)
-        # What a file includes is looked for beside the name that led to it, where that is a link as well.
+        # What a file includes is looked for beside the name that led to it, if that is a link as well.
         location = (real(file), real(file.parent))
         if location in seen or not exists(file):
             continue  # pip names a file that is not there

@@ -75,7 +75,7 @@ def _fill(folder: Path, path: Path, source: str, where: str) -> None:
     if is_folder(path) and (archive := lone_archive(path)):
         extract(archive, folder, links=True)
     elif is_folder(path):
-        # Links are followed, so that the copy is whole also where they lead out of the folder.
+        # Links are followed, so that the copy is whole also if they lead out of the folder.
         shutil.copytree(path, folder, dirs_exist_ok=True, ignore=_dangling)
     elif not is_file(path):
         _refuse(where, f"{source!r}, which is neither a folder nor a file")

@@ -56,7 +56,7 @@ def lone_archive(folder: Path) -> Path | None:
 def set_aside(folder: Path) -> Path:
     """Rename a folder to the first free of `NAME.replaced-1`, `-2`, …, and return that.
 
-    Raises OSError, with EBUSY where the folder is a mount point.
+    Raises OSError, with EBUSY if the folder is a mount point.
     """
     for number in count(1):
         aside = folder.with_name(f"{folder.name}.replaced-{number}")
@@ -72,7 +72,7 @@ def _private_folder(destination: Path) -> Path:
     try:
         return Path(tempfile.mkdtemp(prefix=prefix, dir=destination.parent))
     except OSError:
-        # A mounted folder can be writable where its parent, the image, is read-only.
+        # A mounted folder can be writable while its parent, the image, is read-only.
         return Path(tempfile.mkdtemp(prefix=prefix, dir=destination))
 
 
@@ -96,4 +96,4 @@ def _merge(source: Path, destination: Path) -> None:
         if entry.is_dir() and not entry.is_symlink():
             _merge(entry, target)
         else:
-            shutil.move(entry, target)  # a rename, or a copy where the mount is another file system
+            shutil.move(entry, target)  # a rename, or a copy if the mount is another file system

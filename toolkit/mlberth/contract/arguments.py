@@ -94,7 +94,7 @@ def _json(value: typing.Any) -> str:
 
 
 def _hydra(value: typing.Any) -> str:
-    """Write a value in Hydra's override grammar: bare where it is safe, quoted where it is not."""
+    """Write a value in Hydra's override grammar: bare if it is safe, quoted if it is not."""
     if isinstance(value, Mapping):
         return "{" + ",".join(f"{_hydra(str(key))}:{_hydra(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):

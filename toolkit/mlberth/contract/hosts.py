@@ -28,7 +28,7 @@ class Hosts(NamedTuple):
     groups: dict[str, dict[str, typing.Any]]
     """Instance groups by name, each with `instance_group_name`, `instance_type` and `hosts`."""
     topology: typing.Any
-    """The platform's network topology, where it gives one."""
+    """The platform's network topology, if it gives one."""
     raw: dict[str, typing.Any]
     """The file as it is."""
 

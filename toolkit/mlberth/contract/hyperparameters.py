@@ -50,7 +50,7 @@ def typed_mapping(mapping: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
 
 
 def typed(value: typing.Any) -> typing.Any:
-    """Decode a value as JSON where it is JSON, and keep it as it is otherwise.
+    """Decode a value as JSON if it is JSON, and keep it as it is otherwise.
 
     "1" becomes 1, "true" True, "1e3" 1000.0, "NaN" nan; "007", "True" and a value that is
     already a number stay as they are, and so does what is nested too deep to be written again.

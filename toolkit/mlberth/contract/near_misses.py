@@ -36,7 +36,7 @@ _CONFIG_FILES = ("hyperparameters", "inputdataconfig", "resourceconfig", "checkp
 def near_variables(environ: Mapping[str, str], own: Iterable[Variable[typing.Any]]) -> list[str]:
     """Return a sentence for each variable that is set and is almost one of ours, by name.
 
-    `own` are those of the command; those of our other commands are looked at where a name is in question.
+    `own` are those of the command; those of our other commands are looked at if a name is in question.
     """
     variables = {name: variable for variable in own for name in (variable.name, *variable.aliases)}
     doubtful = [

@@ -38,7 +38,7 @@ def sm_variables(environment: Environment) -> dict[str, str]:
 
 
 def unfit(text: str) -> str:
-    """Return what in a text no process can be given; "" where one can be given all of it."""
+    """Return what in a text no process can be given; "" if one can be given all of it."""
     if "\0" in text:
         return "a NUL character"
     if text.isascii():

@@ -22,7 +22,7 @@ def die_with_parent(signal_number: int) -> None:
 
 
 def use_batch_scheduling() -> None:
-    """Let this process, and children to come, go on where another wakes, until they wait or their time is up.
+    """Let this process, and children to come, go on when another wakes, until they wait or their time is up.
 
     For processes that hand work to each other all the time: each would be cut short by the next. A policy
     that somebody has chosen stays. Source: SCHED_BATCH in sched(7).

@@ -32,7 +32,7 @@ def wait_for_names(
     is_known: Callable[[str], bool] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Signals | None:
-    """Return when each host's name has an address, or a stop signal where one comes first.
+    """Return when each host's name has an address, or a stop signal if one comes first.
 
     Raises PlatformError that names those without one after `limit` seconds.
     """

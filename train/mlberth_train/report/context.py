@@ -31,7 +31,7 @@ class ReportContext(NamedTuple):
 
     @property
     def host(self) -> str:
-        """The host, and its rank where that is known."""
+        """The host, and its rank if that is known."""
         return (
             self.name
             if self.rank is None

@@ -34,7 +34,7 @@ class Frame(NamedTuple):
     function: str | None
     """None for the line of a SyntaxError."""
     source: str
-    """The line of code, where the traceback shows it."""
+    """The line of code, if the traceback shows it."""
 
 
 class Traceback(NamedTuple):

@@ -81,7 +81,7 @@ def _check(body: bytes, metadata: Any) -> Pages:
 def read_chunks(body: bytes, metadata: Any) -> Iterator[Struct]:
     """Return what the footer says of each column chunk, group by group; raises ThriftError.
 
-    Not `metadata.row_group(i).column(j)`: where the footer's statistics contradict its schema, that throws
+    Not `metadata.row_group(i).column(j)`: if the footer's statistics contradict its schema, that throws
     through code of C, and ends the process.
     """
     begin = len(body) - 8 - int.from_bytes(body[-8:-4], "little")

@@ -135,7 +135,7 @@ def _requests(pages: Sequence[WorkerMetrics]) -> Iterator[Metric]:
     for number, name in enumerate(DURATIONS):
         total = _add(page.histogram(number) for page in pages)
         yield _family(f"mlberth_{name}_seconds", _DURATIONS[name], BUCKETS, total)
-    text = "Requests that were predicted in one call, where several may be."
+    text = "Requests that were predicted in one call, if several may be."
     yield _family("mlberth_batch_size", text, SIZES, _add(page.batches() for page in pages))
 
 

@@ -65,7 +65,7 @@ class NginxProcess:
         self._log.forward()
 
     def look_after(self) -> None:
-        """Reload nginx where it has lost a process: what that one had in flight stays counted otherwise."""
+        """Reload nginx if it has lost a process: what that one had in flight stays counted otherwise."""
         if self._workers.has_lost_one():
             log.error("a process of nginx has died with the requests it had; nginx is reloaded")
             self._reload()
