@@ -55,7 +55,7 @@ ROOMS = {
         ("", "contract", "metrics"),
         ("", "contract", "checkpoints"),
     ),
-    "mlberth_train": (("", "report", "metrics", "ranks", "launch", "jobs"),),
+    "mlberth_train": (("", "algorithms", "report", "metrics", "ranks", "launch", "jobs"),),
     "mlberth_local": (("", "store", "engines", "jobs", "s3", "services", "sagemaker", "api", "daemon"),),
 }
 # The doors of each root: they start what is in its rooms, and re-export what is public.

@@ -72,6 +72,13 @@ LAUNCHER = Variable(
     "(sagemaker_torch_distributed_enabled and the like).",
     default_text="what the hyperparameters ask for, else one process on each host",
 )
+ALGORITHM = Variable(
+    "SAGEMAKER_ALGORITHM",
+    OPTIONAL_TEXT,
+    None,
+    "The algorithm that trains a job without a program.",
+    default_text="none",
+)
 MOST_PROCESSES = 1024
 PROCESSES = Variable(
     "SAGEMAKER_PROCESSES_PER_HOST",
@@ -130,6 +137,7 @@ COLLAPSE_PROGRESS = Variable(
 ALL: tuple[Variable[typing.Any], ...] = (
     PROGRAM,
     TRAINING_MODULE,
+    ALGORITHM,
     SUBMIT_DIRECTORY,
     ARGS_PROTOCOL,
     LAUNCHER,

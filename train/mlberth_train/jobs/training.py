@@ -48,6 +48,8 @@ class Training(NamedTuple):
     submit_directory: str | None
     s3_output: str | None
     specification: str | None
+    algorithm: str | None
+    """The one that trains if there is no program."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Training:
@@ -60,6 +62,7 @@ class Training(NamedTuple):
             settings=Settings.read(reader),
             submit_directory=reader.get(variables.SUBMIT_DIRECTORY) or None,
             specification=reader.get(variables.SPECIFICATION) or None,
+            algorithm=reader.get(variables.ALGORITHM) or None,
             s3_output=reader.get(variables.S3_OUTPUT)
             or environment.parameters.platform.get(variables.S3_OUTPUT.name.lower()),
         )
@@ -148,8 +151,15 @@ def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job
     """Return what to run, from the code that is there; changes nothing."""
     chosen = choose_launcher(training.environment, environ)
     environment, place = resolved(training)
-    code = place.folder
-    if environment.module:
+    code, algorithm = place.folder, algorithm_of(training)
+    metrics: Mapping[str, str] = {}
+    if algorithm:
+        from mlberth_train.algorithms.registry import find_algorithm
+
+        described = find_algorithm(algorithm)
+        metrics = described.metrics(described.read(environment, environ).hyperparameters)
+        argv = shown = [python, "-m", "mlberth_train.algorithms", algorithm]
+    elif environment.module:
         argv = shown = hook_command(environment.module, python=python, where=TRAINING_MODULE.name)
     else:
         to_arguments = PROTOCOLS[training.protocol]
@@ -175,7 +185,7 @@ def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job
     secrets = secret_values(environ) | secret_values(environment.hyperparameters)
     named = training.specification
     return Job(
-        metrics=JobMetrics.of(environment, environment.layout.code / named if named else None),
+        metrics=JobMetrics.of(environment, environment.layout.code / named if named else None, metrics),
         code=code,
         package_needed=needs_package(code, argv),
         argv=argv,
@@ -190,6 +200,15 @@ def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job
     )
 
 
+def algorithm_of(training: Training) -> str | None:
+    """Return the name of the algorithm that trains: the one that is set, if the job has no program."""
+    environment, code = training.environment, training.environment.layout.code
+    has_program = (
+        environment.program or environment.module or is_file(code / DEFAULT_PROGRAM) or is_file(code)
+    )
+    return None if has_program else training.algorithm
+
+
 def resolved(training: Training) -> tuple[Environment, Place]:
     """Return the environment with the program that is run, and with defaults; and where the program is.
 
@@ -201,9 +220,12 @@ def resolved(training: Training) -> tuple[Environment, Place]:
 
         environment = specified(environment, specification_file(environment, training.specification))
     layout = environment.layout
-    if environment.module:
+    if environment.module or algorithm_of(training):
         return environment, Place(layout.code, "", "")
-    how = f"Set {PROGRAM.name} or the hyperparameter {PROGRAM.name.lower()}."
+    how = (
+        f"Set {PROGRAM.name} or the hyperparameter {PROGRAM.name.lower()}; or train without a program, with "
+        f"{variables.ALGORITHM.name}, such as xgboost."
+    )
     program = find_program(layout.code, environment.program, how=how, default=DEFAULT_PROGRAM)
     place = place_of(layout.code, program, other_places(layout))
     return environment._replace(program=place.name), place

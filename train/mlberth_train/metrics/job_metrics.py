@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from mlberth._typing import TYPE_CHECKING, NamedTuple, OnDemand
@@ -33,9 +34,19 @@ class JobMetrics(NamedTuple):
     host: str
 
     @classmethod
-    def of(cls, environment: Environment, specification: Path | None = None) -> JobMetrics:
-        """Return the metrics of a job; what is wrong with its definitions is a warning, and fails no job."""
+    def of(
+        cls,
+        environment: Environment,
+        specification: Path | None = None,
+        regexes: Mapping[str, str] | None = None,
+    ) -> JobMetrics:
+        """Return the metrics of a job; what is wrong with its definitions is a warning, and fails no job.
+
+        `regexes` are those of an algorithm, by name; the job's own count before them.
+        """
         definitions, problems = read_definitions(environment.layout, specification)
+        own = {definition.name for definition in definitions}
+        definitions += [Definition(*item) for item in (regexes or {}).items() if item[0] not in own]
         objective = environment.parameters.platform.get(OBJECTIVE)
         hosts = environment.hosts
         file = environment.layout.metrics(hosts.current if hosts.rank else "")

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mlberth.compat import recordio
+from mlberth.compat.libsvm import read_file
 from sagemaker_algorithm_toolkit.exceptions import UserError
-from sagemaker_xgboost_container.libsvm import read_file
 
 CSV, LIBSVM, PARQUET, RECORDIO_PROTOBUF = "csv", "libsvm", "parquet", "recordio-protobuf"
 _NAMES = {

@@ -7,11 +7,11 @@ from typing import Any
 
 from mlberth.compat import recordio
 from mlberth.compat.arrays import Convert, look_up
+from mlberth.compat.libsvm import read_body
 from mlberth.compat.server import is_published, read_recordio
 from sagemaker_containers.beta.framework import content_types, errors
 from sagemaker_xgboost_container.constants import xgb_content_types
 from sagemaker_xgboost_container.data_utils import read_csv
-from sagemaker_xgboost_container.libsvm import read_body
 
 
 def csv_to_dmatrix(input: str | bytes, dtype: Any = None) -> Any:  # noqa: A002 - sagemaker-xgboost-container's name

@@ -1,0 +1,36 @@
+"""The process that trains with an algorithm, in the place of the user's program.
+
+Its log goes to standard output, so that standard error ends in the reason of a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.util import find_spec
+
+from mlberth import logs
+from mlberth.contract.environment import Environment
+from mlberth.errors import DependencyError, Fault, MlberthError
+from mlberth.log_outlet import say
+from mlberth_train.algorithms.registry import find_algorithm
+
+
+def main(name: str) -> int:
+    """Train with an algorithm; returns the exit code."""
+    try:
+        algorithm = find_algorithm(name)
+        environment = Environment.from_environ(os.environ)
+        logs.configure(environment.log_level, sys.stdout)
+        for module, installed_by in algorithm.needs.items():
+            if find_spec(module) is None:
+                raise DependencyError(Fault(f"the algorithm {name}", f"no module {module}", installed_by))
+        algorithm.train(algorithm.read(environment, os.environ))
+    except MlberthError as error:
+        say(f"{type(error).__name__}: {error}")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
