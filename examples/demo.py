@@ -31,6 +31,8 @@ TREES = PROJECT / "build" / "demo"
 START_SECONDS = 60
 STOP_SECONDS = 30
 QUIET = {"SAGEMAKER_CONTAINER_LOG_LEVEL": "WARNING"}
+PAGE = {"SAGEMAKER_TRY_PAGE": "true"}
+"""With it a browser gets a page to try the model."""
 Engine = Process | Docker
 
 
@@ -91,7 +93,7 @@ def start_server(
     engine: Engine, example: Example, tree: Path, port: int
 ) -> tuple[subprocess.Popen[bytes], float]:
     """Start `serve` and wait for its first 200; return it and the seconds that took."""
-    command = engine.serve(example.name, tree, port, QUIET)
+    command = engine.serve(example.name, tree, port, QUIET | PAGE)
     began = time.monotonic()
     server = subprocess.Popen(command.argv, env=command.environ)
     while time.monotonic() - began < START_SECONDS:
@@ -157,7 +159,8 @@ def by_hand(engine: Engine, example: Example, tree: Path, rows: np.ndarray) -> s
     """Return the commands that repeat this example."""
     return (
         f"  {engine.train(example.name, tree)}\n"
-        f"  {engine.serve(example.name, tree, 8080, {})}\n"
+        f"  {engine.serve(example.name, tree, 8080, PAGE)}\n"
+        f"  open http://127.0.0.1:8080/ in a browser to try the model, or:\n"
         f"  curl -i http://127.0.0.1:8080/ping\n"
         f"  curl -H 'Content-Type: text/csv' -d '{to_csv(rows[:1])}' http://127.0.0.1:8080/invocations"
     )

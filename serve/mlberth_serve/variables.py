@@ -273,6 +273,12 @@ class Variables(Declared):
         "Tell clients the cause of an error: the exception, its message, and the line of your code. It gives "
         "away code and data: for a laptop alone.",
     )
+    try_page = Variable(
+        "SAGEMAKER_TRY_PAGE",
+        BOOLEAN,
+        False,
+        "Show a browser a page at / to try the model. /openapi.json then holds the sample payload.",
+    )
     metrics = Variable("SAGEMAKER_METRICS", BOOLEAN, True, "Answer /metrics, in Prometheus' text form.")
     stop_grace = Variable(
         "SAGEMAKER_STOP_GRACE_SECONDS",

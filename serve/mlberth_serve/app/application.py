@@ -31,6 +31,7 @@ from mlberth_serve.handler.placement import current_placement
 from mlberth_serve.handler.predictor import Predictor, Request
 from mlberth_serve.handler.response import to_body
 from mlberth_serve.handler.response_headers import check_sizes
+from mlberth_serve.inference.examples import find_examples
 from mlberth_serve.inference.handler_errors import to_http_error
 from mlberth_serve.inference.load_handler import Handler, load_handler
 from mlberth_serve.inference.pipeline import Pipeline
@@ -192,9 +193,11 @@ class Application:
     @cached_property
     def _routes(self) -> flask.Flask:
         from mlberth_serve.app.routes import make_routes
+        from mlberth_serve.shared.try_page.page import make_page
 
         routes = route_list(metrics=self._settings.metrics)
-        return make_routes(lambda: self.loaded, self._execution_parameters, self._describe, routes)
+        page = make_page() if self._settings.try_page else None
+        return make_routes(lambda: self.loaded, self._execution_parameters, self._describe, routes, page=page)
 
     def _load(self) -> tuple[Handler, Predictor]:
         without_code = PROFILES[self._settings.profile].without_code
@@ -230,7 +233,9 @@ class Application:
     def _describe(self) -> Mapping[str, object]:
         if not self._transformer:
             raise NotLoadedError
-        return describe(self._transformer.reads, self._transformer.writes)
+        shown = self._handler if self._settings.try_page else None  # a sample may be nobody's business
+        examples = find_examples(shown, self._settings.layout.model) if shown else {}
+        return describe(self._transformer.reads, self._transformer.writes, examples)
 
     def _execution_parameters(self) -> tuple[bytes, int, list[tuple[str, str]]]:
         """Return body, status and headers: the handler's own, or what the settings say."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import mlberth
@@ -48,14 +48,19 @@ _EXECUTION_PARAMETERS = {
 }
 
 
-def describe(reads: Iterable[str], writes: Iterable[str]) -> Document:
-    """Return the document of a server that reads and writes bodies of some media types."""
+def describe(
+    reads: Iterable[str], writes: Iterable[str], examples: Mapping[str, Any] | None = None
+) -> Document:
+    """Return the document of a server that reads and writes bodies of some media types.
+
+    `examples` are bodies by their media types.
+    """
     return {
         "openapi": "3.1.0",
         "info": {"title": "A model, served by mlberth", "version": mlberth.__version__},
         "paths": {
             "/ping": {"get": _ping()},
-            "/invocations": {"post": _invocations(reads, writes)},
+            "/invocations": {"post": _invocations(reads, writes, examples or {})},
             "/execution-parameters": {
                 "get": _get(
                     "What a batch transform should know.", "executionParameters", _EXECUTION_PARAMETERS
@@ -94,12 +99,16 @@ def _ping() -> Document:
     }
 
 
-def _invocations(reads: Iterable[str], writes: Iterable[str]) -> Document:
+def _invocations(reads: Iterable[str], writes: Iterable[str], examples: Mapping[str, Any]) -> Document:
+    names = dict.fromkeys([*reads, *examples])
     return {
         "operationId": "invocations",
         "summary": "Predict.",
         "parameters": [_header(CUSTOM_ATTRIBUTES, LONGEST_CUSTOM_ATTRIBUTES), _header(INFERENCE_ID)],
-        "requestBody": {"required": True, "content": {name: {} for name in reads}},
+        "requestBody": {
+            "required": True,
+            "content": {name: {"example": examples[name]} if name in examples else {} for name in names},
+        },
         "responses": {
             "200": {
                 "description": "The prediction, as Accept asks for it.",

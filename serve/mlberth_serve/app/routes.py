@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from mlberth_serve.app.http_response import JSON, REQUEST_ID, error_body
 from mlberth_serve.errors import HandlerError, InternalError, NotLoadedError, RequestError
 from mlberth_serve.shared.request_ids import ENVIRON_REQUEST_ID
+from mlberth_serve.shared.try_page.page import Page, wants_page
 
 log = logging.getLogger(__name__)
 
@@ -29,11 +30,13 @@ def make_routes(
     execution_parameters: Callable[[], tuple[bytes, int, list[tuple[str, str]]]],
     describe: Callable[[], Mapping[str, object]],
     routes: bytes,
+    *,
+    page: Page | None = None,
 ) -> flask.Flask:
     """Return the Flask application; every answer has the request's id.
 
     `execution_parameters` returns body, status and headers, `describe` the OpenAPI document; `routes` is the
-    list of routes.
+    list of routes, and `page` what a browser gets in its place.
     """
     app = flask.Flask("mlberth_serve", static_folder=None)
     app.url_map.merge_slashes = False  # two slashes are no path of ours, rather than a redirect
@@ -53,6 +56,8 @@ def make_routes(
         return flask.Response(orjson.dumps(describe()), content_type=JSON)
 
     def show_routes() -> flask.Response:
+        if page and wants_page(flask.request.headers.get("Accept")):
+            return flask.Response(page.body, headers=dict(page.headers))
         return flask.Response(routes, content_type=JSON)
 
     def invocations() -> flask.Response:

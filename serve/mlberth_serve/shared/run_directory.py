@@ -78,6 +78,11 @@ class RunDirectory:
         return self.state / "routes.json"
 
     @property
+    def try_page(self) -> Path:
+        """The page to try the model."""
+        return self.state / "try.html"
+
+    @property
     def documents(self) -> Path:
         """What /execution-parameters and /openapi.json are answered from: a link to the generation's."""
         return self.state / "documents"

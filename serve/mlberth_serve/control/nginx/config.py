@@ -21,6 +21,7 @@ from mlberth_serve.shared.access_log import access_snippets
 from mlberth_serve.shared.limits import MAX_KEPT_CONNECTIONS
 from mlberth_serve.shared.route_list import route_list
 from mlberth_serve.shared.run_directory import RunDirectory, write_private
+from mlberth_serve.shared.try_page.page import make_page
 from mlberth_serve.variables import Variables
 
 STATIC_CONF = Path(__file__).parents[2] / "nginx.conf"
@@ -76,6 +77,8 @@ def render(settings: Settings, *, as_root: bool, memory: Callable[[], int] = mem
         server.append("set $retry on;")
     if settings.metrics:
         server.append("set $metrics on;")
+    if settings.try_page and not settings.serving_module:
+        server += ["set $page on;", f'set $page_policy "{make_page().policy}";']
     bodies = [
         f"limit_conn bodies {bodies_in_memory(settings, available)};",
         "limit_conn_status 420;",
@@ -135,6 +138,8 @@ def install_config(run: RunDirectory, settings: Settings, *, as_root: bool) -> N
         link_files(settings.tls, run.path)
     run.state.mkdir(mode=0o700, exist_ok=True)
     write_private(run.routes, route_list(metrics=settings.metrics).decode())
+    if settings.try_page:
+        write_private(run.try_page, make_page().body.decode())
     for name, text in render(settings, as_root=as_root).items():
         path = run.path / name
         path.parent.mkdir(mode=0o700, exist_ok=True)
