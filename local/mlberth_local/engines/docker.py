@@ -1,0 +1,251 @@
+"""Hosts as containers, by the Docker SDK: deterministic names, labels, and a network for each run."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import docker
+import docker.errors
+
+from mlberth_local.engines.base import EngineError, Host, HostState, ImageMissingError, Run
+from mlberth_local.engines.docker_log import DockerLog, milliseconds
+
+HOME_LABEL, RUN_LABEL, HOST_LABEL = "mlberth.home", "mlberth.run", "mlberth.host"
+SERVING_PORT = 8080
+_MOST_IMAGES = 20
+"""As many are named in a message."""
+_OWNER_SECONDS = 300
+_SHARED_MEMORY = "2g"
+"""Frameworks' data loaders need more than the engine's 64 MB; it counts only as far as it is used."""
+
+
+class DockerEngine:
+    """Runs each host as a container of its own."""
+
+    def __init__(self, home_id: str, environ: Mapping[str, str], *, timeout: int = 60) -> None:
+        """Connect on the first call; `home_id` tells this platform's containers from another's."""
+        self._home_id = home_id
+        self._environ = environ
+        self._timeout = timeout
+        self._client: docker.DockerClient | None = None
+        self._logs: dict[tuple[str, str], DockerLog] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def _docker(self) -> docker.DockerClient:
+        with self._lock:
+            if self._client is None:
+                with _explained():
+                    self._client = docker.from_env(environment=dict(self._environ), timeout=self._timeout)
+            return self._client
+
+    def check_image(self, image: str) -> None:
+        """Raise ImageMissingError if there is no such image here; nothing is pulled."""
+        with _explained():
+            try:
+                self._docker.images.get(image)
+            except docker.errors.ImageNotFound:
+                there = sorted(tag for found in self._docker.images.list() for tag in found.tags)
+                names = ", ".join(there[:_MOST_IMAGES]) or "none"
+                raise ImageMissingError(f"no image {image!r} on this machine; there are: {names}") from None
+
+    def start(self, run: Run) -> None:
+        """Start the hosts that have not been started yet."""
+        with _explained():
+            network = self._network(run)
+            for host in run.hosts:
+                container = self._container(run, host, network)
+                if container.status == "created":
+                    _start(container)
+        self.watch(run)
+
+    def _network(self, run: Run) -> str:
+        if run.isolated and len(run.hosts) == 1:
+            return "none"
+        name = self._name(run.name)
+        labels = {HOME_LABEL: self._home_id, RUN_LABEL: run.name}
+        if not self._docker.networks.list(names=[f"^{name}$"]):
+            # Hosts of an isolated job reach one another, and nothing else.
+            self._docker.networks.create(name, driver="bridge", labels=labels, internal=run.isolated)
+        return name
+
+    def _container(self, run: Run, host: Host, network: str) -> Any:
+        name = self._name(run.name, host.name)
+        with contextlib.suppress(docker.errors.NotFound):
+            return self._docker.containers.get(name)
+        return self._docker.containers.create(
+            run.image,
+            command=list(run.arguments),
+            entrypoint=list(run.entrypoint) or None,
+            environment=dict(host.environ),
+            extra_hosts=None if run.isolated else {"host.docker.internal": "host-gateway"},
+            hostname=host.name,
+            labels={HOME_LABEL: self._home_id, RUN_LABEL: run.name, HOST_LABEL: host.name},
+            log_config={"Type": "json-file", "Config": {}},
+            mounts=[
+                docker.types.Mount(mount.target, str(mount.source), type="bind", read_only=mount.read_only)
+                for mount in host.mounts
+            ],
+            name=name,
+            ports={f"{SERVING_PORT}/tcp": ("127.0.0.1", host.port)} if host.port else None,
+            shm_size=_SHARED_MEMORY,
+            **_network_of(network, host.name),
+            **_limits(run),
+        )
+
+    def watch(self, run: Run) -> None:
+        """Follow the logs of the run's containers, from where the log's file ends."""
+        for host in run.hosts:
+            with self._lock:
+                log = self._logs.get((run.name, host.name))
+            if log and log.is_following:
+                continue
+            with contextlib.suppress(docker.errors.NotFound), _explained():
+                container = self._docker.containers.get(self._name(run.name, host.name))
+                with self._lock:
+                    self._logs[run.name, host.name] = DockerLog(container, host.log)
+
+    def states(self, name: str, hosts: tuple[str, ...]) -> dict[str, HostState]:
+        """Return how far each host of a run is."""
+        found = dict.fromkeys(hosts, HostState())
+        with _explained():
+            for container in self._containers(name):
+                found[container.labels[HOST_LABEL]] = _state(container.attrs["State"])
+        return found
+
+    def stop(self, name: str) -> None:
+        """Send SIGTERM to the first process of each host."""
+        self._signal(name, "SIGTERM")
+
+    def kill(self, name: str) -> None:
+        """Kill every process of each host."""
+        self._signal(name, "SIGKILL")
+
+    def _signal(self, name: str, signal: str) -> None:
+        with _explained():
+            for container in self._containers(name):
+                with contextlib.suppress(docker.errors.APIError):  # it has ended
+                    container.kill(signal)
+
+    def flush(self, name: str) -> None:
+        """Return when all that the ended containers have written is in their logs."""
+        for log in self._logs_of(name):
+            log.join()
+
+    def remove(self, name: str, owner: tuple[int, int] | None = None) -> None:
+        """Remove a run's containers and network; what they have written into mounts belongs to `owner`."""
+        with _explained():
+            for container in self._containers(name):
+                with contextlib.suppress(docker.errors.NotFound):
+                    if owner and owner != (0, 0):
+                        self._give(container, owner)
+                    container.remove(force=True, v=True)
+            for network in self._docker.networks.list(filters={"label": self._labels(name)}):
+                network.remove()
+        for log in self._logs_of(name):
+            log.join()
+        with self._lock:
+            self._logs = {key: log for key, log in self._logs.items() if key[0] != name}
+
+    def _give(self, container: Any, owner: tuple[int, int]) -> None:
+        """Let `owner` have what a container, which runs as root, has written: a container can change that."""
+        with contextlib.suppress(docker.errors.APIError):
+            container.kill()
+        writable = [mount for mount in container.attrs["Mounts"] if mount["RW"] and mount["Type"] == "bind"]
+        targets = [mount["Destination"] for mount in writable]
+        if targets:
+            helper = self._docker.containers.create(
+                container.attrs["Image"],
+                ["-R", f"{owner[0]}:{owner[1]}", *targets],
+                entrypoint=["chown"],
+                labels=container.labels,
+                mounts=[
+                    docker.types.Mount(one["Destination"], one["Source"], type="bind") for one in writable
+                ],
+                network_mode="none",
+                user="0",
+            )
+            helper.start()
+            helper.wait(timeout=_OWNER_SECONDS)
+            helper.remove(force=True)
+
+    def names(self) -> set[str]:
+        """Return the runs of this home that there are containers or networks of."""
+        filters = {"label": [f"{HOME_LABEL}={self._home_id}"]}
+        with _explained():
+            containers = self._docker.containers.list(all=True, filters=filters, ignore_removed=True)
+            networks = self._docker.networks.list(filters=filters)
+        return {container.labels[RUN_LABEL] for container in containers} | {
+            network.attrs["Labels"][RUN_LABEL] for network in networks
+        }
+
+    def close(self) -> None:
+        """Close the connection; containers go on."""
+        if self._client is not None:
+            self._client.close()
+
+    def _containers(self, name: str) -> list[Any]:
+        filters = {"label": self._labels(name)}
+        found: list[Any] = self._docker.containers.list(all=True, filters=filters, ignore_removed=True)
+        return found
+
+    def _labels(self, name: str) -> list[str]:
+        return [f"{HOME_LABEL}={self._home_id}", f"{RUN_LABEL}={name}"]
+
+    def _name(self, *parts: str) -> str:
+        return "-".join(["mlberth", self._home_id, *parts])
+
+    def _logs_of(self, name: str) -> list[DockerLog]:
+        with self._lock:
+            return [log for (run, _), log in self._logs.items() if run == name]
+
+
+def _network_of(network: str, host: str) -> dict[str, Any]:
+    if network == "none":
+        return {"network_mode": "none"}
+    alias = {network: docker.types.EndpointConfig("1.41", aliases=[host])}
+    return {"network": network, "networking_config": alias}
+
+
+def _limits(run: Run) -> dict[str, Any]:
+    if run.limits is None:
+        return {}
+    memory = run.limits.memory
+    return {"nano_cpus": int(run.limits.cpus * 1e9), "mem_limit": memory, "memswap_limit": memory}
+
+
+def _start(container: Any) -> None:
+    try:
+        container.start()
+    except docker.errors.APIError as error:
+        if error.status_code != 304:
+            raise
+
+
+def _state(state: Mapping[str, Any]) -> HostState:
+    if state["Status"] == "created":
+        # A program that the image does not have is found out at the start; the container stays as it is.
+        return HostState(problem=state["Error"])
+    started = milliseconds(state["StartedAt"]) / 1000
+    if state["Status"] in ("exited", "dead"):
+        problem = "it used more memory than it has" if state["OOMKilled"] else state["Error"]
+        return HostState(started, milliseconds(state["FinishedAt"]) / 1000, state["ExitCode"], problem)
+    return HostState(started)
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Turn the SDK's errors into ours."""
+    try:
+        yield
+    except (EngineError, docker.errors.NotFound):
+        raise
+    except docker.errors.APIError as error:
+        raise EngineError(f"Docker refused: {error.explanation or error}") from error
+    except docker.errors.DockerException as error:
+        raise EngineError(f"Docker does not answer; start it, or use --engine process ({error})") from error
+    except OSError as error:  # requests' own errors are of this kind
+        raise EngineError(f"Docker does not answer ({error})") from error

@@ -1,0 +1,75 @@
+"""The output of one container, followed into the file of its log stream."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mlberth_local.log_files import LogWriter
+
+_LAST_SECONDS = 10.0
+"""For what is still on its way after a container has ended."""
+_PART = 16 * 1024
+"""The engine's largest message, in bytes; only a part of a longer line is as long and has no end."""
+
+log = logging.getLogger(__name__)
+
+
+class DockerLog:
+    """Follows a container until it ends, in a thread.
+
+    The engine gives the whole output from its beginning. The events that the file has are passed over, so
+    that a later process goes on where this one was killed: no line twice, none missing.
+    """
+
+    def __init__(self, container: Any, path: Path) -> None:
+        self._container = container
+        self._writer = LogWriter(path)
+        self._known = self._writer.lines
+        self._thread = threading.Thread(target=self._follow, daemon=True, name=f"log of {container.name}")
+        self._thread.start()
+
+    @property
+    def is_following(self) -> bool:
+        """Whether its end has not been reached."""
+        return self._thread.is_alive()
+
+    def join(self) -> None:
+        """Return when the end has been reached."""
+        self._thread.join(_LAST_SECONDS)
+
+    def _follow(self) -> None:
+        try:
+            self._copy()
+        except Exception:
+            # The engine has gone away; whoever watches the run begins again.
+            log.warning("lost the log of %s", self._container.name, exc_info=True)
+        finally:
+            self._writer.close()
+
+    def _copy(self) -> None:
+        line, began, passed = bytearray(), 0, 0
+        output = self._container.logs(stream=True, follow=True, timestamps=True)
+        # Each piece is a message with a time before it: a line, or a part of a longer one.
+        for piece in output:
+            stamp, _, part = piece.partition(b" ")
+            began = began if line else milliseconds(stamp.decode())
+            line += part
+            # The last line of a stream may have no end, and one of the other stream may follow it.
+            if line.endswith(b"\n") or len(part) < _PART:
+                passed += self._write(bytes(line).removesuffix(b"\n"), began, passed)
+                line.clear()
+        output.close()
+
+    def _write(self, message: bytes, time: int, passed: int) -> int:
+        """Write an event that the file does not have yet; returns how many events it is."""
+        return self._writer.write([message], time, skip=max(0, self._known - passed))
+
+
+def milliseconds(stamp: str) -> int:
+    """Return the milliseconds since the epoch of a time with nanoseconds, which Python 3.10 does not read."""
+    whole, _, fraction = stamp.rstrip("Z").partition(".")
+    return int(datetime.fromisoformat(f"{whole}+00:00").timestamp() * 1000) + int(fraction[:3] or 0)

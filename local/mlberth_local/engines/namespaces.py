@@ -1,0 +1,91 @@
+"""A shim's own view of the machine: /opt/ml is the host's tree, algo-N are names, and maybe no network.
+
+With the kernel's namespaces (namespaces(7)): as root, or else as root of a user namespace.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import socket
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+
+_CLONE_NEWNS = 0x00020000
+_CLONE_NEWUTS = 0x04000000
+_CLONE_NEWUSER = 0x10000000
+_CLONE_NEWNET = 0x40000000
+_MS_BIND = 4096
+_MS_REC = 16384
+_MS_PRIVATE = 1 << 18
+# From <linux/sockios.h> and <linux/if.h>.
+_SIOCSIFFLAGS = 0x8914
+_IFF_UP = 1
+_CONTRACT = Path("/opt/ml")
+
+
+def enter(base: Path, host: str, hosts: Sequence[str], scratch: Path, *, isolated: bool) -> None:
+    """Give this process, and those that it starts, a view of their own; must have one thread.
+
+    `base` becomes /opt/ml, and each of `hosts` an address of the loopback network. If `isolated`, there is
+    no other device. `scratch` is an empty folder for what that needs. Raises OSError if the kernel refuses.
+    """
+    flags = _CLONE_NEWNS | _CLONE_NEWUTS | (_CLONE_NEWNET if isolated else 0)
+    user, group = os.geteuid(), os.getegid()
+    _call("unshare", flags | (_CLONE_NEWUSER if user else 0))
+    if user:
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+        Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+    _mount("", "/", _MS_REC | _MS_PRIVATE)
+    socket.sethostname(host)
+    _mount(str(_hosts_file(hosts, scratch)), "/etc/hosts", _MS_BIND)
+    if isolated:
+        _bring_up_loopback()
+    _place(base, scratch)
+
+
+def _hosts_file(hosts: Sequence[str], scratch: Path) -> Path:
+    """Write the names of the hosts: each has an address of its own, so that they can use the same ports."""
+    lines = [f"127.0.1.{number} {name}" for number, name in enumerate(hosts, 1)]
+    file = scratch / "hosts"
+    file.write_text("\n".join([*lines, Path("/etc/hosts").read_text()]))
+    return file
+
+
+def _place(base: Path, scratch: Path) -> None:
+    """Show `base` as /opt/ml; if there is no such folder, /opt becomes a copy of itself that has one."""
+    if not _CONTRACT.is_dir():
+        parent, before = _CONTRACT.parent, scratch / "opt"
+        before.mkdir(exist_ok=True)
+        _mount(str(parent), str(before), _MS_BIND | _MS_REC)
+        _mount("tmpfs", str(parent), 0, kind="tmpfs")
+        for entry in before.iterdir():
+            if entry.is_symlink():
+                (parent / entry.name).symlink_to(entry.readlink())
+            elif entry.is_dir():
+                (parent / entry.name).mkdir()
+                _mount(str(entry), str(parent / entry.name), _MS_BIND | _MS_REC)
+            else:
+                (parent / entry.name).touch()
+                _mount(str(entry), str(parent / entry.name), _MS_BIND)
+        _CONTRACT.mkdir()
+    _mount(str(base), str(_CONTRACT), _MS_BIND | _MS_REC)
+
+
+def _bring_up_loopback() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as device:
+        fcntl.ioctl(device, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", _IFF_UP))
+
+
+def _mount(source: str, target: str, flags: int, kind: str = "") -> None:
+    _call("mount", source.encode(), target.encode(), kind.encode() or None, ctypes.c_ulong(flags), None)
+
+
+def _call(function: str, *values: object) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if getattr(libc, function)(*values):
+        error = ctypes.get_errno()
+        raise OSError(error, f"{function}: {os.strerror(error)}")

@@ -1,0 +1,199 @@
+"""Hosts as plain processes: this environment's commands train, serve and process, in trees of their own."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mlberth.contract.layout import BASE_DIR, DEFAULT_BASE
+from mlberth_local.engines import shim
+from mlberth_local.engines.base import EngineError, Host, HostState, Mount, Run
+from mlberth_local.engines.trees import copy_tree
+
+_LOCK = "lock"
+_COMMANDS = ("train", "serve", "process")
+_PASSED = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "TZ")
+"""What a program of this machine needs of the daemon's environment; the rest is not the job's business."""
+_KILL_SECONDS = 10.0
+_LOOK_SECONDS = 0.01
+
+
+class ProcessEngine:
+    """Runs each host under a shim, whose folder below `folder` tells how far it is."""
+
+    def __init__(self, folder: Path, environ: Mapping[str, str], python: str = sys.executable) -> None:
+        self._folder = folder
+        self._environ = {name: environ[name] for name in _PASSED if name in environ}
+        self._python = python
+        self._shims: dict[Path, subprocess.Popen[bytes]] = {}
+
+    def check_image(self, image: str) -> None:
+        """Take any image: it stands for this environment."""
+
+    def start(self, run: Run) -> None:
+        """Start the hosts that have not been started yet."""
+        for host in run.hosts:
+            if self._state(self._folder / run.name / host.name).started is None:
+                self._start(run, host)
+
+    def _start(self, run: Run, host: Host) -> None:
+        folder = self._folder / run.name / host.name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for mount in host.mounts:
+            _bring(mount, host.base)
+        spec = {
+            "argv": argv(run, host, Path(self._python).parent),
+            "environ": self._host_environ(host),
+            "cwd": str(host.base),
+            "base": str(host.base),
+            "host": host.name,
+            "hosts": [other.name for other in run.hosts],
+            "log": str(host.log),
+            "isolated": run.isolated,
+        }
+        shim.write(folder / shim.SPEC, spec)
+        # The lock goes over to the shim with the descriptor: it has it from its first moment to its last.
+        with _locked(folder / _LOCK) as lock, (folder / "errors").open("wb") as errors:
+            self._shims[folder] = subprocess.Popen(
+                shim.command(folder, self._python),
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                env=self._environ,
+                pass_fds=(lock,),
+                start_new_session=True,
+            )
+
+    def _host_environ(self, host: Host) -> dict[str, str]:
+        path = os.pathsep.join([str(Path(self._python).parent), self._environ.get("PATH", os.defpath)])
+        own = {"PATH": path, BASE_DIR: str(host.base), "SAGEMAKER_HOST_WAIT_SECONDS": "0"}
+        if host.port is not None:
+            own |= {"SAGEMAKER_BIND_TO_HOST": "127.0.0.1", "SAGEMAKER_BIND_TO_PORT": str(host.port)}
+        # A host that is asked for a path of the tree by name gets it as it is here.
+        given = {name: _moved(value, host.base) for name, value in host.environ.items()}
+        return {**self._environ, **own, **given, BASE_DIR: str(host.base)}
+
+    def watch(self, run: Run) -> None:
+        """Do nothing: the shims do it all."""
+
+    def states(self, name: str, hosts: tuple[str, ...]) -> dict[str, HostState]:
+        """Return how far each host of a run is."""
+        return {host: self._state(self._folder / name / host) for host in hosts}
+
+    def _state(self, folder: Path) -> HostState:
+        lives = self._lives(folder)  # before the record of the end, which may be written in between
+        started, ended = _read(folder / shim.STARTED), _read(folder / shim.EXIT)
+        if ended:
+            begin = started.get("time", ended["time"])
+            return HostState(begin, ended["time"], ended["code"], ended["problem"])
+        if lives:
+            return HostState(started.get("time") or (folder / shim.SPEC).stat().st_mtime)
+        if started:
+            return HostState(started["time"], time.time(), None, "its supervising process was killed")
+        return HostState()
+
+    def _lives(self, folder: Path) -> bool:
+        if shim_process := self._shims.get(folder):
+            shim_process.poll()  # collects it
+        try:
+            descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def stop(self, name: str) -> None:
+        """Send SIGTERM to the first process of each host."""
+        self._signal(name, signal.SIGTERM)
+
+    def kill(self, name: str) -> None:
+        """Kill every process of each host."""
+        self._signal(name, shim.KILL)
+
+    def _signal(self, name: str, number: int) -> None:
+        for folder in self._hosts(name):
+            # While the lock is held, the process of that number is the shim.
+            pid = _read(folder / shim.STARTED).get("pid")
+            if pid and self._lives(folder):
+                os.kill(pid, number)
+
+    def flush(self, name: str) -> None:
+        """Do nothing: a shim writes the log before the end."""
+
+    def remove(self, name: str, owner: tuple[int, int] | None = None) -> None:  # noqa: ARG002 - all is ours
+        """Remove a run, running or not."""
+        deadline = time.monotonic() + _KILL_SECONDS
+        for folder in self._hosts(name):
+            while self._lives(folder):
+                self.kill(name)
+                if time.monotonic() > deadline:
+                    raise EngineError(f"{folder}: the host's processes do not end within {_KILL_SECONDS:g} s")
+                time.sleep(_LOOK_SECONDS)
+            self._shims.pop(folder, None)
+        shutil.rmtree(self._folder / name, ignore_errors=True)
+
+    def names(self) -> set[str]:
+        """Return the runs that there is anything of."""
+        return {entry.name for entry in self._folder.iterdir()} if self._folder.is_dir() else set()
+
+    def close(self) -> None:
+        """Do nothing: there are no connections."""
+
+    def _hosts(self, name: str) -> list[Path]:
+        top = self._folder / name
+        return sorted(top.iterdir()) if top.is_dir() else []
+
+
+def argv(run: Run, host: Host, commands: Path) -> list[str]:
+    """Return the command of a host.
+
+    Paths below /opt/ml lead into its tree, and our own commands are those in the folder `commands`.
+    """
+    first, *rest = [_moved(word, host.base) for word in (*run.entrypoint, *run.arguments)]
+    return [str(commands / first) if first in _COMMANDS else first, *rest]
+
+
+def _moved(word: str, base: Path) -> str:
+    inside = word == DEFAULT_BASE or word.startswith(f"{DEFAULT_BASE}/")
+    return f"{base}{word.removeprefix(DEFAULT_BASE)}" if inside else word
+
+
+def _bring(mount: Mount, base: Path) -> None:
+    """Copy into the tree what a container would have mounted, if it does not lie there already."""
+    target = Path(_moved(mount.target, base))
+    if target != mount.source:
+        copy_tree(mount.source, target, read_only=mount.read_only)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    return found
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)

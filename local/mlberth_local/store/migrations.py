@@ -1,0 +1,23 @@
+"""The versions of the store's schema, oldest first; `PRAGMA user_version` is how many have been applied."""
+
+from __future__ import annotations
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE resource (
+            kind TEXT NOT NULL,
+            name TEXT NOT NULL,
+            arn TEXT NOT NULL,
+            created REAL NOT NULL,
+            modified REAL NOT NULL,
+            status TEXT NOT NULL,
+            finished INTEGER NOT NULL,
+            request TEXT NOT NULL,
+            state TEXT NOT NULL,
+            PRIMARY KEY (kind, name)
+        ) WITHOUT ROWID""",
+        "CREATE INDEX resource_by_time ON resource (kind, created, name)",
+        "CREATE INDEX resource_unfinished ON resource (kind, created) WHERE NOT finished",
+    ),
+)
+"""A statement never changes once it is released: a later version adds a tuple."""

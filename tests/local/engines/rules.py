@@ -1,0 +1,206 @@
+"""The rules that every engine keeps; each engine's own file runs them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support import wait_until
+
+from mlberth_local.engines.base import Engine, EngineError, Host, HostState, Mount, Run
+from mlberth_local.log_files import read_events
+
+PROGRAM = "/opt/ml/input/program.py"
+
+
+def ended(platform_engine: Engine, run: Run) -> list[HostState]:
+    """Wait for the end of all hosts; return how they ended."""
+    names = tuple(host.name for host in run.hosts)
+    wait_until(
+        lambda: all(state.ended for state in platform_engine.states(run.name, names).values()), timeout=60
+    )
+    platform_engine.flush(run.name)
+    return list(platform_engine.states(run.name, names).values())
+
+
+def lines(host: Host) -> list[str]:
+    """Return the messages of a host's log."""
+    return [event.message for event in read_events(host.log)]
+
+
+class Runs:
+    """Makes runs of a Python program, and removes them."""
+
+    def __init__(self, platform_engine: Engine, image: str, folder: Path) -> None:
+        self.engine, self.image, self.folder = platform_engine, image, folder
+        self._made: list[str] = []
+
+    def make(self, program: str, *, hosts: int = 1, isolated: bool = False) -> Run:
+        """Return a run whose hosts have `input`, `output` and `model` mounted."""
+        name = "training.a.1"
+        self._made.append(name)
+        made = []
+        for number in range(1, hosts + 1):
+            base = self.folder / name / f"algo-{number}"
+            for part in ("input", "output", "model"):
+                (base / part).mkdir(parents=True)
+            (base / "input/program.py").write_text(program)
+            mounts = tuple(Mount(base / part, f"/opt/ml/{part}") for part in ("input", "output", "model"))
+            log = self.folder / f"{name}-{number}.jsonl"
+            made.append(Host(f"algo-{number}", base, mounts, {"GREETING": "hello"}, log))
+        return Run(name, self.image, ("python3",), (PROGRAM, "/opt/ml/model"), tuple(made), isolated)
+
+    def remove_all(self) -> None:
+        """Leave nothing behind."""
+        for name in self._made:
+            self.engine.remove(name)
+
+
+class EngineRules:
+    """Fixtures `engine` and `image` come from the class that inherits these."""
+
+    @pytest.fixture
+    def runs(self, platform_engine: Engine, image_name: str, tmp_path: Path) -> Iterator[Runs]:
+        """Return what makes runs; nothing of them is left at the end."""
+        runs = Runs(platform_engine, image_name, tmp_path)
+        yield runs
+        runs.remove_all()
+
+    def test_runs_to_the_end(self, platform_engine: Engine, runs: Runs) -> None:
+        """Arguments, variables, mounts, output and exit code are the program's; paths lead into its tree."""
+        run = runs.make(
+            "import os, pathlib, sys\n"
+            "print(os.environ['GREETING'], sys.argv[1:] and pathlib.Path(sys.argv[1]).is_dir())\n"
+            "print('to stderr', file=sys.stderr, flush=True)\n"
+            "pathlib.Path(sys.argv[1], 'weights').write_text('1')\n"
+            "print('no end', end='')\n"
+            "sys.exit(3)\n"
+        )
+        assert platform_engine.states(run.name, ("algo-1",)) == {"algo-1": HostState()}
+        platform_engine.start(run)
+        [state] = ended(platform_engine, run)
+        assert (state.exit_code, state.problem) == (3, "")
+        assert state.started
+        assert state.ended
+        assert 0 <= state.ended - state.started < 30
+        assert abs(time.time() - state.ended) < 30
+        assert sorted(lines(run.hosts[0])) == ["hello True", "no end", "to stderr"]
+        assert (run.hosts[0].base / "model/weights").read_text() == "1"
+
+    def test_starting_again_changes_nothing(self, platform_engine: Engine, runs: Runs) -> None:
+        """A run that is there is not started a second time: a daemon that was killed cannot know."""
+        run = runs.make("print('once')")
+        platform_engine.start(run)
+        platform_engine.start(run)
+        ended(platform_engine, run)
+        platform_engine.start(run)
+        assert ended(platform_engine, run)[0].exit_code == 0
+        assert lines(run.hosts[0]) == ["once"]
+
+    def test_stop_reaches_the_program(self, platform_engine: Engine, runs: Runs) -> None:
+        """SIGTERM comes to the first process, which ends as it likes."""
+        run = runs.make(
+            "import signal, sys, time\n"
+            "signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))\n"
+            "print('ready', flush=True)\n"
+            "time.sleep(60)\n"
+        )
+        platform_engine.start(run)
+        wait_until(lambda: lines(run.hosts[0]) == ["ready"])
+        assert platform_engine.states(run.name, ("algo-1",))["algo-1"].is_running
+        platform_engine.stop(run.name)
+        assert ended(platform_engine, run)[0].exit_code == 5
+
+    def test_kill_ends_what_ignores_a_stop(self, platform_engine: Engine, runs: Runs) -> None:
+        """SIGKILL takes the program, and what it has started."""
+        run = runs.make(
+            "import signal, subprocess, time\n"
+            "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+            "subprocess.Popen(['sleep', '60'], start_new_session=True)\n"
+            "print('ready', flush=True)\n"
+            "time.sleep(60)\n"
+        )
+        platform_engine.start(run)
+        wait_until(lambda: lines(run.hosts[0]) == ["ready"])
+        platform_engine.stop(run.name)
+        platform_engine.kill(run.name)
+        assert ended(platform_engine, run)[0].exit_code == 137
+
+    def test_hosts_know_one_another(self, platform_engine: Engine, runs: Runs) -> None:
+        """Each host has its name, and finds the others by theirs."""
+        run = runs.make(
+            "import os, socket, time\n"
+            "def find(name):\n"
+            "    for _ in range(300):\n"
+            "        try: return socket.gethostbyname(name)\n"
+            "        except OSError: time.sleep(0.1)\n"
+            "print(os.uname().nodename, len({find('algo-1'), find('algo-2')} - {None}), flush=True)\n"
+            "time.sleep(60)\n",
+            hosts=2,
+        )
+        platform_engine.start(run)
+        wait_until(lambda: all(lines(host) for host in run.hosts), timeout=60)
+        assert [lines(host) for host in run.hosts] == [["algo-1 2"], ["algo-2 2"]]
+
+    def test_isolation(self, platform_engine: Engine, runs: Runs) -> None:
+        """An isolated host has the loopback device alone, and that works."""
+        run = runs.make(
+            "import os, socket\n"
+            "print(sorted(os.listdir('/sys/class/net')) if os.path.ismount('/sys') else 'no /sys')\n"
+            "print([name for _, name in socket.if_nameindex()])\n"
+            "socket.create_server(('127.0.0.1', 5000))\n",
+            isolated=True,
+        )
+        platform_engine.start(run)
+        assert ended(platform_engine, run)[0].exit_code == 0, lines(run.hosts[0])
+        assert "['lo']" in lines(run.hosts[0])
+
+    def test_a_program_that_is_not_there(self, platform_engine: Engine, runs: Runs) -> None:
+        """A command that cannot be started is said, with its name."""
+        run = runs.make("")
+        missing = Run(run.name, run.image, ("no-such-program",), (), run.hosts)
+        try:
+            platform_engine.start(missing)
+            [state] = ended(platform_engine, missing)
+            problem = state.problem
+        except EngineError as error:
+            problem = str(error)
+        assert "no-such-program" in problem
+
+    def test_removal_leaves_nothing(self, platform_engine: Engine, runs: Runs) -> None:
+        """A run can be removed while it goes on, twice, and its name is free again."""
+        run = runs.make("import time; print('ready', flush=True); time.sleep(60)")
+        platform_engine.start(run)
+        wait_until(lambda: lines(run.hosts[0]) == ["ready"])
+        assert run.name in platform_engine.names()
+        platform_engine.remove(run.name)
+        platform_engine.remove(run.name)
+        assert platform_engine.names() == set()
+        assert platform_engine.states(run.name, ("algo-1",)) == {"algo-1": HostState()}
+
+    def test_output_that_an_earlier_daemon_has_seen(self, platform_engine: Engine, runs: Runs) -> None:
+        """Whoever goes on with a run finds each line once, in order, long ones too."""
+        run = runs.make(
+            "import time\n"
+            "for n in range(200): print(n, 'x' * (40000 if n % 50 == 0 else 10), flush=True)\n"
+            "time.sleep(60)\n"
+        )
+        platform_engine.start(run)
+        wait_until(lambda: len(lines(run.hosts[0])) == 200)
+        other = self.later(platform_engine)
+        other.watch(run)
+        other.kill(run.name)
+        ended(other, run)
+        other.close()
+        numbers = [int(line.split()[0]) for line in lines(run.hosts[0])]
+        assert numbers == list(range(200))
+        assert [len(line) > 40000 for line in lines(run.hosts[0])][::50] == [True] * 4
+        times = [json.loads(line)["t"] for line in run.hosts[0].log.read_text().splitlines()]
+        assert times == sorted(times)
+
+    def later(self, platform_engine: Engine) -> Engine:
+        """Return the engine as a later process has it."""
+        raise NotImplementedError
