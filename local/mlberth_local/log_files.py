@@ -119,6 +119,7 @@ class LogWriter:
             # A clock that was set back must not bring an event before the one that it follows.
             self._last = max(self._last, now)
             os.write(self._file, b"".join(_line(self._last, part) for part in parts[skip:]))
+            self.lines += len(parts[skip:])
         return len(parts)
 
     def finish(self) -> None:

@@ -28,7 +28,6 @@ class DockerLog:
     def __init__(self, container: Any, path: Path) -> None:
         self._container = container
         self._writer = LogWriter(path)
-        self._known = self._writer.lines
         self._thread = threading.Thread(target=self._follow, daemon=True, name=f"log of {container.name}")
         self._thread.start()
 
@@ -43,16 +42,18 @@ class DockerLog:
 
     def _follow(self) -> None:
         try:
-            self._copy()
+            self._copy(follow=True)
+            # Docker 20.10 sometimes loses the last messages for whoever follows.
+            self._copy(follow=False)
         except Exception:
             # The engine has gone away; whoever watches the run begins again.
             log.warning("lost the log of %s", self._container.name, exc_info=True)
         finally:
             self._writer.close()
 
-    def _copy(self) -> None:
-        line, began, passed = bytearray(), 0, 0
-        output = self._container.logs(stream=True, follow=True, timestamps=True)
+    def _copy(self, *, follow: bool) -> None:
+        line, began, skip = bytearray(), 0, self._writer.lines
+        output = self._container.logs(stream=True, follow=follow, timestamps=True)
         # Each piece is a message with a time before it: a line, or a part of a longer one.
         for piece in output:
             stamp, _, part = piece.partition(b" ")
@@ -60,13 +61,10 @@ class DockerLog:
             line += part
             # The last line of a stream may have no end, and one of the other stream may follow it.
             if line.endswith(b"\n") or len(part) < _PART:
-                passed += self._write(bytes(line).removesuffix(b"\n"), began, passed)
+                events = self._writer.write([bytes(line).removesuffix(b"\n")], began, skip=skip)
+                skip = max(0, skip - events)
                 line.clear()
         output.close()
-
-    def _write(self, message: bytes, time: int, passed: int) -> int:
-        """Write an event that the file does not have yet; returns how many events it is."""
-        return self._writer.write([message], time, skip=max(0, self._known - passed))
 
 
 def milliseconds(stamp: str) -> int:
