@@ -44,6 +44,7 @@ DATA_PLANE = (
     "frameworks",
     "profiles",
     "inference",
+    "capture",
     "app",
     "worker",
 )

@@ -91,6 +91,10 @@ class Settings(Variables):
         if self.multi_model:
             action = "Multi-model endpoints are not served yet. Serve each model by a server of its own."
             reader.add(Fault(Variables.multi_model.name, "true", "false", action))
+        if self.capture_destination and self.serving_module:
+            found, expected = repr(self.capture_destination), f"nothing, with {Variables.serving_module.name}"
+            action = "An application of your own captures its requests itself."
+            reader.add(Fault(Variables.capture_destination.name, found, expected, action))
         if self.safe_models_only:
             if self.submit_directory:
                 expected = f"nothing, with {Variables.safe_models_only.name}=true"

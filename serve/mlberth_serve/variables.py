@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-from pathlib import Path
 from typing import Any
 
 from mlberth.code.install import ALLOWED, CODEARTIFACT, CONSTRAINTS, SAFE
@@ -19,49 +17,22 @@ from mlberth.envvars import (
     one_of,
     optional,
     seconds,
-    whole,
     whole_number,
 )
-from mlberth.paths import FILE, local_path
+from mlberth_serve.variable_values import (
+    LAST_PORT,
+    address,
+    module_attribute,
+    optional_path,
+    optional_source,
+    optional_text,
+    port_range,
+    s3_or_folder,
+    sides,
+    words,
+)
 
-_LAST_PORT = 65535
 _MAX_BYTES = 2048 * 1024 * 1024
-
-
-def _address(text: str) -> str:
-    if text.lower() == "localhost":
-        return "127.0.0.1"
-    if "%" in text:  # the zone of an IPv6 address may be any text, nginx's directives too
-        raise ValueError(text)
-    return str(ipaddress.ip_address(text))
-
-
-def _module_attribute(text: str) -> str:
-    module, _, attribute = text.partition(":")
-    if not all(name.isidentifier() for name in (*module.split("."), attribute.removesuffix("()"))):
-        raise ValueError(text)
-    return text
-
-
-def _port_range(text: str) -> str:
-    first, last = (whole(end) for end in text.split("-"))
-    if not 1 <= first <= last <= _LAST_PORT:
-        raise ValueError(text)
-    return f"{first}-{last}"
-
-
-def _optional_text(text: str) -> str | None:
-    return text or None  # an SDK sends "" for a program that nobody has named
-
-
-def _optional_source(text: str) -> str | None:
-    return str(local_path(text)) if text.startswith(FILE) else text or None
-
-
-def _optional_path(text: str) -> Path | None:
-    return Path(text) if text else None
-
-
 DEFAULT_PROGRAM = "inference.py"
 
 
@@ -73,7 +44,7 @@ class Variables(Declared):
 
     program = Variable(
         "SAGEMAKER_PROGRAM",
-        Kind(_optional_text, "text"),
+        Kind(optional_text, "text"),
         None,
         "The user's handler file, in the code folder or with an absolute path. One that is named must be "
         "there.",
@@ -81,7 +52,7 @@ class Variables(Declared):
     )
     submit_directory = Variable(
         "SAGEMAKER_SUBMIT_DIRECTORY",
-        Kind(_optional_source, "text"),
+        Kind(optional_source, "text"),
         None,
         "Where the handler's code is: a folder, a .tar.gz (or file:// and one of these) or an s3:// address "
         "of one.",
@@ -89,7 +60,7 @@ class Variables(Declared):
     )
     serving_module = Variable(
         "SAGEMAKER_SERVING_MODULE",
-        optional(Kind(_module_attribute, "package.module:attribute")),
+        optional(Kind(module_attribute, "package.module:attribute")),
         None,
         "A WSGI callable, or a function without arguments that makes one, to serve in place of a handler, as "
         "package.module:attribute.",
@@ -98,20 +69,20 @@ class Variables(Declared):
     )
     host = Variable(
         "SAGEMAKER_BIND_TO_HOST",
-        Kind(_address, "an IP address, or localhost"),
+        Kind(address, "an IP address, or localhost"),
         "0.0.0.0",  # noqa: S104 - a container must be reached from outside
         "The address to listen on; 127.0.0.1 on a laptop.",
     )
     port = Variable(
         "SAGEMAKER_BIND_TO_PORT",
-        whole_number(1, _LAST_PORT),
+        whole_number(1, LAST_PORT),
         8080,
         "The port to listen on. PORT, as other platforms set it, counts only if this is not set.",
         aliases=("PORT",),
     )
     safe_port_range = Variable(
         "SAGEMAKER_SAFE_PORT_RANGE",
-        optional(Kind(_port_range, "FIRST-LAST, two ports from 1 to 65535")),
+        optional(Kind(port_range, "FIRST-LAST, two ports from 1 to 65535")),
         None,
         "Ports that the platform leaves to the container. We take none of them; a handler's `ServingEnv` has "
         "it.",
@@ -202,7 +173,7 @@ class Variables(Declared):
     )
     nginx_conf = Variable(
         "SAGEMAKER_NGINX_CONF",
-        Kind(_optional_path, "text"),
+        Kind(optional_path, "text"),
         None,
         "A complete nginx.conf to use in place of ours.",
         default_text="ours",
@@ -278,6 +249,52 @@ class Variables(Declared):
         BOOLEAN,
         False,
         "Show a browser a page at / to try the model. /openapi.json then holds the sample payload.",
+    )
+    capture_destination = Variable(
+        "SAGEMAKER_DATA_CAPTURE_DESTINATION",
+        Kind(s3_or_folder, "an absolute path of a folder, or s3://bucket/prefix"),
+        "",
+        "Capture requests and answers there, in the form of SageMaker's data capture.",
+        default_text="nothing is captured",
+    )
+    capture_percentage = Variable(
+        "SAGEMAKER_DATA_CAPTURE_PERCENTAGE",
+        whole_number(0, 100),
+        100,
+        "How many of a hundred requests are captured, chosen by chance.",
+    )
+    capture_options = Variable(
+        "SAGEMAKER_DATA_CAPTURE_OPTIONS",
+        Kind(sides, "Input, Output, or both with a comma between"),
+        frozenset({"input", "output"}),
+        "Which bodies are captured.",
+        default_text="Input,Output",
+    )
+    capture_csv_types = Variable(
+        "SAGEMAKER_DATA_CAPTURE_CSV_CONTENT_TYPES",
+        Kind(words, "media types with commas between"),
+        frozenset({"text/csv"}),
+        "Bodies of these types are captured as text (CSV).",
+        default_text="text/csv",
+    )
+    capture_json_types = Variable(
+        "SAGEMAKER_DATA_CAPTURE_JSON_CONTENT_TYPES",
+        Kind(words, "media types with commas between"),
+        frozenset({"application/json"}),
+        "Bodies of these types are captured as text (JSON). All others are captured as Base64.",
+        default_text="application/json",
+    )
+    capture_file_seconds = Variable(
+        "SAGEMAKER_DATA_CAPTURE_FILE_SECONDS",
+        seconds(1, 3600),
+        60.0,
+        "After how long a file of captured requests is finished, and the next one begun.",
+    )
+    capture_file_mb = Variable(
+        "SAGEMAKER_DATA_CAPTURE_FILE_MB",
+        whole_number(1, 1024),
+        100,
+        "From which size on it is finished before.",
     )
     metrics = Variable("SAGEMAKER_METRICS", BOOLEAN, True, "Answer /metrics, in Prometheus' text form.")
     stop_grace = Variable(

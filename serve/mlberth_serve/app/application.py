@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     import flask
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+    from mlberth_serve.capture.capture import Capture
+
 log = logging.getLogger(__name__)
 
 _NO_SINK = NoSink()
@@ -59,8 +61,15 @@ class Application:
     """A WSGI callable: POST /invocations goes straight to the transformer, all else to Flask."""
 
     def __init__(
-        self, settings: Settings, clock: Callable[[], float] = time.monotonic, sink: Sink = _NO_SINK
+        self,
+        settings: Settings,
+        clock: Callable[[], float] = time.monotonic,
+        sink: Sink = _NO_SINK,
+        *,
+        capture: Capture | None = None,
     ) -> None:
+        self.capture = capture
+        """What keeps requests and answers; each worker starts it."""
         self._settings = settings
         self._clock = clock
         self._sink = sink
@@ -128,6 +137,11 @@ class Application:
         name = environ[ENVIRON_REQUEST_ID] = environ.get(ENVIRON_REQUEST_ID) or request_id(environ)
         try:
             transformer, request = self._parse_request(environ, name)
+            if self.capture and (body := self.capture.take(request.body)) is not None:
+                answer = transformer.transform(*request)
+                response = _to_response(answer, request.context)
+                self.capture.put(body, request.media_type.sent, answer, request.context)
+                return response
             return _to_response(transformer.transform(*request), request.context)
         except BaseException as error:  # noqa: BLE001 - every one is an answer
             return self._to_error_response(error, name)
@@ -148,6 +162,11 @@ class Application:
                 _, requests[index] = self._parse_request(environ, name)
             except BaseException as error:  # noqa: BLE001 - every one is an answer
                 responses[index] = self._to_error_response(error, name)
+        captured = (
+            {index: self.capture.take(request.body) for index, request in requests.items()}
+            if self.capture
+            else {}
+        )
         results = self._transformer.transform_batch(list(requests.values()), self._make_context("", ""))
         for (index, request), result in zip(requests.items(), results, strict=True):
             name = request.context.request_id
@@ -156,6 +175,8 @@ class Application:
                 continue
             try:
                 responses[index] = _to_response(result, request.context)
+                if self.capture and (body := captured[index]) is not None:
+                    self.capture.put(body, request.media_type.sent, result, request.context)
             except BaseException as error:  # noqa: BLE001 - one that cannot be written is that request's alone
                 responses[index] = self._to_error_response(error, name)
         return [responses[index] for index in range(len(environs))]

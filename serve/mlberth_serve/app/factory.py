@@ -25,7 +25,9 @@ def create_app(environ: Mapping[str, str]) -> Application | WsgiPassthrough:
         check_path(settings.layout)
     if not is_worker():  # each of them would say the same
         announce(settings)
-    application = _make_passthrough(settings) if settings.serving_module else _make_application(settings)
+    application = (
+        _make_passthrough(settings) if settings.serving_module else _make_application(settings, environ)
+    )
     application.load()
     return application
 
@@ -33,10 +35,14 @@ def create_app(environ: Mapping[str, str]) -> Application | WsgiPassthrough:
 # Neither is imported if the other serves: that would take longer than all else before the model.
 
 
-def _make_application(settings: Settings) -> Application:
+def _make_application(settings: Settings, environ: Mapping[str, str]) -> Application:
     from mlberth_serve.app.application import Application
 
-    return Application(settings)
+    if not settings.capture_destination:
+        return Application(settings)
+    from mlberth_serve.capture.capture import make_capture
+
+    return Application(settings, capture=make_capture(settings, environ))
 
 
 def _make_passthrough(settings: Settings) -> WsgiPassthrough:

@@ -29,8 +29,8 @@ BUCKETS = (
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 """Upper bounds of the histogram of batches, as many as of durations."""
 
-PID, STARTS, BUSY, CUT_OFF, LOAD_SECONDS, DROPPED, LINES_DROPPED = range(7)
-REQUESTS = 8
+PID, STARTS, BUSY, CUT_OFF, LOAD_SECONDS, DROPPED, LINES_DROPPED, CAPTURED, CAPTURE_DROPPED = range(9)
+REQUESTS = 16
 """The first of the counts, one for each class of each route."""
 HISTOGRAMS = REQUESTS + len(ROUTES) * len(CLASSES)
 """The first histogram: a sum, then a count for each bucket."""
@@ -82,7 +82,7 @@ class WorkerMetrics:
         self._cells = memoryview(content[: CELLS * 8]).cast("d")
 
     def number(self, cell: int) -> float:
-        """Return PID, STARTS, BUSY, CUT_OFF, LOAD_SECONDS, DROPPED or LINES_DROPPED."""
+        """Return one of the single numbers, from PID on."""
         return self._cells[cell]
 
     def requests(self, route: int, status_class: int) -> float:

@@ -67,7 +67,7 @@ class Recorder:
         """Go on with the numbers in a writable buffer of PAGE_BYTES; zeros are a fresh page."""
         self._memory = memoryview(memory)
         self._cells = self._memory.cast("d")
-        self._lock = threading.Lock()  # the handler's metrics alone may come from its threads
+        self._lock = threading.Lock()  # of what comes from other threads: the handler's metrics, and captures
         self._entries: dict[Series, int] = {}
         for series, _, _ in WorkerMetrics(bytes(self._memory)).entries():
             self._entries[series] = ENTRIES + len(self._entries) * ENTRY.size
@@ -85,6 +85,12 @@ class Recorder:
     def drop_lines(self, count: int) -> None:
         """Count lines of a log that could not be written."""
         self._cells[metrics_memory.LINES_DROPPED] += count
+
+    def count_captured(self, written: int, dropped: int) -> None:
+        """Count captured requests, from any thread."""
+        with self._lock:
+            self._cells[metrics_memory.CAPTURED] += written
+            self._cells[metrics_memory.CAPTURE_DROPPED] += dropped
 
     def begin_request(self, count: int = 1) -> None:
         """Say that a request, or several at once, is being worked on."""

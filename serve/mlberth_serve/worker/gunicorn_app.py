@@ -127,6 +127,7 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
             "pre_fork": Arbiter.assign_slot,
             "post_fork": self._begin_worker,
             "post_worker_init": self._warm_up,
+            "worker_exit": self._end_worker,
             "child_exit": Arbiter.note_exit,
         }
         for name, value in (self._spec.gunicorn | hooks).items():
@@ -145,15 +146,18 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
         self._streams.restore()
         let_stop_in()  # held back since the fork; by now gunicorn's handlers can act on them
         behind_nginx, logged = self._spec.behind_nginx, self._spec.access_log
+        recorder = self._make_recorder(load_seconds)
         instrumented = Instrumented(
             application,
-            self._make_recorder(load_seconds),
+            recorder,
             behind_nginx=behind_nginx,
             # Behind nginx it is nginx that writes the access log.
             access_log=self._make_access_log() if logged and not behind_nginx else None,
         )
         if isinstance(application, Dispatcher):
             self.predictions = instrumented
+        if capture := getattr(application, "capture", None):
+            capture.start(recorder.count_captured)
         if behind_nginx:
             return instrumented
         run = self._folder.run
@@ -204,6 +208,11 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
             _OOM_SCORE.write_text(_WORKERS_SCORE)
         # Load and warm-up may take longer than a request; the platform has a limit of its own for them.
         os.utime(worker.tmp.fileno(), (_NEVER, _NEVER))
+
+    def _end_worker(self, arbiter: Arbiter, worker: Worker) -> None:  # noqa: ARG002 - gunicorn's hook
+        """Write what a worker that ends in order still has to write."""
+        if self._loaded and (capture := getattr(self._loaded.application, "capture", None)):
+            capture.close()
 
     def _warm_up(self, worker: Worker) -> None:
         """Run the handler's warm-up, before the worker's first sign of life says that it has loaded."""

@@ -111,6 +111,12 @@ def _server(pages: Sequence[WorkerMetrics], server: Server) -> Iterator[Metric]:
     text = "Lines of logs, and pieces of a handler's output, that could not be written."
     lines_dropped = server.lines_dropped + _sum(pages, metrics_memory.LINES_DROPPED)
     yield CounterMetricFamily("mlberth_log_lines_dropped", text, lines_dropped)
+    captured = _sum(pages, metrics_memory.CAPTURED)
+    capture_dropped = _sum(pages, metrics_memory.CAPTURE_DROPPED)
+    if captured or capture_dropped:
+        yield CounterMetricFamily("mlberth_captured_requests", "Requests that were captured.", captured)
+        text = "Requests that should have been captured: no room, or too many at once."
+        yield CounterMetricFamily("mlberth_captures_dropped", text, capture_dropped)
     busy = sum(
         page.number(metrics_memory.BUSY) for page in pages if page.number(metrics_memory.PID) in server.memory
     )
