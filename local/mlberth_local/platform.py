@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,9 @@ class Settings:
     engine: str = "docker"
     """`docker` or `process`."""
     region: str = "us-east-1"
-    environ: dict[str, str] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Access key to secret. A request with one of them must be signed with its secret."""
+    environ: Mapping[str, str] = field(default_factory=dict)
     """The environment of `mlberth up`, for variables of single parts (MLBERTH_…)."""
 
 
@@ -35,6 +37,8 @@ class Platform:
     """Seconds since the epoch."""
     store: Any = None
     """The record of resources: one SQLite file."""
+    metrics: Any = None
+    """The `store.metrics.Metrics` of the same file."""
     engine: Any = None
     """What runs jobs: containers or processes."""
 

@@ -19,5 +19,19 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX resource_by_time ON resource (kind, created, name)",
         "CREATE INDEX resource_unfinished ON resource (kind, created) WHERE NOT finished",
     ),
+    (
+        """CREATE TABLE metric (
+            namespace TEXT NOT NULL,
+            name TEXT NOT NULL,
+            dimensions TEXT NOT NULL,
+            time REAL NOT NULL,
+            unit TEXT NOT NULL,
+            count REAL NOT NULL,
+            sum REAL NOT NULL,
+            low REAL NOT NULL,
+            high REAL NOT NULL
+        )""",
+        "CREATE INDEX metric_by_time ON metric (namespace, name, dimensions, time)",
+    ),
 )
 """A statement never changes once it is released: a later version adds a tuple."""

@@ -1,0 +1,102 @@
+"""A request's way: find the operation, check the signature, read, call in a thread, write the answer.
+
+The modules with the models are imported by the first request, so that the daemon answers at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from urllib.parse import parse_qsl
+
+from mlberth_local.api.http_answer import HttpAnswer
+from mlberth_local.api.http_request import HttpRequest
+from mlberth_local.bodies import ReceivedBody
+from mlberth_local.errors import ServiceError
+from mlberth_local.platform import Platform
+
+if TYPE_CHECKING:
+    from mlberth_local.api.routing import Route
+
+T = TypeVar("T")
+_LOG = logging.getLogger("mlberth.api")
+THREADS = 16
+"""How many operations run at once; each takes milliseconds, or waits for the disk."""
+
+
+class Body(Protocol):
+    """The body of a request that is still coming in."""
+
+    async def read(self) -> bytes:
+        """Return all of it."""
+
+    def pieces(self) -> AsyncIterator[bytes]:
+        """Return it in pieces."""
+
+
+class Dispatcher:
+    """Answers requests for one platform."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="operation")
+
+    async def answer(self, request: HttpRequest, body: Body, request_id: str) -> HttpAnswer:
+        """Return the answer to a request, or an error in the form of its protocol."""
+        from mlberth_local.api import answer_writer
+        from mlberth_local.api.routing import find_route, protocol_of
+
+        route: Route | None = None
+        try:
+            form_body = await body.read() if request.form else None
+            form = dict(parse_qsl((form_body or b"").decode(errors="replace"), keep_blank_values=True))
+            route = await self._in_thread(find_route, request, form)
+            result = await self._carry_out(route, request, form, form_body, body)
+            return answer_writer.answer(route, result, request_id)
+        except ServiceError as error:
+            failure = error
+        except Exception:  # noqa: BLE001 - a fault of ours is an answer, and the next request is none of its business
+            _LOG.exception("%s %s failed (request %s)", request.method, request.path, request_id)
+            text = f"The platform failed; its log has the cause, with the request {request_id}."
+            failure = ServiceError("InternalFailure", text, HTTPStatus.INTERNAL_SERVER_ERROR)
+        protocol = route.protocol if route else protocol_of(request)
+        return answer_writer.error_answer(route, protocol, failure, request_id, resource=request.path)
+
+    async def _carry_out(
+        self, route: Route, request: HttpRequest, form: dict[str, str], form_body: bytes | None, body: Body
+    ) -> dict[str, Any]:
+        from mlberth_local.api import calls, registry, signatures
+        from mlberth_local.api.request_reader import read_request
+
+        keys, now = self._platform.settings.keys, self._platform.clock()
+        streaming = route.model.has_streaming_input and route.service == "s3"
+        content = None if streaming else form_body if form_body is not None else await body.read()
+        signatures.check(request, content, keys, now)
+        operation = registry.find(route.service, route.operation)
+        if content is None:
+            incoming = await self._receive(request, body)
+            try:
+                parsed = read_request(route, request, form, incoming)
+                return await self._in_thread(calls.call, self._platform, route, operation, parsed)
+            finally:
+                incoming.path.unlink(missing_ok=True)
+        parsed = read_request(route, request, form, content)
+        return await self._in_thread(calls.call, self._platform, route, operation, parsed)
+
+    async def _receive(self, request: HttpRequest, body: Body) -> ReceivedBody:
+        from mlberth_local.api import signatures
+        from mlberth_local.api.spool import spool
+        from mlberth_local.s3.objects import upload_file
+
+        path: Path = upload_file(self._platform)
+        hashed = signatures.body_hash(request, self._platform.settings.keys)
+        return await spool(path, body.pieces(), request.headers, hashed)
+
+    async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *arguments))

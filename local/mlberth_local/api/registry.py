@@ -1,0 +1,44 @@
+"""The operations that are here, of every service."""
+
+from __future__ import annotations
+
+from mlberth_local.errors import UnknownOperationError
+from mlberth_local.operations import Exceptions, Operation
+from mlberth_local.s3 import operations as s3
+from mlberth_local.sagemaker import operations as sagemaker
+from mlberth_local.services import cloudwatch, ecr, iam, logs, sts
+
+OPERATIONS: dict[str, dict[str, Operation]] = {
+    "sagemaker": sagemaker.OPERATIONS,
+    "s3": s3.OPERATIONS,
+    "sts": sts.OPERATIONS,
+    "iam": iam.OPERATIONS,
+    "logs": logs.OPERATIONS,
+    "cloudwatch": cloudwatch.OPERATIONS,
+    "ecr": ecr.OPERATIONS,
+}
+EXCEPTIONS: dict[str, dict[str, Exceptions]] = {
+    "sagemaker": sagemaker.EXCEPTIONS,
+    "s3": s3.EXCEPTIONS,
+    "sts": sts.EXCEPTIONS,
+    "iam": iam.EXCEPTIONS,
+    "logs": logs.EXCEPTIONS,
+    "cloudwatch": cloudwatch.EXCEPTIONS,
+    "ecr": ecr.EXCEPTIONS,
+}
+
+
+def find(service: str, operation: str) -> Operation:
+    """Return the function of an operation. Raises `UnknownOperationError` with the list of what is there."""
+    operations = OPERATIONS.get(service, {})
+    if operation in operations:
+        return operations[operation]
+    there = ", ".join(sorted(operations)) or "none"
+    raise UnknownOperationError(
+        f"The operation {operation} of {service} is not carried out here; those that are: {there}."
+    )
+
+
+def exceptions(service: str, operation: str) -> Exceptions:
+    """Return the parameters that an operation does not carry out."""
+    return EXCEPTIONS.get(service, {}).get(operation, Exceptions())

@@ -1,0 +1,157 @@
+"""The HTTP server of the platform: one handler for the requests of all services."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import zlib
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from ipaddress import ip_address
+from uuid import uuid4
+
+from aiohttp import web
+
+from mlberth_local.api.dispatch import Dispatcher
+from mlberth_local.api.http_answer import HttpAnswer
+from mlberth_local.api.http_request import HttpRequest
+from mlberth_local.bodies import FileBody
+from mlberth_local.errors import ServiceError
+from mlberth_local.platform import Platform
+
+_LOG = logging.getLogger("mlberth.api")
+HEALTH = "/_mlberth/health"
+"""Answered before the models are loaded; no bucket can have this name."""
+LARGEST_REQUEST = 32 * 1024 * 1024
+"""In bytes; only objects may be larger, and they go to a file."""
+LARGEST_LINE = 32 * 1024
+"""Of a request's first line, or of a header, in bytes."""
+
+
+class ApiServer:
+    """Answers for one platform on any number of sockets."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._dispatcher = Dispatcher(platform)
+        self._runner: web.ServerRunner | None = None
+
+    async def start(self, sockets: list[socket.socket]) -> None:
+        """Answer on bound sockets from now on."""
+        server = web.Server(
+            self._handle,
+            access_log=None,
+            # An object stays as it was encoded; what else is compressed is seen to below.
+            auto_decompress=False,
+            max_line_size=LARGEST_LINE,
+            max_field_size=LARGEST_LINE,
+        )
+        self._runner = web.ServerRunner(server)
+        await self._runner.setup()
+        for one in sockets:
+            await web.SockSite(self._runner, one).start()
+
+    async def stop(self) -> None:
+        """Finish what is being answered, and close."""
+        if self._runner:
+            await self._runner.cleanup()
+
+    async def _handle(self, received: web.BaseRequest) -> web.StreamResponse:
+        if received.path == HEALTH:
+            return web.json_response({"home": str(self._platform.home)})
+        if received.headers.get("Expect", "").lower() == "100-continue":
+            # At once: botocore waits a second for it before it sends the body.
+            await received.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            received.writer.output_size = 0
+        request_id = str(uuid4())
+        found = await self._dispatcher.answer(_http_request(received), _Body(received), request_id)
+        return await _send(received, found, request_id)
+
+
+class _Body:
+    """The body of a request: read whole, or in pieces."""
+
+    def __init__(self, received: web.BaseRequest) -> None:
+        self._received = received
+
+    async def read(self) -> bytes:
+        """Return the whole body, decompressed. Raises `ServiceError` for one that is too large."""
+        if (self._received.content_length or 0) > LARGEST_REQUEST:
+            raise _too_large()
+        body = bytearray()
+        async for piece in self._received.content.iter_any():
+            body += piece
+            if len(body) > LARGEST_REQUEST:
+                raise _too_large()
+        if self._received.headers.get("Content-Encoding", "").lower() == "gzip":
+            return _decompressed(bytes(body))
+        return bytes(body)
+
+    def pieces(self) -> AsyncIterator[bytes]:
+        """Return the body in pieces as they come, as they are."""
+        return self._received.content.iter_any()
+
+
+def _decompressed(body: bytes) -> bytes:
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        content = unpacker.decompress(body, LARGEST_REQUEST)
+    except zlib.error as error:
+        raise ServiceError(
+            "SerializationException", "The body is not gzip, as Content-Encoding says."
+        ) from error
+    if unpacker.unconsumed_tail:
+        raise _too_large()
+    return content
+
+
+def _too_large() -> ServiceError:
+    text = f"The request is larger than {LARGEST_REQUEST} bytes."
+    return ServiceError("RequestEntityTooLargeException", text, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+
+
+def _http_request(received: web.BaseRequest) -> HttpRequest:
+    path, _, query = received.raw_path.partition("?")
+    if path.startswith(("http://", "https://")):  # the absolute form, which clients of a proxy send
+        path = "/" + path.split("/", 3)[3] if path.count("/") > 2 else "/"
+    return HttpRequest(received.method, path, query, received.headers, local_client=_is_local(received))
+
+
+def _is_local(received: web.BaseRequest) -> bool:
+    peer = received.remote
+    return peer is not None and ip_address(peer).is_loopback
+
+
+async def _send(received: web.BaseRequest, found: HttpAnswer, request_id: str) -> web.StreamResponse:
+    headers = {
+        "x-amzn-RequestId": request_id,
+        "x-amz-request-id": request_id,
+        "Server": "mlberth",
+        **found.headers,
+    }
+    if received.method == "HEAD":
+        response = web.StreamResponse(status=found.status, headers={"Content-Length": "0", **headers})
+        await response.prepare(received)
+        return response
+    if isinstance(found.body, bytes):
+        return web.Response(status=found.status, headers=headers, body=found.body)
+    return await _send_file(received, found.body, found.status, headers)
+
+
+async def _send_file(
+    received: web.BaseRequest, body: FileBody, status: int, headers: dict[str, str]
+) -> web.StreamResponse:
+    """Send a part of a file by `sendfile`: no byte of it comes into this process."""
+    response = web.StreamResponse(status=status, headers={**headers, "Content-Length": str(body.size)})
+    # What was opened is sent, also if the object is replaced in the meantime.
+    file = await asyncio.to_thread(body.path.open, "rb")
+    with file:
+        await response.prepare(received)
+        transport = received.transport
+        if transport is None:
+            raise ConnectionResetError("the client has gone")
+        if body.size:
+            await asyncio.get_running_loop().sendfile(transport, file, body.start, body.size)
+        await response.write_eof()
+    return response

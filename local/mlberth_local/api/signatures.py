@@ -1,0 +1,231 @@
+"""The signatures of requests: SigV4 in headers and URLs, and SigV2 in URLs.
+
+A key whose secret is known here must have signed the request. Any other key is accepted from this
+machine, as clients have keys of all kinds; the expiry of a URL is checked for every key.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import posixpath
+import re
+from calendar import timegm
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from time import strptime
+from urllib.parse import quote, unquote
+
+from mlberth_local.api.http_request import HttpRequest
+from mlberth_local.errors import ServiceError
+
+LARGEST_SKEW = 15 * 60
+LONGEST_EXPIRY = 7 * 24 * 3600
+_HEADER = re.compile(
+    r"AWS4-HMAC-SHA256\s+Credential=(?P<credential>[^,\s]+)"
+    r",\s*SignedHeaders=(?P<headers>[^,\s]+),\s*Signature=(?P<signature>[0-9a-f]+)"
+)
+_UNSIGNED = "UNSIGNED-PAYLOAD"
+_HEXADECIMAL = re.compile(r"[0-9a-f]{64}")
+_V2_PARAMETERS = frozenset(
+    [
+        *("acl", "delete", "lifecycle", "location", "partNumber", "policy", "tagging", "torrent", "uploadId"),
+        *("uploads", "versionId", "versioning", "versions", "response-cache-control", "response-expires"),
+        *("response-content-disposition", "response-content-encoding", "response-content-language"),
+        "response-content-type",
+    ]
+)
+
+
+@dataclass(frozen=True)
+class _Credential:
+    """The scope of a signature: `KEY/20261128/us-east-1/s3/aws4_request`."""
+
+    key: str
+    day: str
+    region: str
+    service: str
+
+    @classmethod
+    def parse(cls, text: str) -> _Credential:
+        parts = unquote(text).rsplit("/", 4)
+        if len(parts) != 5 or parts[4] != "aws4_request":
+            raise _forbidden(
+                "IncompleteSignature",
+                f"Found the credential {text!r}; expected KEY/DAY/REGION/SERVICE/aws4_request.",
+            )
+        return cls(*parts[:4])
+
+
+def check(request: HttpRequest, body: bytes | None, keys: Mapping[str, str], now: float) -> None:
+    """Raise `ServiceError` if a request has expired, or is not signed as its key asks for.
+
+    `body` is None where it is not in memory: its hash is that of the header, and `body_hash` says so.
+    """
+    query = request.query
+    if "X-Amz-Signature" in query:
+        _check_v4_url(request, query, keys, now)
+    elif "Signature" in query and "AWSAccessKeyId" in query:
+        _check_v2_url(request, query, keys, now)
+    elif "Authorization" in request.headers:
+        _check_v4_header(request, body, keys, now)
+    elif not request.local_client:
+        raise _forbidden("AccessDenied", "A request that does not come from this machine must be signed.")
+
+
+def body_hash(request: HttpRequest, keys: Mapping[str, str]) -> str | None:
+    """Return the SHA-256 that the body of a signed request must have; None if its key is not checked."""
+    found = _HEADER.match(request.headers.get("Authorization", ""))
+    text = request.headers.get("x-amz-content-sha256", "")
+    if found and _Credential.parse(found["credential"]).key in keys and _HEXADECIMAL.fullmatch(text):
+        return text
+    return None
+
+
+def _check_v4_header(request: HttpRequest, body: bytes | None, keys: Mapping[str, str], now: float) -> None:
+    found = _HEADER.match(request.headers["Authorization"])
+    if not found:
+        if request.local_client:  # a client with keys of its own, and a scheme that is not needed here
+            return
+        raise _forbidden("IncompleteSignature", "Expected a header Authorization of AWS4-HMAC-SHA256.")
+    credential = _Credential.parse(found["credential"])
+    secret = _secret(credential.key, keys, request)
+    if secret is None:
+        return
+    stamp = request.headers.get("X-Amz-Date", "")
+    if abs(_moment(stamp) - now) > LARGEST_SKEW:
+        text = "The difference between the request time and the current time is too large."
+        raise _forbidden("RequestTimeTooSkewed", text)
+    payload = request.headers.get("x-amz-content-sha256")
+    if payload is None:
+        payload = hashlib.sha256(body).hexdigest() if body is not None else _UNSIGNED
+    elif body is not None and _HEXADECIMAL.fullmatch(payload) and payload != hashlib.sha256(body).hexdigest():
+        text = "The provided 'x-amz-content-sha256' header does not match what was computed."
+        raise ServiceError("XAmzContentSHA256Mismatch", text)
+    expected = _v4(request, credential, secret, stamp=stamp, headers=found["headers"], payload=payload)
+    _compare(expected, found["signature"])
+
+
+def _check_v4_url(
+    request: HttpRequest, query: Mapping[str, str], keys: Mapping[str, str], now: float
+) -> None:
+    stamp, text = query.get("X-Amz-Date", ""), query.get("X-Amz-Expires", "")
+    if not text.isdecimal() or not 0 < int(text) <= LONGEST_EXPIRY:
+        message = f"X-Amz-Expires: found {text!r}; expected seconds, at most {LONGEST_EXPIRY}."
+        raise ServiceError("AuthorizationQueryParametersError", message)
+    if now > _moment(stamp) + int(text):
+        raise _forbidden("AccessDenied", "Request has expired")
+    credential = _Credential.parse(query.get("X-Amz-Credential", ""))
+    secret = _secret(credential.key, keys, request)
+    if secret is not None:
+        headers = query.get("X-Amz-SignedHeaders", "host")
+        payload = _UNSIGNED if credential.service == "s3" else hashlib.sha256(b"").hexdigest()
+        expected = _v4(request, credential, secret, stamp=stamp, headers=headers, payload=payload)
+        _compare(expected, query["X-Amz-Signature"])
+
+
+def _check_v2_url(
+    request: HttpRequest, query: Mapping[str, str], keys: Mapping[str, str], now: float
+) -> None:
+    expires = query.get("Expires", "")
+    if not expires.isdecimal():
+        raise _forbidden("AccessDenied", f"Expires: found {expires!r}; expected seconds since the epoch.")
+    if now > int(expires):
+        raise _forbidden("AccessDenied", "Request has expired")
+    secret = _secret(query["AWSAccessKeyId"], keys, request)
+    if secret is None:
+        return
+    amazon = {
+        name.lower(): value
+        for name, value in {**query, **request.headers}.items()
+        if name.lower().startswith("x-amz-")
+    }
+    resource = "&".join(
+        f"{name}={value}" if value else name
+        for name, value in sorted(query.items())
+        if name in _V2_PARAMETERS
+    )
+    lines = [
+        request.method,
+        request.headers.get("Content-MD5", query.get("content-md5", "")),
+        request.headers.get("Content-Type", query.get("content-type", "")),
+        expires,
+        *(f"{name}:{amazon[name]}" for name in sorted(amazon)),
+        request.raw_path + (f"?{resource}" if resource else ""),
+    ]
+    digest = hmac.new(secret.encode(), "\n".join(lines).encode(), hashlib.sha1).digest()
+    _compare(base64.b64encode(digest).decode(), query["Signature"])
+
+
+def _v4(
+    request: HttpRequest, credential: _Credential, secret: str, *, stamp: str, headers: str, payload: str
+) -> str:
+    """Return the signature that a request should have."""
+    path = request.raw_path
+    if (
+        credential.service != "s3"
+    ):  # S3 signs its keys as they are, the others a path in normal form, twice encoded
+        path = quote(
+            posixpath.normpath(path) + ("/" if path.endswith("/") and path != "/" else ""), safe="/~"
+        )
+    names = headers.split(";")
+    values = (" ".join(request.headers.get(name, "").split()) for name in names)
+    canonical = "\n".join(
+        [
+            request.method,
+            path,
+            _canonical_query(request.raw_query),
+            *(f"{name}:{value}" for name, value in zip(names, values, strict=True)),
+            "",
+            headers,
+            payload,
+        ]
+    )
+    scope = f"{credential.day}/{credential.region}/{credential.service}/aws4_request"
+    text = "\n".join(["AWS4-HMAC-SHA256", stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    key = f"AWS4{secret}".encode()
+    for part in (credential.day, credential.region, credential.service, "aws4_request", text):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    return key.hex()
+
+
+def _canonical_query(raw: str) -> str:
+    pairs = (pair.partition("=")[::2] for pair in raw.split("&") if pair)
+    encoded = (
+        (quote(unquote(name), safe="-_.~"), quote(unquote(value), safe="-_.~")) for name, value in pairs
+    )
+    return "&".join(f"{name}={value}" for name, value in sorted(encoded) if name != "X-Amz-Signature")
+
+
+def _secret(key: str, keys: Mapping[str, str], request: HttpRequest) -> str | None:
+    """Return the secret that a key is checked with; None if it is not checked."""
+    if key in keys:
+        return keys[key]
+    if request.local_client:
+        return None
+    raise _forbidden(
+        "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."
+    )
+
+
+def _moment(stamp: str) -> float:
+    try:
+        return timegm(strptime(stamp, "%Y%m%dT%H%M%SZ"))
+    except ValueError as error:
+        text = f"X-Amz-Date: found {stamp!r}; expected a time like 20261128T120000Z."
+        raise _forbidden("IncompleteSignature", text) from error
+
+
+def _compare(expected: str, found: str) -> None:
+    if not hmac.compare_digest(expected, found):
+        text = (
+            "The request signature we calculated does not match the signature you provided. "
+            "Check your key and signing method."
+        )
+        raise _forbidden("SignatureDoesNotMatch", text)
+
+
+def _forbidden(code: str, message: str) -> ServiceError:
+    return ServiceError(code, message, HTTPStatus.FORBIDDEN)

@@ -1,0 +1,119 @@
+"""Metrics: numbers with a name, dimensions and a time, and their statistics over periods."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from mlberth_local.store.database import Database
+
+
+@dataclass(frozen=True)
+class Series:
+    """The metric that points belong to."""
+
+    namespace: str
+    name: str
+    dimensions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value, or a set of values of which only the statistics are known."""
+
+    time: float
+    """Seconds since the epoch."""
+    sum: float
+    count: float = 1
+    low: float = math.nan
+    high: float = math.nan
+    unit: str = "None"
+
+
+@dataclass(frozen=True)
+class Period:
+    """The points of one period, from `start` on."""
+
+    start: float
+    points: list[Point]
+
+    def statistic(self, name: str) -> float:
+        """Return `Average`, `Sum`, `Minimum`, `Maximum`, `SampleCount`, or a percentile (`p99.9`)."""
+        count, total = sum(point.count for point in self.points), sum(point.sum for point in self.points)
+        if name == "SampleCount":
+            return count
+        if name == "Sum":
+            return total
+        if name == "Average":
+            return total / count if count else 0.0
+        if name == "Minimum":
+            return min(point.low for point in self.points)
+        if name == "Maximum":
+            return max(point.high for point in self.points)
+        return self._percentile(float(name.removeprefix("p")))
+
+    def _percentile(self, percent: float) -> float:
+        """Return the smallest value that so many per cent of the samples do not exceed."""
+        values = sorted((point.sum / (point.count or 1), point.count) for point in self.points)
+        wanted = sum(count for _, count in values) * percent / 100
+        for value, count in values:
+            wanted -= count
+            if wanted <= 0:
+                return value
+        return values[-1][0]
+
+
+class Metrics:
+    """The table of metrics."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(self, points: Iterable[tuple[Series, Point]]) -> None:
+        """Add points."""
+        rows = [
+            (
+                series.namespace,
+                series.name,
+                _text(series.dimensions),
+                point.time,
+                point.unit,
+                point.count,
+                point.sum,
+                point.sum if math.isnan(point.low) else point.low,
+                point.sum if math.isnan(point.high) else point.high,
+            )
+            for series, point in points
+        ]
+        with self._database.transaction() as connection:
+            connection.executemany("INSERT INTO metric VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def periods(
+        self, series: Series, start: float, end: float, length: float, unit: str = ""
+    ) -> list[Period]:
+        """Return the periods from `start` up to `end` that have points; `length` is in seconds."""
+        rows = self._database.read(
+            "SELECT time, sum, count, low, high, unit FROM metric WHERE namespace = ? AND name = ? "
+            "AND dimensions = ? AND time >= ? AND time < ? AND (? = '' OR unit = ?) ORDER BY time",
+            (series.namespace, series.name, _text(series.dimensions), start, end, unit, unit),
+        )
+        found: dict[float, list[Point]] = {}
+        for row in rows:
+            point = Point(*row)
+            found.setdefault(point.time // length * length, []).append(point)
+        return [Period(at, points) for at, points in found.items()]
+
+    def series(self, namespace: str = "", name: str = "") -> list[Series]:
+        """Return all metrics, or those of a namespace or a name."""
+        rows = self._database.read(
+            "SELECT DISTINCT namespace, name, dimensions FROM metric WHERE (? = '' OR namespace = ?) "
+            "AND (? = '' OR name = ?) ORDER BY namespace, name, dimensions",
+            (namespace, namespace, name, name),
+        )
+        return [Series(row[0], row[1], json.loads(row[2])) for row in rows]
+
+
+def _text(dimensions: Mapping[str, str]) -> str:
+    return json.dumps(dict(sorted(dimensions.items())))

@@ -1,0 +1,97 @@
+"""A platform's API that answers in this process, and clients of it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from mlberth_local.api.server import ApiServer
+from mlberth_local.platform import Platform, Settings
+from mlberth_local.store.database import Database
+from mlberth_local.store.metrics import Metrics
+
+SECRET = "a secret that the platform knows"
+"""Of the key CHECKED."""
+
+
+@dataclass
+class Clock:
+    """The machine's clock, or one that is some seconds ahead."""
+
+    ahead: float = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+
+@dataclass(frozen=True)
+class Front:
+    """A running API and its platform."""
+
+    platform: Platform
+    clock: Clock
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.platform.settings.port}"
+
+    def client(self, service: str, *, key: str = "any", secret: str = "any", **config: Any) -> Any:
+        """Return a boto3 client; `config` is botocore's."""
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
+            region_name=self.platform.region,
+            aws_access_key_id=key,
+            aws_secret_access_key=secret,
+            config=Config(retries={"total_max_attempts": 1}, **config),
+        )
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    """Answer for the tests of a file, with a home of their own."""
+    home: Path = tmp_path_factory.mktemp("home")
+    listening = socket.create_server(("127.0.0.1", 0))
+    settings = Settings(port=listening.getsockname()[1], keys={"CHECKED": SECRET})
+    database = Database(home / "mlberth.sqlite")
+    clock = Clock()
+    platform = Platform(home, settings, clock, metrics=Metrics(database))
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    server = ApiServer(platform)
+    asyncio.run_coroutine_threadsafe(server.start([listening]), loop).result(10)
+    try:
+        yield Front(platform, clock)
+    finally:
+        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+        database.close()
+
+
+@pytest.fixture(scope="module")
+def s3(front: Front) -> Any:
+    """A client of S3."""
+    return front.client("s3")
+
+
+@pytest.fixture
+def bucket(s3: Any, request: pytest.FixtureRequest) -> str:
+    """A bucket of the test's own."""
+    name = request.node.name.replace("_", "-").replace("[", "-").lower()[:50].strip("-]")
+    name = "".join(character for character in name if character.isalnum() or character == "-").strip("-")
+    s3.create_bucket(Bucket=name)
+    return name

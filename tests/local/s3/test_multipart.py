@@ -1,0 +1,93 @@
+"""Tests of multipart uploads, with boto3."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import Any
+
+import pytest
+from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import ClientError
+
+from tests.local.s3.test_objects import code
+
+PART = 5 << 20
+
+
+def etag_of(parts: list[bytes]) -> str:
+    """Return S3's ETag of an object in parts."""
+    whole = hashlib.md5(b"".join(hashlib.md5(part).digest() for part in parts)).hexdigest()
+    return f'"{whole}-{len(parts)}"'
+
+
+def upload(s3: Any, bucket: str, key: str, parts: list[bytes], **arguments: Any) -> dict[str, Any]:
+    """Upload parts in the opposite order, and complete."""
+    begun = s3.create_multipart_upload(Bucket=bucket, Key=key, **arguments)["UploadId"]
+    where = {"Bucket": bucket, "Key": key, "UploadId": begun}
+    sent = {}
+    for number in range(len(parts), 0, -1):
+        sent[number] = s3.upload_part(**where, PartNumber=number, Body=parts[number - 1])["ETag"]
+    listed = [{"PartNumber": number, "ETag": sent[number]} for number in sorted(sent)]
+    assert [one["PartNumber"] for one in s3.list_parts(**where)["Parts"]] == sorted(sent)
+    return dict(s3.complete_multipart_upload(**where, MultipartUpload={"Parts": listed}))
+
+
+def test_parts_become_an_object(s3: Any, bucket: str) -> None:
+    parts = [os.urandom(PART), os.urandom(PART), b"end"]
+    done = upload(s3, bucket, "in/parts", parts, Metadata={"a": "b"}, ContentType="x/y")
+    assert done["ETag"] == etag_of(parts)
+    found = s3.get_object(Bucket=bucket, Key="in/parts")
+    assert found["Body"].read() == b"".join(parts)
+    assert (found["Metadata"], found["ContentType"], found["ETag"]) == ({"a": "b"}, "x/y", etag_of(parts))
+
+
+def test_boto3_copies_large_objects_by_parts(s3: Any, bucket: str) -> None:
+    content = os.urandom(12 << 20)
+    s3.put_object(Bucket=bucket, Key="from", Body=content)
+    config = TransferConfig(multipart_threshold=PART, multipart_chunksize=PART)
+    s3.copy({"Bucket": bucket, "Key": "from"}, bucket, "to", Config=config)
+    found = s3.get_object(Bucket=bucket, Key="to")
+    assert found["Body"].read() == content
+    assert found["ETag"].endswith('-3"')
+
+
+def test_a_part_sent_twice_counts_once(s3: Any, bucket: str) -> None:
+    where = {"Bucket": bucket, "Key": "k"}
+    where["UploadId"] = s3.create_multipart_upload(**where)["UploadId"]
+    first = s3.upload_part(**where, PartNumber=1, Body=b"first")["ETag"]
+    second = s3.upload_part(**where, PartNumber=1, Body=b"second")["ETag"]
+    wrong = {"Parts": [{"PartNumber": 1, "ETag": first}]}
+    assert code(s3.complete_multipart_upload, **where, MultipartUpload=wrong) == "InvalidPart"
+    s3.complete_multipart_upload(**where, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": second}]})
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"second"
+
+
+def test_faults(s3: Any, bucket: str) -> None:
+    where = {"Bucket": bucket, "Key": "k"}
+    where["UploadId"] = s3.create_multipart_upload(**where)["UploadId"]
+    etags = [s3.upload_part(**where, PartNumber=number, Body=b"small")["ETag"] for number in (1, 2)]
+    parts = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, 1)]
+    complete = s3.complete_multipart_upload
+    assert code(complete, **where, MultipartUpload={"Parts": parts}) == "EntityTooSmall"
+    assert code(complete, **where, MultipartUpload={"Parts": parts[::-1]}) == "InvalidPartOrder"
+    assert code(complete, **where, MultipartUpload={"Parts": []}) == "MalformedXML"
+    assert code(s3.upload_part, **where, PartNumber=10_001, Body=b"") == "InvalidArgument"
+    other = {**where, "Key": "another"}
+    assert code(s3.upload_part, **other, PartNumber=1, Body=b"") == "NoSuchUpload"
+    for invented in ("../../x", "0" * 32):
+        assert (
+            code(s3.upload_part, **{**where, "UploadId": invented}, PartNumber=1, Body=b"") == "NoSuchUpload"
+        )
+
+
+def test_an_aborted_upload_is_gone(s3: Any, front: Any, bucket: str) -> None:
+    where = {"Bucket": bucket, "Key": "k"}
+    where["UploadId"] = s3.create_multipart_upload(**where)["UploadId"]
+    s3.upload_part(**where, PartNumber=1, Body=b"x")
+    assert [one["Key"] for one in s3.list_multipart_uploads(Bucket=bucket)["Uploads"]] == ["k"]
+    s3.abort_multipart_upload(**where)
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
+    assert not (front.platform.buckets / ".uploads" / where["UploadId"]).exists()
+    with pytest.raises(ClientError, match="NoSuchUpload"):
+        s3.abort_multipart_upload(**where)

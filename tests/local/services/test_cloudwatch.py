@@ -1,0 +1,97 @@
+"""Tests of CloudWatch, with boto3."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+START = datetime(2026, 1, 1, 12, 0, tzinfo=timezone.utc)
+WHEN = {"StartTime": START, "EndTime": START + timedelta(minutes=3)}
+JOB = [{"Name": "TrainingJobName", "Value": "j"}]
+
+
+@pytest.fixture(scope="module")
+def cloudwatch(front: Any) -> Any:
+    """A client, and four values in two minutes."""
+    client = front.client("cloudwatch")
+    points = [(0, 1.0), (30, 3.0), (60, 10.0), (119, 20.0)]
+    client.put_metric_data(
+        Namespace="/aws/sagemaker/TrainingJobs",
+        MetricData=[
+            {
+                "MetricName": "loss",
+                "Dimensions": JOB,
+                "Timestamp": START + timedelta(seconds=s),
+                "Value": value,
+            }
+            for s, value in points
+        ],
+    )
+    return client
+
+
+def test_statistics(cloudwatch: Any) -> None:
+    statistics = ["Average", "Sum", "Minimum", "Maximum", "SampleCount"]
+    found = cloudwatch.get_metric_statistics(
+        Namespace="/aws/sagemaker/TrainingJobs",
+        MetricName="loss",
+        Dimensions=JOB,
+        Period=60,
+        Statistics=statistics,
+        **WHEN,
+    )["Datapoints"]
+    rows = [[point["Timestamp"], *(point[name] for name in statistics)] for point in found]
+    assert rows == [[START, 2, 4, 1, 3, 2], [START + timedelta(minutes=1), 15, 30, 10, 20, 2]]
+
+
+def test_data_of_several_metrics(cloudwatch: Any) -> None:
+    metric = {"Namespace": "/aws/sagemaker/TrainingJobs", "MetricName": "loss", "Dimensions": JOB}
+    queries = [
+        {"Id": stat.lower(), "MetricStat": {"Metric": metric, "Period": 60, "Stat": stat}}
+        for stat in ("Maximum", "p50")
+    ]
+    found = cloudwatch.get_metric_data(MetricDataQueries=queries, ScanBy="TimestampAscending", **WHEN)
+    assert [one["Values"] for one in found["MetricDataResults"]] == [[3, 20], [1, 10]]
+
+
+def test_sets_of_values(cloudwatch: Any) -> None:
+    data = [
+        {"MetricName": "m", "Timestamp": START, "Values": [1.0, 5.0], "Counts": [3.0, 1.0]},
+        {
+            "MetricName": "m",
+            "Timestamp": START,
+            "StatisticValues": {"SampleCount": 2, "Sum": 20, "Minimum": 8, "Maximum": 12},
+        },
+    ]
+    cloudwatch.put_metric_data(Namespace="N", MetricData=data)
+    found = cloudwatch.get_metric_statistics(
+        Namespace="N",
+        MetricName="m",
+        Period=60,
+        Statistics=["Sum", "SampleCount", "Minimum", "Maximum"],
+        **WHEN,
+    )["Datapoints"][0]
+    assert [found[name] for name in ("Sum", "SampleCount", "Minimum", "Maximum")] == [28, 6, 1, 12]
+
+
+def test_metrics_are_listed(cloudwatch: Any) -> None:
+    found = cloudwatch.list_metrics(Dimensions=JOB)["Metrics"]
+    assert [(one["MetricName"], one["Dimensions"]) for one in found] == [("loss", JOB)]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"Period": 61}, "Period must be a multiple of 60"),
+        ({"Statistics": []}, "Statistics"),
+        ({"EndTime": START}, "StartTime must be less than"),
+        ({"Statistics": ["Median"]}, "enum value set"),
+    ],
+)
+def test_faults(front: Any, change: dict[str, Any], words: str) -> None:
+    request = {"Namespace": "N", "MetricName": "m", "Period": 60, "Statistics": ["Sum"], **WHEN}
+    with pytest.raises(ClientError, match=words):
+        front.client("cloudwatch", parameter_validation=False).get_metric_statistics(**{**request, **change})
