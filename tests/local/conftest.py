@@ -31,6 +31,7 @@ class Clock:
     ahead: float = 0.0
 
     def __call__(self) -> float:
+        """Return seconds since the epoch."""
         return time.time() + self.ahead
 
 
@@ -84,13 +85,13 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
 
 @pytest.fixture(scope="module")
 def s3(front: Front) -> Any:
-    """A client of S3."""
+    """Return a client of S3."""
     return front.client("s3")
 
 
 @pytest.fixture
 def bucket(s3: Any, request: pytest.FixtureRequest) -> str:
-    """A bucket of the test's own."""
+    """Make a bucket of the test's own."""
     name = request.node.name.replace("_", "-").replace("[", "-").lower()[:50].strip("-]")
     name = "".join(character for character in name if character.isalnum() or character == "-").strip("-")
     s3.create_bucket(Bucket=name)

@@ -37,5 +37,5 @@ def test_people_edit_the_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["{", "[]", '{"a": 1}'])
 def test_a_table_that_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / FILE).write_text(text)
-    with pytest.raises(ValidationError, match="images.json"):
+    with pytest.raises(ValidationError, match=r"images\.json"):
         local_image(tmp_path, "any")

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import requests
 from botocore.exceptions import ClientError
-
 from tests.local.conftest import SECRET, Front
 
 

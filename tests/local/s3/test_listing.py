@@ -13,7 +13,7 @@ KEYS = ["a", "a-b", "a/", "a/1", "a/2", "a0", "b/c/d", "b/c/e", "b/f", "c", "ü"
 
 @pytest.fixture(scope="module")
 def filled(s3: Any) -> str:
-    """A bucket with the keys above."""
+    """Make a bucket with the keys above."""
     s3.create_bucket(Bucket="listings")
     for key in random.Random(1).sample(KEYS, len(KEYS)):
         s3.put_object(Bucket="listings", Key=key, Body=key.encode())

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
-
 from tests.local.s3.test_objects import code
 
 PART = 5 << 20

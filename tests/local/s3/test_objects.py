@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import requests
 from botocore.exceptions import ClientError
-
 from tests.local.conftest import SECRET, Front
 
 ODD_KEYS = [

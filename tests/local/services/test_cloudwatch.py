@@ -15,7 +15,7 @@ JOB = [{"Name": "TrainingJobName", "Value": "j"}]
 
 @pytest.fixture(scope="module")
 def cloudwatch(front: Any) -> Any:
-    """A client, and four values in two minutes."""
+    """Return a client, after it has put four values in two minutes."""
     client = front.client("cloudwatch")
     points = [(0, 1.0), (30, 3.0), (60, 10.0), (119, 20.0)]
     client.put_metric_data(

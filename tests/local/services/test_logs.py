@@ -21,7 +21,7 @@ def write(front: Any, stream: str, lines: list[str], milliseconds: int = 1000) -
 
 @pytest.fixture
 def logs(front: Any) -> Any:
-    """A client."""
+    """Return a client."""
     return front.client("logs")
 
 
