@@ -127,6 +127,13 @@ def concrete(header: str | None) -> tuple[str, ...]:
     )
 
 
+@lru_cache(KEPT_HEADERS)
+def accept_parameters(header: str | None, name: str) -> Mapping[str, str]:
+    """Return the parameters that an Accept header gives a type that it names; none without it."""
+    ranges = _scan("Accept", header or "")
+    return next((media_range.parameters for media_range in ranges if media_range.name == name), {})
+
+
 def _rank(offer: str, ranges: list[MediaType]) -> tuple[float, int, int]:
     """Return q, exactness and place of the most exact range that covers `offer`; q is 0 for none."""
     main_type = offer.split("/", 1)[0] + "/*"

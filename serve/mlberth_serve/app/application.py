@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from mlberth.errors import ContractError, Fault
+from mlberth_serve.algorithms.model_file import find_file
 from mlberth_serve.app.body import read_body
 from mlberth_serve.app.compat_environment import publish
 from mlberth_serve.app.error_cause import DISCLOSURE, describe_cause
@@ -223,9 +224,14 @@ class Application:
     def _load(self) -> tuple[Handler, Predictor]:
         without_code = PROFILES[self._settings.profile].without_code
         program = find_program(self._settings)
+        algorithm = None if program or without_code else find_file(self._settings.layout.model)
         publish(self._settings, program)  # before the handler's module is imported, which may ask
         if without_code and not program:
             return Handler(model=None), without_code(self._settings)
+        if algorithm:
+            from mlberth_serve.algorithms.predictor import AlgorithmPredictor
+
+            return Handler(model=None), AlgorithmPredictor(algorithm, self._settings)
         accept = _default_accept(self._settings)
         handler = load_handler(self._settings, self._make_context("", ""))
         return handler, Pipeline(handler, accept, self._settings.batch_max_size)

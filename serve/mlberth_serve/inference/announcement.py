@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlberth.errors import MlberthError
+from mlberth_serve.algorithms.model_file import find_file
 from mlberth_serve.settings import Settings
 from mlberth_serve.usercode.locate import Program, bound_names, find_module, find_program
 from mlberth_serve.usercode.signatures import SIGNATURES
@@ -40,6 +41,8 @@ def served(settings: Settings) -> str:
 
         if PROFILES[settings.profile].without_code:
             return f"the models in {settings.layout.model}, in the {settings.profile} profile"
+        if algorithm := find_file(settings.layout.model):
+            return f"{algorithm}, a model of an algorithm, in the platform's formats"
         return f"{_model_file(settings)}; by default: {_by_default(settings, _DEFAULTS)}"
     functions = _functions(program)
     text = f"{program.path}: {', '.join(functions) or 'none of the functions that are called'}"

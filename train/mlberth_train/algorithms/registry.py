@@ -8,7 +8,14 @@ from typing import cast
 from mlberth.errors import ContractError, Fault
 from mlberth_train.algorithms.algorithm import Algorithm
 
-ALGORITHMS: dict[str, str] = {}
+_ESTIMATORS = "mlberth_train.algorithms.estimators"
+ALGORITHMS: dict[str, str] = {
+    "linear-learner": f"{_ESTIMATORS}.linear_learner",
+    "knn": f"{_ESTIMATORS}.knn",
+    "kmeans": f"{_ESTIMATORS}.kmeans",
+    "pca": f"{_ESTIMATORS}.pca",
+    "random-cut-forest": f"{_ESTIMATORS}.random_cut_forest",
+}
 """Each module has an ALGORITHM, and imports no library until it trains."""
 
 
