@@ -19,6 +19,8 @@ from mlberth.contract.sm_variables import sm_variables
 from mlberth.envvars import Variable
 from mlberth_serve import variables as serve_variables
 from mlberth_train import variables as train_variables
+from mlberth_train.algorithms.listing import channel_value, default_of
+from mlberth_train.algorithms.registry import ALGORITHMS, find_algorithm
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 NOTE = "<!-- Made by `make docs` from the code. Change the code, not this page. -->"
@@ -32,7 +34,11 @@ EXAMPLE_JOB = {
 
 def pages() -> dict[str, str]:
     """Return every generated page by its name."""
-    return {"reference/variables.md": variables_page(), "reference/exit-codes.md": exit_codes_page()}
+    return {
+        "reference/variables.md": variables_page(),
+        "reference/exit-codes.md": exit_codes_page(),
+        "reference/algorithms.md": algorithms_page(),
+    }
 
 
 def variables_page() -> str:
@@ -113,6 +119,34 @@ def exit_codes_page() -> str:
     rows += [(str(one.exit_code), f"{(one.__doc__ or '').strip()} (`{one.__name__}`)") for one in classes]
     rows += [("128 + n", "ended by signal n: 137 is SIGKILL, often for lack of memory; 143 is SIGTERM")]
     return "\n".join([NOTE, "", "# Exit codes", "", *table(("Code", "Meaning"), rows), ""])
+
+
+def algorithms_page() -> str:
+    """Return the page of every algorithm that trains without a program."""
+    lines = [
+        NOTE,
+        "",
+        "# Algorithms",
+        "",
+        "What trains a job that has no program, chosen by `SAGEMAKER_ALGORITHM`. Hyperparameters have the",
+        "names and ranges of the platform's own. [How to use them](../how-to/train-without-code.md).",
+    ]
+    for name in ALGORITHMS:
+        algorithm = find_algorithm(name)
+        channels = ((f"`{rule.name}`", rule.help, channel_value(rule)) for rule in algorithm.channels)
+        rows = (
+            (
+                ", ".join(f"`{one}`" for one in (one.name, *one.aliases)),
+                one.help,
+                one.expected,
+                default_of(one).removeprefix("default "),
+            )
+            for one in algorithm.hyperparameters
+        )
+        lines += ["", f"## {name}", "", algorithm.help, ""]
+        lines += [*table(("Channel", "What it is", "Value"), channels), ""]
+        lines += table(("Hyperparameter", "What it is", "Value", "Default"), rows)
+    return "\n".join([*lines, ""])
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:

@@ -44,6 +44,14 @@ almost right, files that a default stands for. Nothing is run or changed.
 
 Exit codes: 0 no fault, warnings or not; 78 there are faults."""
 
+ALGORITHMS_USAGE = """\
+usage: mlberth algorithms [NAME]
+
+List the algorithms that train a job without a program (SAGEMAKER_ALGORITHM), or the channels and
+hyperparameters of one.
+
+Exit codes: 0; 78 there is no algorithm of that name."""
+
 
 def main() -> int:
     """Run the training job below /opt/ml; ends with the exit code."""
@@ -165,6 +173,27 @@ def validate() -> int:
     if faults:
         return ContractError.exit_code
     show(encodable(f"{base}: no fault found"))
+    return 0
+
+
+def algorithms() -> int:
+    """Print the algorithms, or what one of them takes; returns the exit code."""
+    from mlberth_train.algorithms.listing import describe, list_algorithms
+    from mlberth_train.algorithms.registry import find_algorithm
+
+    arguments = sys.argv[1:]
+    if answer(arguments, ALGORITHMS_USAGE):
+        return 0
+    if len(arguments) > 1:
+        say(ALGORITHMS_USAGE)
+        return USAGE_ERROR
+    try:
+        text = (
+            describe(find_algorithm(arguments[0], "mlberth algorithms")) if arguments else list_algorithms()
+        )
+    except MlberthError as error:
+        return _refused(error)
+    show(text)
     return 0
 
 

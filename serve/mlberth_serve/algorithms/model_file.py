@@ -102,9 +102,9 @@ def read_file(path: Path) -> AlgorithmModel:
         }
     except RequestError as error:
         raise fault(f"a damaged array: {error.message}") from None
-    bad = next((name for name, array in arrays.items() if np.isnan(array.astype(float)).any()), "")
-    if bad:
-        raise fault(f"nan in the array {bad!r}")
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and np.isnan(array).any():
+            raise fault(f"nan in the array {name!r}")
     return AlgorithmModel(description, arrays)
 
 

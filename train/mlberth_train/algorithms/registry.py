@@ -18,9 +18,17 @@ ALGORITHMS: dict[str, str] = {
 }
 """Each module has an ALGORITHM, and imports no library until it trains."""
 
+_LEFT_OUT = {
+    "factorization-machines": "scikit-learn has no factorization machines, and no library with them has been "
+    "kept for long: train them by a program of your own.",
+}
+"""Algorithms of the platform's that are asked for, and why they are not here."""
+
 
 def find_algorithm(name: str, where: str = "SAGEMAKER_ALGORITHM") -> Algorithm:
     """Return an algorithm; raises ContractError for one that there is not. `where` says who named it."""
     if name not in ALGORITHMS:
-        raise ContractError(Fault(where, repr(name), f"one of {', '.join(ALGORITHMS)}"))
+        raise ContractError(
+            Fault(where, repr(name), f"one of {', '.join(ALGORITHMS)}", _LEFT_OUT.get(name, ""))
+        )
     return cast(Algorithm, import_module(ALGORITHMS[name]).ALGORITHM)

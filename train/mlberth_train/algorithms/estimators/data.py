@@ -1,4 +1,4 @@
-"""What the algorithms have in common: their data, checked, and the hyperparameters without effect here."""
+"""Data and tables that the algorithms have in common: rows, checked, and hyperparameters without effect."""
 
 from __future__ import annotations
 

@@ -150,17 +150,17 @@ def _measure(
     import numpy as np
     from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
-    asked, metric = _reduced(test.features, projection), "euclidean"
+    queries, metric = _reduced(test.features, projection), "euclidean"
     if given["index_metric"] == _COSINE:
         metric = "cosine"
     elif given["index_metric"] == _INNER:
         # Made equally long by one more feature, the closest row is that of the largest product.
         squares = (features.astype(float) ** 2).sum(axis=1)
         features = np.column_stack([features, np.sqrt(squares.max() - squares)])
-        asked = np.column_stack([asked, np.zeros(len(asked))])
+        queries = np.column_stack([queries, np.zeros(len(queries))])
     is_classifier = given["predictor_type"] == _CLASSIFIER
     kind = KNeighborsClassifier if is_classifier else KNeighborsRegressor
-    answers = kind(given["k"], metric=metric, algorithm="brute").fit(features, labels).predict(asked)
+    answers = kind(given["k"], metric=metric, algorithm="brute").fit(features, labels).predict(queries)
     if is_classifier:
         return "accuracy", quality.SCORE, float(np.mean(answers == test.labels))
     return "mse", quality.LOSS, float(np.mean((answers - test.labels) ** 2))

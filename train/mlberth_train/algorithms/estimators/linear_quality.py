@@ -1,4 +1,4 @@
-"""How good a linear model is: the threshold that decides between 0 and 1, and the metrics of the log."""
+"""The quality of a linear model: the threshold between 0 and 1, and the metrics of the log."""
 
 from __future__ import annotations
 
@@ -86,13 +86,13 @@ def _values(given: Mapping[str, Any], hits: Any, taken: Any, positives: int, row
     if criterion in ("f1", "f_beta"):
         square = (1.0 if criterion == "f1" else given["f_beta"]) ** 2
         return (1 + square) * hits / np.maximum(square * positives + taken, 1e-12)
-    value, held, target = (
+    value, reached, target = (
         (precision, recall, given["target_recall"])
         if criterion == "precision_at_target_recall"
         else (recall, np.where(taken > 0, precision, 1.0), given["target_precision"])
     )
     # Short of the target everywhere, whatever comes closest to it.
-    return np.where(held >= target, value, held - 2) if (held >= target).any() else held
+    return np.where(reached >= target, value, reached - 2) if (reached >= target).any() else reached
 
 
 def measure(given: Mapping[str, Any], decision: Any, labels: Any, threshold: float) -> list[Metric]:
