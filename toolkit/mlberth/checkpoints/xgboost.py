@@ -58,7 +58,15 @@ def latest(store: Store) -> xgboost.Booster | None:
 
     `xgboost-checkpoint.N` of SageMaker's XGBoost image counts too: N + 1 rounds, whole if XGBoost reads it.
     """
-    checkpoint = _agreed(store)
+    return _newest(store, _agreed(store))
+
+
+def latest_here(store: Store) -> xgboost.Booster | None:
+    """Return the newest whole booster of this rank, or None: for one that saves for all."""
+    return _newest(store, store.latest())
+
+
+def _newest(store: Store, checkpoint: Checkpoint | None) -> xgboost.Booster | None:
     done = checkpoint.step if checkpoint else 0
     for number, path in _sagemaker_checkpoints(store.directory):
         if number < done:
@@ -92,9 +100,12 @@ def _sagemaker_checkpoints(directory: Path) -> list[tuple[int, Path]]:
 # XGBoost saves neither its random state nor its samplers. So each save is a fresh start: the callback loads
 # what it has saved, and seeds the generator with the number of rounds done.
 class SaveRounds(xgboost.callback.TrainingCallback):
-    """Save the booster after each `every` rounds, counted from the very first one."""
+    """Save the booster after each `every` rounds, counted from the very first one.
 
-    def __init__(self, store: Store, every: int = 10) -> None:
+    Without a store nothing is saved, but everything else is done: another rank saves for all.
+    """
+
+    def __init__(self, store: Store | None, every: int = 10) -> None:
         super().__init__()
         self._store = store
         self._every = every
@@ -112,8 +123,9 @@ class SaveRounds(xgboost.callback.TrainingCallback):
         rounds = model.num_boosted_rounds()
         if rounds % self._every == 0:
             saved, config = model.save_raw("ubj"), model.save_config()
-            with self._store.save(rounds) as folder:
-                (folder / FILE).write_bytes(saved)
+            if self._store:
+                with self._store.save(rounds) as folder:
+                    (folder / FILE).write_bytes(saved)
             model.load_model(saved)
             model.load_config(config)
             model.set_param({"seed": self._seed + rounds})

@@ -5,6 +5,7 @@ Its log goes to standard output, so that standard error ends in the reason of a 
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from importlib.util import find_spec
@@ -21,7 +22,8 @@ def main(name: str) -> int:
     try:
         algorithm = find_algorithm(name)
         environment = Environment.from_environ(os.environ)
-        logs.configure(environment.log_level, sys.stdout)
+        logs.configure(environment.log_level, sys.stdout, more=["py.warnings"])
+        logging.captureWarnings(True)
         for module, installed_by in algorithm.needs.items():
             if find_spec(module) is None:
                 raise DependencyError(Fault(f"the algorithm {name}", f"no module {module}", installed_by))

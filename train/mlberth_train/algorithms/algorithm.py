@@ -46,6 +46,8 @@ class Algorithm(NamedTuple):
     """
     rules: Callable[[Mapping[str, Any]], Iterable[Fault]] = _no_rules
     """Yields what is wrong between hyperparameters that are right by themselves."""
+    launcher: str | None = None
+    """What starts its processes on several hosts, one on each; None if each host trains by itself."""
     needs: Mapping[str, str] = {}
     """The modules that it imports, and how each is installed."""
     metrics: Callable[[Mapping[str, Any]], Mapping[str, str]] = _no_metrics

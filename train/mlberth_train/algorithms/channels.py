@@ -9,12 +9,15 @@ from mlberth.contract.channels import Channel
 from mlberth.errors import Fault
 
 CSV, LIBSVM, PARQUET, RECORDIO = "csv", "libsvm", "parquet", "recordio-protobuf"
+MODEL = "model"
+"""Not rows, but a model that training goes on from."""
 FORMS = {
     "text/csv": CSV,
     "text/libsvm": LIBSVM,
     "text/x-libsvm": LIBSVM,
     "application/x-parquet": PARQUET,
     "application/x-recordio-protobuf": RECORDIO,
+    "application/x-sagemaker-model": MODEL,
     **{form: form for form in (CSV, LIBSVM, PARQUET, RECORDIO)},
 }
 """The forms of data by the content types that name them."""

@@ -10,6 +10,7 @@ from mlberth_train.algorithms.algorithm import Algorithm
 
 _ESTIMATORS = "mlberth_train.algorithms.estimators"
 ALGORITHMS: dict[str, str] = {
+    "xgboost": "mlberth_train.algorithms.xgboost.algorithm",
     "linear-learner": f"{_ESTIMATORS}.linear_learner",
     "knn": f"{_ESTIMATORS}.knn",
     "kmeans": f"{_ESTIMATORS}.kmeans",

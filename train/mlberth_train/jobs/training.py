@@ -159,6 +159,9 @@ def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job
         described = find_algorithm(algorithm)
         metrics = described.metrics(described.read(environment, environ).hyperparameters)
         argv = shown = [python, "-m", "mlberth_train.algorithms", algorithm]
+        if len(environment.hosts.names) > 1:
+            chosen = chosen or described.launcher
+        environ = {**environ, variables.PROCESSES.name: "1"}
     elif environment.module:
         argv = shown = hook_command(environment.module, python=python, where=TRAINING_MODULE.name)
     else:

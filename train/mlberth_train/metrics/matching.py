@@ -44,10 +44,14 @@ class Matcher:
         """Yield the metrics in a line."""
         # What mlberth.metrics.log prints, behind the prefix of a rank too, it has recorded with the step.
         own = line[line.find(PREFIX) :] if PREFIX in line else ""
+        # The platform's log shows a tab as #011, and the regexes of its own algorithms look for that.
+        escaped = line.replace("\t", "#011") if "\t" in line else ""
         for name, pattern in list(self._patterns.items()):
             if f" {name}=" in own:
                 continue
             match = self._search(name, pattern, line)
+            if match is None and escaped and name in self._patterns:
+                match = self._search(name, pattern, escaped)
             if match is None:
                 continue
             text = match[1] if pattern.groups else match[0]

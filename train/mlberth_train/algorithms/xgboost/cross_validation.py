@@ -1,0 +1,109 @@
+"""k-fold cross-validation: a booster for each fold, and the predictions for the rows that it has not seen.
+
+Each booster is evaluated on its own two parts. sagemaker-xgboost-container evaluates all of them on the two
+channels, which hold the rows that they are trained on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mlberth.errors import ContractError, Fault
+from mlberth_train.algorithms.xgboost.boosting import Plan, boost
+from mlberth_train.algorithms.xgboost.metrics import predicted_classes
+
+log = logging.getLogger(__name__)
+
+
+def cross_validate(plan: Plan, matrix: Any, file: Path) -> list[Any]:
+    """Return the boosters of all folds and repetitions, and write the predictions to a file."""
+    import numpy as np
+
+    folds, repeats = plan.hyperparameters["_kfold"], plan.hyperparameters["_num_cv_round"]
+    labels = matrix.get_label()
+    classifies = plan.objective.startswith(("binary:", "multi:"))
+    if matrix.num_row() < folds:
+        found, expected = (
+            f"{folds}, for {matrix.num_row()} rows on this host",
+            "as many rows as folds, or more",
+        )
+        raise ContractError(Fault("the hyperparameter _kfold", found, expected))
+    log.info("Run %d-round of %d-fold cross validation with %d rows", repeats, folds, matrix.num_row())
+    random = np.random.default_rng(plan.hyperparameters["seed"])
+    boosters: list[Any] = []
+    results: list[Any] = []
+    predictions = _Predictions(len(labels), repeats)
+    for repeat in range(repeats):
+        for number, held_out in enumerate(_folds(labels if classifies else None, len(labels), folds, random)):
+            if plan.cluster.any(plan.stop.arrived):
+                break
+            log.info("Train cross validation fold %d", number + 1)
+            kept = np.setdiff1d(np.arange(len(labels)), held_out)
+            train, validation = matrix.slice(kept), matrix.slice(held_out)
+            booster, result = boost(plan, train, validation, fold=len(boosters))
+            boosters.append(booster)
+            results.append(result)
+            predictions.add(repeat, held_out, booster.predict(validation), plan.objective, classifies)
+        if plan.cluster.is_leader:
+            log.info("The metrics of round %d cross validation", repeat + 1)
+            _print_means(plan, results[-folds:])
+    if len(results) == folds * repeats:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.savetxt(file, predictions.table(labels, classifies), delimiter=",", fmt="%f")
+        if repeats > 1 and plan.cluster.is_leader:
+            log.info("The overall metrics of %d-round cross validation", repeats)
+            _print_means(plan, results)
+    return boosters
+
+
+def _folds(classes: Any, rows: int, folds: int, random: Any) -> Iterator[Any]:
+    """Yield the rows of each fold; with classes, each fold has about as many rows of each."""
+    import numpy as np
+
+    order = random.permutation(rows)
+    if classes is not None:
+        order = order[np.argsort(classes[order], kind="stable")]
+    for fold in range(folds):
+        yield np.sort(order[fold::folds])
+
+
+class _Predictions:
+    """What the boosters predict for rows that they have not seen, one column for each repetition."""
+
+    def __init__(self, rows: int, repeats: int) -> None:
+        import numpy as np
+
+        self._values, self._classes = np.zeros((rows, repeats)), np.zeros((rows, repeats), int)
+
+    def add(self, repeat: int, rows: Any, predictions: Any, objective: str, classifies: bool) -> None:
+        """Take note of the predictions of a fold."""
+        self._values[rows, repeat] = predictions.max(axis=1) if predictions.ndim > 1 else predictions
+        if classifies:
+            self._classes[rows, repeat] = predicted_classes(predictions, objective)
+
+    def table(self, labels: Any, classifies: bool) -> Any:
+        """Return label and mean prediction; of classes also the one that was found most often."""
+        import numpy as np
+
+        columns = [labels, self._values.mean(axis=1)]
+        if classifies:
+            columns.append([np.bincount(row).argmax() for row in self._classes])
+        return np.column_stack(columns)
+
+
+def _print_means(plan: Plan, results: list[Any]) -> None:
+    """Print the means of the last values of some boosters, as a line of evaluation."""
+    import numpy as np
+
+    if not results:
+        return
+    words = [
+        f"\t{data}-{metric}:{np.mean([result[data][metric][-1] for result in results]):.5f}"
+        for metric in results[0]["train"]
+        for data in results[0]
+    ]
+    line = f"[{plan.hyperparameters['num_round']}]{''.join(words)}"
+    print(line, flush=True)  # noqa: T201 - what sagemaker-xgboost-container prints, and regexes look for
