@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import traceback
+from contextlib import suppress
 from importlib.util import find_spec
 
 from mlberth import logs
@@ -34,5 +36,18 @@ def main(name: str) -> int:
     return 0
 
 
+def _leave(code: int) -> None:
+    """End here and now: the threads of a collective whose other hosts have failed would be waited for."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # nobody reads it
+            stream.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    try:
+        exit_code = main(sys.argv[1])
+    except Exception:  # noqa: BLE001 - what nobody foresaw ends in a traceback, as in any program
+        traceback.print_exc()
+        exit_code = 1
+    _leave(exit_code)

@@ -205,7 +205,12 @@ def _from_parquet(name: str, data: bytes, label_size: int, weights: bool) -> Row
         from pyarrow import parquet
     except ImportError:
         raise DependencyError(
-            Fault(name, "no module pyarrow", 'pyarrow, which reads parquet (pip install "mlberth[parquet]")')
+            Fault(
+                name,
+                "no module pyarrow",
+                'pyarrow, which reads parquet (pip install "mlberth[parquet]", or pyarrow in a requirements.txt '
+                "in the code folder)",
+            )
         ) from None
     try:
         columns = parquet.read_table(pa.BufferReader(data)).columns

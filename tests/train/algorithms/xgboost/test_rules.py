@@ -8,6 +8,8 @@ from mlberth_train.algorithms.hyperparameters import checked
 from mlberth_train.algorithms.xgboost.rules import find_faults
 from mlberth_train.algorithms.xgboost.table import HYPERPARAMETERS
 
+THREE_CLASSES = {"objective": "multi:softmax", "num_class": 3}
+
 
 def faults(**given: object) -> list[str]:
     """Return what is wrong with a job's hyperparameters."""
