@@ -33,6 +33,7 @@ FRAMEWORKS = {
     "mlberth.checkpoints.torch": {"torch"},
     "mlberth.checkpoints.xgboost": {"numpy", "xgboost"},
     "mlberth.compat.sagemaker_xgboost_container.sagemaker_xgboost_container.checkpointing": {"xgboost"},
+    "mlberth_train.algorithms.xgboost.callbacks": {"xgboost"},
 }
 # The rooms of each root. Each may import itself and those to its left; "" is the root's own folder.
 DATA_PLANE = (

@@ -208,8 +208,8 @@ def _from_parquet(name: str, data: bytes, label_size: int, weights: bool) -> Row
             Fault(
                 name,
                 "no module pyarrow",
-                'pyarrow, which reads parquet (pip install "mlberth[parquet]", or pyarrow in a requirements.txt '
-                "in the code folder)",
+                'pyarrow, which reads parquet (pip install "mlberth[parquet]", or name it in a '
+                "requirements.txt in the code folder)",
             )
         ) from None
     try:

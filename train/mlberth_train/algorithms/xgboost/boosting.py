@@ -149,12 +149,12 @@ def _custom(plan: Plan) -> Any:
 def _callbacks(plan: Plan, store: Store | None, done: int, *, validates: bool) -> list[Any]:
     """Return the callbacks in their order: XGBoost asks none after the first that ends training."""
     from mlberth.checkpoints.xgboost import SaveRounds
-    from mlberth_train.algorithms.xgboost.callbacks import EvaluationLines, Patience, StopWhenAsked
+    from mlberth_train.algorithms.xgboost.callbacks import EvaluationLines, Patience, StopOnRequest
 
     hyperparameters = plan.hyperparameters
     callbacks: list[Any] = [EvaluationLines(done)]
     if hyperparameters["save_model_on_termination"] == "true":
-        callbacks.append(StopWhenAsked(plan.stop, plan.cluster))
+        callbacks.append(StopOnRequest(plan.stop, plan.cluster))
     patience = hyperparameters.get("early_stopping_rounds")
     if patience and validates:
         metric = deciding(hyperparameters)

@@ -28,7 +28,7 @@ class EvaluationLines(EvaluationMonitor):
         return bool(super().after_iteration(model, self._done + epoch, evals_log))
 
 
-class StopWhenAsked(TrainingCallback):
+class StopOnRequest(TrainingCallback):
     """Ends training after the round in which any host was asked to stop."""
 
     def __init__(self, stop: StopRequest, cluster: Cluster) -> None:

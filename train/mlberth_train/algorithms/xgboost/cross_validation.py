@@ -37,16 +37,16 @@ def cross_validate(plan: Plan, matrix: Any, file: Path) -> list[Any]:
     results: list[Any] = []
     predictions = _Predictions(len(labels), repeats)
     for repeat in range(repeats):
-        for number, held_out in enumerate(_folds(labels if classifies else None, len(labels), folds, random)):
+        for number, left_out in enumerate(_folds(labels if classifies else None, len(labels), folds, random)):
             if plan.cluster.any(plan.stop.arrived):
                 break
             log.info("Train cross validation fold %d", number + 1)
-            kept = np.setdiff1d(np.arange(len(labels)), held_out)
-            train, validation = matrix.slice(kept), matrix.slice(held_out)
+            kept = np.setdiff1d(np.arange(len(labels)), left_out)
+            train, validation = matrix.slice(kept), matrix.slice(left_out)
             booster, result = boost(plan, train, validation, fold=len(boosters))
             boosters.append(booster)
             results.append(result)
-            predictions.add(repeat, held_out, booster.predict(validation), plan.objective, classifies)
+            predictions.add(repeat, left_out, booster.predict(validation), plan.objective, classifies)
         if plan.cluster.is_leader:
             log.info("The metrics of round %d cross validation", repeat + 1)
             _print_means(plan, results[-folds:])
