@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
+import signal
 import socket
 import subprocess
 import uuid
@@ -12,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.train.running import BIN, Ended, Tree, ended
+
+from mlberth_train.ranks.processes import processes_below
 
 
 def free_port() -> int:
@@ -26,10 +31,15 @@ def free_port() -> int:
 
 
 def end_all(commands: Sequence[subprocess.Popen[str]]) -> None:
-    """Kill what is left of some commands, and forget what they have printed."""
+    """Kill what is left of some commands and all below them, and forget what they have printed."""
+    below = [process.pid for command in commands for process in processes_below(command.pid)]
     for command in commands:
         command.kill()
         command.wait()
+    for pid in below:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    for command in commands:
         for stream in filter(None, (command.stdout, command.stderr)):
             stream.close()
 

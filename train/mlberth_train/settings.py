@@ -19,6 +19,8 @@ class Settings(NamedTuple):
     """Seconds from a stop signal to the kill."""
     host_wait: float
     """How many seconds the hosts of a job may take to have an address."""
+    patience: float
+    """Seconds that ranks may wait for one that has ended; 0 watches nothing."""
     collapse: bool
     """Whether progress bars are collapsed if nobody looks at a terminal."""
     installs: Installs
@@ -31,6 +33,7 @@ class Settings(NamedTuple):
         return cls(
             grace=reader.get(variables.STOP_GRACE),
             host_wait=0.0 if reader.get(variables.STUDIO_LOCAL_MODE) else reader.get(variables.HOST_WAIT),
+            patience=reader.get(variables.HANG),
             collapse=reader.get(variables.COLLAPSE_PROGRESS),
             installs=Installs.read(reader),
             log_format=reader.get(variables.LOG_FORMAT),

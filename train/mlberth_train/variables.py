@@ -100,6 +100,14 @@ MAX_RESTARTS = Variable(
     0,
     "How often `torchrun` starts the program anew on all hosts after a failure.",
 )
+HANG = Variable(
+    "SAGEMAKER_LAUNCHER_HANG_SECONDS",
+    seconds(0, 86400),
+    15.0,
+    "How long the ranks of a launcher may use no CPU time, all of them on all hosts, after one of them has "
+    "ended, before the job ends, in seconds. 0 waits for ever, and also for a process that is stopped "
+    "(SIGSTOP), which otherwise ends the job after 10 seconds.",
+)
 LAUNCHER_PORT = Variable(
     "SAGEMAKER_LAUNCHER_PORT",
     whole_number(1, 65535),
@@ -144,6 +152,7 @@ ALL: tuple[Variable[typing.Any], ...] = (
     PROCESSES,
     MIN_HOSTS,
     MAX_RESTARTS,
+    HANG,
     LAUNCHER_PORT,
     MASTER_PORT_VARIABLE,
     SPECIFICATION,

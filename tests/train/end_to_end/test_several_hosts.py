@@ -188,13 +188,49 @@ def test_killed_host_ends_the_others(tmp_path: Path, lost: int) -> None:
     wait_until(lambda: not any(map(is_alive, pids(group))))
 
 
+def test_stopped_rank_ends_all_hosts(tmp_path: Path) -> None:
+    """It is named by all hosts, and goes on so that it can save what it has."""
+    group = waiting(tmp_path, handler=SAVE)
+    with group.running(SAGEMAKER_LAUNCHER="plain") as commands:
+        wait_until(lambda: len(pids(group)) == 2)
+        stopped = time.monotonic()
+        os.kill(pids(group)[1], signal.SIGSTOP)
+        hosts = [ended(command) for command in commands]
+    assert time.monotonic() - stopped < PROMPT
+    assert [host.code for host in hosts] == [70, 70], hosts
+    for tree in group.trees:
+        assert "rank 1 on 127.0.0.3: found stopped by a signal for 10 s" in tree.failure
+    assert all((tree.layout.model / f"saved-{rank}").exists() for rank, tree in enumerate(group.trees))
+    assert not any(map(is_alive, pids(group)))
+
+
+@pytest.mark.skipif(os.environ.get("MLBERTH_LONG") != "1", reason="takes a quarter of a minute")
+@pytest.mark.parametrize("host", [0, 1], ids=["leader", "worker"])
+@pytest.mark.parametrize("process", ["agent", "train"])
+def test_stopped_process_of_ours_is_woken(tmp_path: Path, host: int, process: str) -> None:
+    """A host whose own processes are stopped still reports, as all others do."""
+    group = waiting(tmp_path)
+    with group.running(SAGEMAKER_LAUNCHER="plain") as commands:
+        wait_until(lambda: len(pids(group)) == 2)
+        (agent,) = [pid for pid in children(commands[host].pid) if children(pid)]
+        stopped = time.monotonic()
+        os.kill(agent if process == "agent" else commands[host].pid, signal.SIGSTOP)
+        hosts = [ended(command) for command in commands]
+    assert time.monotonic() - stopped < PROMPT
+    assert [ended.code for ended in hosts] == [70, 70], hosts
+    name = "the agent of `train`" if process == "agent" else "`train`"
+    for tree in group.trees:
+        assert f"{name} on {group.names[host]}: found stopped by a signal for 10 s" in tree.failure
+    assert not any(map(is_alive, pids(group)))
+
+
 @pytest.mark.skipif(os.environ.get("MLBERTH_LONG") != "1", reason="takes a quarter of a minute")
 def test_stopped_host_is_given_up(tmp_path: Path) -> None:
     """A host that says nothing more, as behind a cut link, is lost after a while."""
     group = waiting(tmp_path)
     with group.running(SAGEMAKER_LAUNCHER="plain") as commands:
         wait_until(lambda: len(pids(group)) == 2)
-        silent = [pid for pid in children(commands[1].pid) if pid not in pids(group)]
+        silent = [commands[1].pid, *children(commands[1].pid)]
         stopped = time.monotonic()
         for pid in silent:
             os.kill(pid, signal.SIGSTOP)
@@ -205,6 +241,21 @@ def test_stopped_host_is_given_up(tmp_path: Path) -> None:
     assert time.monotonic() - stopped < PROMPT
     assert "host 127.0.0.3: found no sign of life for 15 s" in group.trees[0].failure
     assert host.code == 70
+
+
+@pytest.mark.skipif(os.environ.get("MLBERTH_LONG") != "1", reason="takes a quarter of a minute")
+def test_rank_that_waits_for_one_that_has_ended_is_given_up(tmp_path: Path) -> None:
+    """The end may be a success: the others wait for ever all the same."""
+    group = waiting(tmp_path, last="if os.environ['RANK'] == '1': sys.exit(0)")
+    began = time.monotonic()
+    hosts = group.train(SAGEMAKER_LAUNCHER="plain")
+    assert time.monotonic() - began < PROMPT
+    assert [host.code for host in hosts] == [70, 70], hosts
+    for tree in group.trees:
+        assert (
+            "rank 0 on 127.0.0.2: found no CPU time used for 15 s, after the ranks on 127.0.0.3"
+            in tree.failure
+        )
 
 
 def children(pid: int) -> list[int]:

@@ -49,9 +49,7 @@ dist.destroy_process_group()
 SWITCH = {"sagemaker_torch_distributed_enabled": "true"}
 
 
-@pytest.mark.skipif(
-    os.environ.get("MLBERTH_LONG") != "1", reason="a restart of gloo may hang on a busy machine"
-)
+@pytest.mark.skipif(os.environ.get("MLBERTH_LONG") != "1", reason="imports PyTorch four times")
 def test_two_hosts_learn_what_one_does(tmp_path: Path) -> None:
     """The hyperparameter chooses torchrun. All start anew after a rank was killed, and end as one process."""
     group = HostGroup(tmp_path, 2, hyperparameters=SWITCH).code(train__py=PROGRAM)

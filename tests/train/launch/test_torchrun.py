@@ -28,3 +28,10 @@ def test_threads_fit_the_cpus() -> None:
     """All ranks of a host together have its CPUs."""
     assert LAUNCHER.environs(launch_job(processes=2)) == [{"OMP_NUM_THREADS": "4"}]
     assert LAUNCHER.environs(launch_job(processes=16)) == [{"OMP_NUM_THREADS": "1"}]
+
+
+def test_each_start_has_a_store_of_its_own() -> None:
+    """Else gloo would connect to processes of the start before."""
+    for fields in ({"restarts": 1}, {"min_hosts": 1}):
+        (variables,) = LAUNCHER.environs(launch_job(**fields))
+        assert variables["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] == "1"

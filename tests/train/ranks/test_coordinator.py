@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from mlberth_train.ranks.coordinator import Coordinator
 from mlberth_train.ranks.plan import Plan, Record
 
@@ -18,6 +20,7 @@ PLAN = Plan(
     port=1,
     wait=10.0,
     grace=1.0,
+    patience=15.0,
     min_hosts=3,
     restarts=0,
     collapse=False,
@@ -164,6 +167,54 @@ def test_stop_reaches_all_once_and_nobody_is_hurried() -> None:
     hosts.say("a", "done")
     hosts.say("b", "done")
     assert hosts.reason().stopped_by == 15
+
+
+def test_ranks_that_wait_for_one_that_has_ended_are_given_up() -> None:
+    """After an end, nobody on any host has used CPU time for a while."""
+    hosts = Hosts()
+    hosts.say("b", "ended", rank=1)
+    hosts.say("b", "done")
+    hosts.say("a", "waiting", ranks=[0])
+    hosts.wait(10)
+    hosts.say("c", "waiting", ranks=[2])
+    hosts.wait(10)
+    assert hosts.heard() == []
+    hosts.wait(6)
+    reason = hosts.reason()
+    assert reason.fault
+    assert (reason.host, reason.rank) == ("a", 0)
+    assert reason.fault[:2] == ["rank 0 on a", "no CPU time used for 15 s, after rank 1 on b had ended"]
+
+
+@pytest.mark.parametrize("why", ["it computes", "nobody has ended", "a stop", "never"])
+def test_rank_that_goes_on_is_waited_for(why: str) -> None:
+    """A rank that computes may do so for as long as it likes, and a stop has a limit of its own."""
+    hosts = Hosts(patience=0.0 if why == "never" else 15.0)
+    for host in HOSTS:
+        hosts.say(host, "waiting", ranks=[0])
+    if why != "nobody has ended":
+        hosts.say("b", "ended", rank=1)
+    if why == "it computes":
+        hosts.wait(14)
+        hosts.say("c", "waiting", ranks=None)
+    if why == "a stop":
+        hosts.say("b", "stop", signal=15)
+        hosts.heard()
+    hosts.wait(1000)
+    assert hosts.heard() == []
+
+
+def test_ranks_are_waited_for_from_the_last_end_on() -> None:
+    """Those that have waited for a long computation are not to blame the moment that it is done."""
+    hosts = Hosts()
+    for host in HOSTS:
+        hosts.say(host, "waiting", ranks=[0])
+    hosts.wait(1000)
+    hosts.say("b", "ended", rank=1)
+    hosts.wait(14)
+    assert hosts.heard() == []
+    hosts.wait(2)
+    assert hosts.reason().fault
 
 
 def test_strangers_are_refused() -> None:

@@ -28,6 +28,9 @@ _FLUSH_SECONDS = 5.0
 _MAX_POLITE_SECONDS = 2.0
 """For what the program left behind: it has done its work, and nobody waits for these."""
 
+_WATCH_SECONDS = 1.0
+Watch = Callable[[int], bool]
+
 
 class Outcome(NamedTuple):
     """How a program ended."""
@@ -69,6 +72,7 @@ def supervise(
     on_stop: Callable[[signal.Signals], None] = lambda number: None,  # noqa: ARG005
     tap: Callable[[int, bytes], None] | None = None,
     spared: frozenset[int] = frozenset(),
+    watch: Watch | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
     """Run a program and pass on every signal; `grace` seconds after a stop signal, kill what is left.
@@ -79,7 +83,8 @@ def supervise(
     passes through us byte for byte, or, with `collapse`, without the states of progress bars that a
     terminal would overwrite. With `lines`, both pass through these two filters, and are written line by
     line. With `tap`, both pass through us as well, and it is given each piece of them with the number of its
-    stream. The processes in `spared` are not the program's, and outlive it. `on_start` is called when the
+    stream. The processes in `spared` are not the program's, and outlive it. `watch` is asked each second,
+    with the program's pid, whether it is past hope; then it is killed. `on_start` is called when the
     program runs and before a word of its standard error is passed on, `on_stop` when a stop signal has come.
     Raises OSError if the program cannot be started.
     """
@@ -110,7 +115,7 @@ def supervise(
     deadline: float | None = None
     stop_came, insisted = 0.0, False
     while not _ended(child, stopped_by) and (deadline is None or clock() < deadline):
-        for number in signals.wait(None if deadline is None else deadline - clock()):
+        for number in signals.wait(_pause(None if deadline is None else deadline - clock(), watch)):
             if number == signal.SIGCHLD:
                 continue
             if number == signal.SIGINT and stopped_by and clock() - stop_came > ONE_PRESS_SECONDS:
@@ -122,6 +127,7 @@ def supervise(
                 stopped_by, deadline = number, stop_came + grace  # a second stop gives no more time
                 on_stop(number)
         reap([child])  # whatever came: one SIGCHLD can stand for several ends
+        deadline = clock() if _is_lost(child, watch) else deadline
     overran = not _ended(child, stopped_by)
     polite = 0 if overran else min(_MAX_POLITE_SECONDS, grace)
     end_descendants([child], signals, polite_seconds=polite, spared=spared)
@@ -133,6 +139,14 @@ def supervise(
     returncode = -signal.SIGKILL if child.returncode is None else child.returncode
     seconds = clock() - began
     return Outcome(returncode, stopped_by, overran, tail, seconds, pump.cuts, pump.lost, insisted)
+
+
+def _pause(left: float | None, watch: Watch | None) -> float | None:
+    return left if watch is None else min(_WATCH_SECONDS, _WATCH_SECONDS if left is None else left)
+
+
+def _is_lost(child: Child, watch: Watch | None) -> bool:
+    return watch is not None and child.returncode is None and watch(child.pid)
 
 
 def _ended(child: Child, stopped_by: signal.Signals | None) -> bool:

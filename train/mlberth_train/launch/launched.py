@@ -21,6 +21,7 @@ from mlberth_train.launch.cluster import Cluster, read_cluster
 from mlberth_train.launch.launcher import Launcher, LaunchJob
 from mlberth_train.launch.launchers import find_launcher
 from mlberth_train.ranks.plan import PLAN, VERDICT, Plan, Record
+from mlberth_train.ranks.watch import AgentWatch
 from mlberth_train.settings import Settings
 from mlberth_train.variables import HOST_WAIT, LAUNCHER
 
@@ -110,6 +111,7 @@ def run_launched(
     folder = Path(tempfile.mkdtemp(prefix="mlberth-"))
     plan = make_plan(launch, settings, folder=folder, argv=argv, code=code)
     plan = plan._replace(collapse=collapse, pythonpath=environ["PYTHONPATH"])
+    agent = AgentWatch(folder) if settings.patience else None
     try:
         outcome = supervise(
             [launch.job.python, "-m", "mlberth_train.ranks", "agent"],
@@ -121,7 +123,12 @@ def run_launched(
             on_stop=on_stop,
             tap=tap,
             spared=spared,
+            watch=agent.is_lost if agent else None,
         )
+        if agent and agent.gave_up:
+            return Ended(
+                PlatformError(agent.fault(launch.cluster.current)), (launch.cluster.current, None, None, "")
+            )
         return _ended(outcome, folder / VERDICT, launch.cluster)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -166,6 +173,7 @@ def make_plan(launch: Launch, settings: Settings, *, folder: Path, argv: Sequenc
         port=cluster.port,
         wait=settings.host_wait or HOST_WAIT.worked_out_default(),
         grace=settings.grace,
+        patience=settings.patience,
         min_hosts=cluster.min_hosts,
         restarts=cluster.restarts,
         collapse=settings.collapse,

@@ -32,7 +32,13 @@ def argv(job: LaunchJob) -> list[str]:
 
 def environs(job: LaunchJob) -> list[dict[str, str]]:
     """Return the variables of the one torchrun; it sets those of the ranks."""
-    return [{"OMP_NUM_THREADS": threads(job.cluster)}]
+    cluster = job.cluster
+    variables = {"OMP_NUM_THREADS": threads(cluster)}
+    if cluster.restarts or cluster.min_hosts < len(cluster.hosts):
+        # Each start gets a store of its own. By default all share torchrun's, where gloo finds addresses of
+        # processes that are no more, and waits for them.
+        variables["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
+    return [variables]
 
 
 LAUNCHER = Launcher(

@@ -6,11 +6,12 @@ is every host's. It is left in the plan's folder, where `train` makes the report
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from mlberth.errors import MlberthError
@@ -22,8 +23,10 @@ from mlberth_train.log import INFO, WARNING, Log
 from mlberth_train.ranks.connection import Message
 from mlberth_train.ranks.coordinator import Coordinator
 from mlberth_train.ranks.link import LeaderLink, WorkerLink
-from mlberth_train.ranks.plan import RANKS, VERDICT, Plan, Record
+from mlberth_train.ranks.plan import RANKS, VERDICT, WOKEN, Plan, Record
+from mlberth_train.ranks.processes import Process
 from mlberth_train.ranks.remote import REQUEST, is_daemon
+from mlberth_train.ranks.watch import STOPPED_SECONDS, Running, Watch, read_running
 
 _TICK_SECONDS = 0.1
 _END_SECONDS = 8.0
@@ -58,6 +61,11 @@ class Agent:
         self._helper: Child | None = None
         self._reported: set[str] = set()
         """The files of ranks whose failure has been told."""
+        # Somebody may stop `train` in a terminal; that concerns nobody else if there is no other host.
+        self._train = os.getppid() if len(plan.hosts) > 1 else 0
+        self._watch = Watch(Path(plan.folder), self._train) if plan.patience else None
+        self._waiting: list[int] | None = None
+        """The ranks that wait, as the leader knows it."""
         self._signalled: set[tuple[int, int]] = set()
         self._stopped_by: int | None = None
         self._deadline: float | None = None
@@ -74,7 +82,10 @@ class Agent:
                 self._obey(message)
             if self._ended is False:
                 self._look()
+                self._look_at_processes()
                 self._wait()
+        if self._watch:
+            self._watch.wake()
         self._end_all()
         self._link.close()
         return self._ended if isinstance(self._ended, Record) else None
@@ -150,14 +161,62 @@ class Agent:
         if self._deadline and time.monotonic() > self._deadline:
             self._end_all(polite_seconds=0)
 
-    def _report_ranks(self) -> None:
+    def _look_at_processes(self) -> None:
+        """Report what is stopped, and tell the leader whether the ranks compute."""
+        if not self._watch or not self._children or self._is_done:
+            return
+        if "train" not in self._reported and (Path(self._plan.folder) / WOKEN).exists():
+            self._fail_stopped("the agent of `train`", None)
+        sight = self._watch.look()
+        if not sight:
+            return
+        for rank in sight.ended:
+            self._link.send({"kind": "ended", "rank": rank})
+        for process, running in sight.stopped:
+            self._fail_stopped(self._name(process), running)
+        # Between a failure and a new start, torchrun may wait for hosts: nobody computes, and it is no hang.
+        waiting = sight.waiting if sight.waiting or self._has_finished() else None
+        if waiting != self._waiting:
+            self._waiting = waiting
+            self._link.send({"kind": "waiting", "ranks": waiting})
+
+    def _name(self, process: Process) -> str:
+        return "`train`" if process.pid == self._train else f"process {process.pid}"
+
+    def _fail_stopped(self, name: str, running: Running | None) -> None:
+        """Report a process that a signal has stopped: of a rank, or of what has started the ranks."""
+        key = f"rank {running.rank}" if running else "train"
+        if key in self._reported:
+            return
+        self._reported.add(key)
+        where = f"{key} on {self._plan.host}" if running else f"{name} on {self._plan.host}"
+        found = f"stopped by a signal for {STOPPED_SECONDS:g} s" + (f" ({name})" if running else "")
+        action = "See who sends SIGSTOP; to let processes be stopped, set SAGEMAKER_LAUNCHER_HANG_SECONDS=0."
+        fault = [where, found, "a process that goes on", action]
+        rank, ranks = (running.rank, running.ranks) if running else (None, None)
+        record = Record(
+            self._plan.host, rank=rank, ranks=ranks, time=time.time() - STOPPED_SECONDS, fault=fault
+        )
+        self._send_failure(record)
+
+    def _has_finished(self) -> bool:
+        """Return whether the ranks that have ended here have ended well."""
+        records = list(self._records())
+        return bool(records) and not any(record.exit_code for _, record in records)
+
+    def _records(self) -> Iterator[tuple[str, Record]]:
+        """Yield the end of each rank that has ended, with its file's name."""
         folder = Path(self._plan.folder) / RANKS
         for name in sorted(os.listdir(folder)):  # noqa: PTH208 - names alone
             if name.endswith(".json") and not name.startswith(".") and name not in self._reported:
-                record = Record.of(json.loads((folder / name).read_text()))
-                if record.exit_code:
-                    self._reported.add(name)
-                    self._send_failure(record)
+                with contextlib.suppress(FileNotFoundError):  # the rank begins anew
+                    yield name, Record.of(json.loads((folder / name).read_text()))
+
+    def _report_ranks(self) -> None:
+        for name, record in self._records():
+            if record.exit_code:
+                self._reported.add(name)
+                self._send_failure(record)
 
     def _fail_child(self, child: Child, argv: list[str]) -> None:
         """Report the end of a launcher's process of which no rank knows."""
@@ -183,14 +242,11 @@ class Agent:
 
         The ranks themselves: torchrun and mpirun would give them little time to end.
         """
-        for file in (Path(self._plan.folder) / RANKS).glob("*.pid"):
-            try:
-                pid = int(file.read_text())
-                if (pid, number) not in self._signalled:
-                    self._signalled.add((pid, number))
+        for pid, *_ in read_running(Path(self._plan.folder) / RANKS).values():
+            if (pid, number) not in self._signalled:
+                self._signalled.add((pid, number))
+                with contextlib.suppress(ProcessLookupError):  # it has just ended
                     os.kill(pid, number)
-            except (OSError, ValueError):  # it has just ended
-                continue
 
     def _end_all(self, polite_seconds: float = _END_SECONDS) -> None:
         if polite_seconds and any(child.returncode is None for child in self._own):

@@ -4,6 +4,7 @@ Decides when the program starts on every host, and how the job ends. No sockets 
 come in by `receive`, and what is to be sent is in `outbox`.
 
     from a host    join, beat, done, failed, stop
+                   ended: one of its ranks; waiting: its ranks use no CPU time, or with None they do
     to a host      start, stop, end, run: what the leader's launcher starts there
 """
 
@@ -37,6 +38,11 @@ class Coordinator:
         self._failures: list[Record] = []
         self._settled_at: float | None = None
         self._stopping = False
+        self._ends: list[tuple[str, int | None]] = []
+        """The ranks that have ended, each with its host, whether they are started anew or not."""
+        self._ended_at = 0.0
+        self._waiting: dict[str, tuple[float, list[int]]] = {}
+        """The hosts whose ranks use no CPU time: since when, and which ranks."""
         self.ended = False
         self.outbox: list[tuple[str | None, Message]] = []
         """Messages to send, each to one host or, with None, to all."""
@@ -57,6 +63,13 @@ class Coordinator:
             self.outbox.append((message["host"], {"kind": "run", "argv": message["argv"]}))
         elif kind == "done":
             self._done.add(host)
+            self._rank_ended(host, None)
+        elif kind == "ended":
+            self._rank_ended(host, message["rank"])
+        elif kind == "waiting":
+            self._waiting.pop(host, None)
+            if message["ranks"] is not None:
+                self._waiting[host] = self._clock(), message["ranks"]
         self.tick()
 
     def stranger(self, host: str, job: str) -> list[str]:
@@ -77,6 +90,7 @@ class Coordinator:
         left = sorted(self._processes.keys() - self._gone)
         if len(left) >= self._plan.min_hosts and not self._stopping:
             self.notes.append(f"Host {host} is gone: {why}; the job goes on with {', '.join(left)}")
+            self._rank_ended(host, None)
         else:
             action = f"Look at the log of {host}, whether it was killed or cut off."
             fault = [f"host {host}", why, "a host that takes part to the end", action]
@@ -102,6 +116,8 @@ class Coordinator:
             self._end(_first(self._failures))
         elif self._all_done:
             self._end(None)
+        elif waiting := self._wait_for_nobody():
+            self._end(waiting)
 
     @property
     def _enough(self) -> bool:
@@ -127,12 +143,44 @@ class Coordinator:
         self._gone.discard(host)
         self._done.discard(host)
         self._started.discard(host)
+        self._waiting.pop(host, None)
         self._processes[host] = message["processes"]
 
     def _start(self) -> None:
         for host in self._processes.keys() - self._gone - self._started:
             self._started.add(host)
             self.outbox.append((host, {"kind": "start"}))
+
+    def _rank_ended(self, host: str, rank: int | None) -> None:
+        self._ends.append((host, rank))
+        self._ended_at = self._clock()
+
+    def _wait_for_nobody(self) -> Record | None:
+        """Return what is wrong if a rank has ended, and since then no other does anything.
+
+        Its library should have told them. Where it has not, they wait for ever: gloo while it connects, or a
+        program that waits for a file. A rank that computes, on any host, is a reason to wait for.
+        """
+        left = self._started - self._gone - self._done
+        if (
+            not (self._plan.patience and self._ends and left)
+            or self._stopping
+            or not left <= self._waiting.keys()
+        ):
+            return None
+        since = max(self._ended_at, *(self._waiting[host][0] for host in left))
+        if self._clock() - since < self._plan.patience:
+            return None
+        where = [(host, rank) for host in sorted(left) for rank in self._waiting[host][1]]
+        host, rank = where[0] if where else (min(left), None)
+        found = f"no CPU time used for {self._plan.patience:g} s, after {_named(*self._ends[0])} had ended"
+        action = (
+            "It seems to wait for a rank that is no more: see why that one ended. If such waits are right, "
+            "set SAGEMAKER_LAUNCHER_HANG_SECONDS."
+        )
+        return Record(
+            host, rank=rank, fault=[_named(host, rank), found, "a rank that goes on, or ends", action]
+        )
 
     def _failed(self, record: Record) -> None:
         self._failures.append(record)
@@ -147,6 +195,10 @@ class Coordinator:
     def _end(self, record: Record | None) -> None:
         self.ended = True
         self.outbox.append((None, {"kind": "end", "record": record._asdict() if record else None}))
+
+
+def _named(host: str, rank: int | None) -> str:
+    return f"the ranks on {host}" if rank is None else f"rank {rank} on {host}"
 
 
 def _first(failures: Iterable[Record]) -> Record:

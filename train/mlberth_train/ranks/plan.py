@@ -16,6 +16,8 @@ VERDICT = "verdict.json"
 """How the whole job ended, in the plan's folder; written by the agent."""
 RANKS = "ranks"
 """The folder in which each rank says that it runs, and how it ended."""
+WOKEN = "woken"
+"""The file with which `train` tells the agent that it was stopped."""
 
 
 class Plan(NamedTuple):
@@ -36,6 +38,8 @@ class Plan(NamedTuple):
     wait: float
     """How long hosts wait for each other before anything runs, in seconds."""
     grace: float
+    patience: float
+    """How long ranks may wait for one that has ended, in seconds; 0 watches nothing."""
     min_hosts: int
     """How many hosts are enough to go on."""
     restarts: int

@@ -43,7 +43,7 @@ def run_rank(plan: Plan, environ: Mapping[str, str], signals: SignalQueue) -> in
     folder, name = Path(plan.folder) / RANKS, _local_rank(environ)
     running, ended = folder / f"{name}.pid", folder / f"{name}.json"
     ended.unlink(missing_ok=True)
-    _replace(running, str(os.getpid()))
+    _replace(running, f"{os.getpid()} {rank} {ranks}")
     prefix = f"[rank {rank}] ".encode() if ranks > 1 else b""
     lines = tuple(PrefixedLines(prefix, _bars(plan, rank)) for _ in range(2))
     own = {name: value for name, value in environ.items() if name not in (PLAN, OWN_RANK, OWN_RANKS)}
