@@ -1,4 +1,4 @@
-"""The processes below another one, as the kernel sees them: state, group, and use of CPU, disk and network."""
+"""The processes below another one, as the kernel sees them: state, group, CPU time and bytes moved."""
 
 from __future__ import annotations
 
