@@ -165,7 +165,9 @@ def argv(run: Run, host: Host, commands: Path) -> list[str]:
 
     Paths below /opt/ml lead into its tree, and our own commands are those in the folder `commands`.
     """
-    first, *rest = [_moved(word, host.base) for word in (*run.entrypoint, *run.arguments)]
+    # Without a word an image would start its own command; of ours, only `process` is started so.
+    words = (*run.entrypoint, *run.arguments) or ("process",)
+    first, *rest = [_moved(word, host.base) for word in words]
     return [str(commands / first) if first in _COMMANDS else first, *rest]
 
 

@@ -1,0 +1,95 @@
+"""The feeder: a process that writes a host's channels into FIFOs, epoch after epoch.
+
+It runs under a shim and so outlives the daemon; it ends when the job's run is removed. The FIFOs of a channel
+are NAME_0, NAME_1, …; each holds the whole channel, and the next one appears when it was read.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+import shutil
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from mlberth.channels.recordio import write_record
+
+_CHUNK = 1024 * 1024
+
+
+def main(folder: Path) -> None:
+    """Feed all pipes that `feed.json` in a folder names, for ever."""
+    feeds = json.loads((folder / "feed.json").read_text())["feeds"]
+    threads = [threading.Thread(target=run, args=(feed,), daemon=True) for feed in feeds]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def run(feed: dict[str, Any], epochs: int | None = None) -> None:
+    """Write one epoch after the other, each into a FIFO of its own."""
+    epoch = 0
+    while epochs is None or epoch < epochs:
+        path = Path(f"{feed['pipe']}_{epoch}")
+        path.unlink(missing_ok=True)
+        os.mkfifo(path)
+        path.chmod(0o666)
+        try:
+            with path.open("wb") as pipe:  # waits for a reader
+                write_epoch(feed, epoch, pipe)
+        except BrokenPipeError:  # the reader has had enough of this epoch
+            pass
+        epoch += 1
+
+
+def write_epoch(feed: dict[str, Any], epoch: int, pipe: BinaryIO) -> None:
+    """Write the whole channel once."""
+    if "manifest" in feed:
+        for record in _attributes(feed, epoch):
+            write_record(pipe, record) if feed["records"] else pipe.write(record)
+        return
+    for path in _order(feed["paths"], feed["seed"], epoch):
+        with closing(_opened(Path(path), unpack=feed["gzip"])) as file:
+            if feed["records"]:
+                write_record(pipe, file.read())
+            else:
+                shutil.copyfileobj(file, pipe, _CHUNK)
+
+
+def _attributes(feed: dict[str, Any], epoch: int) -> Iterator[bytes]:
+    """Yield the attributes of each line, one after the other; a reference is the object's content."""
+    lines = Path(feed["manifest"]).read_bytes().splitlines()
+    for line in _order([line for line in lines if line.strip()], feed["seed"], epoch):
+        entry = json.loads(line)
+        for name in feed["attributes"]:
+            value = entry[name]
+            if name.endswith("-ref"):
+                if value not in feed["files"]:  # another host's share
+                    break
+                yield Path(feed["files"][value]).read_bytes()
+            else:
+                yield json.dumps(value).encode() if not isinstance(value, str) else value.encode()
+
+
+def _order(items: list[Any], seed: int | None, epoch: int) -> list[Any]:
+    """Return the items as they are, or in an order of their own for each epoch."""
+    if seed is None:
+        return items
+    order = list(items)
+    random.Random(f"{seed}/{epoch}").shuffle(order)  # noqa: S311 - reproducible on purpose
+    return order
+
+
+def _opened(path: Path, *, unpack: bool) -> BinaryIO:
+    return cast("BinaryIO", gzip.open(path)) if unpack else path.open("rb")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,39 @@
+"""The files of a model, brought to the folder that its server finds them in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mlberth.code.archives import extract
+from mlberth.errors import ContractError
+from mlberth_local.engines.trees import copy_file
+from mlberth_local.errors import ServiceError
+from mlberth_local.inputs.objects import Objects, below
+from mlberth_local.job_failure import JobFailure
+
+
+def bring_model(container: Mapping[str, Any], folder: Path, objects: Objects) -> None:
+    """Fill a folder with the model of a container definition. Raises JobFailure."""
+    folder.mkdir(parents=True, exist_ok=True)
+    source = (container.get("ModelDataSource") or {}).get("S3DataSource") or {}
+    address = source.get("S3Uri") or container.get("ModelDataUrl")
+    if not address:
+        return
+    try:
+        if source.get("CompressionType") == "None":
+            _copy(address, folder, objects)
+        else:
+            extract(objects.find(address).path, folder, links=True)
+    except ServiceError as error:
+        raise JobFailure(f"ClientError: the model {address}: {error.message}") from None
+    except (ContractError, ValueError) as error:
+        raise JobFailure(f"ClientError: the model {address}: {error}") from None
+
+
+def _copy(address: str, folder: Path, objects: Objects) -> None:
+    prefix = below(address, "")
+    for one in objects.list(prefix):
+        if not one.key.endswith("/"):
+            copy_file(one.path, folder / one.address.removeprefix(prefix))

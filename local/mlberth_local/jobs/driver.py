@@ -1,0 +1,299 @@
+"""The way of one job, in phases: each is committed before it begins and can be done again from its beginning.
+
+waiting ──► preparing ──► running ──► uploading ──► finished
+                ▲            └─► restarting (interrupted)
+                └────────────────────┘
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from mlberth_local import log_files
+from mlberth_local.engines.base import EngineError, HostState, ImageMissingError, Run
+from mlberth_local.engines.trees import remove_tree
+from mlberth_local.errors import ServiceError
+from mlberth_local.job_failure import JobFailure
+from mlberth_local.jobs.context import JobRecord
+from mlberth_local.jobs.side_work import Work
+from mlberth_local.store.resources import Resource
+
+LONGEST_REASON = 1024
+"""Of a FailureReason, in characters."""
+_FIRST_LOOK, _LONGEST_LOOK = 0.01, 0.2
+"""Seconds between two looks at the hosts: short jobs end without delay, long ones cost nothing."""
+_ENGINE_SECONDS = 60.0
+"""An engine that does not answer for so long will not; until then it is being started again."""
+_OTHER_HOSTS_SECONDS = 30.0
+"""What the other hosts have to end by themselves after one has failed: they report what it did to them."""
+
+_LAST_LINES = 10
+
+log = logging.getLogger(__name__)
+
+
+class JobDriver:
+    """Brings one job to its end. Each kind of job says what happens in its phases."""
+
+    def __init__(self, record: JobRecord, changed: threading.Event) -> None:
+        self.record = record
+        self.context = record.context
+        self._changed = changed
+
+    # What a kind of job is:
+
+    def begin(self, job: Resource) -> None:
+        """Note in the record that the job leaves the queue."""
+        raise NotImplementedError
+
+    def prepare(self, job: Resource) -> None:
+        """Make the trees, in an empty folder."""
+        raise NotImplementedError
+
+    def make_run(self, job: Resource) -> Run:
+        """Return what runs on the hosts: from the record alone, the same each time."""
+        raise NotImplementedError
+
+    def note_running(self, job: Resource, now: float) -> None:
+        """Note in the record that the programs are about to start."""
+        raise NotImplementedError
+
+    def side_work(self, job: Resource) -> Work:
+        """Return what is done while the programs run."""
+        raise NotImplementedError
+
+    def time_limit(self, job: Resource) -> tuple[float, str] | None:
+        """Return until when the programs may run, and the ending if they do longer."""
+        raise NotImplementedError
+
+    def stop_programs(self, run: str, ending: str) -> None:  # noqa: ARG002 - for those that make a difference
+        """Let the programs of a run stop; they are killed if they do not."""
+        self.context.engine.stop(run)
+
+    def failure(self, run: Run, host: str, state: HostState) -> str:
+        """Return why the job has failed, after a host has ended with a code other than 0."""
+        raise NotImplementedError
+
+    def note_uploading(self, job: Resource, now: float) -> None:
+        """Note in the record that the programs have ended."""
+        raise NotImplementedError
+
+    def note_interruption(self, job: Resource, now: float) -> None:
+        """Note in the record that the machine has been taken away; another attempt follows."""
+
+    def upload(self, job: Resource) -> None:
+        """Store the results."""
+        raise NotImplementedError
+
+    def end(self, job: Resource, now: float) -> None:
+        """Note in the record how the job has ended: `job.state` has `reason` and `ending`."""
+        raise NotImplementedError
+
+    # What is the same for all:
+
+    def drive(self) -> None:
+        """Bring the job from where it is to its end; nothing of it is left on the engine and in folders."""
+        phases = {
+            "waiting": self._leave_queue,
+            "preparing": self._prepare,
+            "running": self._run,
+            "restarting": self._restart,
+            "uploading": self._upload,
+        }
+        while not (job := self.record.read()).finished:
+            try:
+                phases[job.state["phase"]](job)
+            except JobFailure as failure:
+                self._finish(str(failure))
+            except ImageMissingError as error:
+                self._finish(f"ClientError: {error}")
+            except ServiceError as error:
+                self._finish(f"ClientError: {error.message}")
+            except (EngineError, OSError) as error:
+                log.warning("%s %s", *self.record.run_name.split(".")[:2], exc_info=True)
+                self._finish(f"InternalServerError: {_explained(error)}")
+        self.clean_up()
+
+    def clean_up(self) -> None:
+        """Remove what the engine has of the present attempt, and its folder."""
+        name = self.record.run_name
+        self.context.engine.remove(name, self.context.owner)
+        self.context.helpers.remove(name)
+        remove_tree(self.record.folder)
+
+    def _leave_queue(self, job: Resource) -> None:
+        if self._is_stopping(job):
+            self._finish("")
+            return
+        with self.record.changing() as changing:
+            self.begin(changing)
+            changing.state["phase"] = "preparing"
+
+    def _prepare(self, job: Resource) -> None:
+        if self._is_stopping(job):
+            self._finish("")
+            return
+        remove_tree(self.record.folder)
+        self.context.engine.check_image(self.make_run(job).image)
+        self.prepare(job)
+        if self._is_stopping(self.record.read()):
+            self._finish("")
+            return
+        now = self.context.clock()
+        with self.record.changing() as changing:
+            self.note_running(changing, now)
+            changing.state |= {"phase": "running", "began": now}
+
+    def _is_stopping(self, job: Resource) -> bool:
+        return job.status == "Stopping"
+
+    def stopped(self) -> bool:
+        """Return whether somebody wants the job to stop: long preparations ask now and then."""
+        return self._changed.is_set() and self._is_stopping(self.record.read())
+
+    def _run(self, job: Resource) -> None:
+        run = self.make_run(job)
+        if not job.state.get("started"):
+            self.context.engine.start(run)
+            self.record.update(started=True)
+        self.context.engine.watch(run)
+        work = self.side_work(job)
+        work.start()
+        try:
+            states = self._wait(run)
+        finally:
+            work.stop()
+        self.context.engine.flush(run.name)
+        work.finish()
+        self._note_end(run, states)
+
+    def _wait(self, run: Run) -> dict[str, HostState]:
+        """Return how the hosts have ended; those that have to stop are stopped."""
+        names = tuple(host.name for host in run.hosts)
+        pause, silent_since, job = _FIRST_LOOK, None, self.record.read()
+        while True:
+            try:
+                states = self.context.engine.states(run.name, names)
+                silent_since = None
+                if all(not state.is_running for state in states.values()):
+                    return states
+                self.context.engine.watch(run)
+                job = self._bound(job, run, states)
+            except EngineError:
+                silent_since = silent_since or time.monotonic()
+                if time.monotonic() - silent_since > _ENGINE_SECONDS:
+                    raise
+            if self._changed.wait(pause):
+                self._changed.clear()
+                job = self.record.read()
+            pause = min(pause * 1.1, _LONGEST_LOOK)
+
+    def _bound(self, job: Resource, run: Run, states: dict[str, HostState]) -> Resource:
+        """Let the programs stop if there is a reason to, and kill them if they do not; returns the job."""
+        now = self.context.clock()
+        if "term_at" in job.state:
+            if now > job.state["term_at"] + job.state.get("grace", self.context.stop_seconds):
+                self.context.engine.kill(run.name)
+            return job
+        ending = self._reason_to_stop(job, states, now)
+        if not ending:
+            return job
+        # Committed first: a daemon that is killed in between sends the signal again.
+        with self.record.changing() as changing:
+            changing.state |= {"ending": changing.state.get("ending", ending), "term_at": now}
+        self.stop_programs(run.name, ending)
+        return self.record.read()
+
+    def _reason_to_stop(self, job: Resource, states: dict[str, HostState], now: float) -> str:
+        if self._is_stopping(job):
+            return "Stopped"
+        if job.state.get("interrupt"):
+            return "Interrupted"
+        failed = [state.ended for state in states.values() if state.ended and state.exit_code != 0]
+        if failed and now > min(failed) + _OTHER_HOSTS_SECONDS:
+            return "HostFailed"
+        limit = self.time_limit(job)
+        return limit[1] if limit and now > limit[0] else ""
+
+    def _note_end(self, run: Run, states: dict[str, HostState]) -> None:
+        now = self.context.clock()
+        job = self.record.read()
+        ending = job.state.get("ending", "")
+        reason = "" if ending not in ("", "HostFailed") else self._first_failure(run, states)
+        with self.record.changing() as changing:
+            seconds = changing.state.get("run_seconds", 0.0) + now - changing.state["began"]
+            changing.state |= {"run_seconds": seconds, "reason": reason, "program_ended": now}
+            if ending == "Interrupted":
+                self.note_interruption(changing, now)
+                changing.state["phase"] = "restarting"
+            else:
+                self.note_uploading(changing, now)
+                changing.state["phase"] = "uploading"
+
+    def _first_failure(self, run: Run, states: dict[str, HostState]) -> str:
+        failed = {name: state for name, state in states.items() if state.exit_code != 0}
+        if not failed:
+            return ""
+        host, state = min(failed.items(), key=lambda pair: pair[1].ended or 0)
+        if state.exit_code is None:
+            return f"InternalServerError: {host}: {state.problem or 'its program was lost'}"
+        return self.failure(run, host, state)
+
+    def _restart(self, job: Resource) -> None:
+        self.clean_up()
+        attempt = job.state["attempt"] + 1
+        with self.record.changing() as changing:
+            for name in ("ending", "term_at", "interrupt", "started"):
+                changing.state.pop(name, None)
+            changing.state |= {"attempt": attempt, "phase": "preparing"}
+            self.begin(changing)
+
+    def _upload(self, job: Resource) -> None:
+        self.upload(job)
+        self._finish(job.state["reason"])
+
+    def _finish(self, reason: str) -> None:
+        now = self.context.clock()
+        with self.record.changing() as changing:
+            changing.state["reason"] = reason[:LONGEST_REASON]
+            changing.state["ended"] = now
+            changing.finished = True
+            self.end(changing, now)
+
+
+def _explained(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "no space is left on the disk of the platform's home"
+    return str(error)
+
+
+def program_failure(text: str, exit_code: int | None) -> str:
+    """Return the FailureReason for a program that has failed: its last word, cut so that the code stays."""
+    end = f", exit code: {exit_code}"
+    start = "AlgorithmError: "
+    return f"{start}{text[: LONGEST_REASON - len(start) - len(end)]}{end}"
+
+
+def read_failure(file: Path, log_file: Path, state: HostState) -> str:
+    """Return why a program has failed: what it has written into a file, or else the last lines of its log."""
+    try:
+        text = file.read_bytes().decode(errors="replace").strip()
+    except OSError:
+        text = ""
+    if text:
+        return text
+    lines = [event.message for event in log_files.read_events(log_file)][-_LAST_LINES:]
+    return "\n".join(filter(None, [state.problem, *lines])) or "no failure file and no output"
+
+
+def status_at_the_end(state: dict[str, Any], status: str) -> str:
+    """Return the last status of a job."""
+    if state["reason"]:
+        return "Failed"
+    ending = state.get("ending", "")
+    return "Stopped" if ending or status == "Stopping" else "Completed"

@@ -1,0 +1,117 @@
+"""The jobs of a platform: submitted, stopped, interrupted, and found again after a restart."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from mlberth_local.engines.base import EngineError
+from mlberth_local.engines.trees import remove_tree
+from mlberth_local.jobs.capacity import Demand, instances
+from mlberth_local.jobs.context import JobContext, JobRecord
+from mlberth_local.jobs.driver import JobDriver
+from mlberth_local.jobs.processing import KIND as PROCESSING
+from mlberth_local.jobs.processing import ProcessingDriver
+from mlberth_local.jobs.scheduler import Key, Scheduler
+from mlberth_local.jobs.training import KIND as TRAINING
+from mlberth_local.jobs.training import TrainingDriver
+from mlberth_local.jobs.transform import KIND as TRANSFORM
+from mlberth_local.jobs.transform import TransformDriver
+from mlberth_local.store.resources import NoSuchResourceError, Resource
+
+DRIVERS: Mapping[str, type[JobDriver]] = {
+    TRAINING: TrainingDriver,
+    PROCESSING: ProcessingDriver,
+    TRANSFORM: TransformDriver,
+}
+
+log = logging.getLogger(__name__)
+
+
+class Jobs:
+    """All jobs of one home."""
+
+    def __init__(self, context: JobContext) -> None:
+        self.context = context
+        self._scheduler = Scheduler(context.capacity, self._drive)
+
+    def start(self) -> None:
+        """Take up what an earlier daemon has left, and remove what nobody needs any more."""
+        self.context.objects.clean_up()
+        try:
+            self.collect_garbage()
+        except EngineError as error:  # each job waits for the engine by itself
+            log.warning("what earlier jobs have left is not removed: %s", error)
+        unfinished = [job for kind in DRIVERS for job in self.context.resources.unfinished(kind)]
+        unfinished.sort(key=lambda job: (job.created, job.name))
+        self._scheduler.recover((job, self.demand(job)) for job in unfinished)
+
+    def submit(self, job: Resource) -> None:
+        """Commit a new job, and let it run when there is room. Raises NameTakenError."""
+        self.context.resources.create(job)
+        self._scheduler.submit((job.kind, job.name), self.demand(job))
+
+    def demand(self, job: Resource) -> Demand:
+        """Return how much of the machine a job takes."""
+        config = job.request.get("ResourceConfig") or job.request.get("TransformResources")
+        config = config or job.request["ProcessingResources"]["ClusterConfig"]
+        return self.context.capacity.demand(instances(config))
+
+    def change(self, kind: str, name: str, apply: Callable[[Resource], None]) -> None:
+        """Commit what shall happen to a job: it happens at once. Nothing does if `apply` raises.
+
+        Raises NoSuchResourceError.
+        """
+        with JobRecord(self.context, kind, name).changing() as job:
+            apply(job)
+        self._scheduler.changed((kind, name))
+
+    def is_waiting(self, kind: str, name: str) -> bool:
+        """Return whether a job waits for room."""
+        return self._scheduler.is_waiting((kind, name))
+
+    def stop_all(self, seconds: float) -> bool:
+        """Stop every job, with `seconds` for their programs; returns whether all have ended in time."""
+        self._scheduler.close()
+        for kind in DRIVERS:
+            for job in self.context.resources.unfinished(kind):
+                self.change(kind, job.name, partial(_end_soon, seconds=seconds))
+        return self._scheduler.join(2 * seconds)
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Return whether every job has ended, at the latest after `timeout` seconds."""
+        return self._scheduler.join(timeout)
+
+    def collect_garbage(self) -> list[str]:
+        """Remove runs and folders of jobs that are finished or unknown; returns their names."""
+        context = self.context
+        folders = {entry.name for entry in context.runs.iterdir()} if context.runs.is_dir() else set()
+        found = folders | context.engine.names() | context.helpers.names()
+        gone = sorted(name for name in found if not self._is_needed(name))
+        for name in gone:
+            context.engine.remove(name, context.owner)
+            context.helpers.remove(name)
+            remove_tree(context.runs / name)
+        return gone
+
+    def _is_needed(self, run: str) -> bool:
+        kind, _, rest = run.partition(".")
+        name, _, attempt = rest.rpartition(".")
+        if self._scheduler.is_running((kind, name)):
+            return True
+        try:
+            job = self.context.resources.get(kind, name)
+        except NoSuchResourceError:
+            return False
+        return not job.finished and attempt == str(job.state["attempt"])
+
+    def _drive(self, key: Key, changed: threading.Event) -> None:
+        DRIVERS[key[0]](JobRecord(self.context, *key), changed).drive()
+
+
+def _end_soon(job: Resource, seconds: float) -> None:
+    if not job.finished:
+        job.status = "Stopping"
+        job.state["grace"] = seconds

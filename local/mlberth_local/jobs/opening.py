@@ -1,0 +1,77 @@
+"""The jobs of a home, opened with the engine that the settings name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from uuid import uuid4
+
+from mlberth_local.engines.base import Engine
+from mlberth_local.engines.process import ProcessEngine
+from mlberth_local.files import write_atomically
+from mlberth_local.inputs.objects import FolderObjects
+from mlberth_local.jobs.capacity import read_capacity
+from mlberth_local.jobs.context import JobContext
+from mlberth_local.jobs.jobs import Jobs
+from mlberth_local.platform import Platform
+from mlberth_local.store.metrics import Metrics
+from mlberth_local.store.resources import Resources
+
+ENGINES = ("docker", "process")
+
+
+def open_jobs(
+    platform: Platform,
+    resources: Resources,
+    metrics: Metrics,
+    *,
+    host_environ: Mapping[str, str],
+    find_image: Callable[[str], str] = str,
+) -> Jobs:
+    """Return the jobs of a platform; `start` takes up those that an earlier daemon has left.
+
+    `host_environ` lets the programs of jobs reach the platform, and `find_image` knows the local images.
+    Raises ValueError for a setting that is not valid.
+    """
+    home, settings = platform.home, platform.settings
+    in_containers = settings.engine == "docker"
+    context = JobContext(
+        resources=resources,
+        metrics=metrics,
+        engine=open_engine(settings.engine, home, settings.environ),
+        helpers=ProcessEngine(home / "helpers", settings.environ),
+        objects=FolderObjects(platform.buckets),
+        runs=home / "runs",
+        logs=platform.log_folder,
+        capacity=read_capacity(settings.environ),
+        clock=platform.clock,
+        region=platform.region,
+        find_image=find_image,
+        host_environ=host_environ,
+        in_containers=in_containers,
+        # Containers write as root, whoever runs us.
+        owner=(os.getuid(), os.getgid()) if in_containers and os.getuid() else None,
+    )
+    return Jobs(context)
+
+
+def open_engine(name: str, home: Path, environ: Mapping[str, str]) -> Engine:
+    """Return the engine of a name. Raises ValueError if there is none."""
+    if name == "process":
+        return ProcessEngine(home / "engine", environ)
+    if name == "docker":
+        # The SDK takes a while to import, and the other engine does without it.
+        from mlberth_local.engines.docker import DockerEngine
+
+        return DockerEngine(home_id(home), environ)
+    raise ValueError(f"engine {name!r}: expected one of {', '.join(ENGINES)}")
+
+
+def home_id(home: Path) -> str:
+    """Return what tells this home's containers from those of others; made once."""
+    file = home / "id"
+    if not file.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, uuid4().hex[:8].encode())
+    return file.read_text()

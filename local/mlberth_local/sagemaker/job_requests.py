@@ -1,0 +1,112 @@
+"""The checks and answers that training, processing and transform jobs have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mlberth_local.errors import ResourceInUseError, ResourceNotFoundError, ValidationError
+from mlberth_local.inputs.objects import split
+from mlberth_local.jobs.context import new_state
+from mlberth_local.platform import Platform
+from mlberth_local.store.resources import NameTakenError, NoSuchResourceError, Resource
+
+_WORDS = {
+    "training-job": "training job",
+    "processing-job": "processing job",
+    "transform-job": "transform job",
+}
+
+
+def submit(platform: Platform, kind: str, name: str, request: dict[str, Any], state: dict[str, Any]) -> str:
+    """Start a job; returns its ARN. Raises ResourceInUseError if the name is taken."""
+    now = platform.clock()
+    arn = platform.arn("sagemaker", f"{kind}/{name}")
+    job = Resource(kind, name, arn, now, now, "InProgress", request, state)
+    try:
+        platform.jobs.submit(job)
+    except NameTakenError:
+        text = f"a {_WORDS[kind]} with this name already exists ({arn})"
+        message = f"Job name must be unique within an AWS account and region, and {text}"
+        raise ResourceInUseError(message) from None
+    return arn
+
+
+def fresh_state(platform: Platform, secondary: str = "", message: str = "") -> dict[str, Any]:
+    """Return the state of a job that begins now."""
+    return new_state(platform.clock(), secondary, message)
+
+
+def find(platform: Platform, kind: str, name: str) -> Resource:
+    """Return a job. Raises ResourceNotFoundError."""
+    try:
+        found: Resource = platform.jobs.context.resources.get(kind, name)
+    except NoSuchResourceError:
+        raise ResourceNotFoundError("Requested resource not found.") from None
+    return found
+
+
+def stop(platform: Platform, kind: str, name: str) -> dict[str, Any]:
+    """Let a job stop; one that stops already goes on stopping."""
+
+    def apply(job: Resource) -> None:
+        if job.status == "Stopping":
+            return
+        if job.status != "InProgress":
+            text = f"The request was rejected because the {_WORDS[kind]} is in status {job.status}."
+            raise ValidationError(text)
+        job.status = "Stopping"
+        job.state |= {"stop_requested": platform.clock()}
+
+    _change(platform, kind, name, apply)
+    return {}
+
+
+def interrupt(platform: Platform, kind: str, name: str) -> dict[str, Any]:
+    """Take a training job's machine away, as happens to spot instances: it starts again elsewhere."""
+
+    def apply(job: Resource) -> None:
+        if job.status != "InProgress" or job.state["phase"] != "running":
+            phase = job.state.get("secondary", job.status)
+            raise ValidationError(f"Only a {_WORDS[kind]} that trains can be interrupted; {name} is {phase}.")
+        job.state["interrupt"] = True
+
+    _change(platform, kind, name, apply)
+    return {}
+
+
+def _change(platform: Platform, kind: str, name: str, apply: Any) -> None:
+    try:
+        platform.jobs.change(kind, name, apply)
+    except NoSuchResourceError:
+        raise ResourceNotFoundError("Requested resource not found.") from None
+
+
+def check_addresses(addresses: Mapping[str, str | None]) -> None:
+    """Raise ValidationError that names each member whose value is no s3:// address."""
+    faults = []
+    for member, address in addresses.items():
+        try:
+            split(address or "")
+        except ValueError:
+            faults.append(f"{member}: {address!r} is not an S3 URI such as s3://bucket/prefix")
+    raise_all(faults)
+
+
+def raise_all(faults: list[str]) -> None:
+    """Raise a ValidationError with all faults, if there are any."""
+    if faults:
+        raise ValidationError("; ".join(faults))
+
+
+def check_folder(member: str, path: str, above: str = "/opt/ml") -> list[str]:
+    """Return the fault of a path inside a host that is not below a folder, if it is not."""
+    parts = path.split("/")
+    if path.startswith(f"{above}/") and ".." not in parts:
+        return []
+    return [f"{member}: {path!r} must be below {above}"]
+
+
+def times(**values: float | None) -> dict[str, float]:
+    """Return the members of an answer whose times are known."""
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,97 @@
+"""Models: what is served, and from where."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlberth_local.errors import ValidationError
+from mlberth_local.operations import Exceptions, Operation
+from mlberth_local.platform import Platform
+from mlberth_local.sagemaker.job_requests import raise_all
+from mlberth_local.sagemaker.resource_lists import list_page
+from mlberth_local.store.resources import NameTakenError, NoSuchResourceError, Resource
+
+KIND = "model"
+
+
+def create_model(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
+    """Keep a model; nothing is fetched or started before it is used."""
+    containers = containers_of(request)
+    faults = [] if containers else ["PrimaryContainer or Containers is required"]
+    if request.get("PrimaryContainer") and request.get("Containers"):
+        faults.append("PrimaryContainer and Containers exclude each other")
+    for number, container in enumerate(containers, 1):
+        if container.get("ModelPackageName"):
+            faults.append(f"container {number}: ModelPackageName is not supported here")
+        elif not container.get("Image"):
+            faults.append(f"container {number}: Image is required")
+    raise_all(faults)
+    name, now = request["ModelName"], platform.clock()
+    arn = platform.arn("sagemaker", f"model/{name}")
+    model = Resource(KIND, name, arn, now, now, "", request, finished=True)
+    try:
+        platform.jobs.context.resources.create(model)
+    except NameTakenError:
+        raise ValidationError(f'Cannot create already existing model "{arn}".') from None
+    return {"ModelArn": arn}
+
+
+def containers_of(request: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the containers of a request: one, or those of a pipeline."""
+    primary = request.get("PrimaryContainer")
+    return list(request.get("Containers") or []) if primary is None else [primary]
+
+
+def find(platform: Platform, name: str) -> Resource:
+    """Return a model. Raises ValidationError: the operations declare no other error."""
+    try:
+        model: Resource = platform.jobs.context.resources.get(KIND, name)
+    except NoSuchResourceError:
+        arn = platform.arn("sagemaker", f"model/{name}")
+        raise ValidationError(f'Could not find model "{arn}".') from None
+    return model
+
+
+def describe_model(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
+    """Return a model's request."""
+    model = find(platform, request["ModelName"])
+    answer = {name: value for name, value in model.request.items() if name != "Tags"}
+    return {**answer, "ModelArn": model.arn, "CreationTime": model.created}
+
+
+def list_models(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
+    """List models, a page at a time."""
+    return list_page(platform.jobs.context.resources, KIND, request, "Models", _summary)
+
+
+def _summary(model: Resource) -> dict[str, Any]:
+    return {"ModelName": model.name, "ModelArn": model.arn, "CreationTime": model.created}
+
+
+def delete_model(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
+    """Forget a model; its artifacts stay."""
+    platform.jobs.context.resources.delete(KIND, find(platform, request["ModelName"]).name)
+    return {}
+
+
+OPERATIONS: dict[str, Operation] = {
+    "CreateModel": create_model,
+    "DeleteModel": delete_model,
+    "DescribeModel": describe_model,
+    "ListModels": list_models,
+}
+EXCEPTIONS: dict[str, Exceptions] = {
+    "CreateModel": Exceptions(
+        without_effect={
+            "ExecutionRoleArn": "there is one machine, and no account",
+            "VpcConfig": "there is one machine, and no account",
+            "EnableNetworkIsolation": "a model server is reached over its network; it gets no keys",
+            "PrimaryContainer.ImageConfig": "images are local",
+            "Containers.ImageConfig": "images are local",
+        },
+        refused={
+            "PrimaryContainer.ModelPackageName": "there is no model registry",
+            "Containers.ModelPackageName": "there is no model registry",
+        },
+    ),
+}

@@ -1,0 +1,188 @@
+"""Training jobs."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from mlberth_local.jobs.training import KIND
+from mlberth_local.operations import Exceptions, Operation
+from mlberth_local.platform import Platform
+from mlberth_local.sagemaker import job_requests
+from mlberth_local.sagemaker.job_requests import check_addresses, check_folder, raise_all, times
+from mlberth_local.sagemaker.resource_lists import list_page
+from mlberth_local.store.resources import Resource
+
+_NOT_IN_DESCRIBE = ("Tags",)
+
+
+def create_training_job(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
+    """Start a training job."""
+    _check(request)
+    for channel in request.get("InputDataConfig") or []:
+        channel.setdefault("CompressionType", "None")
+        channel.setdefault("RecordWrapperType", "None")
+    state = job_requests.fresh_state(platform, "Starting", "Starting the training job")
+    arn = job_requests.submit(platform, KIND, request["TrainingJobName"], request, state)
+    return {"TrainingJobArn": arn}
+
+
+def _check(request: dict[str, Any]) -> None:
+    algorithm = request["AlgorithmSpecification"]
+    faults = []
+    if not (algorithm.get("TrainingImage") or algorithm.get("AlgorithmName")):
+        faults.append("AlgorithmSpecification: TrainingImage or AlgorithmName is required")
+    for definition in algorithm.get("MetricDefinitions") or []:
+        try:
+            re.compile(definition["Regex"])
+        except re.error as error:
+            faults.append(f"MetricDefinitions: the Regex of {definition['Name']} is not valid: {error}")
+    resources = request["ResourceConfig"]
+    if not resources.get("InstanceGroups") and not resources.get("InstanceType"):
+        faults.append("ResourceConfig: InstanceType or InstanceGroups is required")
+    condition = request.get("StoppingCondition") or {}
+    wait, runtime = condition.get("MaxWaitTimeInSeconds"), condition.get("MaxRuntimeInSeconds") or 0
+    if request.get("EnableManagedSpotTraining") and (wait is None or wait < runtime):
+        faults.append(
+            "StoppingCondition: Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal"
+            " to MaxRuntimeInSeconds with EnableManagedSpotTraining"
+        )
+    if path := (request.get("CheckpointConfig") or {}).get("LocalPath"):
+        faults += check_folder("CheckpointConfig.LocalPath", path)
+    raise_all(faults + _channel_faults(request))
+    check_addresses(_addresses(request))
+
+
+def _channel_faults(request: dict[str, Any]) -> list[str]:
+    channels = request.get("InputDataConfig") or []
+    names = [channel["ChannelName"] for channel in channels]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    faults = [f"InputDataConfig: two channels are called {name}" for name in twice]
+    for channel in channels:
+        where, source = f"InputDataConfig.{channel['ChannelName']}", channel["DataSource"]
+        if "S3DataSource" not in source:
+            faults.append(f"{where}.DataSource: S3DataSource is required; other sources do not exist here")
+        elif source["S3DataSource"].get("S3DataType") == "AugmentedManifestFile" and not source[
+            "S3DataSource"
+        ].get("AttributeNames"):
+            faults.append(f"{where}: AttributeNames is required with AugmentedManifestFile")
+    return faults
+
+
+def _addresses(request: dict[str, Any]) -> dict[str, str | None]:
+    found = {"OutputDataConfig.S3OutputPath": request["OutputDataConfig"].get("S3OutputPath")}
+    for channel in request.get("InputDataConfig") or []:
+        name = f"InputDataConfig.{channel['ChannelName']}.S3Uri"
+        found[name] = channel["DataSource"]["S3DataSource"]["S3Uri"]
+    if checkpoints := request.get("CheckpointConfig"):
+        found["CheckpointConfig.S3Uri"] = checkpoints["S3Uri"]
+    return found
+
+
+def describe_training_job(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
+    """Return a job's request, and how far it is."""
+    return describe(job_requests.find(platform, KIND, request["TrainingJobName"]))
+
+
+def describe(job: Resource) -> dict[str, Any]:
+    """Return the answer for a job."""
+    state = job.state
+    answer = {name: value for name, value in job.request.items() if name not in _NOT_IN_DESCRIBE}
+    answer["OutputDataConfig"] = {"KmsKeyId": "", **answer["OutputDataConfig"]}
+    answer |= {
+        "TrainingJobArn": job.arn,
+        "TrainingJobStatus": job.status,
+        "SecondaryStatus": "Stopping" if job.status == "Stopping" else state["secondary"],
+        "SecondaryStatusTransitions": state["transitions"],
+        "EnableNetworkIsolation": bool(job.request.get("EnableNetworkIsolation")),
+        "EnableInterContainerTrafficEncryption": bool(
+            job.request.get("EnableInterContainerTrafficEncryption")
+        ),
+        "EnableManagedSpotTraining": bool(job.request.get("EnableManagedSpotTraining")),
+        **times(
+            CreationTime=job.created,
+            LastModifiedTime=job.modified,
+            TrainingStartTime=state.get("training_started"),
+            TrainingEndTime=state.get("training_ended"),
+        ),
+    }
+    if state.get("model"):
+        answer["ModelArtifacts"] = {"S3ModelArtifacts": state["model"]}
+    if state.get("reason"):
+        answer["FailureReason"] = state["reason"]
+    if state.get("metrics"):
+        answer["FinalMetricDataList"] = state["metrics"]
+    if "training_seconds" in state:
+        answer["TrainingTimeInSeconds"] = state["training_seconds"]
+        answer["BillableTimeInSeconds"] = state["training_seconds"]
+    return answer
+
+
+def list_training_jobs(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
+    """List jobs, a page at a time."""
+    resources = platform.jobs.context.resources
+    return list_page(resources, KIND, request, "TrainingJobSummaries", _summary, descending=False)
+
+
+def _summary(job: Resource) -> dict[str, Any]:
+    return {
+        "TrainingJobName": job.name,
+        "TrainingJobArn": job.arn,
+        "TrainingJobStatus": job.status,
+        "SecondaryStatus": job.state["secondary"],
+        **times(
+            CreationTime=job.created,
+            LastModifiedTime=job.modified,
+            TrainingEndTime=job.state.get("training_ended"),
+        ),
+    }
+
+
+def stop_training_job(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
+    """Let a job stop: SIGTERM, and 120 seconds later SIGKILL."""
+    return job_requests.stop(platform, KIND, request["TrainingJobName"])
+
+
+def interrupt_training_job(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
+    """Take a job's spot instance away; it starts again from its checkpoints. No operation of the service."""
+    return job_requests.interrupt(platform, KIND, request["TrainingJobName"])
+
+
+OPERATIONS: dict[str, Operation] = {
+    "CreateTrainingJob": create_training_job,
+    "DescribeTrainingJob": describe_training_job,
+    "ListTrainingJobs": list_training_jobs,
+    "StopTrainingJob": stop_training_job,
+}
+_ONE_MACHINE = "there is one machine, and no account"
+EXCEPTIONS: dict[str, Exceptions] = {
+    "CreateTrainingJob": Exceptions(
+        without_effect={
+            "RoleArn": _ONE_MACHINE,
+            "VpcConfig": _ONE_MACHINE,
+            "OutputDataConfig.KmsKeyId": "objects are not encrypted",
+            "ResourceConfig.VolumeSizeInGB": "the machine's disk is used",
+            "ResourceConfig.VolumeKmsKeyId": "the disk is not encrypted by the platform",
+            "ResourceConfig.KeepAlivePeriodInSeconds": "a job starts within a second without one",
+            "ResourceConfig.TrainingPlanArn": _ONE_MACHINE,
+            "ResourceConfig.InstancePlacementConfig": _ONE_MACHINE,
+            "EnableInterContainerTrafficEncryption": "the hosts are on one machine",
+            "DebugHookConfig": "no debugger",
+            "DebugRuleConfigurations": "no debugger",
+            "ProfilerConfig": "no profiler",
+            "ProfilerRuleConfigurations": "no profiler",
+            "TensorBoardOutputConfig": "no TensorBoard",
+            "ExperimentConfig": "no experiments",
+            "RetryStrategy": "nothing of the platform fails by chance",
+            "RemoteDebugConfig": "`docker exec` does the same",
+            "InfraCheckConfig": _ONE_MACHINE,
+            "SessionChainingConfig": _ONE_MACHINE,
+        },
+    ),
+    "ListTrainingJobs": Exceptions(
+        without_effect={
+            "WarmPoolStatusEquals": "there are no warm pools",
+            "TrainingPlanArnEquals": "there are no training plans",
+        },
+    ),
+}

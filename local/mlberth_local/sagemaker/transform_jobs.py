@@ -1,0 +1,145 @@
+"""Transform jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlberth_local.jobs.transform import KIND, form_of
+from mlberth_local.operations import Exceptions, Operation
+from mlberth_local.platform import Platform
+from mlberth_local.sagemaker import job_requests, models
+from mlberth_local.sagemaker.job_requests import check_addresses, raise_all, times
+from mlberth_local.sagemaker.resource_lists import list_page
+from mlberth_local.store.resources import Resource
+from mlberth_local.transform.json_path import JsonPathError
+from mlberth_local.transform.records import CSV, FORMATS
+
+_LARGEST_TOTAL_MB = 100
+_BINARY = ("RecordIO", "TFRecord")
+
+
+def create_transform_job(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
+    """Start a transform job with a model that there is."""
+    model = models.find(platform, request["ModelName"])
+    containers = models.containers_of(model.request)
+    _check(request, len(containers))
+    state = job_requests.fresh_state(platform)
+    isolated = bool(model.request.get("EnableNetworkIsolation"))
+    # The model may be deleted while the job runs.
+    state |= {"container": containers[0], "isolated": isolated}
+    arn = job_requests.submit(platform, KIND, request["TransformJobName"], request, state)
+    return {"TransformJobArn": arn}
+
+
+def _check(request: dict[str, Any], containers: int) -> None:
+    given = request["TransformInput"]
+    faults = _processing_faults(request)
+    if containers > 1:
+        faults.append("ModelName: the model is a pipeline, which is not transformed here")
+    strategy, split = request.get("BatchStrategy"), given.get("SplitType") or "None"
+    if strategy and split == "None":
+        faults.append("BatchStrategy: SplitType must be Line, RecordIO or TFRecord to use it")
+    concurrent, payload = request.get("MaxConcurrentTransforms") or 1, request.get("MaxPayloadInMB")
+    if payload is not None and concurrent * payload > _LARGEST_TOTAL_MB:
+        faults.append(
+            f"MaxConcurrentTransforms * MaxPayloadInMB must be at most {_LARGEST_TOTAL_MB} MB; "
+            f"found {concurrent} * {payload}"
+        )
+    if payload == 0 and split != "None":
+        faults.append("MaxPayloadInMB: 0 sends whole objects, so SplitType must be None")
+    raise_all(faults)
+    check_addresses(
+        {
+            "TransformInput.S3Uri": given["DataSource"]["S3DataSource"]["S3Uri"],
+            "TransformOutput.S3OutputPath": request["TransformOutput"]["S3OutputPath"],
+        }
+    )
+
+
+def _processing_faults(request: dict[str, Any]) -> list[str]:
+    """Return the faults of DataProcessing: filters are paths, and both sides have one format."""
+    output = request["TransformOutput"]
+    if not request.get("DataProcessing"):
+        return []
+    try:
+        form = form_of(request)
+    except JsonPathError as error:
+        return [f"DataProcessing: {error}"]
+    data = form.processing
+    assert data
+    faults = []
+    accept = (output.get("Accept") or data.media_type).split(";")[0].strip()
+    if data.media_type not in FORMATS:
+        faults.append(
+            f"DataProcessing: ContentType must be one of {', '.join(FORMATS)}; found {data.media_type}"
+        )
+    elif data.joins and accept != data.media_type:
+        faults.append(
+            f"DataProcessing: ContentType and Accept must agree; found {data.media_type} and {accept}"
+        )
+    if data.media_type == CSV and (data.input_filter.has_names or data.output_filter.has_names):
+        faults.append("DataProcessing: columns of text/csv have no names; use indexes such as $[0]")
+    if form.split_type in _BINARY:
+        faults.append(f"DataProcessing: SplitType must be None or Line; found {form.split_type}")
+    if data.changes_output and form.split_type == "Line" and (output.get("AssembleWith") or "None") != "Line":
+        faults.append("DataProcessing: AssembleWith must be Line if SplitType is Line")
+    return faults
+
+
+def describe_transform_job(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
+    """Return a job's request, and how far it is."""
+    job = job_requests.find(platform, KIND, request["TransformJobName"])
+    answer = {name: value for name, value in job.request.items() if name != "Tags"}
+    answer |= {
+        "TransformJobArn": job.arn,
+        "TransformJobStatus": job.status,
+        **times(
+            CreationTime=job.created,
+            TransformStartTime=job.state.get("transform_started"),
+            TransformEndTime=job.state.get("transform_ended"),
+        ),
+    }
+    return answer | ({"FailureReason": job.state["reason"]} if job.state.get("reason") else {})
+
+
+def list_transform_jobs(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
+    """List jobs, a page at a time."""
+    return list_page(platform.jobs.context.resources, KIND, request, "TransformJobSummaries", _summary)
+
+
+def _summary(job: Resource) -> dict[str, Any]:
+    found = {
+        "TransformJobName": job.name,
+        "TransformJobArn": job.arn,
+        "TransformJobStatus": job.status,
+        **times(
+            CreationTime=job.created,
+            LastModifiedTime=job.modified,
+            TransformEndTime=job.state.get("transform_ended"),
+        ),
+    }
+    return found | ({"FailureReason": job.state["reason"]} if job.state.get("reason") else {})
+
+
+def stop_transform_job(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
+    """Let a job stop: what is whole stays, and nothing is stored of the rest."""
+    return job_requests.stop(platform, KIND, request["TransformJobName"])
+
+
+OPERATIONS: dict[str, Operation] = {
+    "CreateTransformJob": create_transform_job,
+    "DescribeTransformJob": describe_transform_job,
+    "ListTransformJobs": list_transform_jobs,
+    "StopTransformJob": stop_transform_job,
+}
+EXCEPTIONS: dict[str, Exceptions] = {
+    "CreateTransformJob": Exceptions(
+        without_effect={
+            "TransformOutput.KmsKeyId": "objects are not encrypted",
+            "TransformResources.VolumeKmsKeyId": "the disk is not encrypted by the platform",
+            "TransformResources.TransformAmiVersion": "there is one machine",
+            "ExperimentConfig": "no experiments",
+        },
+        refused={"BatchDataCaptureConfig": "batches are not captured"},
+    ),
+}

@@ -1,0 +1,53 @@
+"""Models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.local.jobs.job_platform import JobPlatform
+
+from mlberth_local.errors import ServiceError
+from mlberth_local.platform import Platform
+from mlberth_local.sagemaker import models
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Iterator[Platform]:
+    """Return a platform."""
+    with closing(JobPlatform(tmp_path / "home")) as jobs:
+        yield jobs.platform
+
+
+def test_a_model_is_kept(platform: Platform) -> None:
+    """It is described and listed as it was requested, and forgotten."""
+    container = {"Image": "image", "ModelDataUrl": "s3://bucket/model.tar.gz"}
+    made = models.create_model(platform, {"ModelName": "a", "PrimaryContainer": container})
+    assert made == {"ModelArn": "arn:aws:sagemaker:us-east-1:000000000000:model/a"}
+    found = models.describe_model(platform, {"ModelName": "a"})
+    assert (found["PrimaryContainer"], found["ModelArn"]) == (container, made["ModelArn"])
+    [summary] = models.list_models(platform, {})["Models"]
+    assert summary["ModelName"] == "a"
+    with pytest.raises(ServiceError, match='Cannot create already existing model "arn:'):
+        models.create_model(platform, {"ModelName": "a", "PrimaryContainer": container})
+    models.delete_model(platform, {"ModelName": "a"})
+    for operation in (models.describe_model, models.delete_model):
+        with pytest.raises(ServiceError, match='Could not find model "arn:'):
+            operation(platform, {"ModelName": "a"})
+
+
+@pytest.mark.parametrize(
+    ("members", "cause"),
+    [
+        ({}, "PrimaryContainer or Containers is required"),
+        ({"PrimaryContainer": {}}, "container 1: Image is required"),
+        ({"PrimaryContainer": {"Image": "a"}, "Containers": [{"Image": "b"}]}, "exclude each other"),
+    ],
+)
+def test_faulty_models(platform: Platform, members: dict[str, Any], cause: str) -> None:
+    """They are refused."""
+    with pytest.raises(ServiceError, match=cause):
+        models.create_model(platform, {"ModelName": "a", **members})

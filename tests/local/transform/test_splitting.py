@@ -1,0 +1,73 @@
+"""Objects cut into records."""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import pytest
+
+from mlberth.channels.recordio import write_record
+from mlberth_local.transform.records import TransformError
+from mlberth_local.transform.splitting import fill, split
+
+
+def tf_record(body: bytes) -> bytes:
+    """Return a frame of TFRecord; nobody looks at the checksums."""
+    return struct.pack("<QI", len(body), 1) + body + struct.pack("<I", 2)
+
+
+def record_io(*bodies: bytes) -> bytes:
+    """Return frames of RecordIO."""
+    stream = io.BytesIO()
+    for body in bodies:
+        write_record(stream, body)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "bodies"),
+    [
+        ("None", b"a\nb\n", [b"a\nb\n"]),
+        ("Line", b"a\nb\n", [b"a", b"b"]),
+        ("Line", b"a\n\nb", [b"a", b"", b"b"]),
+        ("Line", b"", []),
+        ("RecordIO", record_io(b"abc", b"de"), [b"abc", b"de"]),
+        ("TFRecord", tf_record(b"abc") + tf_record(b""), [b"abc", b""]),
+    ],
+)
+def test_records(kind: str, data: bytes, bodies: list[bytes]) -> None:
+    """Every record is there, without what stands around it; frames are the object's own bytes."""
+    found = list(split(io.BytesIO(data), kind, 100))
+    assert [record.body for record in found] == bodies
+    if kind in ("RecordIO", "TFRecord"):
+        assert b"".join(record.frame for record in found) == data
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "cause"),
+    [
+        ("None", b"x" * 11, "the object is larger"),
+        ("Line", b"a\n" + b"x" * 11 + b"\nb", "line 2 is larger"),
+        ("RecordIO", record_io(b"x" * 11), "at most 10 bytes"),
+        ("TFRecord", tf_record(b"a") + tf_record(b"x" * 11), "record 2 is larger"),
+        ("TFRecord", tf_record(b"abc")[:-1], "record 1: the object ends in it"),
+        ("TFRecord", b"abc", "record 1: the object ends in its head"),
+        ("RecordIO", b"abc", "the object"),
+    ],
+)
+def test_what_cannot_be_cut(kind: str, data: bytes, cause: str) -> None:
+    """The record is named."""
+    with pytest.raises(TransformError, match=cause):
+        list(split(io.BytesIO(data), kind, 10))
+
+
+@pytest.mark.parametrize(
+    ("several", "limit", "expected"),
+    [(True, 5, [[b"aa", b"bb"], [b"cccc"], [b"d"]]), (False, 5, [[b"aa"], [b"bb"], [b"cccc"], [b"d"]])],
+)
+def test_requests_are_filled(several: bool, limit: int, expected: list[list[bytes]]) -> None:
+    """As many records as the payload takes with their separators, or one by one."""
+    records = split(io.BytesIO(b"aa\nbb\ncccc\nd"), "Line", 100)
+    found = fill(records, limit, lines=True, several=several, size=lambda record: len(record.body))
+    assert [[record.body for record in batch] for batch in found] == expected
