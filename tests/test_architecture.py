@@ -59,7 +59,21 @@ ROOMS = {
         ("", "contract", "checkpoints"),
     ),
     "mlberth_train": (("", "algorithms", "report", "metrics", "ranks", "launch", "jobs"),),
-    "mlberth_local": (("", "store", "engines", "s3", "inputs", "transform", "jobs", "services", "sagemaker", "api", "daemon"),),
+    "mlberth_local": (
+        (
+            "",
+            "store",
+            "engines",
+            "s3",
+            "inputs",
+            "transform",
+            "jobs",
+            "services",
+            "sagemaker",
+            "api",
+            "daemon",
+        ),
+    ),
 }
 # The doors of each root: they start what is in its rooms, and re-export what is public.
 DOORS = {"__init__.py", "__main__.py", "wsgi.py"}

@@ -35,12 +35,10 @@ class Platform:
     settings: Settings
     clock: Callable[[], float] = time.time
     """Seconds since the epoch."""
-    store: Any = None
-    """The record of resources: one SQLite file."""
     metrics: Any = None
     """The `store.metrics.Metrics` of the same file."""
-    engine: Any = None
-    """What runs jobs: containers or processes."""
+    jobs: Any = None
+    """The `jobs.jobs.Jobs` of this home, and with them the record of resources."""
 
     @property
     def account(self) -> str:

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from tests.local.jobs.job_platform import JobPlatform
 
 from mlberth_local.api.server import ApiServer
 from mlberth_local.platform import Platform, Settings
@@ -96,3 +98,10 @@ def bucket(s3: Any, request: pytest.FixtureRequest) -> str:
     name = "".join(character for character in name if character.isalnum() or character == "-").strip("-")
     s3.create_bucket(Bucket=name)
     return name
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Iterator[JobPlatform]:
+    """Return a platform with plain processes and no API; nothing is left of its jobs at the end."""
+    with closing(JobPlatform(tmp_path / "home")) as platform:
+        yield platform

@@ -1,4 +1,4 @@
-"""How much of the machine a job takes, and how much there is: CPUs and memory."""
+"""The capacity of the machine, and the part of it that a job takes: CPUs and memory."""
 
 from __future__ import annotations
 

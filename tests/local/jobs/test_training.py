@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import tarfile
 from contextlib import closing
@@ -331,84 +330,3 @@ def test_what_is_asked_of_the_train_command(jobs: JobPlatform) -> None:
     found = jobs.describe()
     assert found["TrainingJobStatus"] == "Completed", (found, jobs.lines())
     assert "['--alpha', '0.5']" in jobs.lines()["algo-1"]
-
-
-def test_pipes(jobs: JobPlatform) -> None:
-    """Each epoch is a FIFO of its own with the whole channel, shuffled anew, unpacked, and in records."""
-    for number in range(5):
-        jobs.put(f"data/{number}.csv", f"{number}\n")
-    jobs.put("packed/a.gz", gzip.compress(b"packed"))
-    found = jobs.train(
-        "import os, stat, sys\n"
-        "from mlberth.channels.recordio import read_records\n"
-        "def read(name, epoch):\n"
-        "    path = f'/opt/ml/input/data/{name}_{epoch}'\n"
-        "    while not os.path.exists(path): pass\n"
-        "    assert stat.S_ISFIFO(os.stat(path).st_mode)\n"
-        "    with open(path, 'rb') as pipe: return pipe.read()\n"
-        "print([read('plain', n).split() for n in range(2)])\n"
-        "print([sorted(read('mixed', n).split()) for n in range(2)])\n"
-        "print(read('packed', 0))\n"
-        "import io; print(list(read_records(io.BytesIO(read('records', 0)))))\n",
-        InputDataConfig=[
-            channel("plain", "data/", InputMode="Pipe"),
-            channel("mixed", "data/", InputMode="Pipe", ShuffleConfig={"Seed": 7}),
-            channel("packed", "packed/", InputMode="Pipe", CompressionType="Gzip"),
-            channel("records", "data/", InputMode="Pipe", RecordWrapperType="RecordIO"),
-        ],
-    )
-    assert found["TrainingJobStatus"] == "Completed", found
-    parts = [str(number).encode() for number in range(5)]
-    assert jobs.lines()["algo-1"] == [
-        str([parts, parts]),
-        str([parts, parts]),
-        str(b"packed"),
-        str([part + b"\n" for part in parts]),
-    ]
-
-
-def test_manifests(jobs: JobPlatform) -> None:
-    """A manifest names the objects; an augmented one brings attributes by turns, or its objects as files."""
-    for name in ("a", "b", "c"):
-        jobs.put(f"data/{name}.txt", name)
-    jobs.put("plain.manifest", json.dumps([{"prefix": f"s3://{BUCKET}/data/"}, "a.txt", "c.txt"]))
-    lines = [
-        {"source-ref": f"s3://{BUCKET}/data/{name}.txt", "label": number} for number, name in enumerate("ba")
-    ]
-    jobs.put("augmented.manifest", "\n".join(map(json.dumps, lines)))
-    augmented = {"S3DataType": "AugmentedManifestFile", "AttributeNames": ["source-ref", "label"]}
-    jobs.train(
-        "import os, io\n"
-        "from mlberth.channels.recordio import read_records\n"
-        "print(sorted(os.listdir('/opt/ml/input/data/plain')))\n"
-        "data = '/opt/ml/input/data/'\n"
-        "print(os.path.exists(data + 'files-manifest'), os.listdir(data + 'files/data'))\n"
-        "path = '/opt/ml/input/data/piped_0'\n"
-        "while not os.path.exists(path): pass\n"
-        "print(list(read_records(io.BytesIO(open(path, 'rb').read()))))\n",
-        InputDataConfig=[
-            channel("plain", "plain.manifest", S3DataType="ManifestFile"),
-            channel("files", "augmented.manifest", **augmented),
-            channel(
-                "piped", "augmented.manifest", InputMode="Pipe", RecordWrapperType="RecordIO", **augmented
-            ),
-        ],
-    )
-    plain, files, piped = jobs.lines()["algo-1"]
-    assert plain == "['a.txt', 'c.txt']"
-    assert files.startswith("True ")
-    assert "a.txt" in files
-    assert "b.txt" in files
-    assert piped == str([b"b", b"0", b"a", b"1"])
-
-
-def test_fast_file_cannot_be_written_to(jobs: JobPlatform) -> None:
-    """FastFile shows itself as File, and its files are read-only."""
-    jobs.put("data/a.csv", "1")
-    jobs.train(
-        "import json, os\n"
-        "print(json.load(open('/opt/ml/input/config/inputdataconfig.json'))['a']['TrainingInputMode'])\n"
-        "print(oct(os.stat('/opt/ml/input/data/a/a.csv').st_mode & 0o222))\n",
-        InputDataConfig=[channel("a", "data/", InputMode="FastFile")],
-    )
-    assert jobs.lines()["algo-1"] == ["File", "0o0"]

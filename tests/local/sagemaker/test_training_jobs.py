@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,13 +9,6 @@ from tests.local.jobs.job_platform import JobPlatform, channel, training
 
 from mlberth_local.errors import ServiceError
 from mlberth_local.sagemaker import training_jobs
-
-
-@pytest.fixture
-def jobs(tmp_path: Path) -> Iterator[JobPlatform]:
-    """Return a platform."""
-    with closing(JobPlatform(tmp_path / "home")) as platform:
-        yield platform
 
 
 @pytest.mark.parametrize(
