@@ -45,5 +45,6 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     assert run("pca") == (0, describe(find_algorithm("pca")) + "\n", "")
     code, _, error = run("lda")
     assert (code, error.startswith("mlberth algorithms: found 'lda'; expected one of")) == (78, True)
+    assert run("randomcutforest")[2].endswith("Did you mean random-cut-forest?\n")
     assert run("pca", "knn")[0] == 2
     assert run("--help")[1].startswith("usage: mlberth algorithms")

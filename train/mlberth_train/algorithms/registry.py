@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import import_module
 from typing import cast
 
@@ -29,7 +30,7 @@ _LEFT_OUT = {
 def find_algorithm(name: str, where: str = "SAGEMAKER_ALGORITHM") -> Algorithm:
     """Return an algorithm; raises ContractError for one that there is not. `where` says who named it."""
     if name not in ALGORITHMS:
-        raise ContractError(
-            Fault(where, repr(name), f"one of {', '.join(ALGORITHMS)}", _LEFT_OUT.get(name, ""))
-        )
+        near = get_close_matches(name, ALGORITHMS, n=1)
+        action = _LEFT_OUT.get(name) or (f"Did you mean {near[0]}?" if near else "")
+        raise ContractError(Fault(where, repr(name), f"one of {', '.join(ALGORITHMS)}", action))
     return cast(Algorithm, import_module(ALGORITHMS[name]).ALGORITHM)

@@ -100,9 +100,9 @@ class Model:
         """The regularization that it is trained with."""
 
     def learn(self, features: Any, labels: Any, order: Any) -> tuple[Any, Any]:
-        """Go through all rows once, in an order; return weights and bias.
+        """Go through all rows once; return weights and bias.
 
-        Raises ContractError if they run away.
+        `order` says which of the job's rows each is. Raises ContractError if the numbers run away.
         """
         import numpy as np
 
@@ -112,13 +112,13 @@ class Model:
             if loss == "softmax_loss":
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # it goes on in the next epoch
-                    estimator.fit(features, labels, self._weights)
+                    estimator.fit(features, labels, weights)
             elif loss == "quantile_loss":
                 estimator.fit(features, labels)
             elif self._given["predictor_type"] == BINARY:
-                estimator.partial_fit(features[order], labels[order], np.arange(2), weights)
+                estimator.partial_fit(features, labels, np.arange(2), weights)
             else:
-                estimator.partial_fit(features[order], labels[order])
+                estimator.partial_fit(features, labels)
         except ValueError as error:  # an overflow
             found = f"numbers that run away ({error})"
             raise ContractError(Fault("the model", found, "finite ones", _DIVERGED)) from error
@@ -222,7 +222,8 @@ def train_models(
     # Quantiles are solved exactly, at once.
     for _ in range(1 if loss_of(given) == "quantile_loss" else given["epochs"]):
         order = random.permutation(rows.height)
-        yield [scaling.undone(*model.learn(features, labels, order)) for model in models]
+        shuffled = features[order], labels[order], order
+        yield [scaling.undone(*model.learn(*shuffled)) for model in models]
 
 
 class Patience:
