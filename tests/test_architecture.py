@@ -58,7 +58,9 @@ ROOMS = {
         ("", "contract", "metrics"),
         ("", "contract", "checkpoints"),
     ),
-    "mlberth_train": (("", "algorithms", "report", "metrics", "ranks", "launch", "jobs"),),
+    "mlberth_train": (
+        ("", "algorithms", "report", "metrics", "ranks", "launch/launchers", "launch", "jobs"),
+    ),
     "mlberth_local": (
         (
             "",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlberth_train.launch.cluster import Cluster
-from mlberth_train.launch.launcher import LaunchJob
+from mlberth_train.launch.launchers.cluster import Cluster
+from mlberth_train.launch.launchers.launcher import LaunchJob
 
 _CLUSTER = Cluster(
     hosts=["algo-1", "algo-2"],

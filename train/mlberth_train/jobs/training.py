@@ -22,13 +22,13 @@ from mlberth_train import variables
 from mlberth_train.jobs.doubts import training_doubts
 from mlberth_train.jobs.runner import Job, Reports, Runner
 from mlberth_train.launch.child_environment import child_environ, too_large
+from mlberth_train.launch.choice import choose_launcher
 from mlberth_train.launch.entry_point import (
     find_program,
     hook_command,
     needs_package,
     program_command,
 )
-from mlberth_train.launch.launchers import choose_launcher
 from mlberth_train.launch.places import CODE_CHANNEL, Place, other_places, place_of
 from mlberth_train.log import INFO, WARNING, Log
 from mlberth_train.metrics.job_metrics import JobMetrics

@@ -17,9 +17,9 @@ from mlberth.contract.environment import Environment
 from mlberth.errors import ContractError, DependencyError, Fault, MlberthError, PlatformError, PortInUseError
 from mlberth.process.signals import SignalQueue
 from mlberth.process.supervise import Outcome, supervise
-from mlberth_train.launch.cluster import Cluster, read_cluster
-from mlberth_train.launch.launcher import Launcher, LaunchJob
-from mlberth_train.launch.launchers import find_launcher
+from mlberth_train.launch.choice import find_launcher
+from mlberth_train.launch.launchers.cluster import Cluster, read_cluster
+from mlberth_train.launch.launchers.launcher import Launcher, LaunchJob
 from mlberth_train.ranks.plan import PLAN, VERDICT, Plan, Record
 from mlberth_train.ranks.watch import AgentWatch
 from mlberth_train.settings import Settings

@@ -7,8 +7,8 @@ import json
 import pytest
 from tests.train.launch.cases import launch_job
 
-from mlberth_train.launch import multi_worker, parameter_server
-from mlberth_train.launch.tf_config import mirrored_config, parameter_server_config
+from mlberth_train.launch.launchers import multi_worker, parameter_server
+from mlberth_train.launch.launchers.tf_config import mirrored_config, parameter_server_config
 
 HOSTS = ["algo-1", "algo-2", "algo-3"]
 CLUSTER = {

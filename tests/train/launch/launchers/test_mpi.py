@@ -6,8 +6,8 @@ import pytest
 from tests.train.launch.cases import launch_job
 
 from mlberth.errors import ContractError
-from mlberth_train.launch.launcher import LaunchJob
-from mlberth_train.launch.mpi import LAUNCHER
+from mlberth_train.launch.launchers.launcher import LaunchJob
+from mlberth_train.launch.launchers.mpi import LAUNCHER
 
 
 def with_options(**options: object) -> LaunchJob:

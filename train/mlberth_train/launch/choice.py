@@ -15,9 +15,9 @@ from mlberth.errors import ContractError, Fault
 from mlberth_train.variables import LAUNCHER
 
 if TYPE_CHECKING:
-    from mlberth_train.launch import launcher
+    from mlberth_train.launch.launchers import launcher
 else:
-    launcher = OnDemand("mlberth_train.launch.launcher")
+    launcher = OnDemand("mlberth_train.launch.launchers.launcher")
 
 # Of sagemaker-training-toolkit and of the containers of PyTorch and TensorFlow.
 _SWITCHES = {
@@ -30,7 +30,7 @@ _SWITCHES = {
 
 def find_launcher(name: str) -> launcher.Launcher:
     """Return a launcher by its name; few jobs have one, and none imports the others."""
-    from mlberth_train.launch import mpi, multi_worker, parameter_server, plain, torchrun
+    from mlberth_train.launch.launchers import mpi, multi_worker, parameter_server, plain, torchrun
 
     modules = (plain, torchrun, mpi, parameter_server, multi_worker)
     launchers: list[launcher.Launcher] = [module.LAUNCHER for module in modules]

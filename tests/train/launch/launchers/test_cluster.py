@@ -9,7 +9,7 @@ from tests.train.running import Tree
 
 from mlberth.contract.environment import Environment
 from mlberth.errors import ContractError
-from mlberth_train.launch.cluster import Cluster, read_cluster
+from mlberth_train.launch.launchers.cluster import Cluster, read_cluster
 
 
 def cluster(tree: Tree, gpus: int = 0, neurons: int = 0, /, **environ: str) -> Cluster:

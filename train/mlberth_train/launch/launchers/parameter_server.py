@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mlberth_train.launch.launcher import Launcher, LaunchJob, host_rank
-from mlberth_train.launch.tf_config import parameter_server_config
+from mlberth_train.launch.launchers.launcher import Launcher, LaunchJob, host_rank
+from mlberth_train.launch.launchers.tf_config import parameter_server_config
 
 
 def environs(job: LaunchJob) -> list[dict[str, str]]:

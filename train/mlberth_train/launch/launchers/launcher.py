@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from mlberth._typing import NamedTuple, typing
-from mlberth_train.launch.cluster import Cluster
+from mlberth_train.launch.launchers.cluster import Cluster
 from mlberth_train.ranks.plan import OWN_RANK, OWN_RANKS
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlberth_train.launch.launcher import Launcher, LaunchJob, threads
+from mlberth_train.launch.launchers.launcher import Launcher, LaunchJob, threads
 
 
 def environs(job: LaunchJob) -> list[dict[str, str]]:

@@ -7,7 +7,7 @@ from tests.train.running import Tree
 
 from mlberth.contract.environment import DISTRIBUTION_SWITCHES, Environment
 from mlberth.errors import ContractError
-from mlberth_train.launch.launchers import choose_launcher
+from mlberth_train.launch.choice import choose_launcher
 
 CHOSEN = {
     "sagemaker_mpi_enabled": "mpi",

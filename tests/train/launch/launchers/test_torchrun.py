@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.train.launch.cases import launch_job
 
-from mlberth_train.launch.torchrun import LAUNCHER
+from mlberth_train.launch.launchers.torchrun import LAUNCHER
 
 
 def test_two_hosts_meet_at_the_first() -> None:

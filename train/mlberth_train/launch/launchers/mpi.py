@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mlberth._typing import typing
 from mlberth.errors import ContractError, Fault
-from mlberth_train.launch.launcher import Launcher, LaunchJob, threads
+from mlberth_train.launch.launchers.launcher import Launcher, LaunchJob, threads
 
 _OPTIONS = "sagemaker_mpi_custom_mpi_options"
 _PROCESSES = "sagemaker_mpi_num_processes"
