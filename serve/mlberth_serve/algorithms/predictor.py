@@ -16,7 +16,6 @@ from mlberth_serve.algorithms.scorer import Scorer
 from mlberth_serve.codecs import READERS
 from mlberth_serve.handler.context import Context
 from mlberth_serve.media_types import MediaType, accept_parameters, negotiate
-from mlberth_serve.settings import Settings
 from mlberth_serve.shared.metrics_recorder import DECODE, ENCODE, PREDICT
 from mlberth_serve.variables import Variables
 
@@ -38,12 +37,12 @@ class AlgorithmPredictor:
 
     max_batch_size = 1
 
-    def __init__(self, path: Path, settings: Settings) -> None:
+    def __init__(self, path: Path, default_accept: str) -> None:
         """Load a model; raises ModelLoadError, or ContractError for a default type that it does not write."""
-        if settings.default_accept not in WRITERS:
+        if default_accept not in WRITERS:
             name = Variables.default_invocations_accept.name
-            raise ContractError(Fault(name, repr(settings.default_accept), f"one of {', '.join(WRITERS)}"))
-        self._offered = tuple(dict.fromkeys((settings.default_accept, *WRITERS)))
+            raise ContractError(Fault(name, repr(default_accept), f"one of {', '.join(WRITERS)}"))
+        self._offered = tuple(dict.fromkeys((default_accept, *WRITERS)))
         model = read_file(path)
         name = model.word("algorithm", *_ALGORITHMS)
         self._envelope, make_scorer = _ALGORITHMS[name]

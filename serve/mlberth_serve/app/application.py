@@ -228,11 +228,11 @@ class Application:
         publish(self._settings, program)  # before the handler's module is imported, which may ask
         if without_code and not program:
             return Handler(model=None), without_code(self._settings)
+        accept = _default_accept(self._settings)
         if algorithm:
             from mlberth_serve.algorithms.predictor import AlgorithmPredictor
 
-            return Handler(model=None), AlgorithmPredictor(algorithm, self._settings)
-        accept = _default_accept(self._settings)
+            return Handler(model=None), AlgorithmPredictor(algorithm, accept)
         handler = load_handler(self._settings, self._make_context("", ""))
         return handler, Pipeline(handler, accept, self._settings.batch_max_size)
 

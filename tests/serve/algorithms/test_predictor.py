@@ -206,7 +206,7 @@ def test_the_default_type(model_dir: Path, load_project: LoadProject) -> None:
     """SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT answers a request that accepts anything."""
     write_linear(model_dir)
     name = "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"
-    assert post(load_project(**{name: "text/csv"})).text.count("\n") == 2
+    assert post(load_project(**{name: "text/csv; charset=utf-8"})).text.count("\n") == 2
     with pytest.raises(ContractError, match=f"{name}: found 'image/png'; expected one of application/json"):
         load_project(**{name: "image/png"})
 
