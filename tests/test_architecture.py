@@ -54,9 +54,9 @@ CONTROL_PLANE = ("", "usercode", "shared", "control/nginx", "control/metrics", "
 ROOMS = {
     "mlberth_serve": (DATA_PLANE, CONTROL_PLANE),
     "mlberth": (
-        ("", "contract", "process", "code", "channels", "compat"),
-        ("", "contract", "metrics"),
-        ("", "contract", "checkpoints"),
+        ("", "engines", "contract", "process", "code", "channels", "compat"),
+        ("", "engines", "contract", "metrics"),
+        ("", "engines", "contract", "checkpoints"),
     ),
     "mlberth_train": (
         ("", "algorithms", "report", "metrics", "ranks", "launch/launchers", "launch", "jobs"),

@@ -88,7 +88,7 @@ class Environment(NamedTuple):
             layout=layout,
             parameters=parameters,
             channels=channels,
-            hosts=read_hosts(layout.resource_config),
+            hosts=read_hosts(layout.resource_config, environ),
             input_data_config=input_data_config,
             checkpoint_config=read_object(layout.checkpoint_config, default={}),
             program=reader.get(PROGRAM) or None,

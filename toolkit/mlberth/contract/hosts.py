@@ -1,4 +1,4 @@
-"""resourceconfig.json: which hosts take part, and which one this is.
+"""resourceconfig.json: which hosts take part, and which one this is; without it, the engine's variables.
 
 Source: the training contract, and sagemaker-training-toolkit's reading of it: the order of the file
 is the order of the ranks, and the first host is the leader.
@@ -6,14 +6,26 @@ is the order of the ranks, and the first host is the leader.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from mlberth._typing import NamedTuple, typing
+from mlberth._typing import TYPE_CHECKING, NamedTuple, OnDemand, typing
 from mlberth.contract.json_files import read_object
+from mlberth.contract.resources import count_visible, gpu_count
+from mlberth.engines import Machine, may_be_named
 from mlberth.errors import ContractError, Fault
 
+# Most jobs have the file, or one host.
+if TYPE_CHECKING:
+    from mlberth.engines import choice
+    from mlberth.engines.found import Found
+else:
+    choice = OnDemand("mlberth.engines.choice")
+
+EXPORTED = "SM_RESOURCE_CONFIG"
+"""The variable by which `train` hands the hosts to its program."""
 DEFAULT_GROUP = "homogeneousCluster"
 
 
@@ -31,11 +43,27 @@ class Hosts(NamedTuple):
     """The platform's network topology, if it gives one."""
     raw: dict[str, typing.Any]
     """The file as it is."""
+    found: Found | None = None
+    """What an engine's variables say, if they are where the hosts come from."""
+
+    @property
+    def source(self) -> str:
+        """Where the hosts come from, for messages."""
+        return ", ".join(dict.fromkeys(self.found.variables)) if self.found else "resourceconfig.json, hosts"
 
     @property
     def rank(self) -> int:
         """This host's position in `names`, from 0."""
         return self.names.index(self.current)
+
+    @property
+    def reachable(self) -> list[str]:
+        """The hosts whose names the network must know; a single one has no other to find."""
+        if len(self.names) == 1:
+            return []
+        if self.found is None or self.found.names:
+            return list(self.names)
+        return [self.found.leader] if self.found.leader else []
 
     @property
     def group_hosts(self) -> list[str]:
@@ -45,12 +73,22 @@ class Hosts(NamedTuple):
         return list(self.groups[self.group]["hosts"]) if self.group in self.groups else []
 
 
-def read_hosts(path: Path) -> Hosts:
-    """Read resourceconfig.json; without the file this machine is the only host.
+def read_hosts(path: Path, environ: Mapping[str, str] | None = None) -> Hosts:
+    """Read resourceconfig.json; without the file the hosts are those of the engine's variables in `environ`.
 
-    Raises ContractError that lists every faulty field.
+    Without these, too, this machine is the only host. Raises ContractError that lists every faulty field or
+    variable.
     """
-    raw = read_object(path, default={})
+    raw, found = read_object(path, default={}), None
+    if not raw and environ:
+        # The program's own launcher sets such variables as well; there the hosts are those of its `train`.
+        raw = _exported(environ)
+        if not raw and may_be_named(environ):
+            gpus = count_visible(environ.get("CUDA_VISIBLE_DEVICES"), gpu_count())
+            machine = Machine(os.uname().nodename, gpus)
+            if found := choice.find_engine(environ, machine):
+                names = choice.host_names(found, machine)
+                raw = {"current_host": names[found.host], "hosts": names}
     if not raw:
         name = os.uname().nodename
         raw = {"current_host": name, "hosts": [name]}
@@ -66,7 +104,16 @@ def read_hosts(path: Path) -> Hosts:
         groups={group["instance_group_name"]: group for group in raw.get("instance_groups") or []},
         topology=raw.get("topology"),
         raw=raw,
+        found=found,
     )
+
+
+def _exported(environ: Mapping[str, str]) -> dict[str, typing.Any]:
+    try:
+        raw = json.loads(environ.get(EXPORTED) or "{}")
+    except ValueError:
+        return {}
+    return raw if isinstance(raw, dict) else {}
 
 
 def _faults(path: str, raw: Mapping[str, typing.Any]) -> list[Fault]:

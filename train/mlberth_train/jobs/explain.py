@@ -9,6 +9,7 @@ from mlberth.code.install import install_command
 from mlberth.contract.environment import Environment
 from mlberth.contract.hyperparameters import Hyperparameters
 from mlberth.contract.sm_variables import sm_variables
+from mlberth.engines import choice
 from mlberth.log_escapes import one_line
 from mlberth.masking import masked_mapping, masked_text, secret_values
 from mlberth.paths import local_path, real
@@ -26,6 +27,7 @@ def explain(environ: Mapping[str, str], python: str) -> str:
     hosts = environment.hosts
     lines = {
         "host": f"{hosts.current}, rank {hosts.rank} of {len(hosts.names)}",
+        **({"cluster": choice.describe(hosts.found, hosts.current)} if hosts.found else {}),
         "channels": ", ".join(f"{name} ({path})" for name, path in environment.channel_dirs.items())
         or "none",
         "folder": str(code),
@@ -52,8 +54,8 @@ def explain(environ: Mapping[str, str], python: str) -> str:
             from mlberth_train.launch.launched import host_command
 
             lines["launcher"] = f"{job.launch}; {shlex.join(host_command(job.launch))}"
-    if len(hosts.names) > 1 and (limit := training.settings.host_wait):
-        lines["wait"] = f"at most {limit:g} s, until {', '.join(hosts.names)} have an address"
+    if hosts.reachable and (limit := training.settings.host_wait):
+        lines["wait"] = f"at most {limit:g} s, until {', '.join(hosts.reachable)} have an address"
     lines["stop"] = f"SIGTERM is passed on; SIGKILL after {training.settings.grace:g} s"
     text = [f"{name + ':':<10}{value}" for name, value in lines.items()]
     secrets = secret_values(environ) | secret_values(environment.hyperparameters)

@@ -53,7 +53,9 @@ class Job(NamedTuple):
     inputs: list[str]
     """The names of its data."""
     hosts: Sequence[str] = ()
-    """The names that must have an address before it runs."""
+    """The names that must have an address before it runs; none if there is one host."""
+    hosts_source: str = ""
+    """Where these names come from."""
     left_out: Sequence[str] = ()
     """Variables that are too large for a program."""
     copies: intermediate_output.Copies | None = None
@@ -146,12 +148,17 @@ class Runner:
         )
 
     def _wait_for_hosts(self, job: Job) -> Signals | None:
-        # A single host has no name that it must find.
-        if len(job.hosts) < 2 or not job.settings.host_wait:
+        if not job.hosts or not job.settings.host_wait:
             return None
         from mlberth_train.launch.host_discovery import wait_for_names
 
-        return wait_for_names(job.hosts, job.settings.host_wait, signals=self._signals, log=self._log)
+        return wait_for_names(
+            job.hosts,
+            job.settings.host_wait,
+            signals=self._signals,
+            log=self._log,
+            source=job.hosts_source,
+        )
 
     def _succeed(self) -> int:
         # A program may write the file itself, and still end well.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from mlberth._typing import NamedTuple
+from mlberth._typing import TYPE_CHECKING, NamedTuple, OnDemand
 from mlberth.code.staging import holds_files, lone_archive
 from mlberth.contract.arguments import PROTOCOLS
 from mlberth.contract.environment import PROGRAM, TRAINING_MODULE, Environment
@@ -34,6 +34,11 @@ from mlberth_train.log import INFO, WARNING, Log
 from mlberth_train.metrics.job_metrics import JobMetrics
 from mlberth_train.report.context import ReportContext
 from mlberth_train.settings import Settings, open_log
+
+if TYPE_CHECKING:
+    from mlberth.engines import choice
+else:
+    choice = OnDemand("mlberth.engines.choice")
 
 SOURCE = "sagemaker_submit_directory"
 DEFAULT_PROGRAM = "train.py"
@@ -95,8 +100,12 @@ def _prepare(environ: Mapping[str, str], python: str, log: Log) -> Job:
     training = Training.from_environ(environ)
     log.level = training.environment.log_level
     log.secrets |= secret_values(training.environment.hyperparameters)
-    for doubt in training_doubts(training.environment.layout, environ):
+    hosts = training.environment.hosts
+    for doubt in training_doubts(training.environment.layout, environ, hosts_found=hosts.found is not None):
         log.write(WARNING, doubt)
+    if hosts.found:
+        cluster = choice.describe(hosts.found, hosts.current)
+        log.write(INFO, f"There is no resourceconfig.json; the job's hosts are those of {cluster}")
     if region := training.environment.parameters.platform.get("sagemaker_region"):
         environ = overlaid({"SAGEMAKER_REGION": str(region)}, environ)
     _fetch(training, environ, log)
@@ -198,7 +207,8 @@ def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job
         settings=training.settings,
         context=ReportContext.on(environment.hosts, code, frozenset(secrets)),
         inputs=sorted(environment.channels),
-        hosts=environment.hosts.names,
+        hosts=environment.hosts.reachable,
+        hosts_source=environment.hosts.source,
         launch=launch,
     )
 

@@ -25,15 +25,15 @@ def faults_of(base: Path, environ: Mapping[str, str], python: str) -> list[Fault
     layout = Layout(base)
     if not is_folder(base):
         return [Fault(str(base), "no such folder", "a tree such as /opt/ml")]
-    found = list(dict.fromkeys(fault for check in _checks(layout) for fault in _faults(check)))
+    found = list(dict.fromkeys(fault for check in _checks(layout, environ) for fault in _faults(check)))
     # What a job is made of is checked when its files can be read.
     return found or list(_faults(lambda: _check_job({**environ, BASE_DIR: str(base)}, python)))
 
 
-def _checks(layout: Layout) -> Iterator[Callable[[], object]]:
+def _checks(layout: Layout, environ: Mapping[str, str]) -> Iterator[Callable[[], object]]:
     yield partial(read_hyperparameters, layout.hyperparameters)
     yield partial(read_channels, layout)
-    yield partial(read_hosts, layout.resource_config)
+    yield partial(read_hosts, layout.resource_config, environ)
     yield partial(read_object, layout.checkpoint_config, default={})
     yield partial(read_object_or_list, layout.config / "metric-definition-regex.json")
     for name in _OTHERS:

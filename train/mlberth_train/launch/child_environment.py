@@ -6,11 +6,18 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from mlberth._typing import TYPE_CHECKING, OnDemand
 from mlberth.compat import missing_packages_path
 from mlberth.contract.environment import MASTER_PORT, Environment
 from mlberth.contract.layout import exported_base
 from mlberth.contract.sm_variables import sm_variables
 from mlberth.envvars import overlaid
+
+if TYPE_CHECKING:
+    from mlberth.engines import choice
+    from mlberth.engines.found import Found
+else:
+    choice = OnDemand("mlberth.engines.choice")
 
 
 def child_environ(
@@ -25,13 +32,28 @@ def child_environ(
     region = environment.parameters.platform.get("sagemaker_region") or environ.get("AWS_REGION")
     unless_set = {"SAGEMAKER_REGION": region, "SAGEMAKER_JOB_NAME": environment.job_name}
     known = {name: str(value) for name, value in unless_set.items() if value}
-    if len(environment.hosts.names) > 1:  # what torch.distributed's env:// reads
-        known |= {"MASTER_ADDR": environment.master, "MASTER_PORT": str(MASTER_PORT)}
     own = {"CURRENT_HOST": environment.hosts.current}
+    # What torch.distributed's env:// reads.
+    if found := environment.hosts.found:
+        known |= _address(environment, found)
+        own |= choice.program_variables(found)
+    elif len(environment.hosts.names) > 1:
+        known |= {"MASTER_ADDR": environment.master, "MASTER_PORT": str(MASTER_PORT)}
     layout = environment.layout
     program = overlaid(known, program_environ(environ, code or layout.code, layout.code))
     elsewhere = {"SM_SOURCE_DIR": str(code)} if code and code != layout.code else {}
+    if environment.hosts.found and "MASTER_PORT" in program:
+        elsewhere["SM_MASTER_PORT"] = program["MASTER_PORT"]
     return program | own | sm_variables(environment) | elsewhere
+
+
+def _address(environment: Environment, found: Found) -> dict[str, str]:
+    """Return where the first rank is, if anything says so."""
+    if len(environment.hosts.names) == 1:
+        address = "127.0.0.1" if found.is_rank else ""
+    else:
+        address = environment.master if found.names or found.leader else ""
+    return {"MASTER_ADDR": address, "MASTER_PORT": str(found.port or MASTER_PORT)} if address else {}
 
 
 def too_large(environ: Mapping[str, str]) -> list[str]:

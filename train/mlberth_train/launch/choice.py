@@ -15,6 +15,7 @@ from mlberth.errors import ContractError, Fault
 from mlberth_train.variables import LAUNCHER
 
 if TYPE_CHECKING:
+    from mlberth.engines.found import Found
     from mlberth_train.launch.launchers import launcher
 else:
     launcher = OnDemand("mlberth_train.launch.launchers.launcher")
@@ -40,16 +41,33 @@ def find_launcher(name: str) -> launcher.Launcher:
 def choose_launcher(environment: Environment, environ: Mapping[str, str]) -> str | None:
     """Return the name of the launcher that a job asks for; None is one process that is told nothing.
 
-    SAGEMAKER_LAUNCHER wins over the hyperparameters. A host outside of the instance groups that train
-    together has none. Raises ContractError for each hyperparameter that asks for one that there is not.
+    SAGEMAKER_LAUNCHER wins over the hyperparameters, and these over the engine's variables. A host outside of
+    the instance groups that train together has none. Raises ContractError for each hyperparameter that asks
+    for one that there is not, and for a launcher below another one.
     """
     reader = Reader(environ)
     named = reader.get(LAUNCHER)
     reader.check()
     if not named:
         named = _switched_on(environment)
+    found = environment.hosts.found
+    if named and found and found.is_rank:
+        raise ContractError(_started_twice(named, found))
+    named = named or (found.launcher if found else None)
     takes_part = environment.hosts.current in (environment.distribution_hosts or environment.hosts.names)
     return named if takes_part else None
+
+
+def _started_twice(named: str, found: Found) -> Fault:
+    """Return what is wrong with a launcher if each `train` is a rank of an engine's already."""
+    rank, size = found.process or (0, 1)
+    return Fault(
+        f"the launcher {named}",
+        f"one `train` for each rank (this is {rank} of {size}, by {found.engine})",
+        "one `train` on each host, which starts the processes there",
+        "Start one task on each host (srun --ntasks-per-node=1, mpirun --map-by ppr:1:node), or take the "
+        f"launcher away ({LAUNCHER.name}, or its hyperparameter).",
+    )
 
 
 def _switched_on(environment: Environment) -> str | None:

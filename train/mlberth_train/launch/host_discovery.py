@@ -29,12 +29,13 @@ def wait_for_names(
     *,
     signals: SignalQueue,
     log: Log,
+    source: str = "resourceconfig.json, hosts",
     is_known: Callable[[str], bool] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Signals | None:
     """Return when each host's name has an address, or a stop signal if one comes first.
 
-    Raises PlatformError that names those without one after `limit` seconds.
+    Raises PlatformError that names those without one after `limit` seconds, and the `source` of the names.
     """
     began, pause, missing, announced = clock(), _SHORTEST_PAUSE, list(names), False
     while True:
@@ -57,9 +58,7 @@ def wait_for_names(
         action = (
             f"See whether these hosts run and share a network, or set {HOST_WAIT.name} (0 does not wait)."
         )
-        raise PlatformError(
-            Fault("resourceconfig.json, hosts", found, "names that the network knows", action)
-        )
+        raise PlatformError(Fault(source, found, "names that the network knows", action))
     if announced:
         log.write(INFO, f"All hosts have an address after {clock() - began:.1f} s")
     return None

@@ -28,6 +28,8 @@ from mlberth_train.variables import HOST_WAIT, LAUNCHER
 _ERRORS = {error.exit_code: error for error in (ContractError, PortInUseError, PlatformError)}
 _AGENT_SECONDS = 10.0
 """How much longer than the grace of the program the agent has, to end the processes and tell the others."""
+_LEFT_OUT = frozenset({"PYTHONPATH", "PET_STANDALONE", "PET_MODULE", "PET_RUN_PATH"})
+"""Variables from which our processes, and torchrun, would take what is not theirs."""
 _INTERFACES = Path("/sys/class/net")
 
 
@@ -62,6 +64,10 @@ class Ended(NamedTuple):
 def make_launch(launcher: str, environment: Environment, environ: Mapping[str, str], python: str) -> Launch:
     """Return how a launcher runs a job; raises ContractError for faulty settings."""
     cluster, kind = read_cluster(environment, environ), find_launcher(launcher)
+    if kind.names and not cluster.named:
+        found = f"{cluster.source}, which name no host but the first"
+        action = "Name all hosts in resourceconfig.json, or choose another launcher."
+        raise ContractError(Fault(f"the launcher {launcher}", found, "the names of all hosts", action))
     if kind.one_each:
         cluster = cluster._replace(processes=1)
     if not kind.elastic:
@@ -149,7 +155,7 @@ def _check_installed(launcher: Launcher, environ: Mapping[str, str]) -> None:
 
 
 def _agent_environ(launch: Launch, environ: Mapping[str, str]) -> dict[str, str]:
-    own = {name: value for name, value in environ.items() if name != "PYTHONPATH"}
+    own = {name: value for name, value in environ.items() if name not in _LEFT_OUT}
     # A file of the user's, such as json.py, must not stand before the library of our processes.
     path = launch.environ.get("PYTHONPATH")
     return own | ({"PYTHONPATH": path} if path else {})
@@ -184,6 +190,7 @@ def make_plan(launch: Launch, settings: Settings, *, folder: Path, argv: Sequenc
         environs=launcher.environs(launch.job),
         helper=launcher.helper(launch.job) if launcher.helper else [],
         job=launch.job.name,
+        source=cluster.source,
     )
 
 

@@ -20,7 +20,6 @@ from mlberth_train.ranks.plan import Plan, Record
 Message = dict[str, typing.Any]
 SETTLE_SECONDS = 1.5
 """How long other ranks may take to report, before it is decided which one failed first."""
-_HOSTS = "resourceconfig.json, hosts"
 
 
 class Coordinator:
@@ -109,7 +108,7 @@ class Coordinator:
             action = (
                 f"See whether these hosts run `train` and reach {where}, or set SAGEMAKER_HOST_WAIT_SECONDS."
             )
-            self._end(Record(missing[0], fault=[_HOSTS, found, "that every host joins", action]))
+            self._end(Record(missing[0], fault=[self._plan.source, found, "that every host joins", action]))
         elif self._enough and not self._failures:
             self._start()
         if self._failures and (self._all_done or self._settled):

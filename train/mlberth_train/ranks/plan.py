@@ -54,6 +54,8 @@ class Plan(NamedTuple):
     """A process beside the ranks that is ended with them; none if empty."""
     job: str
     """What all hosts of a job have in common, and no other job has."""
+    source: str = "resourceconfig.json, hosts"
+    """Where the hosts come from, for messages."""
 
     @property
     def leads(self) -> bool:

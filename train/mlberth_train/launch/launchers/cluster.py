@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from mlberth._typing import NamedTuple, typing
 from mlberth.contract.environment import Environment
 from mlberth.contract.resources import count_visible
+from mlberth.engines.found import Found
 from mlberth.envvars import Kind, Reader, whole_number
 from mlberth.errors import ContractError, Fault
 from mlberth_train import variables
@@ -31,6 +32,12 @@ class Cluster(NamedTuple):
     cpus: int
     min_hosts: int
     restarts: int
+    named: bool = True
+    """Whether every host can be reached by its name; else only the leader."""
+    in_order: bool = False
+    """Whether an engine has numbered the hosts, so that the first rank must be on the first one."""
+    source: str = "resourceconfig.json, hosts"
+    """Where the hosts come from, for messages."""
 
     @property
     def leader(self) -> str:
@@ -51,23 +58,56 @@ class Cluster(NamedTuple):
 def read_cluster(environment: Environment, environ: Mapping[str, str]) -> Cluster:
     """Return the cluster of a job that has a launcher; raises ContractError for faulty settings."""
     reader = Reader(environ)
-    hosts = sorted(environment.distribution_hosts or environment.hosts.names)
+    found = environment.hosts.found
+    listed = environment.distribution_hosts or environment.hosts.names
+    hosts = list(listed) if found else sorted(listed)
+    port, restarts = _of_engine(reader, found)
+    least = reader.get(variables.MIN_HOSTS) or (found.least if found else None)
     cluster = Cluster(
         hosts=hosts,
         current=environment.hosts.current,
         processes=reader.get(variables.PROCESSES) or _processes(environment, environ),
         port=reader.get(variables.LAUNCHER_PORT),
-        master_port=reader.get(variables.MASTER_PORT_VARIABLE),
+        master_port=port,
         interface=environment.hosts.network_interface,
         cpus=environment.num_cpus,
-        min_hosts=min(reader.get(variables.MIN_HOSTS) or len(hosts), len(hosts)),
-        restarts=reader.get(variables.MAX_RESTARTS),
+        min_hosts=min(least or len(hosts), len(hosts)),
+        restarts=restarts,
+        named=found is None or bool(found.names) or len(hosts) == 1,
+        in_order=found is not None,
+        source=environment.hosts.source,
     )
+    for fault in _without_names(cluster, found):
+        reader.add(fault)
     if cluster.port == cluster.master_port and len(hosts) > 1:
-        found = f"{cluster.port}, as {variables.MASTER_PORT_VARIABLE.name}"
-        reader.add(Fault(variables.LAUNCHER_PORT.name, found, "another port than the program's"))
+        both = f"{cluster.port}, as {variables.MASTER_PORT_VARIABLE.name}"
+        reader.add(Fault(variables.LAUNCHER_PORT.name, both, "another port than the program's"))
     reader.check()
     return cluster
+
+
+def _of_engine(reader: Reader, found: Found | None) -> tuple[int, int]:
+    """Return the program's port and the number of restarts: our own variables win over the engine's."""
+    port, restarts = reader.get(variables.MASTER_PORT_VARIABLE), reader.get(variables.MAX_RESTARTS)
+    if found and found.port and not reader.source(variables.MASTER_PORT_VARIABLE):
+        port = found.port
+    if found and found.restarts is not None and not reader.source(variables.MAX_RESTARTS):
+        restarts = found.restarts
+    return port, restarts
+
+
+def _without_names(cluster: Cluster, found: Found | None) -> Iterator[Fault]:
+    """Yield what a launcher lacks if the engine does not name the hosts."""
+    if cluster.named:
+        return
+    if not (found and found.leader):
+        action = "Set MASTER_ADDR, or write resourceconfig.json."
+        expected = "the address of the first host, for a launcher"
+        yield Fault("MASTER_ADDR", f"nothing, with {cluster.source}", expected, action)
+    if cluster.min_hosts < len(cluster.hosts):
+        enough = f"{cluster.min_hosts} of {len(cluster.hosts)} hosts are enough"
+        action = f"Wait for all hosts ({variables.MIN_HOSTS.name}), or name them in resourceconfig.json."
+        yield Fault(cluster.source, enough, "names of all hosts, if they may come and go", action)
 
 
 def _processes(environment: Environment, environ: Mapping[str, str]) -> int:
@@ -80,4 +120,10 @@ def _processes(environment: Environment, environ: Mapping[str, str]) -> int:
             fault = Fault(f"the hyperparameter {_MPI_PROCESSES}", repr(named), _COUNT.expected)
             raise ContractError(fault) from None
     gpus = count_visible(environ.get("CUDA_VISIBLE_DEVICES"), environment.num_gpus)
+    found = environment.hosts.found
+    per_host = found.per_host if found else ""
+    if per_host.isdecimal():
+        return int(per_host)
+    if per_host == "cpu" or (per_host == "auto" and not gpus):
+        return environment.num_cpus
     return gpus or environment.num_neurons or 1

@@ -48,6 +48,8 @@ class Launcher(NamedTuple):
     """Whether a host has one process of the program, whatever its GPUs."""
     equal: bool = False
     """Whether all hosts must have as many processes."""
+    names: bool = False
+    """Whether it tells the program the address of every host."""
     elastic: bool = False
     """Whether it can go on with fewer hosts, and start the program anew."""
 

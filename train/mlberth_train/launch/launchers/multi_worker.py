@@ -12,4 +12,4 @@ def environs(job: LaunchJob) -> list[dict[str, str]]:
     return [{"TF_CONFIG": config} | host_rank(job.cluster)]
 
 
-LAUNCHER = Launcher("multi_worker_mirrored", environs, one_each=True)
+LAUNCHER = Launcher("multi_worker_mirrored", environs, one_each=True, names=True)

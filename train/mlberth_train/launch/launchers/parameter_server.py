@@ -28,4 +28,5 @@ LAUNCHER = Launcher(
     helper=helper,
     needs={"tensorflow": "TensorFlow (pip install tensorflow)"},
     one_each=True,
+    names=True,
 )

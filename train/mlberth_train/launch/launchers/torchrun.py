@@ -1,7 +1,8 @@
-"""The launcher `torchrun`: PyTorch's own, with its c10d rendezvous at the leader."""
+"""The launcher `torchrun`: PyTorch's own, with its rendezvous at the leader."""
 
 from __future__ import annotations
 
+from mlberth_train.launch.launchers.cluster import Cluster
 from mlberth_train.launch.launchers.launcher import Launcher, LaunchJob, threads
 
 
@@ -20,13 +21,31 @@ def argv(job: LaunchJob) -> list[str]:
         f"--nnodes={nodes}" if cluster.min_hosts == nodes else f"--nnodes={cluster.min_hosts}:{nodes}",
         f"--nproc-per-node={cluster.processes}",
         f"--max-restarts={cluster.restarts}",
+        *(_numbered(cluster) if cluster.in_order and cluster.min_hosts == nodes else _met(job)),
+        "--no-python",
+        *job.rank,
+    ]
+
+
+def _met(job: LaunchJob) -> list[str]:
+    """Return how hosts find each other that may come and go; they are ordered by their names."""
+    cluster = job.cluster
+    return [
         "--rdzv-backend=c10d",
         f"--rdzv-endpoint={cluster.leader}:{cluster.master_port}",
         f"--rdzv-id={job.name}",
         f"--rdzv-conf=is_host={int(cluster.rank == 0)}",
         f"--local-addr={cluster.current}",
-        "--no-python",
-        *job.rank,
+    ]
+
+
+def _numbered(cluster: Cluster) -> list[str]:
+    """Return how hosts find each other that an engine has numbered; only the first needs an address."""
+    return [
+        "--rdzv-backend=static",
+        f"--master-addr={cluster.leader}",
+        f"--master-port={cluster.master_port}",
+        f"--node-rank={cluster.rank}",
     ]
 
 
