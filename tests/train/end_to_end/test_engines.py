@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -157,11 +158,11 @@ def test_file_wins(tree: Tree) -> None:
             {
                 "SAGEMAKER_LAUNCHER": "plain",
                 "OMPI_COMM_WORLD_SIZE": "2",
-                "OMPI_COMM_WORLD_RANK": "1",
+                "OMPI_COMM_WORLD_RANK": "0",
                 "OMPI_COMM_WORLD_LOCAL_SIZE": "2",
-                "OMPI_COMM_WORLD_LOCAL_RANK": "1",
+                "OMPI_COMM_WORLD_LOCAL_RANK": "0",
             },
-            "the launcher plain: found one `train` for each rank (this is 1 of 2, by Open MPI)",
+            "the launcher plain: found one `train` for each rank (this is 0 of 2, by Open MPI)",
         ),
         # Addresses that nothing says.
         (
@@ -211,7 +212,7 @@ def test_host_that_never_comes_is_named(tree: Tree) -> None:
 
 
 def test_pet_runs_torchrun(tmp_path: Path) -> None:
-    """PET_* starts torchrun once on each host, with the engine's node ranks, though the hosts have no names."""
+    """PET_* starts torchrun once on each host, with its node ranks, though the hosts have no names."""
     pytest.importorskip("torch")
     if os.environ.get("MLBERTH_LONG") != "1":
         pytest.skip("imports PyTorch twice")
@@ -237,3 +238,66 @@ seen |= {name: os.environ[name] for name in ("RANK", "GROUP_RANK")}
 pathlib.Path(os.environ["SM_MODEL_DIR"], "seen.json").write_text(json.dumps(seen))
 dist.destroy_process_group()
 """
+
+
+def mpirun(tree: Tree, count: int, **environ: str) -> Ended:
+    """Run `train` below a real mpirun, so often on one tree."""
+    mpirun = shutil.which("mpirun")
+    if mpirun is None:
+        pytest.skip("needs Open MPI")
+    options = ("--allow-run-as-root", "--oversubscribe", "-np", str(count), "--tag-output")
+    return ended(tree.start([mpirun, *options, BIN / "train"], **environ))
+
+
+COUNTED = """
+import os, pathlib, sys
+import mlberth.metrics
+
+rank = os.environ["RANK"]
+mlberth.metrics.log(loss=1 / (int(rank) + 1), step=0)
+pathlib.Path(os.environ["SM_MODEL_DIR"], f"rank-{rank}").write_text(os.environ["OMPI_COMM_WORLD_RANK"])
+import needed
+if rank == os.environ.get("BAD"):
+    raise ValueError("the reason")
+"""
+
+
+def test_ranks_below_mpirun_share_a_tree(tree: Tree, tmp_path: Path) -> None:
+    """The first fetches the code and removes old reports; each runs the program once, as its own rank."""
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "train.py").write_text(COUNTED)
+    (source / "needed.py").write_text("")
+    tree.layout.output.mkdir(parents=True)
+    tree.layout.failure.write_text("of an earlier run")
+    tree.config(
+        hyperparameters={"sagemaker_submit_directory": str(source), "_tuning_objective_metric": "loss"}
+    )
+    done = mpirun(tree, 3)
+    assert done.code == 0, done
+    assert {path.name: path.read_text() for path in tree.layout.model.iterdir()} == {
+        f"rank-{number}": str(number) for number in range(3)
+    }
+    assert tree.layout.success.exists()
+    assert not tree.failure
+    assert done.err.count("this `train` is rank ") + done.out.count("this `train` is rank ") == 3
+    records = [json.loads(line) for line in tree.layout.metrics("").read_text().splitlines()]
+    assert sorted(record["rank"] for record in records) == [0, 1, 2]
+    assert (tree.layout.output_data / "metrics.svg").exists()
+
+
+def test_rank_below_mpirun_that_fails_is_the_reason(tree: Tree) -> None:
+    """The failure file has its exception, whichever rank it is; there is no success beside it."""
+    tree.code(train__py=COUNTED, needed__py="")
+    failed = mpirun(tree, 2, BAD="1")
+    assert failed.code != 0
+    assert tree.failure.startswith("ValueError: the reason")
+    assert not tree.layout.success.exists()
+
+
+def test_ranks_do_not_wait_for_one_that_cannot_prepare(tree: Tree) -> None:
+    """The first says so, and the reason is its own."""
+    tree.config(hyperparameters={"sagemaker_submit_directory": "/nowhere/at/all"})
+    failed = mpirun(tree, 2)
+    assert failed.code != 0
+    assert "/nowhere/at/all" in tree.failure

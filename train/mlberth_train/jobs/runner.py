@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from signal import SIGINT, Signals
 
@@ -23,6 +24,7 @@ from mlberth_train.settings import Settings
 # Few jobs have any.
 if TYPE_CHECKING:
     from mlberth_train.jobs import intermediate_output
+    from mlberth_train.jobs.neighbours import Neighbours
     from mlberth_train.launch import launched
     from mlberth_train.metrics import summary, tap
 else:
@@ -88,12 +90,15 @@ class Runner:
         environ: Mapping[str, str],
         signals: SignalQueue,
         python: str,
+        *,
+        neighbours: Neighbours | None = None,
     ) -> None:
         self._log = log
         self._reports = reports
         self._environ = environ
         self._signals = signals
         self._python = python
+        self._neighbours = neighbours
         self._job: Job | None = None
         self._oom_kills_before: int | None = None
         self._summary: summary.Summary | None = None
@@ -103,14 +108,10 @@ class Runner:
 
         The program's own exit code passes through; a job that cannot be run has the code of its error.
         """
-        reports = self._reports
-        # First: whatever goes wrong from here on, no report of an earlier run is taken for this one's.
-        files.clear(self._log, *(path for path in reports[:3] if path))
         problem: MlberthError | Outcome | Signals
         try:
-            self._job = job = prepare()
-            # Hosts after the install: they start while it runs. A stop signal ends the row.
-            problem = self._install(job) or self._wait_for_hosts(job) or self._run_program(job)
+            # A stop signal ends the row.
+            problem = self._take_over() or self._run_job(prepare())
         except MlberthError as error:
             problem = error
         except Exception as error:  # noqa: BLE001 - what nobody foresaw is ours, and ends in a report too
@@ -122,10 +123,36 @@ class Runner:
         # The report before the last copies: the platform reads it, even if it kills us while they are made.
         succeeded = isinstance(problem, Outcome) and problem.exit_code == 0
         code = self._succeed() if succeeded else self._fail(problem)
+        if self._neighbours and self._is_first:
+            self._neighbours.report(ready=False)  # unless it was, and after the failure file
         if self._job and self._job.copies:
             stopped = _was_stopped(problem)
             self._job.copies.finish(_LAST_SECONDS if stopped else _LAST_COPIES_SECONDS, self._signals)
         return code
+
+    @property
+    def _is_first(self) -> bool:
+        """Whether this is the `train` that prepares the tree, and reports on it."""
+        return self._neighbours is None or self._neighbours.is_first
+
+    def _take_over(self) -> Signals | None:
+        """Make the tree this run's: whatever goes wrong, no report of an earlier run is taken for ours."""
+        if self._neighbours and not self._is_first:
+            self._log.write(INFO, "The first `train` on this host prepares the job; this one waits for it")
+            return self._neighbours.wait(self._signals)
+        files.clear(self._log, *(path for path in self._reports[:3] if path))
+        if self._neighbours:
+            self._neighbours.begin()
+        return None
+
+    def _run_job(self, job: Job) -> MlberthError | Outcome | Signals:
+        self._job = job
+        if self._is_first and (stop := self._install(job)):
+            return stop
+        if self._neighbours and self._is_first:
+            self._neighbours.report(ready=True)
+        # Hosts after the install: they start while it runs.
+        return self._wait_for_hosts(job) or self._run_program(job)
 
     def _install(self, job: Job) -> Signals | None:
         if job.settings.log_format == "json":
@@ -161,14 +188,15 @@ class Runner:
         )
 
     def _succeed(self) -> int:
-        # A program may write the file itself, and still end well.
-        files.clear(self._log, self._reports.failure)
-        if self._reports.success:
+        if self._neighbours is None:
+            # A program may write the file itself, and still end well.
+            files.clear(self._log, self._reports.failure)
+        if self._reports.success and self._is_first and not self._reports.failure.exists():
             files.write(self._log, self._reports.success, "")
         objective = self._summary.text if self._summary else ""
         self._log.write(INFO, f"The program succeeded; {objective}" if objective else "The program succeeded")
         # Of several hosts the first saves the model.
-        is_first = self._job is None or not self._job.context.rank
+        is_first = self._is_first and (self._job is None or not self._job.context.rank)
         result = self._reports.result
         if result and is_first and not any(kept for *_, kept in os.walk(result)):
             text = f"It left nothing in {result}: a model that it has saved elsewhere is lost"
@@ -191,8 +219,11 @@ class Runner:
         cause = find_cause(problem, context, job.settings.grace if job else 0)
         exhaustion = Exhaustion.since(self._oom_kills_before, reports.folders)
         text = failure_text(cause, context, exhaustion.hints)
-        files.write(self._log, reports.failure, text)
-        if reports.details:
+        with self._neighbours.one_by_one() if self._neighbours else nullcontext():
+            if self._neighbours and reports.success:
+                files.clear(self._log, reports.success)
+            files.write(self._log, reports.failure, text)
+        if reports.details and (self._is_first or not reports.details.exists()):
             shown = job.shown if job else []
             metrics = self._summary.details() if self._summary else {"objective": None, "metrics": {}}
             details = failure_details(cause, problem, context, exhaustion, shown, metrics=metrics)

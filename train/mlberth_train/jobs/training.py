@@ -13,6 +13,7 @@ from mlberth.contract.arguments import PROTOCOLS
 from mlberth.contract.environment import PROGRAM, TRAINING_MODULE, Environment
 from mlberth.contract.layout import Layout
 from mlberth.contract.sm_variables import unfit
+from mlberth.engines import may_be_named
 from mlberth.envvars import Reader, is_set, overlaid
 from mlberth.errors import ContractError, Fault
 from mlberth.masking import masked_mapping, secret_values
@@ -37,8 +38,10 @@ from mlberth_train.settings import Settings, open_log
 
 if TYPE_CHECKING:
     from mlberth.engines import choice
+    from mlberth_train.jobs import neighbours as neighbours_module
 else:
     choice = OnDemand("mlberth.engines.choice")
+    neighbours_module = OnDemand("mlberth_train.jobs.neighbours")
 
 SOURCE = "sagemaker_submit_directory"
 DEFAULT_PROGRAM = "train.py"
@@ -93,10 +96,14 @@ def train(environ: Mapping[str, str], signals: SignalQueue, python: str) -> int:
     folders = (layout.model, layout.output_data, layout.checkpoints)
     details = layout.output_data / "failure.json"
     reports = Reports(layout.failure, layout.success, details, folders, result=layout.model)
-    return Runner(log, reports, environ, signals, python).run(lambda: _prepare(environ, python, log))
+    neighbours = neighbours_module.Neighbours.of(environ) if may_be_named(environ) else None
+    is_first = neighbours is None or neighbours.is_first
+    runner = Runner(log, reports, environ, signals, python, neighbours=neighbours)
+    return runner.run(lambda: _prepare(environ, python, log, is_first=is_first))
 
 
-def _prepare(environ: Mapping[str, str], python: str, log: Log) -> Job:
+def _prepare(environ: Mapping[str, str], python: str, log: Log, *, is_first: bool) -> Job:
+    """Return what to run; the first `train` on a tree makes what that takes."""
     training = Training.from_environ(environ)
     log.level = training.environment.log_level
     log.secrets |= secret_values(training.environment.hyperparameters)
@@ -108,8 +115,11 @@ def _prepare(environ: Mapping[str, str], python: str, log: Log) -> Job:
         log.write(INFO, f"There is no resourceconfig.json; the job's hosts are those of {cluster}")
     if region := training.environment.parameters.platform.get("sagemaker_region"):
         environ = overlaid({"SAGEMAKER_REGION": str(region)}, environ)
-    _fetch(training, environ, log)
+    if is_first:
+        _fetch(training, environ, log)
     job = make_job(training, environ, python)
+    if not is_first:
+        return job._replace(metrics=job.metrics and job.metrics.of_a_neighbour())
     if not training.s3_output:
         return job
     from mlberth_train.jobs.intermediate_output import copies_of

@@ -32,6 +32,8 @@ class JobMetrics(NamedTuple):
     """The metric that a tuner looks at."""
     file: Path
     host: str
+    is_first: bool = True
+    """Whether this `train` keeps the file and the plot, in which others of the host only write."""
 
     @classmethod
     def of(
@@ -60,9 +62,14 @@ class JobMetrics(NamedTuple):
         parts = [f"{names} (by MetricDefinitions)"] if names else []
         return "; ".join([*parts, f"the objective is {self.objective}"] if self.objective else parts)
 
+    def of_a_neighbour(self) -> JobMetrics:
+        """Return these metrics for another `train` of the same host."""
+        return self._replace(is_first=False, problems=[])
+
     def start(self, log: Log) -> tap.Tap | None:
         """Remove what an earlier run left, and start what looks for metrics in the output, if needed."""
-        files.clear(log, self.file, self.file.with_suffix(".svg"))
+        if self.is_first:
+            files.clear(log, self.file, self.file.with_suffix(".svg"))
         for problem in self.problems:
             log.write(WARNING, problem)
         if not self.definitions:
@@ -80,7 +87,7 @@ class JobMetrics(NamedTuple):
             if reader.lost:
                 why = "they came too fast, or in lines of more than 64 KiB"
                 log.write(WARNING, f"{reader.lost} bytes of output were not searched for metrics: {why}")
-        if not self.objective and not self.file.exists():
+        if not self.is_first or (not self.objective and not self.file.exists()):
             return None
         try:
             return summary.summarize(self.file, self.objective, log)
