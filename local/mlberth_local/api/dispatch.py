@@ -68,6 +68,16 @@ class Dispatcher:
         protocol = route.protocol if route else protocol_of(request)
         return answer_writer.error_answer(route, protocol, failure, request_id, resource=request.path)
 
+    def warm_up(self) -> None:
+        """Load the models of the services that every client asks."""
+        from mlberth_local.api import registry
+        from mlberth_local.api.forms.models import service_model
+        from mlberth_local.api.routing import rest_route
+
+        for service in registry.OPERATIONS:
+            service_model(service)
+        rest_route("s3", HttpRequest("GET", "/", "", {}), "/")
+
     async def _carry_out(
         self, route: Route, request: HttpRequest, form: dict[str, str], form_body: bytes | None, body: Body
     ) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 import zlib
 from collections.abc import AsyncIterator
 from http import HTTPStatus
@@ -51,6 +52,15 @@ class ApiServer:
         await self._runner.setup()
         for one in sockets:
             await web.SockSite(self._runner, one).start()
+
+    async def start_tls(self, one: socket.socket, context: ssl.SSLContext) -> None:
+        """Answer on a further socket over TLS. Call it after `start`."""
+        assert self._runner
+        await web.SockSite(self._runner, one, ssl_context=context).start()
+
+    def warm_up(self) -> None:
+        """Load what the first request would wait for; in a thread."""
+        self._dispatcher.warm_up()
 
     async def stop(self) -> None:
         """Finish what is being answered, and close."""

@@ -1,0 +1,175 @@
+"""The commands of the platform on this machine: `mlberth up`, `down`, `env` and `status`."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Callable
+from pathlib import Path
+
+from mlberth.command_line import show
+from mlberth.errors import DependencyError, Fault, MlberthError
+from mlberth.log_outlet import say
+from mlberth_local.daemon.home import DEFAULT_PORT, DEFAULT_REGION, ENGINES, Home, Running
+
+_NOT_RUNNING = 3
+"""The exit code of commands that need a daemon, as `systemctl status` has it."""
+
+
+def up() -> int:
+    """Start the platform: SageMaker's API, S3 and what else clients need, on this machine."""
+    flags = _parser("up", up.__doc__, _UP_HELP)
+    flags.add_argument(
+        "--port", type=int, default=DEFAULT_PORT, help=f"of the API on 127.0.0.1 ({DEFAULT_PORT})"
+    )
+    flags.add_argument("--engine", choices=ENGINES, default="docker", help="what runs jobs (docker)")
+    flags.add_argument("--region", default=_region(), help=f"that ARNs name ({_region()})")
+    flags.add_argument(
+        "--detach", "-d", action="store_true", help="go to the background when the API answers"
+    )
+    flags.add_argument("--ready", type=int, help="a descriptor to write to when the API answers")
+    return _run(flags, _up)
+
+
+def _region() -> str:
+    return os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION") or DEFAULT_REGION
+
+
+def _up(home: Home, chosen: Namespace) -> int:
+    from mlberth_local.daemon.start import StartFlags, start_detached, start_here
+
+    flags = StartFlags(chosen.port, chosen.engine, chosen.region)
+    if chosen.detach:
+        started = start_detached(home, flags, os.environ)
+    else:
+        _log_to_stderr()
+        if chosen.ready is None:
+            show(f"mlberth: home {home.folder}, http://127.0.0.1:{chosen.port}; Ctrl-C stops it")
+        started = start_here(home, flags, os.environ, chosen.ready)
+    running = home.running()
+    if started and chosen.detach and running:
+        show(f"mlberth is up: {_described(home, running)}")
+        show('Point clients at it with: eval "$(mlberth env)"')
+    elif not started:
+        where = _described(home, running) if running else f"home {home.folder}; it is starting"
+        show(f"mlberth runs already: {where}")
+    return 0
+
+
+def _described(home: Home, running: Running) -> str:
+    return f"http://127.0.0.1:{running.port}, engine {running.engine}, home {home.folder}, pid {running.pid}"
+
+
+def _log_to_stderr() -> None:
+    import logging
+
+    from mlberth import logs
+
+    form = "json" if os.environ.get("SAGEMAKER_LOG_FORMAT") == "json" else "text"
+    logs.configure(logging.INFO, form=form)
+
+
+def down() -> int:
+    """Stop the platform: jobs first, with time to save, then the daemon."""
+    return _run(_parser("down", down.__doc__, _DOWN_HELP), _down)
+
+
+def _down(home: Home, _: Namespace) -> int:
+    from mlberth_local.daemon.stop import stop
+
+    ran = stop(home, Path.home())
+    show(f"mlberth is down: home {home.folder}" if ran else f"mlberth does not run: home {home.folder}")
+    return 0
+
+
+def env() -> int:
+    """Print the variables that point boto3, the aws command and the SageMaker SDKs at the platform."""
+    return _run(_parser("env", env.__doc__, _ENV_HELP), _env)
+
+
+def _env(home: Home, _: Namespace) -> int:
+    running = home.running()
+    if running is None:
+        return _say_that_none_runs(home)
+    from mlberth_local.daemon.client_environment import client_environment, install_endpoints
+
+    note = install_endpoints(Path.home(), home, running)
+    if note:
+        say(f"mlberth env: {note}")
+    variables = client_environment(home, running)
+    show("\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items()))
+    return 0
+
+
+def status() -> int:
+    """Say whether the platform runs, and where."""
+    return _run(_parser("status", status.__doc__, _STATUS_HELP), _status)
+
+
+def _status(home: Home, _: Namespace) -> int:
+    running = home.running()
+    if running is None:
+        return _say_that_none_runs(home)
+    show(f"mlberth is up: {_described(home, running)}")
+    return 0
+
+
+def _say_that_none_runs(home: Home) -> int:
+    say(f"mlberth does not run on the home {home.folder}. Run: mlberth up --detach")
+    return _NOT_RUNNING
+
+
+_UP_HELP = """\
+One daemon runs on a home, by default ~/.mlberth or MLBERTH_HOME. A second `up` says where it is.
+Buckets are the folders HOME/s3/BUCKET, logs are in HOME/logs, and HOME/images.json says which local
+image is run for the name of one in a registry.
+
+Exit codes: 0 stopped, or in the background, or it runs already; 98 the port is taken; 70 it did not start."""
+_DOWN_HELP = "Also removes ~/.aws/models/endpoints.json if `mlberth env` has written it."
+_ENV_HELP = """\
+Use it as: eval "$(mlberth env)"
+
+Also writes ~/.aws/models/endpoints.json, unless there is one: the SageMaker SDKs ask STS at an address
+that they take from there. `mlberth down` removes it."""
+_STATUS_HELP = "Exit codes: 0 it runs; 3 it does not."
+
+
+def _parser(name: str, summary: str | None, text: str) -> ArgumentParser:
+    parser = ArgumentParser(
+        f"mlberth {name}", description=summary, epilog=text, formatter_class=RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--home", metavar="DIR", help="the folder of the platform (MLBERTH_HOME, or ~/.mlberth)"
+    )
+    return parser
+
+
+def _run(parser: ArgumentParser, command: Callable[[Home, Namespace], int]) -> int:
+    """Read the arguments, and run a command; its errors are lines, and no traceback."""
+    chosen = parser.parse_args(sys.argv[1:])
+    try:
+        return command(Home.of(os.environ, chosen.home), chosen)
+    except MlberthError as error:
+        failure = error
+    except ImportError as error:
+        missing = Fault(
+            f"package {error.name}", "it is not installed", "", 'Run: pip install "mlberth[local]"'
+        )
+        failure = DependencyError(missing)
+    say(f"{parser.prog}: {failure}")
+    return failure.exit_code
+
+
+COMMANDS = {"up": up, "down": down, "env": env, "status": status}
+
+
+def main() -> int:
+    """Run `python -m mlberth_local COMMAND`."""
+    name = sys.argv.pop(1)
+    return COMMANDS[name]()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""The daemon: takes the lock, binds, answers, and ends what runs when it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import signal
+import socket
+from collections.abc import Mapping
+
+from mlberth.errors import Fault, PortInUseError
+from mlberth_local.api.server import ApiServer
+from mlberth_local.daemon import certificate
+from mlberth_local.daemon.home import Home, Running
+from mlberth_local.daemon.parts import Parts, bridge_address, open_parts
+from mlberth_local.platform import Settings
+
+_LOG = logging.getLogger("mlberth.daemon")
+
+
+def run(
+    home: Home, *, port: int, engine: str, region: str, environ: Mapping[str, str], ready: int | None
+) -> None:
+    """Answer until SIGTERM or SIGINT. The caller has the home's lock.
+
+    `ready` is a descriptor that is written to, and closed, when the API answers. Raises `PortInUseError`.
+    """
+    # Bound first: a port that is taken must change nothing.
+    sockets = listen(port, engine, environ)
+    before = home.last_running()
+    sts = _listen_near([before.sts_port] if before else [], port + 1)
+    settings = Settings(port=port, engine=engine, region=region, keys=home.keys(), environ=environ)
+    parts = open_parts(home, settings)
+    running = Running(os.getpid(), port, sts.getsockname()[1], engine, region)
+    asyncio.run(_serve(home, parts, running, sockets=sockets, sts=sts, ready=ready))
+    parts.close()
+
+
+def listen(port: int, engine: str, environ: Mapping[str, str]) -> list[socket.socket]:
+    """Bind 127.0.0.1, and the bridge's address if jobs run in containers. Raises `PortInUseError`."""
+    sockets = [_bound("127.0.0.1", port)]
+    if engine == "docker" and (address := bridge_address(environ)):
+        try:
+            sockets.append(_bound(address, port))
+        except OSError as error:
+            _LOG.warning("containers cannot reach the API: %s:%d: %s", address, port, error.strerror)
+    return sockets
+
+
+def _bound(address: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((address, port), backlog=1024)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        fault = Fault(
+            f"port {port}", f"somebody else listens on {address}:{port}", "", "Choose another with --port."
+        )
+        raise PortInUseError(fault) from error
+
+
+def _listen_near(earlier: list[int], port: int) -> socket.socket:
+    """Bind the first free one of some ports: the last daemon's, for clients that still have it, or any."""
+    for candidate in (*earlier, port):
+        try:
+            return socket.create_server(("127.0.0.1", candidate))
+        except OSError:
+            continue
+    return socket.create_server(("127.0.0.1", 0))
+
+
+async def _serve(
+    home: Home,
+    parts: Parts,
+    running: Running,
+    *,
+    sockets: list[socket.socket],
+    sts: socket.socket,
+    ready: int | None,
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    server = ApiServer(parts.platform)
+    await server.start(sockets)
+    home.write_running(running)
+    if ready is not None:
+        os.write(ready, b"ready")
+        os.close(ready)
+    await server.start_tls(sts, await asyncio.to_thread(certificate.context, home.folder))
+    # The models take a moment to load; who comes first need not wait for them.
+    await asyncio.to_thread(server.warm_up)
+    await stop.wait()
+    await server.stop()
