@@ -62,7 +62,7 @@ format: $(VENV)/test.stamp ## Format the code.
 	@$(BIN)/ruff check --fix
 
 .PHONY: docs
-docs: $(VENV)/demo.stamp ## Write the tables in docs/ that are made from the code.
+docs: $(VENV)/test.stamp ## Write the tables in docs/ that are made from the code.
 	@$(BIN)/python scripts/write_docs.py
 
 .PHONY: site

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from api_page import api_page
+
 from mlberth import errors
 from mlberth.contract.environment import Environment
 from mlberth.contract.sm_variables import sm_variables
@@ -38,6 +40,7 @@ def pages() -> dict[str, str]:
         "reference/variables.md": variables_page(),
         "reference/exit-codes.md": exit_codes_page(),
         "reference/algorithms.md": algorithms_page(),
+        "reference/api.md": api_page(NOTE),
     }
 
 

@@ -10,8 +10,10 @@ from typing import Any, Protocol
 
 from mlberth_local.errors import ServiceError
 
-ALGORITHMS = ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256")
-"""S3's names; those of `COMPUTED` are computed here."""
+COMPUTED = ("CRC32", "MD5", "SHA1", "SHA256", "SHA512")
+KEPT = ("CRC32C", "CRC64NVME", "XXHASH3", "XXHASH64", "XXHASH128")
+"""Algorithms that Python has not: what a client says is kept and repeated, and not compared."""
+ALGORITHMS = (*COMPUTED, *KEPT)
 
 
 class Hash(Protocol):
@@ -40,12 +42,10 @@ class Crc32:
 
 
 def hash_of(algorithm: str) -> Hash | None:
-    """Return a running checksum of an algorithm; None for one that Python has not (CRC32C, CRC64NVME)."""
+    """Return a running checksum of an algorithm; None for one that is not computed here."""
     if algorithm == "CRC32":
         return Crc32()
-    if algorithm == "SHA1":
-        return hashlib.sha1(usedforsecurity=False)
-    return hashlib.sha256() if algorithm == "SHA256" else None
+    return hashlib.new(algorithm.lower(), usedforsecurity=False) if algorithm in COMPUTED else None
 
 
 def given(request: Mapping[str, Any]) -> dict[str, str]:

@@ -35,48 +35,111 @@ OPERATIONS: dict[str, Operation] = {
 _ENCRYPTION = "objects are plain files; the header is kept and repeated"
 _ACCESS = "every caller may do everything"
 _VERSIONS = "an object has one version"
+_CHECKSUMS = "kept and repeated, and not compared"
+_ONE_PAGE = "all are in one page"
+_PAYER = {"RequestPayer": _ACCESS}
+_KEPT_CHECKSUMS = {
+    "ChecksumCRC32C": _CHECKSUMS,
+    "ChecksumCRC64NVME": _CHECKSUMS,
+    "ChecksumXXHASH128": _CHECKSUMS,
+    "ChecksumXXHASH3": _CHECKSUMS,
+    "ChecksumXXHASH64": _CHECKSUMS,
+}
 _RULES = {
     "ACL": _ACCESS,
-    "BucketKeyEnabled": _ENCRYPTION,
     "GrantFullControl": _ACCESS,
     "GrantRead": _ACCESS,
     "GrantReadACP": _ACCESS,
     "GrantWrite": _ACCESS,
     "GrantWriteACP": _ACCESS,
+}
+_STORED = {
+    **_PAYER,
+    **_RULES,
+    "BucketKeyEnabled": _ENCRYPTION,
+    "ObjectLockEventHold": _VERSIONS,
+    "ObjectLockEventHoldDurationDays": _VERSIONS,
+    "ObjectLockEventHoldDurationYears": _VERSIONS,
     "ObjectLockLegalHoldStatus": _VERSIONS,
     "ObjectLockMode": _VERSIONS,
     "ObjectLockRetainUntilDate": _VERSIONS,
-    "RequestPayer": _ACCESS,
     "SSEKMSEncryptionContext": _ENCRYPTION,
     "SSEKMSKeyId": _ENCRYPTION,
     "ServerSideEncryption": _ENCRYPTION,
     "StorageClass": "the file is where it is; the header is kept and repeated",
 }
-_CUSTOMER_KEYS = {
-    "SSECustomerAlgorithm": "objects are not encrypted with customers' keys",
-    "SSECustomerKey": "objects are not encrypted with customers' keys",
+_NO_KEYS = "objects are not encrypted with customers' keys"
+_KEYS = {"SSECustomerAlgorithm": _NO_KEYS, "SSECustomerKey": _NO_KEYS, "SSECustomerKeyMD5": _NO_KEYS}
+_SOURCE_KEYS = {
+    "CopySourceSSECustomerAlgorithm": _NO_KEYS,
+    "CopySourceSSECustomerKey": _NO_KEYS,
+    "CopySourceSSECustomerKeyMD5": _NO_KEYS,
 }
-_WRITE = Exceptions(
-    without_effect=_RULES, refused={**_CUSTOMER_KEYS, "WriteOffsetBytes": "objects are not appended to"}
-)
-_READ = Exceptions(without_effect={"RequestPayer": _ACCESS}, refused=_CUSTOMER_KEYS)
+_READ = Exceptions(_PAYER, _KEYS)
+_LIST = Exceptions({**_PAYER, "OptionalObjectAttributes": "nothing is restored here"})
 EXCEPTIONS: dict[str, Exceptions] = {
-    "PutObject": _WRITE,
-    "CopyObject": _WRITE,
-    "CreateMultipartUpload": _WRITE,
-    "UploadPart": _READ,
-    "GetObject": _READ,
-    "HeadObject": _READ,
+    "AbortMultipartUpload": Exceptions({**_PAYER, "IfMatchInitiatedTime": "of directory buckets"}),
+    "CompleteMultipartUpload": Exceptions(
+        {
+            **_PAYER,
+            **_KEPT_CHECKSUMS,
+            "ChecksumCRC32": _CHECKSUMS,
+            "ChecksumMD5": _CHECKSUMS,
+            "ChecksumSHA1": _CHECKSUMS,
+            "ChecksumSHA256": _CHECKSUMS,
+            "ChecksumSHA512": _CHECKSUMS,
+            "ChecksumType": _CHECKSUMS,
+            "MpuObjectSize": "the size is that of the parts",
+        },
+        _KEYS,
+    ),
+    "CopyObject": Exceptions(
+        {
+            **_STORED,
+            "AnnotationDirective": "objects have no annotations",
+            "ChecksumAlgorithm": "a copy keeps the checksums of its source",
+        },
+        {**_KEYS, **_SOURCE_KEYS},
+    ),
     "CreateBucket": Exceptions(
-        without_effect={
+        {
             **_RULES,
+            "BucketNamespace": "there is one",
             "CreateBucketConfiguration": "all buckets are in the platform's region",
             "ObjectLockEnabledForBucket": _VERSIONS,
             "ObjectOwnership": _ACCESS,
         }
     ),
+    "CreateMultipartUpload": Exceptions({**_STORED, "ChecksumType": _CHECKSUMS}, _KEYS),
     "DeleteObject": Exceptions(
-        without_effect={"MFA": _ACCESS, "BypassGovernanceRetention": _VERSIONS, "VersionId": _VERSIONS}
+        {**_PAYER, "BypassGovernanceRetention": _VERSIONS, "MFA": _ACCESS, "VersionId": _VERSIONS},
+        {"IfMatchLastModifiedTime": "of directory buckets", "IfMatchSize": "of directory buckets"},
     ),
-    "DeleteObjects": Exceptions(without_effect={"MFA": _ACCESS, "BypassGovernanceRetention": _VERSIONS}),
+    "DeleteObjectTagging": Exceptions({"VersionId": _VERSIONS}),
+    "DeleteObjects": Exceptions({**_PAYER, "BypassGovernanceRetention": _VERSIONS, "MFA": _ACCESS}),
+    "GetObject": _READ,
+    "GetObjectTagging": Exceptions({**_PAYER, "VersionId": _VERSIONS}),
+    "HeadObject": _READ,
+    "ListBuckets": Exceptions(
+        {"BucketRegion": "there is one region", "ContinuationToken": _ONE_PAGE, "MaxBuckets": _ONE_PAGE}
+    ),
+    "ListMultipartUploads": Exceptions(
+        {
+            **_PAYER,
+            "Delimiter": _ONE_PAGE,
+            "EncodingType": "keys are as they are",
+            "KeyMarker": _ONE_PAGE,
+            "MaxUploads": _ONE_PAGE,
+            "UploadIdMarker": _ONE_PAGE,
+        }
+    ),
+    "ListObjects": _LIST,
+    "ListObjectsV2": _LIST,
+    "ListParts": _READ,
+    "PutObject": Exceptions(
+        {**_STORED, **_KEPT_CHECKSUMS}, {**_KEYS, "WriteOffsetBytes": "objects are not appended to"}
+    ),
+    "PutObjectTagging": Exceptions({**_PAYER, "VersionId": _VERSIONS}),
+    "UploadPart": Exceptions({**_PAYER, **_KEPT_CHECKSUMS}, _KEYS),
+    "UploadPartCopy": Exceptions(_PAYER, {**_KEYS, **_SOURCE_KEYS}),
 }

@@ -159,6 +159,7 @@ _ONE_PAGE = "all are in one page"
 EXCEPTIONS: dict[str, Exceptions] = {
     "CreateRole": Exceptions(
         without_effect={
+            "MaxSigninSessionDuration": _FREE,
             "PermissionsBoundary": _FREE,
             "MaxSessionDuration": _FREE,
             "Tags": "roles have no tags here",
@@ -167,6 +168,7 @@ EXCEPTIONS: dict[str, Exceptions] = {
     "SimulatePrincipalPolicy": Exceptions(
         without_effect={
             "PolicySourceArn": _FREE,
+            "PolicyExclusionList": _FREE,
             "PolicyInputList": _FREE,
             "PermissionsBoundaryPolicyInputList": _FREE,
             "ResourcePolicy": _FREE,

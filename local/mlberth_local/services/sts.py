@@ -43,6 +43,7 @@ EXCEPTIONS: dict[str, Exceptions] = {
     "AssumeRole": Exceptions(
         without_effect={
             "ExternalId": _NO_POLICIES,
+            "MinimumSessionTokenSize": "tokens are not read",
             "Policy": _NO_POLICIES,
             "PolicyArns": _NO_POLICIES,
             "ProvidedContexts": _NO_POLICIES,
