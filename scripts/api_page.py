@@ -26,9 +26,10 @@ def api_page(note: str) -> str:
         "",
         "# The platform's API",
         "",
-        "What `mlberth up` carries out. A parameter that is *accepted* is kept and described as the service",
-        "does, and nothing follows from it; one that is *refused* is answered with an error that says why. Any",
-        "other operation is answered with `UnknownOperationException` and the list of those that are here.",
+        "What `mlberth up` carries out. A parameter that is *accepted* is kept and described as the",
+        "service does, and nothing follows from it; one that is *refused* is answered with an error that",
+        "says why. Any other operation is answered with `UnknownOperationException` and the list of those",
+        "that are here.",
     ]
     for service, operations in registry.OPERATIONS.items():
         if operations:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fcntl import ioctl
+from functools import partial
 
-from mlberth_local.daemon.home import Home
+from mlberth_local.daemon.home import CONTAINER_KEY, Home
+from mlberth_local.images import local_image
+from mlberth_local.jobs.opening import open_jobs
 from mlberth_local.platform import Platform, Settings
 from mlberth_local.store.database import Database
 from mlberth_local.store.metrics import Metrics
+from mlberth_local.store.resources import Resources
+
+_LOG = logging.getLogger("mlberth.daemon")
 
 _GET_ADDRESS = 0x8915
 """SIOCGIFADDR of Linux."""
@@ -24,16 +31,39 @@ class Parts:
     platform: Platform
     database: Database
 
-    def close(self) -> None:
-        """Close the store."""
+    def close(self, seconds: float) -> None:
+        """End what runs, with `seconds` for the programs of jobs, and close the store."""
+        if not self.platform.jobs.stop_all(seconds):
+            _LOG.warning("some jobs have not ended; the next `mlberth up` goes on with them")
         self.database.close()
 
 
 def open_parts(home: Home, settings: Settings) -> Parts:
     """Open the store and the engine of a home. Raises ValueError for a setting that is not valid."""
     database = Database(home.folder / "mlberth.sqlite")
-    platform = Platform(home.folder, settings, metrics=Metrics(database))
-    return Parts(platform, database)
+    metrics = Metrics(database)
+    platform = Platform(home.folder, settings, metrics=metrics)
+    jobs = open_jobs(
+        platform,
+        Resources(database),
+        metrics,
+        host_environ=host_environ(home, settings),
+        find_image=partial(local_image, home.folder),
+    )
+    return Parts(replace(platform, jobs=jobs), database)
+
+
+def host_environ(home: Home, settings: Settings) -> dict[str, str]:
+    """Return the variables by which the programs of jobs reach the platform, with a key of their own."""
+    address = "host.docker.internal" if settings.engine == "docker" else "127.0.0.1"
+    return {
+        "AWS_ENDPOINT_URL": f"http://{address}:{settings.port}",
+        "AWS_ACCESS_KEY_ID": CONTAINER_KEY,
+        "AWS_SECRET_ACCESS_KEY": home.keys()[CONTAINER_KEY],
+        "AWS_DEFAULT_REGION": settings.region,
+        "AWS_REGION": settings.region,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
 
 
 def bridge_address(environ: Mapping[str, str]) -> str | None:

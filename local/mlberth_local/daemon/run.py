@@ -18,6 +18,8 @@ from mlberth_local.daemon.parts import Parts, bridge_address, open_parts
 from mlberth_local.platform import Settings
 
 _LOG = logging.getLogger("mlberth.daemon")
+STOP_SECONDS = 20.0
+"""For the programs of jobs, from SIGTERM to SIGKILL, when the daemon ends."""
 
 
 def run(
@@ -35,7 +37,7 @@ def run(
     parts = open_parts(home, settings)
     running = Running(os.getpid(), port, sts.getsockname()[1], engine, region)
     asyncio.run(_serve(home, parts, running, sockets=sockets, sts=sts, ready=ready))
-    parts.close()
+    parts.close(STOP_SECONDS)
 
 
 def listen(port: int, engine: str, environ: Mapping[str, str]) -> list[socket.socket]:
@@ -90,6 +92,8 @@ async def _serve(
     if ready is not None:
         os.write(ready, b"ready")
         os.close(ready)
+    # Docker may take a while to say what earlier jobs have left; nobody who only asks need wait for it.
+    await asyncio.to_thread(parts.platform.jobs.start)
     await server.start_tls(sts, await asyncio.to_thread(certificate.context, home.folder))
     # The models take a moment to load; who comes first need not wait for them.
     await asyncio.to_thread(server.warm_up)

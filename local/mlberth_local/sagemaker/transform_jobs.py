@@ -140,6 +140,6 @@ EXCEPTIONS: dict[str, Exceptions] = {
             "TransformResources.TransformAmiVersion": "there is one machine",
             "ExperimentConfig": "no experiments",
         },
-        refused={"BatchDataCaptureConfig": "batches are not captured"},
+        refused={"DataCaptureConfig": "batches are not captured"},
     ),
 }
