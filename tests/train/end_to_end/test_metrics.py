@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support import wait_until
+from tests.train.hosts import HostGroup
 from tests.train.running import BIN, Tree, ended
 
 PRINTS = """
@@ -168,3 +171,52 @@ def test_validate_takes_a_list_of_definitions(tree: Tree) -> None:
     tree.code(train__py="").config(**{"metric-definition-regex": DEFINITIONS})
     done = ended(tree.start([BIN / "mlberth", "validate", tree.base]))
     assert (done.code, done.err.count("metric-definition-regex")) == (0, 0), done.err
+
+
+HOSTS = """
+import os, signal, sys
+import mlberth.metrics
+
+rank = int(os.environ["RANK"])
+for step in range(3):
+    mlberth.metrics.log(loss=10 * rank + step, step=step)
+print(f"train_loss: {rank + 0.5}")
+if os.environ.get("DIE"):
+    open("logged", "w").close()
+    signal.pause()
+"""
+
+
+def test_the_leader_has_the_metrics_of_all_hosts(tmp_path: Path) -> None:
+    """One file and one chart have those that are logged and those that are found; the others keep theirs."""
+    group = HostGroup(
+        tmp_path,
+        3,
+        hyperparameters={"_tuning_objective_metric": "loss"},
+        **{"metric-definition-regex": DEFINITIONS},
+    ).code(train__py=HOSTS)
+    hosts = group.train(SAGEMAKER_LAUNCHER="plain")
+    assert [host.code for host in hosts] == [0, 0, 0], hosts
+    leader, *others = group.trees
+    records = [json.loads(line) for line in leader.layout.metrics().read_text().splitlines()]
+    found = {(record["host"], record["loss"]) for record in records if "loss" in record}
+    assert found == {(name, 10 * rank + step) for rank, name in enumerate(group.names) for step in range(3)}
+    assert {record["train:loss"] for record in records if "train:loss" in record} == {0.5, 1.5, 2.5}
+    assert len(records) == 12
+    chart = (leader.layout.output_data / "metrics.svg").read_text()
+    assert all(name in chart for name in group.names)
+    assert "objective loss = 2 at step 2" in hosts[0].err, "the first rank's"
+    for name, tree in zip(group.names[1:], others, strict=True):
+        assert len(tree.layout.metrics(name).read_text().splitlines()) == 4
+
+
+def test_metrics_of_a_host_that_dies_are_not_lost(tmp_path: Path) -> None:
+    """The leader had them already."""
+    group = HostGroup(tmp_path, 2).code(train__py=HOSTS)
+    with group.running(SAGEMAKER_LAUNCHER="plain", DIE="1") as commands:
+        kept = group.trees[0].layout.metrics()
+        wait_until(lambda: kept.exists() and len(kept.read_text().splitlines()) == 6, timeout=60)
+        os.kill(commands[1].pid, signal.SIGKILL)
+        assert ended(commands[0]).code == 70
+    losses = sorted(json.loads(line)["loss"] for line in kept.read_text().splitlines())
+    assert losses == [0, 1, 2, 10, 11, 12]

@@ -274,6 +274,7 @@ class Runner:
                 environ=job.environ,
                 settings=job.settings,
                 collapse=collapse,
+                metrics=job.metrics,
                 signals=self._signals,
                 on_start=lambda: self._announce(job),
                 on_stop=lambda number: self._announce_stop(number, job.settings.grace),

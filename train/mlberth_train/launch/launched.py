@@ -20,6 +20,7 @@ from mlberth.process.supervise import Outcome, supervise
 from mlberth_train.launch.choice import find_launcher
 from mlberth_train.launch.launchers.cluster import Cluster, read_cluster
 from mlberth_train.launch.launchers.launcher import Launcher, LaunchJob
+from mlberth_train.metrics.job_metrics import JobMetrics
 from mlberth_train.ranks.plan import PLAN, VERDICT, Plan, Record
 from mlberth_train.ranks.watch import AgentWatch
 from mlberth_train.settings import Settings
@@ -103,6 +104,7 @@ def run_launched(
     environ: Mapping[str, str],
     settings: Settings,
     collapse: bool,
+    metrics: JobMetrics | None,
     signals: SignalQueue,
     on_start: Callable[[], None],
     on_stop: Callable[[Signals], None],
@@ -118,6 +120,8 @@ def run_launched(
     plan = make_plan(launch, settings, folder=folder, argv=argv, code=code)
     plan = plan._replace(collapse=collapse, pythonpath=environ["PYTHONPATH"])
     agent = AgentWatch(folder) if settings.patience else None
+    if metrics:
+        plan = plan._replace(metrics=str(metrics.file), finds_metrics=bool(metrics.definitions))
     try:
         outcome = supervise(
             [launch.job.python, "-m", "mlberth_train.ranks", "agent"],

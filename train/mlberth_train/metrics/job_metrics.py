@@ -90,7 +90,7 @@ class JobMetrics(NamedTuple):
         if not self.is_first or (not self.objective and not self.file.exists()):
             return None
         try:
-            return summary.summarize(self.file, self.objective, log)
+            return summary.summarize(self.file, self.objective, log, leader=self.host)
         except Exception as error:  # noqa: BLE001 - the job has ended, and its outcome counts
             log.write(WARNING, f"The metrics in {self.file} cannot be summarized: {error!r}")
             return None

@@ -48,10 +48,13 @@ class Summary(NamedTuple):
         }
 
 
-def summarize(path: Path, objective: str | None, log: Log) -> Summary:
-    """Draw the metrics of a host beside its file; return the last values, and warn of a missing objective."""
+def summarize(path: Path, objective: str | None, log: Log, *, leader: str = "") -> Summary:
+    """Draw the metrics of a file beside it; return the last values, and warn of a missing objective.
+
+    Of several processes the first rank's value of a metric counts, or else that of the host `leader`.
+    """
     values: dict[str, Last] = {}
-    charts = collect(_noting(read_metrics(path), values))
+    charts = collect(_noting(read_metrics(path), values, leader))
     if charts:
         target = path.with_suffix(".svg")
         try:
@@ -66,11 +69,15 @@ def summarize(path: Path, objective: str | None, log: Log) -> Summary:
     return Summary(values, objective)
 
 
-def _noting(records: Iterable[Record], values: dict[str, Last]) -> Iterator[Record]:
+def _noting(records: Iterable[Record], values: dict[str, Last], leader: str) -> Iterator[Record]:
     """Pass records on, and note the last value of each metric in them."""
+    by_leader: set[str] = set()
     for record in records:
         step = record.get("step")
+        leads = record["rank"] == 0 if "rank" in record else record.get("host") == leader
         for name, value in numbers_of(record).items():
-            if name in values or len(values) < _MOST:
+            if (name in values or len(values) < _MOST) and (leads or name not in by_leader):
                 values[name] = Last(value, step if isinstance(step, int) else None)
+                if leads:
+                    by_leader.add(name)
         yield record

@@ -31,6 +31,8 @@ from mlberth_train.ranks.watch import STOPPED_SECONDS, Running, Watch, read_runn
 _TICK_SECONDS = 0.1
 _END_SECONDS = 8.0
 """How long ranks may take to end after a failure somewhere else; they may save something."""
+_QUIET_SECONDS = 0.5
+"""How long after the last metric found in the output there may be one more."""
 _LATE_SECONDS = 3.0
 """How much longer than the grace the ranks have, who end what is below them first."""
 
@@ -70,6 +72,8 @@ class Agent:
         self._stopped_by: int | None = None
         self._deadline: float | None = None
         self._is_done = False
+        self._quiet_since: float | None = None
+        """Since when no metric has come after the end of the ranks."""
         self._ended: Record | bool | None = False
         """How the job ended; False as long as it has not."""
 
@@ -87,6 +91,7 @@ class Agent:
         if self._watch:
             self._watch.wake()
         self._end_all()
+        self._link.send_metrics(to_the_end=True)  # what ranks have logged while they were ended
         self._link.close()
         return self._ended if isinstance(self._ended, Record) else None
 
@@ -140,6 +145,7 @@ class Agent:
         """Report what has become of this host's ranks."""
         if self._plan.leads:
             self._pass_requests_on()
+        self._link.send_metrics()
         restarts = self._plan.restarts or self._plan.min_hosts < len(self._plan.hosts)
         ended = bool(self._children) and all(child.returncode is not None for child in self._children)
         bad = next((child for child in self._children if child.returncode), None)
@@ -156,8 +162,7 @@ class Agent:
         if ended and not self._is_done:
             if bad and not self._reported:
                 self._fail_child(bad, self._plan.argv)
-            self._is_done = True
-            self._link.send({"kind": "done"})
+            self._finish_metrics()
         if self._deadline and time.monotonic() > self._deadline:
             self._end_all(polite_seconds=0)
 
@@ -211,6 +216,15 @@ class Agent:
             if name.endswith(".json") and not name.startswith(".") and name not in self._reported:
                 with contextlib.suppress(FileNotFoundError):  # the rank begins anew
                     yield name, Record.of(json.loads((folder / name).read_text()))
+
+    def _finish_metrics(self) -> None:
+        """Say that this host has done, when the leader has its metrics."""
+        now = time.monotonic()
+        if self._link.send_metrics(to_the_end=True) or self._quiet_since is None:
+            self._quiet_since = now
+        if self._plan.leads or not self._plan.finds_metrics or now - self._quiet_since > _QUIET_SECONDS:
+            self._is_done = True
+            self._link.send({"kind": "done"})
 
     def _report_ranks(self) -> None:
         for name, record in self._records():

@@ -35,6 +35,11 @@ class Connection:
         self._unsent += json.dumps(message).encode() + b"\n"
         self._flush()
 
+    @property
+    def is_congested(self) -> bool:
+        """Whether so much waits to be sent that what can wait should."""
+        return len(self._unsent) > _CHUNK
+
     def step(self) -> list[Message]:
         """Send what is due, and return the messages that have arrived."""
         now = self._clock()

@@ -9,11 +9,13 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from mlberth._typing import TYPE_CHECKING
 from mlberth_train.ranks.connection import Connection, Message
 from mlberth_train.ranks.coordinator import Coordinator
 from mlberth_train.ranks.endpoints import Dialer, listen
+from mlberth_train.ranks.metrics_tail import MetricsTail, append
 from mlberth_train.ranks.plan import Plan, Record
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
         def send(self, message: Message) -> None:
             """Report something of this host."""
+
+        def send_metrics(self, *, to_the_end: bool = False) -> bool:
+            """Hand this host's new metrics to the leader, as the network takes them; return whether any."""
 
         def close(self) -> None:
             """End the link; the last messages are still delivered."""
@@ -73,6 +78,10 @@ class LeaderLink:
         """Report something of the leader's own host."""
         self._coordinator.receive(self._plan.host, message)
 
+    def send_metrics(self, *, to_the_end: bool = False) -> bool:  # noqa: ARG002 - as a worker's
+        """Return False: the leader's own metrics are where they belong."""
+        return False
+
     def close(self) -> None:
         """Close every connection; the last messages are still delivered."""
         self._deliver()
@@ -115,6 +124,9 @@ class LeaderLink:
                 offset = time.time() - message["time"]
                 self._offsets[host] = min(self._offsets.get(host, offset), offset)
                 return
+            if message["kind"] == "metrics":
+                append(Path(self._plan.metrics), map(str, message["lines"]))
+                return
             if message["kind"] == "failed":
                 offset = self._offsets.get(host, 0.0)
                 moved = message["record"]["time"] + (offset if abs(offset) > _SYNCHRONOUS_SECONDS else 0.0)
@@ -145,6 +157,7 @@ class WorkerLink:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._dialer = Dialer(plan.leader, plan.port, plan.wait)
+        self._metrics = MetricsTail(Path(plan.metrics)) if plan.metrics else None
         self._leader: Connection | None = None
         self._has_ended = False
 
@@ -163,6 +176,16 @@ class WorkerLink:
         """Report something to the leader, if there is one."""
         if self._leader:
             self._leader.send(message)
+
+    def send_metrics(self, *, to_the_end: bool = False) -> bool:
+        """Hand this host's new metrics to the leader, as the network takes them; return whether any."""
+        has_sent = False
+        while self._leader and self._metrics and (to_the_end or not self._leader.is_congested):
+            if not (lines := self._metrics.read()):
+                break
+            self._leader.send({"kind": "metrics", "lines": lines})
+            has_sent = True
+        return has_sent
 
     def close(self) -> None:
         """Close the connection; the last messages are still delivered."""

@@ -56,6 +56,10 @@ class Plan(NamedTuple):
     """What all hosts of a job have in common, and no other job has."""
     source: str = "resourceconfig.json, hosts"
     """Where the hosts come from, for messages."""
+    metrics: str = ""
+    """The file of this host's metrics; the leader's takes in those of the others."""
+    finds_metrics: bool = False
+    """Whether metrics are also found in the output, which takes a moment longer than the output itself."""
 
     @property
     def leads(self) -> bool:
