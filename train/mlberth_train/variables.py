@@ -76,8 +76,8 @@ ALGORITHM = Variable(
     "SAGEMAKER_ALGORITHM",
     OPTIONAL_TEXT,
     None,
-    "The algorithm that trains a job without a program.",
-    default_text="none",
+    "The algorithm that trains a job without a program (docs/reference/algorithms.md).",
+    default_text="none; xgboost in the images of that flavour",
 )
 MOST_PROCESSES = 1024
 PROCESSES = Variable(

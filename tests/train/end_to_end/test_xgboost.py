@@ -115,6 +115,9 @@ def test_a_program_goes_before_the_algorithm(tree: Tree) -> None:
     assert "SAGEMAKER_ALGORITHM, such as xgboost" in other.failure
     assert other.train(SAGEMAKER_ALGORITHM="xgb").code == 78
     assert "SAGEMAKER_ALGORITHM: found 'xgb'; expected one of" in other.failure
+    end = other.code(main__py="print('mine')").train(SAGEMAKER_ALGORITHM="xgboost")
+    assert "main.py is not run, and xgboost trains: set SAGEMAKER_PROGRAM" in end.err
+    assert "the hyperparameter num_round: found nothing" in other.failure
 
 
 def sharded(group: HostGroup, shares: dict[str, list[str]], **hyperparameters: str) -> HostGroup:
@@ -153,6 +156,18 @@ def test_several_hosts_train_one_model(tmp_path: Path) -> None:
     labels = rows.get_label()
     assert rmse == pytest.approx(np.sqrt(np.mean((found - labels) ** 2)), abs=1e-4)
     assert r2 == pytest.approx(1 - rmse**2 / labels.var(), abs=1e-3)
+
+
+@pytest.mark.skipif(os.environ.get("MLBERTH_LONG") != "1", reason="imports XGBoost twice more")
+def test_a_host_that_fails_ends_all(tmp_path: Path) -> None:
+    """The others wait for it in the collective, and report its reason with its name."""
+    text = (ABALONE / "train/abalone.train_0").read_text()
+    group = sharded(HostGroup(tmp_path, 2), {"train": [text, "1 0=1\n"]})
+    ends = group.train(**ALGORITHM)
+    assert [end.code for end in ends] == [78, 78], [end.err for end in ends]
+    for tree in group.trees:
+        assert "line 1 of the libsvm text is not cells of numbers" in tree.failure
+        assert "127.0.0.3" in tree.failure
 
 
 def test_a_stop_reaches_all_hosts(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ model.fit(rows.features, rows.labels)
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import re
@@ -123,11 +124,11 @@ def _unpacked(name: str, data: bytes) -> bytes:
 def _from_csv(name: str, data: bytes, label_size: int, weights: bool) -> Rows | None:
     import numpy as np
 
-    # Empty cells are missing values; numpy's fast reader wants a word for them.
-    first = data.lstrip().partition(b"\n")[0]
+    data = data.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n ")
+    first = data.partition(b"\n")[0].rstrip(b"\r ")
     if not first:
         return None
-    delimiter = next((one for one in map(chr, _DELIMITERS) if one.encode() in first.strip()), ",")
+    delimiter = next((one for one in map(chr, _DELIMITERS) if one.encode() in first), ",")
     if delimiter != " ":
         data = _with_nan(data, delimiter.encode())
     try:
@@ -154,11 +155,18 @@ def _labels(table: Any, label_size: int) -> Any:
 
 
 def _with_nan(data: bytes, delimiter: bytes) -> bytes:
+    """Return csv whose empty cells, missing values, have the word that numpy's fast reader wants for them."""
+    doubtful = (delimiter + end for end in (delimiter, b"\n", b"\r", b" "))
+    if not (
+        any(pair in data for pair in doubtful)
+        or b"\n" + delimiter in data
+        or b"\n " in data
+        or data.startswith(delimiter)
+        or data.endswith(delimiter)
+    ):
+        return data
     cell = re.escape(delimiter)
-    blank = rb"[ ]*" if delimiter != b" " else b""
-    pattern = (
-        rb"(?m)^(?=" + blank + cell + rb")|(?<=" + cell + rb")(?=" + blank + rb"(?:" + cell + rb"|\r?$|\Z))"
-    )
+    pattern = rb"(?m)^(?= *" + cell + rb")|(?<=" + cell + rb")(?= *(?:" + cell + rb"|\r?$|\Z))"
     return re.sub(pattern, b"nan", data)
 
 

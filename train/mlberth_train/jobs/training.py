@@ -25,10 +25,14 @@ from mlberth_train.jobs.runner import Job, Reports, Runner
 from mlberth_train.launch.child_environment import child_environ, too_large
 from mlberth_train.launch.choice import choose_launcher
 from mlberth_train.launch.entry_point import (
+    DEFAULT_PROGRAM,
+    algorithm_command,
+    algorithm_of,
     find_program,
     hook_command,
     needs_package,
     program_command,
+    scripts_not_run,
 )
 from mlberth_train.launch.places import CODE_CHANNEL, Place, other_places, place_of
 from mlberth_train.log import INFO, WARNING, Log
@@ -44,7 +48,6 @@ else:
     neighbours_module = OnDemand("mlberth_train.jobs.neighbours")
 
 SOURCE = "sagemaker_submit_directory"
-DEFAULT_PROGRAM = "train.py"
 
 
 class Training(NamedTuple):
@@ -117,6 +120,8 @@ def _prepare(environ: Mapping[str, str], python: str, log: Log, *, is_first: boo
         environ = overlaid({"SAGEMAKER_REGION": str(region)}, environ)
     if is_first:
         _fetch(training, environ, log)
+    if doubt := scripts_not_run(training.environment, training.algorithm):
+        log.write(WARNING, doubt)
     job = make_job(training, environ, python)
     if not is_first:
         return job._replace(metrics=job.metrics and job.metrics.of_a_neighbour())
@@ -170,17 +175,16 @@ def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job
     """Return what to run, from the code that is there; changes nothing."""
     chosen = choose_launcher(training.environment, environ)
     environment, place = resolved(training)
-    code, algorithm = place.folder, algorithm_of(training)
+    code, algorithm = place.folder, algorithm_of(environment, training.algorithm)
     metrics: Mapping[str, str] = {}
     if algorithm:
         from mlberth_train.algorithms.registry import find_algorithm
 
         described = find_algorithm(algorithm)
         metrics = described.metrics(described.read(environment, environ).hyperparameters)
-        argv = shown = [python, "-m", "mlberth_train.algorithms", algorithm]
+        argv = shown = algorithm_command(algorithm, python)
         if len(environment.hosts.names) > 1:
-            chosen = chosen or described.launcher
-        environ = {**environ, variables.PROCESSES.name: "1"}
+            chosen, environ = chosen or described.launcher, {**environ, variables.PROCESSES.name: "1"}
     elif environment.module:
         argv = shown = hook_command(environment.module, python=python, where=TRAINING_MODULE.name)
     else:
@@ -223,15 +227,6 @@ def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job
     )
 
 
-def algorithm_of(training: Training) -> str | None:
-    """Return the name of the algorithm that trains: the one that is set, if the job has no program."""
-    environment, code = training.environment, training.environment.layout.code
-    has_program = (
-        environment.program or environment.module or is_file(code / DEFAULT_PROGRAM) or is_file(code)
-    )
-    return None if has_program else training.algorithm
-
-
 def resolved(training: Training) -> tuple[Environment, Place]:
     """Return the environment with the program that is run, and with defaults; and where the program is.
 
@@ -243,7 +238,7 @@ def resolved(training: Training) -> tuple[Environment, Place]:
 
         environment = specified(environment, specification_file(environment, training.specification))
     layout = environment.layout
-    if environment.module or algorithm_of(training):
+    if environment.module or algorithm_of(environment, training.algorithm):
         return environment, Place(layout.code, "", "")
     how = (
         f"Set {PROGRAM.name} or the hyperparameter {PROGRAM.name.lower()}; or train without a program, with "

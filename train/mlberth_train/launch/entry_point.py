@@ -9,11 +9,12 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from mlberth.code.install import is_package
-from mlberth.contract.environment import PROGRAM
+from mlberth.contract.environment import PROGRAM, Environment
 from mlberth.errors import ContractError, Fault
 from mlberth.paths import exists, is_file, is_folder
 from mlberth.process.scripts import ELF, SHELL, interpreter, is_text, script_arguments
 
+DEFAULT_PROGRAM = "train.py"
 _EXPECTED = "a program in {code}, such as train.py"
 # Text, which `re` compiles when it is needed: few jobs do.
 _DOTTED = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
@@ -55,6 +56,33 @@ def hook_command(spec: str, *, python: str, where: str) -> list[str]:
     if not re.fullmatch(_HOOK, spec):
         raise ContractError(Fault(where, repr(spec), "package.module:function"))
     return [python, "-m", "mlberth_train.launch.module_hook", spec]
+
+
+def algorithm_of(environment: Environment, named: str | None) -> str | None:
+    """Return the algorithm that trains: the one that is named, if the job has no program."""
+    code = environment.layout.code
+    has_program = (
+        environment.program or environment.module or is_file(code / DEFAULT_PROGRAM) or is_file(code)
+    )
+    return None if has_program else named
+
+
+def algorithm_command(name: str, python: str) -> list[str]:
+    """Return the argv that trains with an algorithm in place of a program."""
+    return [python, "-m", "mlberth_train.algorithms", name]
+
+
+def scripts_not_run(environment: Environment, named: str | None) -> str:
+    """Return a doubt about scripts in the code folder, in whose place an algorithm trains; "" for none."""
+    algorithm = algorithm_of(environment, named)
+    if not algorithm:
+        return ""
+    try:
+        names = sorted(entry.name for entry in environment.layout.code.iterdir())
+    except OSError:
+        return ""
+    scripts = ", ".join(name for name in names if name.endswith((".py", ".sh")) and name != "setup.py")
+    return f"{scripts} is not run, and {algorithm} trains: set {PROGRAM.name} to run it" if scripts else ""
 
 
 def find_program(code: Path, program: str | None, *, how: str, default: str | None = None) -> str:

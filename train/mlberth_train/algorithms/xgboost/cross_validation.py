@@ -45,12 +45,13 @@ def cross_validate(plan: Plan, matrix: Any, file: Path) -> list[Any]:
             train, validation = matrix.slice(kept), matrix.slice(left_out)
             booster, result = boost(plan, train, validation, fold=len(boosters))
             boosters.append(booster)
-            results.append(result)
+            if result:  # not of one that a run before has finished
+                results.append(result)
             predictions.add(repeat, left_out, booster.predict(validation), plan.objective, classifies)
         if plan.cluster.is_leader:
             log.info("The metrics of round %d cross validation", repeat + 1)
             _print_means(plan, results[-folds:])
-    if len(results) == folds * repeats:
+    if len(boosters) == folds * repeats:
         file.parent.mkdir(parents=True, exist_ok=True)
         np.savetxt(file, predictions.table(labels, classifies), delimiter=",", fmt="%f")
         if repeats > 1 and plan.cluster.is_leader:

@@ -24,9 +24,9 @@ MODEL = "xgboost-model"
 # What XGBoost says of data and values that it cannot use: the job's fault, and no bug. Source:
 # CUSTOMER_ERRORS of sagemaker-xgboost-container, in the words of XGBoost 3.
 _USER_ERRORS = re.compile(
-    r"label must be|Check failed: (?:label|base_score|preds|is_valid)|must be nonnegative|must be positive"
-    r"|should be greater|Invalid Input|doesn't support distributed|No more tree left|feature_names"
-    r"|Label contains|Parameter|out of range|group|exact"
+    r"label must|[Ll]abel contains|must be (?:nonnegative|positive)|base_score must|only contains pos or neg"
+    r"|feature_names mismatch|Invalid (?:Input|Parameter)|[Gg]roup|doesn't support distributed|No more tree"
+    r"|preds.size|not applicable"
 )
 _PLACE = re.compile(r"^\[[\d:]+\] \S+: ")
 
