@@ -64,7 +64,7 @@ def test_empty_cells_of_csv_are_missing_values(tmp_path: Path) -> None:
 def test_csv_of_a_spreadsheet(tmp_path: Path) -> None:
     """Its mark of UTF-8 at the beginning is no part of the first cell, and tabs may begin a line."""
     rows = rows_of(channel(tmp_path, "text/csv;label_size=0", a=b"\xef\xbb\xbf\t1\r\n2\t3\r\n"))
-    assert np.array_equal(rows.features, [[NAN, 1], [2, 3]], equal_nan=True)
+    assert np.array_equal(rows.features, [[NAN, 1.0], [2.0, 3.0]], equal_nan=True)
 
 
 def test_weights_and_several_labels_of_csv(tmp_path: Path) -> None:
