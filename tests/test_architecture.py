@@ -50,7 +50,7 @@ DATA_PLANE = (
     "app",
     "worker",
 )
-CONTROL_PLANE = ("", "usercode", "shared", "control/nginx", "control/metrics", "control")
+CONTROL_PLANE = ("", "usercode", "shared", "control/nginx", "control/metrics", "control", "control/models")
 ROOMS = {
     "mlberth_serve": (DATA_PLANE, CONTROL_PLANE),
     "mlberth": (

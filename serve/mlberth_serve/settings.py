@@ -89,8 +89,7 @@ class Settings(Variables):
             expected = f"nothing, without {Variables.profile.name}=xgboost"
             reader.add(Fault(Variables.inference_output.name, repr(self.inference_output), expected))
         if self.multi_model:
-            action = "Multi-model endpoints are not served yet. Serve each model by a server of its own."
-            reader.add(Fault(Variables.multi_model.name, "true", "false", action))
+            self._check_multi_model(reader)
         if self.capture_destination and self.serving_module:
             found, expected = repr(self.capture_destination), f"nothing, with {Variables.serving_module.name}"
             action = "An application of your own captures its requests itself."
@@ -105,6 +104,22 @@ class Settings(Variables):
             action = "The stop takes the grace in all, the delay included."
             expected = f"less than {Variables.stop_grace.name} ({self.stop_grace:g})"
             reader.add(Fault(Variables.stop_delay.name, f"{self.stop_delay:g}", expected, action))
+
+    def _check_multi_model(self, reader: Reader) -> None:
+        """Add the faults of what cannot be had with several models; each has one worker unless told."""
+        with_it = f"with {Variables.multi_model.name}=true"
+        if not self.use_nginx:
+            action = "nginx leads each request to the processes of its model."
+            reader.add(Fault(Variables.use_nginx.name, "false", f"true, {with_it}", action))
+        if self.serving_module:
+            expected = f"nothing, {with_it}"
+            action = "A model brings a handler, or a file that a framework loads."
+            reader.add(Fault(Variables.serving_module.name, repr(self.serving_module), expected, action))
+        if self.try_page:
+            action = "The page asks the one model of a server."
+            reader.add(Fault(Variables.try_page.name, "true", f"false, {with_it}", action))
+        if not reader.source(Variables.workers):
+            self.__dict__["workers"] = 1
 
     @property
     def default_accept(self) -> str:

@@ -91,7 +91,7 @@ class Variables(Declared):
         "SAGEMAKER_MODEL_SERVER_WORKERS",
         whole_number(1, 1024),
         Computed(cpu_count),
-        "How many worker processes predict.",
+        "How many worker processes predict; with several models, for each of them.",
         aliases=(
             "MODEL_SERVER_WORKERS",
             "SAGEMAKER_GUNICORN_WORKERS",
@@ -100,7 +100,7 @@ class Variables(Declared):
             "MMS_DEFAULT_WORKERS_PER_MODEL",
             "TS_DEFAULT_WORKERS_PER_MODEL",
         ),
-        default_text="usable CPUs",
+        default_text="usable CPUs; 1 for each model with SAGEMAKER_MULTI_MODEL",
     )
     timeout = Variable(
         "SAGEMAKER_MODEL_SERVER_TIMEOUT",
@@ -340,8 +340,8 @@ class Variables(Declared):
         "SAGEMAKER_MULTI_MODEL",
         BOOLEAN,
         False,
-        "Multi-model endpoints, whose models are loaded as they are asked for: not served yet, so true is "
-        "refused.",
+        "Serve many models, which are loaded and unloaded by requests to /models, each in processes of its "
+        "own; needs nginx.",
     )
     profile = Variable(
         "SAGEMAKER_PROFILE",

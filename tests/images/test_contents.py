@@ -114,8 +114,7 @@ def test_configuration(kind: str, engine: Engine, image: Image) -> None:
         f"com.amazonaws.sagemaker.capabilities.{name}" for name in ("accept-bind-to-port", "multi-models")
     ]
     assert [labels.get(name) for name in capabilities] == (
-        # No label without the API that it stands for: there is no `POST /models`.
-        ["true", None] if kind == "serve" else [None, None]
+        ["true", "true"] if kind == "serve" else [None, None]
     )
     assert config.get("Healthcheck", {}).get("Test") == (
         ["CMD", "mlberth", "health"] if kind == "serve" else None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.serve.models import ModelsServer
 from tests.serve.running import require_nginx
 
 from mlberth_serve.app.application import Application
@@ -40,6 +41,16 @@ def front(request: pytest.FixtureRequest) -> str:
     if value == "true":
         require_nginx()
     return value
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelsServer]:
+    """Return a server of several models that is ready, with none loaded."""
+    require_nginx()
+    running = ModelsServer(tmp_path_factory.mktemp("models"))
+    with running:
+        running.wait_ready()
+        yield running
 
 
 @pytest.fixture

@@ -128,8 +128,16 @@ def test_each_variable_is_declared_once_and_read_at_once() -> None:
         settings.timeout = 8.0
 
 
-def test_multi_model_start_is_refused() -> None:
-    """What is not served yet is refused by the variable's name, and false or nothing is no fault."""
-    with pytest.raises(ContractError, match=r"SAGEMAKER_MULTI_MODEL: found true; .*not served yet"):
-        Settings.from_environ({"SAGEMAKER_MULTI_MODEL": "true"})
-    assert not Settings.from_environ({"SAGEMAKER_MULTI_MODEL": "false"}).multi_model
+def test_each_of_several_models_has_one_worker_unless_told() -> None:
+    """The number of a server's workers is that of each model's, and there may be hundreds of models."""
+    assert Settings.from_environ({"SAGEMAKER_MULTI_MODEL": "true"}).workers == 1
+    told = {"SAGEMAKER_MULTI_MODEL": "true", "SAGEMAKER_NUM_MODEL_WORKERS": "3"}
+    assert Settings.from_environ(told).workers == 3
+
+
+def test_what_several_models_cannot_have_is_told_at_once() -> None:
+    """Both variables, by name."""
+    variables = {"SAGEMAKER_USE_NGINX": "false", "SAGEMAKER_SERVING_MODULE": "a:b"}
+    with pytest.raises(ContractError) as caught:
+        Settings.from_environ({"SAGEMAKER_MULTI_MODEL": "true", **variables})
+    assert [fault.where for fault in caught.value.faults] == list(variables)

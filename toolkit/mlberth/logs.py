@@ -42,6 +42,7 @@ def configure(
     droppable: bool = False,
     secrets: Iterable[str] = (),
     unclaimed: bool = False,
+    label: str = "",
 ) -> None:
     """Send records of our loggers, from `level` on, to a stream (standard error by default).
 
@@ -50,11 +51,12 @@ def configure(
     With `droppable` a record is dropped if nobody reads the stream, and those dropped are counted.
     No record holds one of `secrets`, nor what looks like a credential. With `unclaimed` the records of all
     other loggers are sent too, until the user sets up a handler of their own, as `logging.basicConfig` does.
+    `label` stands in each record of TEXT: which of several processes it is of.
     """
     stream = stream or sys.stderr
     handler: logging.Handler
     handler = _dropping(stream) if droppable else logging.StreamHandler(stream)
-    handler.setFormatter(_formatter(form, fields, frozenset(secrets)))
+    handler.setFormatter(_formatter(form, fields, frozenset(secrets), label))
     for name in (*_LOGGERS, *more):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
@@ -123,16 +125,19 @@ def make_outlet(descriptor: int, form: str, *, patience: float = 0.0) -> Outlet:
 
 
 def _formatter(
-    form: str, fields: Callable[[], Mapping[str, str]] = no_fields, secrets: frozenset[str] = frozenset()
+    form: str,
+    fields: Callable[[], Mapping[str, str]] = no_fields,
+    secrets: frozenset[str] = frozenset(),
+    label: str = "",
 ) -> logging.Formatter:
-    return JsonFormatter(fields, secrets) if form == JSON else TextFormatter(secrets)
+    return JsonFormatter(fields, secrets) if form == JSON else TextFormatter(secrets, label)
 
 
 class TextFormatter(logging.Formatter):
     """Writes records for people; lines after a record's first are indented."""
 
-    def __init__(self, secrets: frozenset[str] = frozenset()) -> None:
-        super().__init__(_TEXT_FORMAT)
+    def __init__(self, secrets: frozenset[str] = frozenset(), label: str = "") -> None:
+        super().__init__(_TEXT_FORMAT.replace("%(name)s", f"%(name)s [{label}]") if label else _TEXT_FORMAT)
         self._secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:

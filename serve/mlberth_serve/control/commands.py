@@ -6,6 +6,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from mlberth.envvars import overlaid
@@ -26,20 +27,37 @@ _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a folder in memory; gunicorn makes f
 
 # The current folder is taken off the path: a user's `json.py` there would be imported in place of
 # Python's. (`python -P` does the same from 3.11 on.)
+_WITH_PACKAGES = (
+    "import site, sys; sys.path.insert(min((sys.path.index(folder) for folder in site.getsitepackages() "
+    "if folder in sys.path), default=len(sys.path)), {!r}); "
+)
+"""After the standard library, before what is installed, as `usercode.importing.add_to_path` has it."""
 _BOOT = (
     "import os, sys; sys.path[:] = filter(None, sys.path); "
     "from {module} import {function}; sys.exit({function}(sys.argv[1:], os.environ))"
 )
 
 
-def python_command(module: str, function: str, *arguments: str) -> list[str]:
-    """Return the command that exits with what `module.function(arguments, environ)` returns."""
-    return [sys.executable, "-c", _BOOT.format(module=module, function=function), *arguments]
+def python_command(module: str, function: str, *arguments: str, packages: Path | None = None) -> list[str]:
+    """Return the command that exits with what `module.function(arguments, environ)` returns.
+
+    It imports from the folder `packages` what is there, in place of what is installed.
+    """
+    boot = _BOOT.format(module=module, function=function)
+    if packages:
+        boot = _WITH_PACKAGES.format(str(packages)) + boot
+    return [sys.executable, "-c", boot, *arguments]
 
 
-def gunicorn_argv(folder: GenerationDirectory) -> list[str]:
+def gunicorn_argv(folder: GenerationDirectory, packages: Path | None = None) -> list[str]:
     """Return the command that runs gunicorn's arbiter."""
-    return python_command("mlberth_serve.worker.gunicorn_app", "main", str(folder.path))
+    module = "mlberth_serve.worker.gunicorn_app"
+    return python_command(module, "main", str(folder.path), packages=packages)
+
+
+def manager_argv(folder: GenerationDirectory) -> list[str]:
+    """Return the command that runs the model manager, if there are several models."""
+    return python_command("mlberth_serve.control.models.manager", "main", str(folder.path))
 
 
 def gunicorn_settings(
@@ -47,10 +65,15 @@ def gunicorn_settings(
     folder: GenerationDirectory,
     *,
     behind_nginx: bool,
+    of_several: bool = False,
     may_write: Callable[[str, int], bool] = os.access,
 ) -> dict[str, Any]:
-    """Return gunicorn's settings by its own names."""
-    return {
+    """Return gunicorn's settings by its own names; `of_several` if its model is one of many.
+
+    nginx limits the requests in flight, but not those of each model: the queue of its socket does.
+    """
+    queue = {"backlog": settings.max_in_flight} if of_several and settings.max_in_flight else {}
+    return queue | {
         "bind": f"unix:{folder.socket}" if behind_nginx else settings.listen_address,
         "umask": 0o077,
         "workers": settings.workers,
@@ -88,6 +111,7 @@ def launch_spec(
     heartbeats: int,
     metrics: int | None,
     application: str = APPLICATION,
+    model: str = "",
 ) -> LaunchSpec:
     """Return what the arbiter is told; `heartbeats` and `metrics` are descriptors of shared memory."""
     return LaunchSpec(
@@ -100,7 +124,9 @@ def launch_spec(
         access_log=wants_access_log(settings),
         timeout=settings.timeout,
         max_memory=settings.max_memory_bytes,
-        gunicorn=gunicorn_settings(settings, folder, behind_nginx=behind_nginx),
+        gunicorn=gunicorn_settings(settings, folder, behind_nginx=behind_nginx, of_several=bool(model)),
+        out_of_memory=str(folder.run.model_out_of_memory(model) if model else folder.run.out_of_memory),
+        model=model,
     )
 
 

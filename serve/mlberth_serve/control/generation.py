@@ -1,15 +1,16 @@
-"""One gunicorn with its model and its workers: started in stages, watched, and told to end."""
+"""One gunicorn with its model and its workers, or the model manager: started in stages, watched, ended."""
 
 from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from mlberth.errors import Fault, PlatformError
 from mlberth.process.children import Child, exit_code, signal_group, start
-from mlberth_serve.control.commands import gunicorn_argv, gunicorn_environment, launch_spec
+from mlberth_serve.control.commands import gunicorn_argv, gunicorn_environment, launch_spec, manager_argv
 from mlberth_serve.control.install_code import preparation_argv, prepared_environment
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared import failure_report
@@ -22,6 +23,31 @@ _LATE_SECONDS = 2.0
 """How long after its timeout a request's worker still counts as alive: it is being replaced."""
 
 log = logging.getLogger(__name__)
+
+
+class Spawn(Protocol):
+    """How the last stage is started."""
+
+    def __call__(self, argv: Sequence[str], *, env: Mapping[str, str], pass_fds: Sequence[int]) -> Child:
+        """Start it with these descriptors under their numbers; raise OSError if it cannot be."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The processes that a generation is made of."""
+
+    command: Callable[[GenerationDirectory], Sequence[str]] = gunicorn_argv
+    preparation: Callable[[GenerationDirectory], Sequence[str]] = preparation_argv
+    spawn: Spawn = start
+    slots: int | None = None
+    """How many processes give signs of life; None is the number of workers."""
+    model: str = ""
+    """The name of the model, if there are several."""
+
+
+GUNICORN_KIND = Kind()
+MANAGER_KIND = Kind(command=manager_argv, slots=1)
+"""The model manager, in gunicorn's place, if there are several models."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +72,12 @@ class Generation:
         behind_nginx: bool,
         application: str,
         board: MetricsMemory | None,
+        kind: Kind = GUNICORN_KIND,
     ) -> None:
         self.folder = folder
         self._settings = settings
-        self._heartbeats = Heartbeats.create(settings.workers)
+        self._kind = kind
+        self._heartbeats = Heartbeats.create(kind.slots or settings.workers)
         self._cannot_start: failure_report.Failure | None = None
         self._shared = [self._heartbeats.descriptor, *([board.descriptor] if board else [])]
         try:
@@ -61,12 +89,13 @@ class Generation:
                 heartbeats=self._heartbeats.descriptor,
                 metrics=board.descriptor if board else None,
                 application=application,
+                model=kind.model,
             )
             spec.write(folder.launch_spec)
             prepared = prepared_environment(environ, settings, folder)
-            self._stages = [Stage(GUNICORN, gunicorn_argv(folder), gunicorn_environment(prepared))]
+            self._stages = [Stage(GUNICORN, kind.command(folder), gunicorn_environment(prepared))]
             if preparing:
-                self._stages.insert(0, Stage("preparation", preparation_argv(folder), environ))
+                self._stages.insert(0, Stage("preparation", kind.preparation(folder), environ))
             self._name, self.child = self._start_stage()
         except BaseException:  # a reload on a disk that is full, say, leaves nothing open
             self._heartbeats.close()
@@ -84,9 +113,10 @@ class Generation:
     def _start_stage(self) -> tuple[str, Child]:
         stage = self._stages.pop(0)
         log.debug("starting %s: %s", stage.name, stage.argv)
-        child = start(stage.argv, env=stage.env, pass_fds=[] if self._stages else self._shared)
-        if not self._stages:
-            self._heartbeats.close()
+        if self._stages:
+            return stage.name, start(stage.argv, env=stage.env)
+        child = self._kind.spawn(stage.argv, env=stage.env, pass_fds=self._shared)
+        self._heartbeats.close()
         return stage.name, child
 
     @property

@@ -55,7 +55,7 @@ def needs_preparation(settings: Settings) -> bool:
     """
     if must_fetch(settings):
         return True
-    folder = find_requirements(settings)
+    folder = _find_shared_requirements(settings) if settings.multi_model else find_requirements(settings)
     if folder is None:
         return False
     return install_command(sys.executable, folder, settings.installs, MORE) is not None
@@ -71,6 +71,15 @@ def find_requirements(settings: Settings) -> Path | None:
     folder = settings.layout.model / "code"
     asks = any(is_file(folder / name) for name in (REQUIREMENTS, *MORE))
     return folder if asks and not settings.safe_models_only else None
+
+
+def _find_shared_requirements(settings: Settings) -> Path | None:
+    """Return the folder of the code that all of several models share, if it names requirements.
+
+    What a model brings is looked for when the model is loaded.
+    """
+    code = settings.layout.code
+    return code if not settings.safe_models_only and is_file(code / REQUIREMENTS) else None
 
 
 def must_fetch(settings: Settings) -> bool:
@@ -125,7 +134,9 @@ def prepare(environ: Mapping[str, str], folder: GenerationDirectory) -> int:
             where = Variables.submit_directory.name
             fetch_code(settings.submit_directory, folder.code, environ, where=where)
         environ = prepared_environment(environ, settings, folder)
-        folder_of_code = find_requirements(Settings.from_environ(environ))
+        settings = Settings.from_environ(environ)
+        find = _find_shared_requirements if settings.multi_model else find_requirements
+        folder_of_code = find(settings)
         if folder_of_code is None:
             return 0
         # In a log for people its own form is the best, progress and indents included.

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 def find_nginx(settings: Settings, environ: Mapping[str, str]) -> str | None:
     """Return nginx's path; None, with a line in the log, if gunicorn is to answer by itself.
 
-    Raises DependencyError if it is missing, and TLS is asked for, which gunicorn alone must not ignore.
+    Raises DependencyError if it is missing, and TLS or several models are asked for.
     """
     if not settings.use_nginx:
         log.info(_WITHOUT_NGINX, f"{Variables.use_nginx.name} is false")
@@ -36,6 +36,8 @@ def find_nginx(settings: Settings, environ: Mapping[str, str]) -> str | None:
             raise DependencyError(
                 Fault("nginx", "not on PATH", f"nginx, for {Variables.tls_certificate.name}")
             )
+        if settings.multi_model:
+            raise DependencyError(Fault("nginx", "not on PATH", f"nginx, for {Variables.multi_model.name}"))
         log.warning(_WITHOUT_NGINX, "nginx is not on PATH")
     return nginx
 

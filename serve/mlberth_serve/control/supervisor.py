@@ -18,7 +18,7 @@ from mlberth.process.descendants import end_descendants
 from mlberth.process.kernel import adopt_orphans, use_batch_scheduling
 from mlberth.process.signals import ONE_PRESS_SECONDS, STOP, SignalQueue
 from mlberth_serve.control.commands import APPLICATION, IGNORED
-from mlberth_serve.control.generation import Generation, why_gone
+from mlberth_serve.control.generation import GUNICORN_KIND, MANAGER_KIND, Generation, why_gone
 from mlberth_serve.control.install_code import needs_preparation
 from mlberth_serve.control.loading_watch import LoadingWatch
 from mlberth_serve.control.metrics.exporter import Exporter
@@ -131,7 +131,9 @@ class Supervisor:
         self._loading = LoadingWatch(clock)
         self._readiness = Readiness(run.state)
         self._readiness.change(LOADING)
-        self._board = MetricsMemory.create() if settings.metrics else None
+        # The pages of several models are the model manager's, and so is the page that is made of them.
+        own_metrics = settings.metrics and not settings.multi_model
+        self._board = MetricsMemory.create() if own_metrics else None
         self._exporter = (
             Exporter(run, self._board, settings.workers, self._count_waiting, clock) if self._board else None
         )
@@ -178,10 +180,13 @@ class Supervisor:
             behind_nginx=self._nginx is not None,
             application=self._application,
             board=self._board,
+            kind=MANAGER_KIND if self._settings.multi_model else GUNICORN_KIND,
         )
 
     def _request_reload(self) -> None:
-        if self._nginx:
+        if self._settings.multi_model:
+            self._gunicorns.serving.child.send_signal(signal.SIGHUP)  # it reloads one model after the other
+        elif self._nginx:
             self._gunicorns.request_reload()
         else:
             log.warning("SIGHUP: nothing is reloaded; only nginx can pass requests on to another gunicorn")

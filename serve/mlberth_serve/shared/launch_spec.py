@@ -30,6 +30,10 @@ class LaunchSpec:
     """In bytes; a worker that has more is replaced."""
     gunicorn: dict[str, Any]
     """gunicorn's settings, by its own names."""
+    out_of_memory: str
+    """The path of the file that says for a while that a worker was killed for lack of memory."""
+    model: str = ""
+    """The name of the model, if there are several."""
 
     def write(self, path: Path) -> None:
         """Write it to a new file that our user alone can read."""

@@ -115,6 +115,24 @@ class WorkerMetrics:
             yield series, total, count
 
 
+def add_page(total: bytearray, page: WorkerMetrics) -> None:
+    """Add the counters of a worker that has ended to others'; a request that it died with is cut off."""
+    cells = memoryview(total).cast("d")
+    for cell in set(range(CELLS)) - {PID, BUSY, LOAD_SECONDS}:
+        cells[cell] += page.number(cell)
+    cells[CUT_OFF] += page.number(BUSY)
+    known = {series: place for place, (series, _, _) in enumerate(WorkerMetrics(bytes(total)).entries())}
+    for series, amount, count in page.entries():
+        place = known.setdefault(series, len(known))
+        encoded = series.encode()
+        if place >= MAX_ENTRIES or encoded is None:
+            cells[DROPPED] += count
+            continue
+        start = ENTRIES + place * ENTRY.size
+        _, before, times = ENTRY.unpack_from(total, start)
+        ENTRY.pack_into(total, start, encoded.ljust(NAME_BYTES, b"\0"), before + amount, times + count)
+
+
 def make_series(kind: str, name: str, labels: Mapping[str, str]) -> Series:
     """Return the series of a handler's metric, whatever its order of labels."""
     return Series(kind, name, tuple(sorted(labels.items())))

@@ -63,10 +63,11 @@ current_request: ContextVar[Mapping[str, Any] | None] = ContextVar("current_requ
 """The WSGI environment of the request that this worker is working on, for the log; None between requests."""
 
 
-def describe_request() -> Mapping[str, str]:
-    """Return the ids of the current request, nothing between requests."""
+def describe_request(model: str = "") -> Mapping[str, str]:
+    """Return the model, if there are several, and the ids of the current request, none between requests."""
     environ = current_request.get()
-    return request_ids(environ) if environ is not None else {}
+    named = {"model": model} if model else {}
+    return {**named, **request_ids(environ)} if environ is not None else named
 
 
 def request_ids(environ: Mapping[str, Any]) -> dict[str, str]:

@@ -13,8 +13,24 @@ _ROUTES = {
 }
 
 
-def route_list(*, metrics: bool) -> bytes:
-    """Return the list of routes as JSON; with `metrics` that of /metrics too."""
+_OF_MODELS = {
+    "POST /models/{model_name}/invoke": _ROUTES["POST /invocations"],
+    "GET /models": "The models that are loaded, 100 at a time: limit, next_page_token.",
+    "POST /models": 'Load a model: {"model_name": NAME, "url": FOLDER}.',
+    "GET /models/{model_name}": "One model.",
+    "DELETE /models/{model_name}": "Unload it; its memory is free when this answers.",
+    "GET /ping": "200 if models can be loaded and asked, otherwise 503 with the reason.",
+}
+
+
+def route_list(*, metrics: bool, models: bool = False) -> bytes:
+    """Return the list of routes as JSON; with `metrics` that of /metrics too.
+
+    With `models` it is the list of a server of several models.
+    """
     routes = {route: text for route, text in _ROUTES.items() if metrics or route != "GET /metrics"}
+    if models:
+        del routes["POST /invocations"]
+        routes = _OF_MODELS | {route: text for route, text in routes.items() if route not in _OF_MODELS}
     document = {"server": "mlberth", "description": "A model server.", "routes": routes}
     return json.dumps(document, indent=2).encode() + b"\n"

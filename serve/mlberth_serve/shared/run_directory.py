@@ -87,6 +87,29 @@ class RunDirectory:
         """What /execution-parameters and /openapi.json are answered from: a link to the generation's."""
         return self.state / "documents"
 
+    def models_in(self, place: int) -> Path:
+        """Return where nginx finds models that are loaded: a link to the folder of each, by its name."""
+        return self.path / "m" / str(place)
+
+    @property
+    def model_slots(self) -> Path:
+        """What nginx keeps connections to: links to models' sockets."""
+        return self.path / "u"
+
+    @property
+    def models_down(self) -> Path:
+        """The names of models that are loaded and have no process now, as empty files."""
+        return self.path / "d"
+
+    def model_out_of_memory(self, name: str) -> Path:
+        """Return what `out_of_memory` is for one of several models."""
+        return self.path / "o" / name
+
+    @property
+    def packages(self) -> Path:
+        """What models' requirements have installed, in a folder for each text of requirements."""
+        return self.path / "packages"
+
     def generation(self, number: int) -> GenerationDirectory:
         """Return the folder of one gunicorn."""
         return GenerationDirectory(self.path / str(number))
@@ -128,6 +151,11 @@ class GenerationDirectory:
     def socket(self) -> Path:
         """Where gunicorn listens when nginx is in front of it; not below, since a socket's path is short."""
         return self.path.with_name(f"{self.path.name}.sock")
+
+    @property
+    def link(self) -> Path:
+        """A link to the socket, for who knows this folder by another name."""
+        return self.path / "s"
 
     @property
     def launch_spec(self) -> Path:

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Any, NoReturn
 
 import gunicorn.arbiter
@@ -47,14 +48,16 @@ class Arbiter(gunicorn.arbiter.Arbiter):  # type: ignore[misc]  # gunicorn has n
     # may end its process with any.
     WORKER_BOOT_ERROR = APP_LOAD_ERROR = -1
 
-    def __init__(self, app: Any, folder: GenerationDirectory, heartbeats: Heartbeats) -> None:
+    def __init__(
+        self, app: Any, folder: GenerationDirectory, heartbeats: Heartbeats, out_of_memory: Path
+    ) -> None:
         super().__init__(app)
         self._folder = folder
         self._heartbeats = heartbeats
         self._hold_until = 0.0  # when the next worker may be started, by the machine's monotonic clock
         self._failed_starts = 0
         self._has_served = False
-        self._deaths = WorkerDeaths(folder.run.out_of_memory, self.cfg.timeout)
+        self._deaths = WorkerDeaths(out_of_memory, self.cfg.timeout)
 
     def assign_slot(self, worker: Worker) -> None:
         """Give a worker the lowest slot that no other has, so that it takes over from one that has ended."""

@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,10 +69,11 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         streams.make_log_stream(),
         form=spec.log_format,
         more=more,
-        fields=describe_request,
+        fields=partial(describe_request, spec.model),
         droppable=True,
         secrets=secrets,
         unclaimed=True,  # a handler's `logging.info`, which the peers' servers show as well
+        label=spec.model,
     )
     loaded, began = None, time.monotonic()
     if LOAD_IN_WORKERS not in argv:
@@ -135,7 +137,8 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
 
     def run(self) -> None:
         """Serve until a signal ends it."""
-        Arbiter(self, self._folder, Heartbeats(self._spec.heartbeats)).run()
+        marker = Path(self._spec.out_of_memory)
+        Arbiter(self, self._folder, Heartbeats(self._spec.heartbeats), marker).run()
 
     def load(self) -> Any:
         """Return the application; a worker calls this, and loads it if the arbiter has not."""

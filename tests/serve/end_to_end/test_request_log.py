@@ -193,7 +193,7 @@ def test_method_and_level_are_those_of_the_request(tmp_path: Path, front: str) -
     ("variables", "code"),
     [
         ({"SAGEMAKER_BIND_TO_PORT": "x", "SAGEMAKER_MODEL_SERVER_WORKERS": "0"}, 78),
-        ({"SAGEMAKER_MULTI_MODEL": "true"}, 78),
+        ({"SAGEMAKER_MULTI_MODEL": "true", "SAGEMAKER_USE_NGINX": "false"}, 78),
         ({"SAGEMAKER_BIND_TO_HOST": "203.0.113.1"}, 78),
         ({"SAGEMAKER_PROGRAM": "none.py"}, 78),
         ({"SAGEMAKER_TLS_CERT": "/none", "SAGEMAKER_TLS_KEY": "/none"}, 78),

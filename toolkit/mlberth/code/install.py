@@ -91,6 +91,7 @@ def install(
     more: Sequence[str] = (),
     warn: Callable[[str], object] = lambda _: None,
     sink: int = _STDERR,
+    target: Path | None = None,
 ) -> signal.Signals | None:
     """Install what the code in a folder asks for; quietly nothing if it asks for nothing.
 
@@ -98,9 +99,10 @@ def install(
     is streamed to the descriptor `sink`. Call it before any other child is started: it ends with nothing
     left below this process. A pyproject.toml that cannot be built is a warning, unless its package is
     needed: what it depends on is installed all the same. `more` are other requirements files of the folder.
+    With a `target` all of it goes into that folder, whatever is installed; uv.lock is not read then.
     Raises DependencyError with the installer's last lines.
     """
-    argv = install_command(python, code, installs, more)
+    argv = install_command(python, code, installs, more, target)
     if not argv:
         return None
     _check(code, installs, argv, (REQUIREMENTS, *more), environ)
@@ -113,7 +115,7 @@ def install(
         said = reason(_output(outcome, environ))
         rest = f"; not installed: {', '.join(unknown)}" if unknown else ""
         warn(f"{PROJECT} in {code} cannot be built ({said}): its code runs from the folder as it is{rest}")
-        argv = _pip(python, code, installs, [*_requirements(code, installs, more), *known])
+        argv = _pip(python, code, installs, [*_requirements(code, installs, more), *known], target)
         outcome = _run(argv, code, installs, environ, signals, sink=sink) if argv else None
     if outcome and _failed(outcome):
         from mlberth.code.pip_errors import hint, reason
@@ -159,14 +161,14 @@ def _output(outcome: Outcome, environ: Mapping[str, str]) -> str:
 # with the requirements. uv.lock and no requirements.txt: uv sync. With a folder `wheelhouse` beside them
 # pip looks there, and nowhere else.
 def install_command(
-    python: str, code: Path, installs: Installs, more: Sequence[str] = ()
+    python: str, code: Path, installs: Installs, more: Sequence[str] = (), target: Path | None = None
 ) -> list[str] | None:
     """Return the command that installs what a folder asks for; None if it asks for nothing."""
     requirements = _requirements(code, installs, more)
-    if not requirements and is_file(code / LOCK):
+    if not requirements and not target and is_file(code / LOCK):
         # Inexact: what the image brought stays.
         return ["uv", "sync", "--locked", "--inexact", "--no-dev"]
-    return _pip(python, code, installs, [*(["."] if is_package(code) else []), *requirements])
+    return _pip(python, code, installs, [*(["."] if is_package(code) else []), *requirements], target)
 
 
 def _requirements(code: Path, installs: Installs, more: Sequence[str]) -> list[str]:
@@ -175,11 +177,14 @@ def _requirements(code: Path, installs: Installs, more: Sequence[str]) -> list[s
     return [word for name in shown for word in ("-r", name)]
 
 
-def _pip(python: str, code: Path, installs: Installs, what: Sequence[str]) -> list[str] | None:
+def _pip(
+    python: str, code: Path, installs: Installs, what: Sequence[str], target: Path | None
+) -> list[str] | None:
     if not what:
         return None
     options = ["--no-index", "--find-links", WHEELHOUSE] if is_folder(code / WHEELHOUSE) else []
     options += ["-c", str(installs.constraints.absolute())] if installs.constraints else []
+    options += ["--target", str(target)] if target else []
     return [python, "-m", "pip", "install", *options, *what]
 
 

@@ -13,6 +13,8 @@ from mlberth._typing import NamedTuple
 
 BASE_DIR = "SAGEMAKER_BASE_DIR"
 DEFAULT_BASE = "/opt/ml"
+MODEL_DIR = "MLBERTH_MODEL_DIR"
+"""Where the one model of a process is: set by our own model manager, for the processes of a model."""
 
 
 def exported_base(environ: Mapping[str, str]) -> dict[str, str]:
@@ -24,6 +26,8 @@ class Layout(NamedTuple):
     """Paths below one base directory, `/opt/ml` unless SAGEMAKER_BASE_DIR says otherwise."""
 
     base: Path
+    model_dir: Path | None = None
+    """Where the model is, if not in `model`: one of several that a server has."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Layout:
@@ -37,7 +41,8 @@ class Layout(NamedTuple):
             if base.parts[:1] == ("~",) and environ.get("HOME"):
                 base = Path(environ["HOME"], *base.parts[1:])
             # Without `..`: names below it are compared.
-            return cls(Path(os.path.abspath(base.expanduser())))  # noqa: PTH100
+            path = Path(os.path.abspath(base.expanduser()))  # noqa: PTH100
+            return cls(path, Path(environ[MODEL_DIR]) if environ.get(MODEL_DIR) else None)
         except (RuntimeError, OSError):  # no such user; no folder that we are in
             from mlberth.errors import ContractError, Fault
 
@@ -52,7 +57,7 @@ class Layout(NamedTuple):
     @property
     def model(self) -> Path:
         """Where training leaves its model, and serving finds it (read-only there)."""
-        return self.base / "model"
+        return self.model_dir or self.base / "model"
 
     @property
     def models(self) -> Path:

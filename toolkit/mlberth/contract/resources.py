@@ -38,6 +38,25 @@ def memory_limit(root: Path = ROOT) -> int:
     return min(limits)
 
 
+def memory_left(root: Path = ROOT) -> int:
+    """Return how many more bytes this process and its children can have before the kernel kills one of them.
+
+    Files that the kernel has cached do not count: it drops them first.
+    """
+    left = [_available_memory(root)]
+    for folder in cgroup_folders(root, "memory"):
+        for limit_name, usage_name, cached_name in (
+            ("memory.max", "memory.current", "inactive_file"),
+            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+        ):
+            limit, usage = _read(folder / limit_name) or "", _read(folder / usage_name) or ""
+            if limit.isdigit() and usage.isdigit():
+                lines = (_read(folder / "memory.stat") or "").splitlines()
+                cached = dict(line.split(maxsplit=1) for line in lines if " " in line)
+                left.append(int(limit) - int(usage) + int(cached.get(cached_name, 0)))
+    return max(0, min(left))
+
+
 def gpu_count(root: Path = ROOT) -> int:
     """Return how many NVIDIA GPUs are handed to this process.
 
@@ -128,10 +147,18 @@ def cgroup_folders(root: Path, controller: str) -> list[Path]:
 
 
 def _total_memory(root: Path) -> int:
+    return _meminfo(root, "MemTotal") or os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _available_memory(root: Path) -> int:
+    return _meminfo(root, "MemAvailable") or os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _meminfo(root: Path, name: str) -> int | None:
     for line in (_read(root / "proc/meminfo") or "").splitlines():
-        if line.startswith("MemTotal:"):
+        if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return None
 
 
 def _read(path: Path) -> str | None:

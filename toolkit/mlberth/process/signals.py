@@ -65,14 +65,18 @@ class SignalQueue:
         os.close(self._reader)
         os.close(self._writer)
 
-    def wait(self, timeout: float | None = None) -> list[signal.Signals]:
+    def wait(self, timeout: float | None = None, *, also: Iterable[int] = ()) -> list[signal.Signals]:
         """Return the signals that have arrived, after `timeout` seconds at the latest.
 
-        None waits without end. The list is empty when the time is up.
+        None waits without end. The list is empty when the time is up, or when one of the descriptors
+        `also` can be read.
         """
         poll = select.poll()
         poll.register(self._reader, select.POLLIN)
-        if not poll.poll(None if timeout is None else max(0, timeout) * 1000):
+        for descriptor in also:
+            poll.register(descriptor, select.POLLIN)
+        found = poll.poll(None if timeout is None else max(0, timeout) * 1000)
+        if self._reader not in dict(found):
             return []
         # A byte a signal; the pipe holds 65536, and what does not fit is dropped (warn_on_full_buffer).
         return [signal.Signals(number) for number in os.read(self._reader, 4096)]

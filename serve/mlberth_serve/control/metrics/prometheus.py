@@ -18,6 +18,7 @@ from prometheus_client.core import (
     GaugeMetricFamily,
     HistogramMetricFamily,
     Metric,
+    SummaryMetricFamily,
 )
 
 from mlberth import __version__
@@ -44,6 +45,17 @@ _DURATIONS = {
 
 
 @dataclass(frozen=True)
+class ModelNumbers:
+    """Of a server of several models."""
+
+    pages: Mapping[str, Sequence[WorkerMetrics]]
+    """The pages of the workers of each model that has series of its own, by its name."""
+    loaded: int
+    counts: Mapping[str, int]
+    """How many loads and unloads have ended, by what came of them."""
+
+
+@dataclass(frozen=True)
 class Server:
     """What the supervisor knows that no worker counts."""
 
@@ -61,12 +73,13 @@ class Server:
     """How many requests wait for a worker; None if the kernel does not tell."""
     memory: Mapping[int, Memory] = field(default_factory=dict)
     """What each living worker uses, by its process id."""
+    models: ModelNumbers | None = None
 
 
 def render(pages: Sequence[WorkerMetrics], server: Server) -> str:
     """Return the text of every metric."""
     return generate_latest(
-        _Families([*_server(pages, server), *_requests(pages), *handler_families(pages)])
+        _Families([*_server(pages, server), *_requests(pages), *_models(server), *handler_families(pages)])
     ).decode()
 
 
@@ -96,7 +109,7 @@ def _server(pages: Sequence[WorkerMetrics], server: Server) -> Iterator[Metric]:
         "PSS of a worker: what it shares is divided among the sharers.",
         labels=("worker",),
     )
-    for number, page in enumerate(pages):
+    for number, page in enumerate([] if server.models else pages):
         memory = server.memory.get(int(page.number(metrics_memory.PID)))
         if memory:
             resident.add_metric((str(number),), memory.resident)
@@ -124,6 +137,39 @@ def _server(pages: Sequence[WorkerMetrics], server: Server) -> Iterator[Metric]:
     if server.waiting is not None:
         text = "Requests that no worker has begun: the signal to start further servers."
         yield GaugeMetricFamily("mlberth_requests_waiting", text, server.waiting)
+
+
+def _models(server: Server) -> Iterator[Metric]:
+    """Yield what is known of each model, for as many as have series of their own."""
+    models = server.models
+    if models is None:
+        return
+    yield GaugeMetricFamily("mlberth_models", "Models that are loaded.", models.loaded)
+    ends = CounterMetricFamily(
+        "mlberth_model_operations", "Loads and unloads that have ended.", labels=("result",)
+    )
+    for result in ("loaded", "failed", "refused", "unloaded", "restarted", "reloaded"):
+        ends.add_metric((result,), models.counts.get(result, 0))
+    requests = CounterMetricFamily(
+        "mlberth_model_requests",
+        "Predictions that a model's workers have answered.",
+        labels=("model", "status"),
+    )
+    text = "Predictions of a model, from a worker's first look at the request to its whole answer."
+    seconds = SummaryMetricFamily("mlberth_model_request_seconds", text, labels=("model",))
+    text = "RSS of a model's workers; what it shares with other models counts too."
+    resident = GaugeMetricFamily("mlberth_model_resident_bytes", text, labels=("model",))
+    invocations, duration = ROUTES.index("/invocations"), DURATIONS.index("request")
+    for name, pages in models.pages.items():
+        for status, status_class in enumerate(CLASSES):
+            if count := sum(page.requests(invocations, status) for page in pages):
+                requests.add_metric((name, status_class), count)
+        if pages:
+            total = _add(page.histogram(duration) for page in pages)
+            seconds.add_metric((name,), count_value=int(sum(total.counts)), sum_value=total.total)
+        known = (server.memory.get(int(page.number(metrics_memory.PID))) for page in pages)
+        resident.add_metric((name,), sum(memory.resident for memory in known if memory))
+    yield from (ends, requests, seconds, resident)
 
 
 def _requests(pages: Sequence[WorkerMetrics]) -> Iterator[Metric]:

@@ -14,6 +14,7 @@ from mlberth.contract.resources import memory_limit
 from mlberth.errors import ContractError, Fault
 from mlberth.paths import is_file
 from mlberth_serve.control.nginx.direct_responses import DIRECT_SNIPPETS
+from mlberth_serve.control.nginx.models import model_snippets
 from mlberth_serve.control.nginx.tls import TLS_SNIPPET, link_files
 from mlberth_serve.errors import describe_payload, describe_timeout
 from mlberth_serve.settings import Settings
@@ -96,6 +97,8 @@ def render(settings: Settings, *, as_root: bool, memory: Callable[[], int] = mem
         files |= access_snippets(settings.log_format)
     if settings.metrics:
         files |= DIRECT_SNIPPETS
+    if settings.multi_model:
+        files |= model_snippets(settings)
     if as_root:
         # One owner for nginx, gunicorn and the private folder, and no capability needed to change it.
         files["main.d/user.conf"] = "user root;\n"
@@ -137,7 +140,7 @@ def install_config(run: RunDirectory, settings: Settings, *, as_root: bool) -> N
     if settings.tls:
         link_files(settings.tls, run.path)
     run.state.mkdir(mode=0o700, exist_ok=True)
-    write_private(run.routes, route_list(metrics=settings.metrics).decode())
+    write_private(run.routes, route_list(metrics=settings.metrics, models=settings.multi_model).decode())
     if settings.try_page:
         write_private(run.try_page, make_page().body.decode())
     for name, text in render(settings, as_root=as_root).items():
