@@ -1,4 +1,4 @@
-"""The commands of the platform on this machine: `mlberth up`, `down`, `env` and `status`."""
+"""The commands of the platform on this machine: those of the daemon, and those of its jobs."""
 
 from __future__ import annotations
 
@@ -77,9 +77,9 @@ def down() -> int:
 
 
 def _down(home: Home, _: Namespace) -> int:
-    from mlberth_local.daemon.stop import stop
+    from mlberth_local.daemon.stop import stop_daemon
 
-    ran = stop(home, Path.home())
+    ran = stop_daemon(home, Path.home(), os.environ)
     show(f"mlberth is down: home {home.folder}" if ran else f"mlberth does not run: home {home.folder}")
     return 0
 
@@ -121,6 +121,84 @@ def _say_that_none_runs(home: Home) -> int:
     return _NOT_RUNNING
 
 
+def ps() -> int:
+    """List the jobs that run or wait; with --all, the finished ones too."""
+    parser = _parser("ps", ps.__doc__, None)
+    parser.add_argument("--all", "-a", action="store_true", help="finished ones too")
+    parser.add_argument("--limit", type=int, default=50, help="at most so many, newest first (50)")
+    return _run(parser, _ps)
+
+
+def _ps(home: Home, chosen: Namespace) -> int:
+    from mlberth_local.daemon.job_list import jobs, open_resources, table
+
+    with open_resources(home) as resources:
+        show(table(jobs(resources, finished=chosen.all, limit=chosen.limit)))
+    return 0
+
+
+def logs() -> int:
+    """Print the log of a job; with -f, until it has ended."""
+    parser = _parser("logs", logs.__doc__, None)
+    parser.add_argument("name", help="of the job")
+    parser.add_argument("--follow", "-f", action="store_true", help="go on until the job has ended")
+    return _run(parser, _logs)
+
+
+def _logs(home: Home, chosen: Namespace) -> int:
+    from mlberth_local.daemon.job_list import find_job, log_lines, open_resources
+
+    with open_resources(home) as resources:
+        job = find_job(resources, chosen.name)
+
+        def is_finished() -> bool:
+            return resources.get(job.kind, job.name).finished
+
+        hosts: set[str] = set()
+        for stream, line in log_lines(home, job, is_finished if chosen.follow else None):
+            hosts.add(stream)
+            show(line if len(hosts) == 1 else f"{stream.rpartition('/')[2]}: {line}")
+    return 0
+
+
+def stop() -> int:
+    """Stop a job: its programs get SIGTERM, and time to save."""
+    parser = _parser("stop", stop.__doc__, None)
+    parser.add_argument("name", help="of the job")
+    return _run(parser, _stop)
+
+
+def _stop(home: Home, chosen: Namespace) -> int:
+    running = home.running()
+    if running is None:
+        return _say_that_none_runs(home)
+    from mlberth_local.daemon import api_client
+    from mlberth_local.daemon.job_list import STOP_OPERATIONS, find_job, open_resources
+
+    with open_resources(home) as resources:
+        job = find_job(resources, chosen.name)
+    operation, parameter = STOP_OPERATIONS[job.kind]
+    api_client.call(running, operation, {parameter: job.name})
+    show(f"{job.name} is stopping")
+    return 0
+
+
+def gc() -> int:
+    """Remove what ended jobs have left: containers, processes, folders."""
+    return _run(_parser("gc", gc.__doc__, "It also happens whenever the platform starts."), _gc)
+
+
+def _gc(home: Home, _: Namespace) -> int:
+    running = home.running()
+    if running is None:
+        return _say_that_none_runs(home)
+    from mlberth_local.daemon import api_client
+
+    removed = api_client.collect_garbage(running)
+    show("\n".join(["removed:", *removed]) if removed else "nothing is left over")
+    return 0
+
+
 _UP_HELP = """\
 One daemon runs on a home, by default ~/.mlberth or MLBERTH_HOME. A second `up` says where it is.
 Buckets are the folders HOME/s3/BUCKET, logs are in HOME/logs, and HOME/images.json says which local
@@ -136,7 +214,7 @@ that they take from there. `mlberth down` removes it."""
 _STATUS_HELP = "Exit codes: 0 it runs; 3 it does not."
 
 
-def _parser(name: str, summary: str | None, text: str) -> ArgumentParser:
+def _parser(name: str, summary: str | None, text: str | None) -> ArgumentParser:
     parser = ArgumentParser(
         f"mlberth {name}", description=summary, epilog=text, formatter_class=RawDescriptionHelpFormatter
     )
@@ -162,7 +240,7 @@ def _run(parser: ArgumentParser, command: Callable[[Home, Namespace], int]) -> i
     return failure.exit_code
 
 
-COMMANDS = {"up": up, "down": down, "env": env, "status": status}
+COMMANDS = {one.__name__: one for one in (up, down, env, status, ps, logs, stop, gc)}
 
 
 def main() -> int:

@@ -24,6 +24,7 @@ from mlberth_local.platform import Platform
 _LOG = logging.getLogger("mlberth.api")
 HEALTH = "/_mlberth/health"
 """Answered before the models are loaded; no bucket can have this name."""
+GARBAGE = "/_mlberth/gc"
 LARGEST_REQUEST = 32 * 1024 * 1024
 """In bytes; only objects may be larger, and they go to a file."""
 LARGEST_LINE = 32 * 1024
@@ -70,6 +71,13 @@ class ApiServer:
     async def _handle(self, received: web.BaseRequest) -> web.StreamResponse:
         if received.path == HEALTH:
             return web.json_response({"home": str(self._platform.home)})
+        if "Origin" in received.headers and not _is_signed(received):
+            # A page in a browser can send a request to this machine, but it cannot sign it.
+            return web.Response(status=HTTPStatus.FORBIDDEN, text="Requests of web pages must be signed.")
+        if received.path == GARBAGE and received.method == "POST":
+            return web.json_response(
+                {"removed": await asyncio.to_thread(self._platform.jobs.collect_garbage)}
+            )
         if received.headers.get("Expect", "").lower() == "100-continue":
             # At once: botocore waits a second for it before it sends the body.
             await received.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -126,6 +134,10 @@ def _http_request(received: web.BaseRequest) -> HttpRequest:
     if path.startswith(("http://", "https://")):  # the absolute form, which clients of a proxy send
         path = "/" + path.split("/", 3)[3] if path.count("/") > 2 else "/"
     return HttpRequest(received.method, path, query, received.headers, local_client=_is_local(received))
+
+
+def _is_signed(received: web.BaseRequest) -> bool:
+    return "Authorization" in received.headers or "Signature=" in received.raw_path.partition("?")[2]
 
 
 def _is_local(received: web.BaseRequest) -> bool:

@@ -14,6 +14,7 @@ from mlberth_local.daemon.home import CONTAINER_KEY, Home
 from mlberth_local.images import local_image
 from mlberth_local.jobs.opening import open_jobs
 from mlberth_local.platform import Platform, Settings
+from mlberth_local.s3.buckets import remove_leftovers
 from mlberth_local.store.database import Database
 from mlberth_local.store.metrics import Metrics
 from mlberth_local.store.resources import Resources
@@ -40,6 +41,7 @@ class Parts:
 
 def open_parts(home: Home, settings: Settings) -> Parts:
     """Open the store and the engine of a home. Raises ValueError for a setting that is not valid."""
+    remove_leftovers(home.folder / "s3")
     database = Database(home.folder / "mlberth.sqlite")
     metrics = Metrics(database)
     platform = Platform(home.folder, settings, metrics=metrics)

@@ -5,23 +5,50 @@ from __future__ import annotations
 import os
 import select
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 
 from mlberth_local.daemon.client_environment import remove_endpoints
-from mlberth_local.daemon.home import Home
+from mlberth_local.daemon.home import Home, Running
+from mlberth_local.daemon.job_list import jobs, open_resources
+from mlberth_local.platform import Settings
 
 DOWN_SECONDS = 58.0
 _KILL_SECONDS = 3.0
 
 
-def stop(home: Home, user_home: Path, *, seconds: float = DOWN_SECONDS) -> bool:
-    """Stop the daemon of a home, and remove the file in the user's home; returns whether one ran."""
+def stop_daemon(
+    home: Home, user_home: Path, environ: Mapping[str, str], *, seconds: float = DOWN_SECONDS
+) -> bool:
+    """Stop the daemon of a home, and remove the file in the user's home; returns whether one ran.
+
+    If it was killed, the jobs that have outlived it are stopped all the same.
+    """
     running = home.running()
     if running is not None:
         _end(running.pid, seconds)
+    elif (last := home.last_running()) is not None:
+        _end_jobs(home, last, environ)
     home.pid_file.unlink(missing_ok=True)
     remove_endpoints(user_home, home)
     return running is not None
+
+
+def _end_jobs(home: Home, last: Running, environ: Mapping[str, str]) -> None:
+    """Stop the jobs that a killed daemon has left."""
+    with open_resources(home) as resources:
+        if not jobs(resources, finished=False, limit=1):
+            return
+    if home.lock() is None:  # somebody has started it in the meantime
+        return
+    from mlberth_local.daemon.parts import open_parts
+    from mlberth_local.daemon.run import STOP_SECONDS
+
+    keys = home.keys()
+    settings = Settings(port=last.port, engine=last.engine, region=last.region, keys=keys, environ=environ)
+    parts = open_parts(home, settings)
+    parts.platform.jobs.start()
+    parts.close(STOP_SECONDS)
 
 
 def _end(pid: int, seconds: float) -> None:

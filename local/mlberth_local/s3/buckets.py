@@ -109,6 +109,14 @@ def odd_path(buckets: Path, bucket: str, key: str) -> Path:
     return buckets / ODD / bucket / name
 
 
+def remove_leftovers(buckets: Path) -> None:
+    """Remove bodies that were coming in when an earlier daemon was killed; multipart uploads stay."""
+    folder = buckets / UPLOADS
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.is_file():
+            path.unlink(missing_ok=True)
+
+
 def put(buckets: Path, bucket: str, source: Path, record: Record) -> StoredObject:
     """Give a file, on the same file system, the place of an object: it is there whole or not at all.
 

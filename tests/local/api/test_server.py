@@ -150,3 +150,15 @@ def test_an_object_that_is_as_it_came(front: Front, s3: Any, bucket: str) -> Non
     pieces = (content[start : start + 77_777] for start in range(0, len(content), 77_777))
     assert requests.put(f"{front.url}/{bucket}/k", data=pieces, timeout=10).status_code == 200
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == content
+
+
+def test_a_page_in_a_browser_cannot_send_requests(front: Front, s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    body = b"<Delete><Object><Key>k</Key></Object></Delete>"
+    page = {"Origin": "http://somewhere.example", "Content-Type": "text/plain"}
+    assert (
+        requests.post(f"{front.url}/{bucket}?delete", data=body, headers=page, timeout=5).status_code == 403
+    )
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"
+    signed = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
+    assert requests.get(signed, headers=page, timeout=5).content == b"x"
