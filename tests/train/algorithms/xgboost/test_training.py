@@ -172,6 +172,20 @@ def test_a_channel_without_data(tree: Tree) -> None:
         train(tree)
 
 
+def test_channels_of_different_widths(tree: Tree) -> None:
+    """Arrays must agree; sparse rows are widened to the widest."""
+    for name, text in (("train", "1,2,3\n0,4,5\n"), ("validation", "1,2\n")):
+        tree.layout.channel(name).mkdir(parents=True)
+        (tree.layout.channel(name) / "rows").write_text(text)
+    types = {name: {**FILE, "ContentType": "csv"} for name in ("train", "validation")}
+    tree.config(hyperparameters={"num_round": "1", "nthread": "1"}, inputdataconfig=types)
+    with pytest.raises(ContractError, match="found 1 columns of features; expected 2"):
+        train(tree)
+    (tree.layout.channel("validation") / "rows").write_text("1 0:2\n")
+    types["validation"]["ContentType"] = "libsvm"
+    assert trained(tree.config(inputdataconfig=types)).num_features() == 2
+
+
 def test_weights_of_csv(tree: Tree) -> None:
     """A row of the weight 0 has no part in the model; a label that is no number is named with its row."""
     folder = tree.layout.channel("train")

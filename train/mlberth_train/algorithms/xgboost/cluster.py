@@ -68,11 +68,15 @@ def joined(environment: Environment, environ: Mapping[str, str]) -> Iterator[Clu
     if size == 1:
         yield Cluster()
         return
-    leader = environ.get("MASTER_ADDR") or environment.master
-    port = int(environ.get("MASTER_PORT") or MASTER_PORT)
+    # The launcher `xgboost` has a tracker, and writes the rank so; an engine's own is a plain number.
+    has_tracker = environ.get("DMLC_TASK_ID") == f"{rank:06}"
+    names = ("DMLC_TRACKER_URI", "DMLC_TRACKER_PORT") if has_tracker else ("MASTER_ADDR", "MASTER_PORT")
+    leader = environ.get(names[0]) or environment.master
+    port = int(environ.get(names[1]) or MASTER_PORT)
     where = f"{leader}, port {port}"
     address = _tried(lambda: socket.gethostbyname(leader), where)
-    tracker = _tried(lambda: _start_tracker(size, address, port), where) if rank == 0 else None
+    starts = rank == 0 and not has_tracker
+    tracker = _tried(lambda: _start_tracker(size, address, port), where) if starts else None
     communicator = _tried(lambda: _communicator(address, port, rank), where)
     log.info("Joined %d hosts, led by %s", size, leader)
     yield Cluster(rank, size)

@@ -36,27 +36,26 @@ def train(job: AlgorithmJob) -> None:
     environment, hyperparameters = job.environment, job.hyperparameters
     parameters = parameters_of(hyperparameters, environment)
     with _users_errors(), joined(environment, job.environ) as cluster:
-        data, stop = read_data(job, cluster), StopRequest()
-        plan = Plan(
-            hyperparameters,
-            parameters,
-            cluster,
-            stop,
-            checkpoint_folder(environment),
-            _beginning(job),
-        )
-        options = {"objective": plan.objective, "threads": parameters["nthread"]}
+        matrices, stop = _matrices(job, parameters, cluster), StopRequest()
+        checkpoints = checkpoint_folder(environment)
+        plan = Plan(hyperparameters, parameters, cluster, stop, checkpoints, _beginning(job))
         with _remembered(stop, hyperparameters):
             if "_kfold" in hyperparameters:
-                rows = to_dmatrix(combined(data), **options)
-                boosters = cross_validate(plan, rows, _predictions_file(environment, cluster))
+                boosters = cross_validate(plan, matrices[0], _predictions_file(environment, cluster))
                 models = {f"{MODEL}-{number}": booster for number, booster in enumerate(boosters)}
             else:
-                matrix = to_dmatrix(data.train, **options)
-                validation = None if data.validation is None else to_dmatrix(data.validation, **options)
-                models = {MODEL: boost(plan, matrix, validation)[0]}
+                models = {MODEL: boost(plan, *matrices)[0]}
             if cluster.is_leader:
                 _save(models, environment.layout.model)
+
+
+# A function of its own: XGBoost has copied the rows when it ends, and their memory is free.
+def _matrices(job: AlgorithmJob, parameters: Mapping[str, Any], cluster: Cluster) -> list[Any]:
+    """Return the matrices of this host: of both channels, or for cross-validation the one of all rows."""
+    data = read_data(job, cluster)
+    parts = [combined(data)] if "_kfold" in job.hyperparameters else [data.train, data.validation]
+    objective, threads = parameters.get("objective", ""), parameters["nthread"]
+    return [to_dmatrix(part, objective=objective, threads=threads) for part in parts if part is not None]
 
 
 def checkpoint_folder(environment: Environment) -> Path | None:
