@@ -135,7 +135,7 @@ def test_hinge_loss(jobs: Jobs) -> None:
     jobs.channel("train", labelled(CELLS, BENIGN))
     given = {**BINARY, "loss": "hinge_loss", "wd": 0.001, "binary_classifier_model_selection_criteria": "f1"}
     result = jobs.train("linear-learner", **given)
-    expected = make_pipeline(StandardScaler(), LinearSVC(loss="hinge", C=1 / (0.001 * len(CELLS))))
+    expected = make_pipeline(StandardScaler(), LinearSVC(loss="hinge", dual=True, C=1 / (0.001 * len(CELLS))))
     expected.set_params(linearsvc__max_iter=100_000).fit(CELLS, BENIGN)
     assert result.metric("binary_classification_accuracy") >= expected.score(CELLS, BENIGN) - 0.01
     wider = jobs.train("linear-learner", **{**given, "margin": 2, "wd": 0.0005})
