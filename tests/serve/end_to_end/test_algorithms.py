@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
+from tests.serve.algorithms.models import write_linear
+from tests.serve.models import ModelsServer
 from tests.serve.running import Server, require_nginx
 from tests.train.running import Tree
 
@@ -144,3 +146,15 @@ def test_factorization_machines(tmp_path: Path) -> None:
     ended = tree.train(SAGEMAKER_ALGORITHM="factorization-machines")
     assert ended.code == 78
     assert "scikit-learn has no factorization machines" in tree.failure
+
+
+def test_among_several_models(server: ModelsServer) -> None:
+    """A model of an algorithm is one of those that a multi-model server loads and asks."""
+    folder = server.models / "scores" / "model"
+    folder.mkdir(parents=True)
+    write_linear(folder)
+    assert server.load("scores").status == 200
+    answer = server.ask(
+        "scores", "1,0,0,0\n", **{"Content-Type": "text/csv", "Accept": "application/jsonlines"}
+    )
+    assert (answer.status, json.loads(answer.body)) == (200, {"score": pytest.approx(-0.4)})
