@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -32,3 +33,14 @@ def test_leader_is_the_first_host_of_the_distribution(write_config: WriteConfig)
     """The order of the file counts, not the alphabet."""
     found = job(write_config, resourceconfig={"current_host": "algo-1", "hosts": ["algo-10", "algo-1"]})
     assert (found.master, found.is_master, found.rank) == ("algo-10", False, 1)
+
+
+def test_a_program_has_the_hosts_of_its_train(write_config: WriteConfig) -> None:
+    """Without the file they are in SM_RESOURCE_CONFIG; what a program sets for its processes is not."""
+    own = {"RANK": "1", "WORLD_SIZE": "2"}
+    handed_on = json.dumps({"current_host": "b", "hosts": ["a", "b"]})
+    found = job(write_config, {**own, "SM_RESOURCE_CONFIG": handed_on})
+    assert (found.hosts.names, found.rank) == (["a", "b"], 1)
+    assert len(job(write_config, own).hosts.names) == 1
+    for broken in ("{", "[]"):
+        assert len(job(write_config, {**own, "SM_RESOURCE_CONFIG": broken}).hosts.names) == 1

@@ -77,8 +77,11 @@ class Environment(NamedTuple):
     num_neurons: int
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str]) -> Environment:
-        """Read the job from /opt/ml and the environment; raises ContractError for what is wrong there."""
+    def from_environ(cls, environ: Mapping[str, str], *, engines: bool = False) -> Environment:
+        """Read the job from /opt/ml and the environment; raises ContractError for what is wrong there.
+
+        With `engines`, the hosts may be those of an engine's variables (see `read_hosts`).
+        """
         layout = Layout.from_environ(environ)
         parameters = read_hyperparameters(layout.hyperparameters)
         channels, input_data_config = read_channels(layout)
@@ -88,7 +91,7 @@ class Environment(NamedTuple):
             layout=layout,
             parameters=parameters,
             channels=channels,
-            hosts=read_hosts(layout.resource_config, environ),
+            hosts=read_hosts(layout.resource_config, environ, engines=engines),
             input_data_config=input_data_config,
             checkpoint_config=read_object(layout.checkpoint_config, default={}),
             program=reader.get(PROGRAM) or None,

@@ -73,17 +73,17 @@ class Hosts(NamedTuple):
         return list(self.groups[self.group]["hosts"]) if self.group in self.groups else []
 
 
-def read_hosts(path: Path, environ: Mapping[str, str] | None = None) -> Hosts:
-    """Read resourceconfig.json; without the file the hosts are those of the engine's variables in `environ`.
+def read_hosts(path: Path, environ: Mapping[str, str] | None = None, *, engines: bool = False) -> Hosts:
+    """Read resourceconfig.json; without the file the hosts are those that `train` hands to its program.
 
-    Without these, too, this machine is the only host. Raises ContractError that lists every faulty field or
-    variable.
+    With `engines`, as for `train` itself, they are those of an engine's variables in `environ`. Without any
+    of these this machine is the only host. Raises ContractError that lists every faulty field or variable.
     """
     raw, found = read_object(path, default={}), None
     if not raw and environ:
-        # The program's own launcher sets such variables as well; there the hosts are those of its `train`.
         raw = _exported(environ)
-        if not raw and may_be_named(environ):
+        # Not in a program, which sets such variables for its own processes.
+        if engines and not raw and may_be_named(environ):
             gpus = count_visible(environ.get("CUDA_VISIBLE_DEVICES"), gpu_count())
             machine = Machine(os.uname().nodename, gpus)
             if found := choice.find_engine(environ, machine):

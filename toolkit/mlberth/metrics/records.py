@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mlberth.contract.hosts import EXPORTED, read_hosts
+from mlberth.contract.hosts import read_hosts
 from mlberth.contract.layout import Layout
 from mlberth.contract.ranks import read_rank
 from mlberth.log_outlet import say
@@ -43,10 +43,7 @@ class Recorder:
         layout = Layout.from_environ(environ)
         if not is_folder(layout.base):
             return cls(None, {})
-        # What `train` has handed on, and no engine's variables: a program sets such ones itself, and a metric
-        # must not fail for them.
-        handed_on = {name: text for name, text in environ.items() if name == EXPORTED}
-        hosts = read_hosts(layout.resource_config, handed_on)
+        hosts = read_hosts(layout.resource_config, environ)
         rank, _ = read_rank(environ, hosts)
         return cls(layout.metrics(hosts.current if hosts.rank else ""), {"host": hosts.current, "rank": rank})
 

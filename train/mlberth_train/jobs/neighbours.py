@@ -52,7 +52,7 @@ class Neighbours:
             return None
         layout = Layout.from_environ(environ)
         try:
-            found = read_hosts(layout.resource_config, environ).found
+            found = read_hosts(layout.resource_config, environ, engines=True).found
         except ContractError:
             return None
         if found is None or found.local[1] == 1:

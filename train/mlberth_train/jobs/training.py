@@ -66,7 +66,7 @@ class Training(NamedTuple):
     def from_environ(cls, environ: Mapping[str, str]) -> Training:
         """Read the job; raises ContractError for everything that is wrong with it."""
         reader = Reader(environ)
-        environment = Environment.from_environ(environ)
+        environment = Environment.from_environ(environ, engines=True)
         training = cls(
             environment,
             protocol=reader.get(variables.ARGS_PROTOCOL),

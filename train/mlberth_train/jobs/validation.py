@@ -33,7 +33,7 @@ def faults_of(base: Path, environ: Mapping[str, str], python: str) -> list[Fault
 def _checks(layout: Layout, environ: Mapping[str, str]) -> Iterator[Callable[[], object]]:
     yield partial(read_hyperparameters, layout.hyperparameters)
     yield partial(read_channels, layout)
-    yield partial(read_hosts, layout.resource_config, environ)
+    yield partial(read_hosts, layout.resource_config, environ, engines=True)
     yield partial(read_object, layout.checkpoint_config, default={})
     yield partial(read_object_or_list, layout.config / "metric-definition-regex.json")
     for name in _OTHERS:
