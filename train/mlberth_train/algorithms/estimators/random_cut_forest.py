@@ -98,7 +98,6 @@ def _flatten(forest: Any) -> dict[str, Any]:
     path to a row of its own would be on average.
     """
     import numpy as np
-    from sklearn.ensemble import IsolationForest  # noqa: F401 - its trees are what is read
 
     parts: dict[str, list[Any]] = {name: [] for name in ("left", "right", "feature", "threshold", "length")}
     roots, start = [], 0
