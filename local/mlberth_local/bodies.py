@@ -8,10 +8,19 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class ReceivedBody:
-    """A body that was written to a file while it came; whoever takes it renames the file."""
+class Place:
+    """Where a body goes that is about to come in."""
 
     path: Path
+    start: int | None = None
+    """The byte of a file that has other bodies, too; None for a file of the body's own."""
+
+
+@dataclass(frozen=True)
+class ReceivedBody:
+    """A body that was written to a file while it came; whoever takes it renames a file of its own."""
+
+    place: Place
     size: int
     """In bytes."""
     md5: str

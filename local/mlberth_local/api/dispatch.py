@@ -11,13 +11,12 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
 from mlberth_local.api.http_answer import HttpAnswer
 from mlberth_local.api.http_request import HttpRequest
-from mlberth_local.bodies import ReceivedBody
+from mlberth_local.bodies import Place, ReceivedBody
 from mlberth_local.errors import ServiceError
 from mlberth_local.platform import Platform
 
@@ -90,23 +89,34 @@ class Dispatcher:
         signatures.check(request, content, keys, now)
         operation = registry.find(route.service, route.operation)
         if content is None:
-            incoming = await self._receive(request, body)
+            incoming = await self._receive(route, request, body)
             try:
                 parsed = read_request(route, request, form, incoming)
                 return await self._in_thread(calls.call, self._platform, route, operation, parsed)
             finally:
-                incoming.path.unlink(missing_ok=True)
+                if incoming.place.start is None:
+                    incoming.place.path.unlink(missing_ok=True)
         parsed = read_request(route, request, form, content)
         return await self._in_thread(calls.call, self._platform, route, operation, parsed)
 
-    async def _receive(self, request: HttpRequest, body: Body) -> ReceivedBody:
+    async def _receive(self, route: Route, request: HttpRequest, body: Body) -> ReceivedBody:
         from mlberth_local.api import signatures
         from mlberth_local.api.spool import spool
+        from mlberth_local.s3 import parts
         from mlberth_local.s3.objects import upload_file
 
-        path: Path = upload_file(self._platform)
+        place: Place | None = None
+        if route.operation == "UploadPart":
+            place = await self._in_thread(parts.place, self._platform, request.query, _length(request))
+        place = place or Place(upload_file(self._platform))
         hashed = signatures.body_hash(request, self._platform.settings.keys)
-        return await spool(path, body.pieces(), request.headers, hashed)
+        return await spool(place, body.pieces(), request.headers, hashed)
 
     async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *arguments))
+
+
+def _length(request: HttpRequest) -> int | None:
+    """Return how long the content of a body is; None if the client does not say."""
+    text = request.headers.get("x-amz-decoded-content-length") or request.headers.get("Content-Length", "")
+    return int(text) if text.isdecimal() else None

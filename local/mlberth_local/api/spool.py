@@ -7,10 +7,9 @@ import base64
 import hashlib
 import os
 from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
 
 from mlberth_local.api.aws_chunked import ChunkDecoder
-from mlberth_local.bodies import ReceivedBody
+from mlberth_local.bodies import Place, ReceivedBody
 from mlberth_local.errors import ServiceError
 from mlberth_local.s3 import checksums
 from mlberth_local.s3.checksums import Hash
@@ -20,14 +19,14 @@ PIECE = 1 << 20
 
 
 async def spool(
-    path: Path, pieces: AsyncIterator[bytes], headers: Mapping[str, str], sha256: str | None
+    place: Place, pieces: AsyncIterator[bytes], headers: Mapping[str, str], sha256: str | None
 ) -> ReceivedBody:
-    """Write a body to a new file; it is on disk when this returns, and gone if it raises.
+    """Write a body to its place; a file of its own is on disk when this returns, and gone if it raises.
 
     `sha256` is the hash that the signature has of the body, in hexadecimal, or None. Raises `ServiceError`
     for a checksum that is not the body's, or a body that ended too early.
     """
-    writer = _Writer(path, headers, sha256)
+    writer = _Writer(place, headers, sha256)
     pending, size = [], 0
     busy: asyncio.Future[None] | None = None
     loop = asyncio.get_running_loop()
@@ -50,7 +49,8 @@ async def spool(
     except BaseException:
         if busy:
             await asyncio.wait([busy])
-        path.unlink(missing_ok=True)
+        if place.start is None:
+            place.path.unlink(missing_ok=True)
         raise
     finally:
         writer.close()
@@ -59,11 +59,13 @@ async def spool(
 class _Writer:
     """Hashes and writes; used by one thread at a time."""
 
-    def __init__(self, path: Path, headers: Mapping[str, str], sha256: str | None) -> None:
-        self._path = path
+    def __init__(self, place: Place, headers: Mapping[str, str], sha256: str | None) -> None:
+        self._place = place
         self._headers = headers
         self._sha256 = sha256
         self._size = 0
+        length = headers.get("x-amz-decoded-content-length", "")
+        self._length = int(length) if length.isdecimal() else None
         self._expected = _expected(headers)
         trailer = headers.get("x-amz-trailer", "").lower().removeprefix("x-amz-checksum-").upper()
         wanted = {*self._expected, trailer, headers.get("x-amz-sdk-checksum-algorithm", "").upper()}
@@ -71,12 +73,16 @@ class _Writer:
         self._hashes: dict[str, Hash] = {name: one for name, one in found if one is not None}
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._decoder = ChunkDecoder() if _is_chunked(headers) else None
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        alone = os.O_EXCL if place.start is None else 0
+        self._file = os.open(place.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | alone, 0o644)
+        os.lseek(self._file, place.start or 0, os.SEEK_SET)
 
     def write(self, piece: bytes) -> None:
         """Take the next bytes of the body."""
         content = self._decoder.feed(piece) if self._decoder else piece
         self._size += len(content)
+        if self._length is not None and self._size > self._length:
+            raise self._wrong_length()  # before it is written over what comes after it
         self._md5.update(content)
         for one in self._hashes.values():
             one.update(content)
@@ -90,7 +96,8 @@ class _Writer:
         if self._decoder:
             self._decoder.finish()
             self._expected |= _expected(self._decoder.trailers)
-        self._check_length()
+        if self._length is not None and self._size != self._length:
+            raise self._wrong_length()
         sums = {name: base64.b64encode(one.digest()).decode() for name, one in self._hashes.items()}
         for name, value in self._expected.items():
             if name in sums and sums[name] != value:
@@ -102,15 +109,14 @@ class _Writer:
         if self._sha256 and base64.b64decode(sums["SHA256"]).hex() != self._sha256:
             text = "The provided 'x-amz-content-sha256' header does not match what was computed."
             raise ServiceError("XAmzContentSHA256Mismatch", text)
-        os.fsync(self._file)
+        if self._place.start is None:
+            os.fsync(self._file)
         kept = {name: value for name, value in {**self._expected, **sums}.items() if name in self._kept()}
-        return ReceivedBody(self._path, self._size, md5.hex(), kept)
+        return ReceivedBody(self._place, self._size, md5.hex(), kept)
 
-    def _check_length(self) -> None:
-        decoded = self._headers.get("x-amz-decoded-content-length")
-        if decoded is not None and decoded != str(self._size):
-            text = f"You did not provide the number of bytes of the header: {decoded}, not {self._size}."
-            raise ServiceError("IncompleteBody", text)
+    def _wrong_length(self) -> ServiceError:
+        text = f"You did not provide the number of bytes of the header: {self._length}, not {self._size}."
+        return ServiceError("IncompleteBody", text)
 
     def _kept(self) -> set[str]:
         """Return the checksums that stay with the object: not that of the signature alone."""

@@ -51,7 +51,7 @@ def put_object(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
     )
     with buckets.lock():
         check_write(request, buckets.find_or_none(platform.buckets, request["Bucket"], request["Key"]))
-        found = buckets.put(platform.buckets, request["Bucket"], body.path, record)
+        found = buckets.put(platform.buckets, request["Bucket"], body.place.path, record)
     return {"ETag": found.quoted_etag, **checksums.members(record.checksums), **_encryption(record)}
 
 

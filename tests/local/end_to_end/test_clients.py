@@ -106,3 +106,16 @@ def test_sdk_v3(environ: dict[str, str], tmp_path: Path) -> None:
         "uploaded": f"s3://{BUCKET}/data/data.csv",
         "read": "1,2\n",
     }
+
+
+@pytest.mark.skipif(not LONG, reason="MLBERTH_LONG=1: the SDK waits between its looks")
+def test_sdk_v2_runs_jobs(environ: dict[str, str], tmp_path: Path) -> None:
+    """The image of a framework is found by the table of images; logs, metrics and `attach` work."""
+    found = sdk("sagemaker==2.257.7", "sdk_v2_fit.py", environ, tmp_path)
+    assert found == {"model": True, "metrics": [0.25], "processing": "Completed"}
+
+
+@pytest.mark.skipif(not LONG, reason="MLBERTH_LONG=1: the SDK waits between its looks")
+def test_sdk_v3_runs_jobs(environ: dict[str, str], tmp_path: Path) -> None:
+    found = sdk("sagemaker-train==1.27.0", "sdk_v3_train.py", environ, tmp_path)
+    assert found == {"status": "Completed"}

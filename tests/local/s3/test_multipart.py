@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 import pytest
+import requests
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 from tests.local.s3.test_objects import code
@@ -39,6 +40,37 @@ def test_parts_become_an_object(s3: Any, bucket: str) -> None:
     found = s3.get_object(Bucket=bucket, Key="in/parts")
     assert found["Body"].read() == b"".join(parts)
     assert (found["Metadata"], found["ContentType"], found["ETag"]) == ({"a": "b"}, "x/y", etag_of(parts))
+
+
+def test_parts_of_one_size_are_written_in_place(s3: Any, front: Any, bucket: str) -> None:
+    where = {"Bucket": bucket, "Key": "k"}
+    where["UploadId"] = s3.create_multipart_upload(**where)["UploadId"]
+    parts = [os.urandom(PART), os.urandom(PART), b"end"]
+    numbered = list(enumerate(parts, 1))
+    etags = {n: s3.upload_part(**where, PartNumber=n, Body=part)["ETag"] for n, part in numbered}
+    folder = front.platform.buckets / ".uploads" / where["UploadId"]
+    assert (folder / "whole").read_bytes() == b"".join(parts)
+    # One that is sent again must not change what was acknowledged before it is whole itself.
+    again = os.urandom(PART)
+    etags[2] = s3.upload_part(**where, PartNumber=2, Body=again)["ETag"]
+    assert (folder / "whole").read_bytes() == b"".join(parts)
+    listed = [{"PartNumber": n, "ETag": etags[n]} for n in (1, 2, 3)]
+    s3.complete_multipart_upload(**where, MultipartUpload={"Parts": listed})
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == parts[0] + again + parts[2]
+    assert not folder.exists()
+
+
+def test_a_part_that_is_longer_than_it_says_spoils_no_other(s3: Any, front: Any, bucket: str) -> None:
+    where = {"Bucket": bucket, "Key": "k"}
+    where["UploadId"] = s3.create_multipart_upload(**where)["UploadId"]
+    etags = {n: s3.upload_part(**where, PartNumber=n, Body=b"12345")["ETag"] for n in (1, 3)}
+    headers = {"Content-Encoding": "aws-chunked", "x-amz-decoded-content-length": "5"}
+    url = f"{front.url}/{bucket}/k?partNumber=2&uploadId={where['UploadId']}"
+    answer = requests.put(url, data=b"a\r\n0123456789\r\n0\r\n\r\n", headers=headers, timeout=5)
+    assert "IncompleteBody" in answer.text
+    whole = front.platform.buckets / ".uploads" / where["UploadId"] / "whole"
+    assert whole.read_bytes()[10:] == b"12345"
+    assert sorted(one["PartNumber"] for one in s3.list_parts(**where)["Parts"]) == sorted(etags)
 
 
 def test_boto3_copies_large_objects_by_parts(s3: Any, bucket: str) -> None:
