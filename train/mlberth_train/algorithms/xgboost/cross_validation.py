@@ -23,52 +23,49 @@ def cross_validate(plan: Plan, matrix: Any, file: Path) -> list[Any]:
     import numpy as np
 
     folds, repeats = plan.hyperparameters["_kfold"], plan.hyperparameters["_num_cv_round"]
-    labels = matrix.get_label()
+    rows, labels = matrix.num_row(), matrix.get_label()
     classifies = plan.objective.startswith(("binary:", "multi:"))
-    if matrix.num_row() < folds:
-        found, expected = (
-            f"{folds}, for {matrix.num_row()} rows on this host",
-            "as many rows as folds, or more",
+    if rows < folds:
+        expected = "as many rows as folds, or more"
+        raise ContractError(
+            Fault("the hyperparameter _kfold", f"{folds}, for {rows} rows on this host", expected)
         )
-        raise ContractError(Fault("the hyperparameter _kfold", found, expected))
-    log.info("Run %d-round of %d-fold cross validation with %d rows", repeats, folds, matrix.num_row())
-    random = np.random.default_rng(plan.hyperparameters["seed"])
+    log.info("Run %d-round of %d-fold cross validation with %d rows", repeats, folds, rows)
     boosters: list[Any] = []
     results: list[Any] = []
-    predictions = _Predictions(len(labels), repeats)
-    for repeat in range(repeats):
-        for number, left_out in enumerate(_folds(labels if classifies else None, len(labels), folds, random)):
-            if plan.cluster.any(plan.stop.arrived):
-                break
-            log.info("Train cross validation fold %d", number + 1)
-            kept = np.setdiff1d(np.arange(len(labels)), left_out)
-            train, validation = matrix.slice(kept), matrix.slice(left_out)
-            booster, result = boost(plan, train, validation, fold=len(boosters))
-            boosters.append(booster)
-            if result:  # not of one that a run before has finished
-                results.append(result)
-            predictions.add(repeat, left_out, booster.predict(validation), plan.objective, classifies)
-        if plan.cluster.is_leader:
-            log.info("The metrics of round %d cross validation", repeat + 1)
-            _print_means(plan, results[-folds:])
-    if len(boosters) == folds * repeats:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        np.savetxt(file, predictions.table(labels, classifies), delimiter=",", fmt="%f")
-        if repeats > 1 and plan.cluster.is_leader:
-            log.info("The overall metrics of %d-round cross validation", repeats)
-            _print_means(plan, results)
+    predictions = _Predictions(rows, repeats)
+    for left_out in _folds(plan, labels if classifies else None, rows):
+        if plan.cluster.any(plan.stop.arrived):
+            return boosters
+        repeat, fold = divmod(len(boosters), folds)
+        log.info("Train cross validation fold %d", fold + 1)
+        kept = np.setdiff1d(np.arange(rows), left_out)
+        train, validation = matrix.slice(kept), matrix.slice(left_out)
+        booster, result = boost(plan, train, validation, fold=len(boosters))
+        boosters.append(booster)
+        results.append(result)
+        predictions.add(repeat, left_out, booster.predict(validation), plan.objective, classifies)
+        if fold == folds - 1:
+            _print_means(plan, results[-folds:], f"The metrics of round {repeat + 1} cross validation")
+    if repeats > 1:
+        _print_means(plan, results, f"The overall metrics of {repeats}-round cross validation")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    np.savetxt(file, predictions.table(labels, classifies), delimiter=",", fmt="%f")
     return boosters
 
 
-def _folds(classes: Any, rows: int, folds: int, random: Any) -> Iterator[Any]:
-    """Yield the rows of each fold; with classes, each fold has about as many rows of each."""
+def _folds(plan: Plan, classes: Any, rows: int) -> Iterator[Any]:
+    """Yield the rows of each fold, anew for each repetition; each has about as many rows of each class."""
     import numpy as np
 
-    order = random.permutation(rows)
-    if classes is not None:
-        order = order[np.argsort(classes[order], kind="stable")]
-    for fold in range(folds):
-        yield np.sort(order[fold::folds])
+    folds, repeats = plan.hyperparameters["_kfold"], plan.hyperparameters["_num_cv_round"]
+    random = np.random.default_rng(abs(plan.hyperparameters["seed"]))
+    for _ in range(repeats):
+        order = random.permutation(rows)
+        if classes is not None:
+            order = order[np.argsort(classes[order], kind="stable")]
+        for fold in range(folds):
+            yield np.sort(order[fold::folds])
 
 
 class _Predictions:
@@ -95,16 +92,18 @@ class _Predictions:
         return np.column_stack(columns)
 
 
-def _print_means(plan: Plan, results: list[Any]) -> None:
+def _print_means(plan: Plan, results: list[Any], title: str) -> None:
     """Print the means of the last values of some boosters, as a line of evaluation."""
     import numpy as np
 
-    if not results:
+    known = [result for result in results if result]  # not of those that a run before has finished
+    if not known or not plan.cluster.is_leader:
         return
+    log.info(title)
     words = [
-        f"\t{data}-{metric}:{np.mean([result[data][metric][-1] for result in results]):.5f}"
-        for metric in results[0]["train"]
-        for data in results[0]
+        f"\t{data}-{metric}:{np.mean([result[data][metric][-1] for result in known]):.5f}"
+        for metric in known[0]["train"]
+        for data in known[0]
     ]
     line = f"[{plan.hyperparameters['num_round']}]{''.join(words)}"
     print(line, flush=True)  # noqa: T201 - what sagemaker-xgboost-container prints, and regexes look for

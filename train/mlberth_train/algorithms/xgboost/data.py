@@ -26,8 +26,7 @@ class Data(NamedTuple):
 
     train: Rows
     validation: Rows | None
-    width: int
-    """How many columns all rows of all hosts have."""
+    """None if the job has no such channel."""
 
 
 def read_data(job: AlgorithmJob, cluster: Cluster) -> Data:
@@ -48,7 +47,6 @@ def read_data(job: AlgorithmJob, cluster: Cluster) -> Data:
     data = Data(
         _fitted(train, width, job.channels[TRAIN.name]),
         _fitted(validation, width, job.channels[VALIDATION.name]) if has_validation else None,
-        width,
     )
     log.info("Train matrix has %d rows and %d columns", data.train.height, width)
     if data.validation is not None:
