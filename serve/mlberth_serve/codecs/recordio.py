@@ -1,18 +1,14 @@
-"""`application/x-recordio-protobuf`: frames that each hold one `aialgs.data.Record`.
-
-A frame is the number 0xCED7230A and the length of the record, both uint32 little endian, the record,
-and zeros up to a multiple of 4.
-"""
+"""`application/x-recordio-protobuf`: frames of RecordIO that each hold one `aialgs.data.Record`."""
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from mlberth.protobuf import BYTES, ProtobufError, read_fields, write_bytes, write_varint
+from mlberth.recordio import HEAD, MARK, RecordIOError, read_frames, write_frame
 from mlberth_serve.codecs.base import Array, Decoded, check_size
 from mlberth_serve.codecs.protobuf import read_varints
 from mlberth_serve.codecs.sparse import WIDEST, Row, to_csr
@@ -20,16 +16,12 @@ from mlberth_serve.codecs.values.arrays import as_array
 from mlberth_serve.errors import BadRequestError
 from mlberth_serve.media_types import MediaType
 
-_MAGIC = 0xCED7230A
-_HEAD = struct.Struct("<II")
 FEATURES, LABEL = 1, 2
 _KEY, _VALUE = 1, 2
 _VALUES, _KEYS, _SHAPE = 1, 2, 3
 _FLOAT32, _FLOAT64, _INT32 = 2, 3, 7
 _TENSORS = {_FLOAT32: "<f4", _FLOAT64: "<f8", _INT32: "i4"}
 _NAME = b"values"
-_MARK = b"\x0a\x23\xd7\xce"
-"""The first bytes of a frame."""
 _RECORD = 1024
 """What a record takes as Python's objects, in bytes, while the rows are made of it."""
 
@@ -41,7 +33,7 @@ def decode(body: bytes, media_type: MediaType) -> Decoded:  # noqa: ARG001 - a c
     alike = _read_alike(body)
     if alike is not None:
         return Decoded(alike)
-    check_size(_RECORD * body.count(_MARK), len(body))
+    check_size(_RECORD * body.count(MARK), len(body))
     rows = [_read_record(record) for record in _read_frames(memoryview(body))]
     if not rows:
         raise BadRequestError("The recordio body holds no records.")
@@ -75,7 +67,7 @@ def write_record(field: int, tensors: Mapping[str, bytes]) -> bytes:
         write_bytes(field, write_bytes(_KEY, name.encode()) + write_bytes(_VALUE, tensor))
         for name, tensor in tensors.items()
     )
-    return _HEAD.pack(_MAGIC, len(record)) + record + bytes(-len(record) % 4)
+    return write_frame(record)
 
 
 def write_tensor(values: Array, keys: Sequence[int] | None = None, width: int = 0) -> bytes:
@@ -100,23 +92,15 @@ def write_tensor(values: Array, keys: Sequence[int] | None = None, width: int = 
 
 
 def _read_frames(body: memoryview) -> Iterator[memoryview]:
-    position = 0
-    while position < len(body):
-        if len(body) - position < _HEAD.size:
-            raise BadRequestError("The recordio body breaks off.")
-        magic, size = _HEAD.unpack_from(body, position)
-        position += _HEAD.size
-        if magic != _MAGIC:
-            raise BadRequestError("The body is not recordio.")
-        if size > len(body) - position:
-            raise BadRequestError("The recordio body breaks off.")
-        yield body[position : position + size]
-        position += size + -size % 4
+    try:
+        yield from read_frames(body)
+    except RecordIOError as error:
+        raise BadRequestError(f"The recordio body {error}.") from None
 
 
 def _read_alike(body: bytes) -> Array | None:
     """Return the rows of records that differ in their floats alone, read at once; None for others."""
-    size = _HEAD.size + int.from_bytes(body[4:8], "little")
+    size = HEAD.size + int.from_bytes(body[4:8], "little")
     size += -size % 4
     if len(body) < 2 * size or len(body) % size:
         return None

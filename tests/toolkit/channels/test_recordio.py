@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.differential import differential
 
-from mlberth.channels.recordio import LARGEST, MAGIC, read_frames, read_records, write_record, write_records
+from mlberth.channels.recordio import read_frames, read_records, write_record, write_records
 from mlberth.errors import ContractError
+from mlberth.recordio import LARGEST, MAGIC
 
 MARK = struct.pack("<I", MAGIC)
 

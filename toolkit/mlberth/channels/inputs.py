@@ -16,9 +16,10 @@ from mlberth.channels.examples import Example, read_example
 from mlberth.channels.fifo import BUFFER, open_fifo
 from mlberth.channels.files import in_order_of, list_files, shard
 from mlberth.channels.manifests import read_augmented, value_of
-from mlberth.channels.recordio import LARGEST, read_frames
+from mlberth.channels.recordio import read_frames
 from mlberth.contract.channels import Channel
 from mlberth.errors import ContractError, Fault
+from mlberth.recordio import LARGEST
 
 T = TypeVar("T")
 LARGEST_LINE = 64 * 1024 * 1024

@@ -1,24 +1,13 @@
-"""RecordIO: records of bytes, one after the other in a stream.
-
-A frame is the number 0xCED7230A and the record's length, both uint32 little endian, the record, and zeros up
-to a multiple of 4. Source: dmlc-core's `recordio.h`; what `sagemaker.amazon.common` writes is the same.
-"""
+"""RecordIO: records of bytes, one after the other in a stream."""
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from mlberth.channels.damage import damage
+from mlberth.recordio import HEAD, LARGEST, LAST, MARK, MAY_FOLLOW, WHOLE, join_parts, write_frame
 
-MAGIC = 0xCED7230A
-HEAD = struct.Struct("<II")
-LARGEST = 2**29 - 1
-"""A length has 29 bits; the three above them say which part of a record a frame is."""
-_MARK = b"\x0a\x23\xd7\xce"
-_WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
-_MAY_FOLLOW = {_WHOLE: (_WHOLE, _FIRST), _FIRST: (_MIDDLE, _LAST), _MIDDLE: (_MIDDLE, _LAST)}
 _ACTION = "Use lines() for text, and open() for other files."
 
 
@@ -37,12 +26,12 @@ def read_frames(stream: BinaryIO, name: str, *, largest: int = LARGEST) -> Itera
     read = stream.read
     offset, head = 0, read(HEAD.size)
     parts: list[bytes] = []
-    before, begin, total = _WHOLE, 0, 0
+    before, begin, total = WHOLE, 0, 0
     while head:
         kind, size = _parse_head(head, name, offset)
-        if kind not in _MAY_FOLLOW[before]:
+        if kind not in MAY_FOLLOW[before]:
             raise damage(name, offset, f"a frame of kind {kind} after one of kind {before}", "whole records")
-        if before == _WHOLE:
+        if before == WHOLE:
             begin, total = offset, 0
         total += size
         if total > largest:
@@ -52,25 +41,24 @@ def read_frames(stream: BinaryIO, name: str, *, largest: int = LARGEST) -> Itera
         rest = read(-size % 4 + HEAD.size)
         if len(record) < size or len(rest) < -size % 4:
             raise damage(name, offset, f"the end {len(record)} bytes into a record", f"{size} bytes")
-        if kind == _WHOLE:
+        if kind == WHOLE:
             yield offset, record
         else:
             parts.append(record)
-            total += len(_MARK)
-            if kind == _LAST:
-                # A writer cuts a record at each magic number in it, and leaves that out.
-                yield begin, _MARK.join(parts)
-                parts, kind = [], _WHOLE
+            total += len(MARK)
+            if kind == LAST:
+                yield begin, join_parts(parts)
+                parts, kind = [], WHOLE
         before = kind
         offset += HEAD.size + size + -size % 4
         head = rest[-size % 4 :]
-    if before != _WHOLE:
+    if before != WHOLE:
         raise damage(name, offset, "the end inside a record of several frames", "its last frame")
 
 
 def _parse_head(head: bytes, name: str, offset: int) -> tuple[int, int]:
     """Return which part of a record a frame is, and how many bytes it has."""
-    if not head.startswith(_MARK[: len(head)]):
+    if not head.startswith(MARK[: len(head)]):
         raise damage(name, offset, f"the bytes {head[:4].hex()}", "a RecordIO frame (0a23d7ce)", _ACTION)
     if len(head) < HEAD.size:
         raise damage(name, offset, f"{len(head)} bytes at the end", "a frame's head of 8 bytes")
@@ -80,9 +68,7 @@ def _parse_head(head: bytes, name: str, offset: int) -> tuple[int, int]:
 
 def write_record(stream: BinaryIO, record: bytes) -> None:
     """Write one record; raises ValueError for one that is too long for the format."""
-    if len(record) > LARGEST:
-        raise ValueError(f"a record of {len(record)} bytes; RecordIO holds at most {LARGEST}")
-    stream.write(HEAD.pack(MAGIC, len(record)) + record + bytes(-len(record) % 4))
+    stream.write(write_frame(record))
 
 
 def write_records(stream: BinaryIO, records: Iterable[bytes]) -> None:

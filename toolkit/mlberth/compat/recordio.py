@@ -1,19 +1,16 @@
 """recordio-protobuf outside a server: training files, and bodies that a program makes.
 
-A frame is the number 0xCED7230A and the length of a record, both uint32 little endian, the record, and zeros
-up to a multiple of 4. A record has features and labels, each a tensor under the name `values`.
+A record has features and labels, each a tensor under the name `values`.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from mlberth.protobuf import read_fields, read_varints, write_bytes, write_varints
+from mlberth.recordio import RecordIOError, read_frames, write_frame
 
-_MAGIC = 0xCED7230A
-_HEAD = struct.Struct("<II")
 _FEATURES, _LABEL = 1, 2
 _TENSORS = (_FEATURES, _LABEL)
 _KEY, _VALUE = 1, 2
@@ -78,7 +75,7 @@ def write(array: Any, labels: Any = None) -> bytes:
         record = _entry(_FEATURES, tensor)
         if labels is not None:
             record += _entry(_LABEL, _tensor(np.asarray(labels)[place : place + 1]))
-        frames.append(_HEAD.pack(_MAGIC, len(record)) + record + bytes(-len(record) % 4))
+        frames.append(write_frame(record))
     return b"".join(frames)
 
 
@@ -99,16 +96,10 @@ def _sparse(rows: list[Any], widths: set[int]) -> Any:
 
 
 def _frames(data: memoryview) -> Iterator[memoryview]:
-    position = 0
-    while position < len(data):
-        if len(data) - position < _HEAD.size:
-            raise ValueError(_DAMAGED)
-        magic, size = _HEAD.unpack_from(data, position)
-        position += _HEAD.size
-        if magic != _MAGIC or size > len(data) - position:
-            raise ValueError(_DAMAGED)
-        yield data[position : position + size]
-        position += size + -size % 4
+    try:
+        yield from read_frames(data)
+    except RecordIOError:
+        raise ValueError(_DAMAGED) from None
 
 
 def _tensors(record: memoryview) -> Iterator[tuple[int, Any]]:
