@@ -13,19 +13,42 @@ if TYPE_CHECKING:
     from mlberth_serve.errors import HTTPError
     from mlberth_serve.frameworks.safetensors import read_tensors
     from mlberth_serve.handler.batched import batched
+    from mlberth_serve.handler.concurrent import concurrent
     from mlberth_serve.handler.context import Context
     from mlberth_serve.handler.response import Response
     from mlberth_serve.handler.retry import is_retry
+    from mlberth_serve.handler.session import Session, SessionClosedError
+    from mlberth_serve.handler.stream_items import Event
+    from mlberth_serve.handler.streaming import json_lines, server_sent_events
 
-__all__ = ["Context", "HTTPError", "Response", "batched", "is_retry", "read_tensors"]
+__all__ = [
+    "Context",
+    "Event",
+    "HTTPError",
+    "Response",
+    "Session",
+    "SessionClosedError",
+    "batched",
+    "concurrent",
+    "is_retry",
+    "json_lines",
+    "read_tensors",
+    "server_sent_events",
+]
 
 _MODULES = {
     "Context": "mlberth_serve.handler.context",
+    "Event": "mlberth_serve.handler.stream_items",
     "HTTPError": "mlberth_serve.errors",
     "Response": "mlberth_serve.handler.response",
+    "Session": "mlberth_serve.handler.session",
+    "SessionClosedError": "mlberth_serve.handler.session",
     "batched": "mlberth_serve.handler.batched",
+    "concurrent": "mlberth_serve.handler.concurrent",
     "is_retry": "mlberth_serve.handler.retry",
+    "json_lines": "mlberth_serve.handler.streaming",
     "read_tensors": "mlberth_serve.frameworks.safetensors",
+    "server_sent_events": "mlberth_serve.handler.streaming",
 }
 
 

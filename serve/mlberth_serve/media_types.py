@@ -21,6 +21,9 @@ NPZ = "application/x-npz"
 RECORDIO = "application/x-recordio-protobuf"
 LIBSVM = "text/libsvm"
 PARQUET = "application/x-parquet"
+EVENT_STREAM = "text/event-stream"
+TEXT = "text/plain"
+"""These two are written by handlers alone: those that stream."""
 
 DEFAULT_CONTENT_TYPE = JSON
 """What a body without a Content-Type is: the rule of sagemaker-containers."""

@@ -26,6 +26,7 @@ RUN_BY = {
     ("docs/reference/observability.md", "GET /metrics"): "tests/docs/test_commands.py::test_metrics",
     ("docs/how-to/train-without-code.md", "Train"): "tests/docs/test_algorithms_page.py::test_commands",
     ("docs/how-to/train-without-code.md", "XGBoost"): "tests/docs/test_algorithms_page.py::test_xgboost",
+    ("docs/how-to/stream.md", ""): "tests/docs/test_commands.py::test_stream",
     ("docs/how-to/deploy.md", "compose"): "tests/images/test_deploy.py::test_compose",
     ("docs/reference/images.md", "What is inside"): "tests/images/test_pages.py::test_sbom",
     ("docs/reference/serving.md", "How it runs"): "tests/images/test_pages.py::test_tls",

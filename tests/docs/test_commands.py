@@ -15,7 +15,7 @@ import pytest
 from tests.docs.commands import EXCUSED, LANGUAGES, ROOT, RUN_BY, blocks, commands, every_block
 from tests.docs.serving import a_server, wait_scraped
 from tests.docs.test_deploy import MANIFESTS
-from tests.serve.running import require_nginx
+from tests.serve.running import Server, require_nginx
 
 _COMMAND = re.compile(r"(\$|curl|docker|kubectl|make|mlberth|pip|python3?) .*")
 _FILE = re.compile(r"(?<![\w./:-])(?:docs|examples|scripts|tests)/[\w./-]+")
@@ -146,3 +146,34 @@ def test_blocks_are_found(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "page.md").write_text(text)
     (block,) = blocks(tmp_path / "page.md")
     assert (block.language, block.section) in {("", ""), ("sh", "B")}
+
+
+def test_stream(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A client without a library gets the example's events, as they are made."""
+    require_nginx()
+    folder = tmp_path_factory.mktemp("s")
+    shutil.copytree(ROOT / "examples/chat", folder / "ml/code")
+    (folder / "ml/model").mkdir()
+    with Server(folder, "mlberth_serve.wsgi:application") as server:
+        server.wait_ready()
+        (command,) = commands("docs/how-to/stream.md", "")
+        done = shell(command.replace("8080", str(server.port)), folder)
+    events = done.stdout.split("\n\n")
+    assert all(event.startswith("data: {") for event in events[:-2]), done
+    assert events[-2:] == ["data: [DONE]", ""]
+
+
+def test_stream_both_ways(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The page's client talks to the page's handler."""
+    require_nginx()
+    folder = tmp_path_factory.mktemp("s")
+    (folder / "ml/model").mkdir(parents=True)
+    (folder / "ml/code").mkdir()
+    page = blocks(ROOT / "docs/how-to/stream-both-ways.md")
+    handler, client = [block.content for block in page if block.language == "python"]
+    (folder / "ml/code/inference.py").write_text(handler)
+    with Server(folder, "mlberth_serve.wsgi:application") as server:
+        server.wait_ready()
+        argv = [sys.executable, "-c", client.replace("8080", str(server.port))]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "AHOY\n", done.stderr

@@ -110,12 +110,9 @@ def test_configuration(kind: str, engine: Engine, image: Image) -> None:
     assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
     assert labels["org.opencontainers.image.version"] != "0"
     assert len(labels["org.opencontainers.image.revision"]) == 40
-    capabilities = [
-        f"com.amazonaws.sagemaker.capabilities.{name}" for name in ("accept-bind-to-port", "multi-models")
-    ]
-    assert [labels.get(name) for name in capabilities] == (
-        ["true", "true"] if kind == "serve" else [None, None]
-    )
+    names = ("accept-bind-to-port", "bidirectional-streaming", "multi-models")
+    capabilities = [f"com.amazonaws.sagemaker.capabilities.{name}" for name in names]
+    assert [labels.get(name) for name in capabilities] == (["true"] * 3 if kind == "serve" else [None] * 3)
     assert config.get("Healthcheck", {}).get("Test") == (
         ["CMD", "mlberth", "health"] if kind == "serve" else None
     )

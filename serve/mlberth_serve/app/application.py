@@ -19,6 +19,8 @@ from mlberth_serve.app.compat_environment import publish
 from mlberth_serve.app.error_cause import DISCLOSURE, describe_cause
 from mlberth_serve.app.http_response import HTTPResponse, make_error_response, make_response
 from mlberth_serve.app.openapi import describe
+from mlberth_serve.app.session_request import SessionRequest, open_session
+from mlberth_serve.app.streamed_response import StreamedResponse
 from mlberth_serve.errors import (
     HandlerError,
     InternalError,
@@ -29,7 +31,7 @@ from mlberth_serve.errors import (
 from mlberth_serve.handler.context import ENVIRON_CUSTOM_ATTRIBUTES, Context, check_custom_attributes
 from mlberth_serve.handler.metrics import NoSink, Sink
 from mlberth_serve.handler.placement import current_placement
-from mlberth_serve.handler.predictor import Predictor, Request
+from mlberth_serve.handler.predictor import Predictor, Request, StreamedBody
 from mlberth_serve.handler.response import to_body
 from mlberth_serve.handler.response_headers import check_sizes
 from mlberth_serve.inference.examples import find_examples
@@ -42,7 +44,7 @@ from mlberth_serve.profiles import PROFILES
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared.metrics_recorder import ENVIRON_RECORDER, ENVIRON_STEP_TIMES
 from mlberth_serve.shared.request_ids import ENVIRON_REQUEST_ID, request_id
-from mlberth_serve.shared.route_list import route_list
+from mlberth_serve.shared.route_list import is_prediction, route_list
 from mlberth_serve.usercode.load_errors import failures_logged
 from mlberth_serve.usercode.locate import find_program
 from mlberth_serve.variables import Variables
@@ -125,37 +127,47 @@ class Application:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        if environ["PATH_INFO"] == "/invocations" and environ["REQUEST_METHOD"] == "POST":
+        if is_prediction(environ):
             response = self.respond(environ)
+            if isinstance(response, StreamedResponse):
+                return response.answer(start_response)
             start_response(response.status_line, response.headers)
             return [response.body]
         environ[ENVIRON_REQUEST_ID] = request_id(environ)
         environ["PATH_INFO"] = environ["PATH_INFO"] or "/"  # of `GET http://host`: RFC 9110, section 4.2.3
         return self._routes(environ, start_response)
 
-    def respond(self, environ: WSGIEnvironment) -> HTTPResponse:
+    def respond(self, environ: WSGIEnvironment) -> HTTPResponse | StreamedResponse:
         """Answer one prediction."""
         name = environ[ENVIRON_REQUEST_ID] = environ.get(ENVIRON_REQUEST_ID) or request_id(environ)
         try:
             transformer, request = self._parse_request(environ, name)
             if self.capture and (body := self.capture.take(request.body)) is not None:
                 answer = transformer.transform(*request)
-                response = _to_response(answer, request.context)
+                response = self._to_response(answer, request.context)
                 self.capture.put(body, request.media_type.sent, answer, request.context)
                 return response
-            return _to_response(transformer.transform(*request), request.context)
+            return self._to_response(transformer.transform(*request), request.context)
         except BaseException as error:  # noqa: BLE001 - every one is an answer
             return self._to_error_response(error, name)
+
+    def open_session(self, environ: WSGIEnvironment) -> SessionRequest | HTTPResponse:
+        """Return the session that a client may have, or the error that it gets."""
+        name = environ[ENVIRON_REQUEST_ID] = environ.get(ENVIRON_REQUEST_ID) or request_id(environ)
+        if not self._handler:
+            return make_error_response(NotLoadedError(), name)
+        context = self._make_context("", "", environ, name)
+        return open_session(environ, self._handler, context, self._limit)
 
     @property
     def max_batch_size(self) -> int:
         """How many requests `respond_batch` may be given."""
         return self._transformer.max_batch_size if self._transformer else 1
 
-    def respond_batch(self, environs: Sequence[WSGIEnvironment]) -> list[HTTPResponse]:
+    def respond_batch(self, environs: Sequence[WSGIEnvironment]) -> list[HTTPResponse | StreamedResponse]:
         """Answer several predictions, with one call of the model if that can be."""
         assert isinstance(self._transformer, Pipeline)
-        responses: dict[int, HTTPResponse] = {}
+        responses: dict[int, HTTPResponse | StreamedResponse] = {}
         requests: dict[int, Request] = {}
         for index, environ in enumerate(environs):
             name = environ[ENVIRON_REQUEST_ID] = environ.get(ENVIRON_REQUEST_ID) or request_id(environ)
@@ -175,7 +187,7 @@ class Application:
                 responses[index] = self._to_error_response(result, name)
                 continue
             try:
-                responses[index] = _to_response(result, request.context)
+                responses[index] = self._to_response(result, request.context)
                 if self.capture and (body := captured[index]) is not None:
                     self.capture.put(body, request.media_type.sent, result, request.context)
             except BaseException as error:  # noqa: BLE001 - one that cannot be written is that request's alone
@@ -201,6 +213,17 @@ class Application:
         accept = transformer.choose_accept(environ.get("HTTP_ACCEPT"))
         context = self._make_context(media_type.name, accept, environ, name, deadline)
         return transformer, Request(body, media_type, context)
+
+    def _to_response(
+        self, answer: tuple[bytes | StreamedBody, str], context: Context
+    ) -> HTTPResponse | StreamedResponse:
+        body, content_type = answer
+        if not isinstance(body, bytes):
+            name = context.request_id
+            return StreamedResponse(body, context, lambda error: self._to_error_response(error, name))
+        if headers := context.response_headers:
+            check_sizes([*headers, ("Content-Type", content_type)])
+        return make_response(body, content_type, context.request_id, context.response_status, headers)
 
     def _to_error_response(self, error: BaseException, name: str) -> HTTPResponse:
         """Return the answer to a request that failed, and log its cause."""
@@ -272,6 +295,8 @@ class Application:
         context = self._make_context("", JSON)
         try:
             body, content_type = to_body(function(context), context)
+            if not isinstance(body, bytes):
+                raise TypeError("returned a stream; expected the whole answer")  # noqa: TRY301
         except RequestError:
             raise
         except BaseException as error:
@@ -279,12 +304,6 @@ class Application:
         headers = [*context.response_headers, ("Content-Type", content_type)]
         check_sizes(headers)
         return body, context.response_status, headers
-
-
-def _to_response(answer: tuple[bytes, str], context: Context) -> HTTPResponse:
-    if headers := context.response_headers:
-        check_sizes([*headers, ("Content-Type", answer[1])])
-    return make_response(*answer, context.request_id, context.response_status, headers)
 
 
 def _log_error(error: BaseException, name: str) -> None:

@@ -12,6 +12,8 @@ from mlberth_serve.errors import RequestError
 from mlberth_serve.handler.response_headers import Pairs
 
 REQUEST_ID = "X-Request-Id"
+UNBUFFERED = ("X-Accel-Buffering", "no")
+"""Tells nginx to send on each piece at once."""
 JSON = "application/json"
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
@@ -26,6 +28,11 @@ class HTTPResponse:
     headers: list[tuple[str, str]]
     body: bytes
 
+    @property
+    def omits_body(self) -> bool:
+        """Whether there is no body whatever was given (RFC 9110, sections 15.3.5 and 15.4.5)."""
+        return self.status in {204, 304}
+
 
 def make_response(
     body: bytes, content_type: str, request_id: str, status: int = 200, headers: Pairs = ()
@@ -36,6 +43,16 @@ def make_response(
         return HTTPResponse(status, line, [(REQUEST_ID, request_id), *headers], b"")
     own = [("Content-Type", content_type), ("Content-Length", str(len(body))), (REQUEST_ID, request_id)]
     return HTTPResponse(status, line, [*own, *headers] if headers else own, body)
+
+
+def make_stream_head(content_type: str, request_id: str, status: int, headers: Pairs) -> HTTPResponse:
+    """Return the head of an answer whose length nobody knows yet."""
+    line = _STATUS_LINES.get(status) or f"{status} Status"
+    own = [("Content-Type", content_type), (REQUEST_ID, request_id), UNBUFFERED]
+    if not any(name.lower() == "content-encoding" for name, _ in headers):
+        # nginx compresses nothing that has an encoding: a piece would cost more than it saves.
+        own.append(("Content-Encoding", "identity"))
+    return HTTPResponse(status, line, [*own, *headers], b"")
 
 
 def make_error_response(

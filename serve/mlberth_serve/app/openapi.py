@@ -19,7 +19,9 @@ STATUSES = {
     406: "Nothing that Accept asks for can be written.",
     413: "The body is larger than the limit (SAGEMAKER_MAX_PAYLOAD_IN_MB).",
     415: "The Content-Type cannot be read.",
+    426: "Only a WebSocket is opened here.",
     500: "The handler, or the server, failed.",
+    501: "The handler has no function for this.",
     502: "The worker died with this request.",
     503: "No model is ready.",
     504: "There was no answer in time (SAGEMAKER_MODEL_SERVER_TIMEOUT).",
@@ -60,7 +62,10 @@ def describe(
         "info": {"title": "A model, served by mlberth", "version": mlberth.__version__},
         "paths": {
             "/ping": {"get": _ping()},
-            "/invocations": {"post": _invocations(reads, writes, examples or {})},
+            "/invocations": {"post": _invocations("invocations", reads, writes, examples or {})},
+            "/v1/chat/completions": {"post": _invocations("chatCompletions", reads, writes, {})},
+            "/v1/completions": {"post": _invocations("completions", reads, writes, {})},
+            "/invocations-bidirectional-stream": {"get": _session()},
             "/execution-parameters": {
                 "get": _get(
                     "What a batch transform should know.", "executionParameters", _EXECUTION_PARAMETERS
@@ -99,10 +104,20 @@ def _ping() -> Document:
     }
 
 
-def _invocations(reads: Iterable[str], writes: Iterable[str], examples: Mapping[str, Any]) -> Document:
+def _session() -> Document:
+    return {
+        "operationId": "session",
+        "summary": "Open a WebSocket, if the handler has a stream_fn.",
+        "responses": {"101": {"description": "Messages go both ways."}} | _errors(400, 426, 501),
+    }
+
+
+def _invocations(
+    name: str, reads: Iterable[str], writes: Iterable[str], examples: Mapping[str, Any]
+) -> Document:
     names = dict.fromkeys([*reads, *examples])
     return {
-        "operationId": "invocations",
+        "operationId": name,
         "summary": "Predict.",
         "parameters": [_header(CUSTOM_ATTRIBUTES, LONGEST_CUSTOM_ATTRIBUTES), _header(INFERENCE_ID)],
         "requestBody": {
@@ -111,7 +126,7 @@ def _invocations(reads: Iterable[str], writes: Iterable[str], examples: Mapping[
         },
         "responses": {
             "200": {
-                "description": "The prediction, as Accept asks for it.",
+                "description": "The prediction, as Accept asks for it; in chunks if the handler streams it.",
                 "headers": {REQUEST_ID: {"$ref": "#/components/headers/RequestId"}},
                 "content": {name: {} for name in writes},
             }

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from mlberth_serve.app.http_response import JSON, REQUEST_ID, error_body
 from mlberth_serve.errors import HandlerError, InternalError, NotLoadedError, RequestError
 from mlberth_serve.shared.request_ids import ENVIRON_REQUEST_ID
+from mlberth_serve.shared.route_list import ALIASES, PREDICTIONS, SESSIONS
 from mlberth_serve.shared.try_page.page import Page, wants_page
 
 log = logging.getLogger(__name__)
@@ -69,7 +70,9 @@ def make_routes(
         ("/openapi.json", "GET", show_openapi),
         ("/", "GET", show_routes),
         ("/", "OPTIONS", show_openapi),
-        ("/invocations", "POST", invocations),
+        (PREDICTIONS, "POST", invocations),
+        *((alias, "POST", invocations) for alias in sorted(ALIASES)),
+        (SESSIONS, "GET", invocations),
     ):
         app.add_url_rule(path, view_func=view, methods=[method], provide_automatic_options=False)
     app.before_request(_refuse_paths)

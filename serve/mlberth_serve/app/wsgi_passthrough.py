@@ -18,7 +18,7 @@ from mlberth.errors import Fault, ModelLoadError
 from mlberth_serve.app.body import hold_to_limit
 from mlberth_serve.app.compat_environment import publish
 from mlberth_serve.app.error_cause import DISCLOSURE, describe_cause
-from mlberth_serve.app.http_response import REQUEST_ID, make_error_response
+from mlberth_serve.app.http_response import REQUEST_ID, UNBUFFERED, make_error_response
 from mlberth_serve.errors import InternalError, RequestError, ResponseHeaderError
 from mlberth_serve.handler.response_headers import check_status, passed_on
 from mlberth_serve.settings import Settings
@@ -81,7 +81,10 @@ class WsgiPassthrough:
         name = request_id(environ)
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            return start_response(check_status(status), [*passed_on(headers), (REQUEST_ID, name)], exc_info)
+            own = [(REQUEST_ID, name)]
+            if not any(name.lower() == "content-length" for name, _ in headers):
+                own.append(UNBUFFERED)  # a stream
+            return start_response(check_status(status), [*passed_on(headers), *own], exc_info)
 
         # What nginx takes for the answer itself.
         environ.pop("wsgi.early_hints", None)

@@ -15,6 +15,7 @@ from mlberth.errors import ContractError, Fault
 from mlberth_serve.capture.record import Exchange, Form
 from mlberth_serve.capture.writer import Writer
 from mlberth_serve.handler.context import Context
+from mlberth_serve.handler.predictor import StreamedBody
 from mlberth_serve.settings import Settings
 from mlberth_serve.variables import Variables
 
@@ -46,11 +47,14 @@ class Capture:
             return None
         return bytes(body)
 
-    def put(self, body: bytes, content_type: str, answer: tuple[bytes, str], context: Context) -> None:
-        """Hand an exchange to the writer; never waits and never fails."""
-        if self._writer and 200 <= context.response_status < 300:
+    def put(
+        self, body: bytes, content_type: str, answer: tuple[bytes | StreamedBody, str], context: Context
+    ) -> None:
+        """Hand an exchange to the writer; never waits and never fails. Streamed answers are not captured."""
+        found, found_type = answer
+        if self._writer and isinstance(found, bytes) and 200 <= context.response_status < 300:
             ids = context.inference_id, context.custom_attributes
-            self._writer.offer(Exchange(body, content_type, *answer, *ids, time.time()))
+            self._writer.offer(Exchange(body, content_type, found, found_type, *ids, time.time()))
 
 
 def make_capture(settings: Settings, environ: Mapping[str, str]) -> Capture | None:

@@ -16,6 +16,32 @@ class Request(NamedTuple):
     context: Context
 
 
+class StreamedBody(Protocol):
+    """A body that is made while it is sent: `inference.streaming.Stream`."""
+
+    content_type: str
+    """Settled when the first piece has been read."""
+    is_async: bool
+    """Whether it is an event loop that should read it."""
+    concurrent: bool
+    """Whether its worker may answer other requests meanwhile."""
+
+    def read(self) -> bytes | None:
+        """Return the next piece, None at the end; raises RequestError."""
+
+    async def read_async(self) -> bytes | None:
+        """Return the next piece, in the event loop."""
+
+    def close(self) -> None:
+        """End it where it stands; raises nothing."""
+
+    async def close_async(self) -> None:
+        """End it where it stands, in the event loop."""
+
+    def read_all(self) -> bytes:
+        """Return the whole body; raises RequestError."""
+
+
 class Predictor(Protocol):
     """What turns a request into an answer: a Transformer, or a profile in its place."""
 
@@ -39,5 +65,5 @@ class Predictor(Protocol):
 
     def transform(
         self, body: bytes | memoryview, media_type: MediaType, context: Context
-    ) -> tuple[bytes, str]:
+    ) -> tuple[bytes | StreamedBody, str]:
         """Return the answer's body and media type; raises RequestError."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from mlberth_serve.codecs.base import encode_text
 from mlberth_serve.errors import NotAcceptableError
 from mlberth_serve.handler.context import Context, check_content_type
 from mlberth_serve.handler.response_headers import is_reserved
+from mlberth_serve.handler.stream_items import Items, is_stream
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Response:
     """An answer that says its own status and headers, for a handler to return."""
 
     body: Any = b""
-    """Bytes, text, or what the codec of the content type can write."""
+    """Bytes, text, what the codec of the content type can write, or an iterator: then it is streamed."""
     status: int = 200
     content_type: str = ""
     """"" for the media type that was chosen for the answer."""
@@ -26,12 +27,13 @@ class Response:
     """By name, or pairs of names and values: a name that stands there several times is sent so."""
 
 
-def to_body(result: Any, context: Context) -> tuple[bytes, str]:
+def to_body(result: Any, context: Context) -> tuple[bytes | Items, str]:
     """Return body and media type of a handler's output; its status and headers go to the context.
 
     `(body, content_type)` names its own type, and a Response, ours or a web framework's, its status
     and headers too. Bytes and text are the body; arrays, lists, maps and numbers are written by the
-    codec of the type. Raises TypeError or ValueError for what cannot be sent.
+    codec of the type, and an iterator is returned as it is. Raises TypeError or ValueError for what cannot
+    be sent.
     """
     content_type = context.response_content_type or context.accept
     if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], str):
@@ -45,28 +47,23 @@ def to_body(result: Any, context: Context) -> tuple[bytes, str]:
     return _to_bytes(result, content_type), content_type
 
 
-def refuse_iterators(result: object) -> None:
-    """Raise TypeError for a generator: an answer is sent whole."""
-    if isinstance(result, Iterator):
-        raise TypeError(
-            f"returned a {type(result).__name__}; expected the whole answer: answers are not streamed"
-        )
-
-
 def _from_web(result: Any) -> Response | None:
     """Return what has the shape of a Flask or Starlette response as ours, None for everything else."""
     if not (hasattr(result, "status_code") and hasattr(result, "headers")):
         return None
-    if getattr(result, "is_streamed", False):
-        raise TypeError("returned a streamed response; expected the whole answer: answers are not streamed")
-    body = result.get_data() if hasattr(result, "get_data") else result.body
+    if getattr(result, "is_streamed", False):  # Flask's
+        body = result.iter_encoded()
+    elif hasattr(result, "body_iterator"):  # Starlette's
+        body = aiter(result.body_iterator)
+    else:
+        body = result.get_data() if hasattr(result, "get_data") else result.body
     headers = list(result.headers.items())
     types = [value for name, value in headers if name.lower() == "content-type"]
     own = [(name, value) for name, value in headers if not is_reserved(name)]
     return Response(body, result.status_code, types[0] if types else "", own)
 
 
-def _to_bytes(result: Any, content_type: str) -> bytes:
+def _to_bytes(result: Any, content_type: str) -> bytes | Items:
     if isinstance(result, str):
         return _encode_text(result, content_type)
     if isinstance(result, bytes | bytearray | memoryview):
@@ -75,7 +72,8 @@ def _to_bytes(result: Any, content_type: str) -> bytes:
         raise TypeError(
             "returned None; expected bytes, str, (body, content_type), a Response, an array or a list"
         )
-    refuse_iterators(result)
+    if is_stream(result):
+        return result
     codec = CODECS.get(content_type) or CODECS.get(content_type.partition(";")[0].strip().lower())
     if not codec:
         raise NotAcceptableError(f"The handler's answer cannot be written as {content_type}.")

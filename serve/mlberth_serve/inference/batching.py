@@ -19,9 +19,10 @@ from mlberth_serve.codecs.values.arrays import from_tensor
 from mlberth_serve.errors import RequestError
 from mlberth_serve.handler.context import Context
 from mlberth_serve.handler.predictor import Request
+from mlberth_serve.inference.streaming import Stream
 from mlberth_serve.shared.metrics_recorder import DECODE, ENCODE, PREDICT
 
-Answer = tuple[bytes, str] | RequestError
+Answer = tuple[bytes | Stream, str] | RequestError
 """The body and media type of a response, or what the request ends with."""
 
 _MAX_KINDS = 64
@@ -43,7 +44,7 @@ class Steps(Protocol):
     def predict(self, data: Any, context: Context) -> Any:
         """Return the prediction for one request, or for several."""
 
-    def encode(self, prediction: Any, envelope: str, context: Context) -> tuple[bytes, str]:
+    def encode(self, prediction: Any, envelope: str, context: Context) -> tuple[bytes | Stream, str]:
         """Return the response's body and media type."""
 
 

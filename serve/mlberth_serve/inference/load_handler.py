@@ -9,7 +9,9 @@ from typing import Any
 
 from mlberth.errors import Fault, ModelLoadError
 from mlberth_serve import frameworks
+from mlberth_serve.errors import RequestError
 from mlberth_serve.handler.batched import batched, is_batched
+from mlberth_serve.handler.concurrent import copy_marks
 from mlberth_serve.handler.context import Context
 from mlberth_serve.inference.custom_service import find_service
 from mlberth_serve.profiles import PROFILES
@@ -40,6 +42,8 @@ class Handler:
     transform_fn: Function | None = None
     model_warmup_fn: Function | None = None
     execution_parameters_fn: Function | None = None
+    stream_fn: Function | None = None
+    """For sessions in both directions; None: there are none."""
     can_move: bool = False
     """Whether the model may be moved to a worker's device: what asks it is ours, and looks where it is."""
 
@@ -57,7 +61,7 @@ def load_handler(settings: Settings, context: Context | None = None) -> Handler:
     if program and "model_fn" in functions:
         model = call(program, "model_fn", functions["model_fn"], str(model_dir), context)
         if not predict and "transform_fn" not in functions:
-            predict = _default_predict(model, program)
+            predict = _default_predict(model, program, has_sessions="stream_fn" in functions)
     else:
         framework, path = frameworks.find_model(model_dir)
         log.info("loading the model file %s", path.name)
@@ -76,6 +80,7 @@ def load_handler(settings: Settings, context: Context | None = None) -> Handler:
         transform_fn=functions.get("transform_fn"),
         model_warmup_fn=functions.get("model_warmup_fn"),
         execution_parameters_fn=functions.get("execution_parameters_fn"),
+        stream_fn=functions.get("stream_fn"),
         can_move=functions.keys().isdisjoint({"predict_fn", "transform_fn"}),
     )
 
@@ -97,6 +102,7 @@ def _bind_functions(program: Program, settings: Settings) -> Mapping[str, Functi
             try:
                 function = getattr(module, name)
                 bound = bind(name, function)
+                copy_marks(function, bound)
                 functions[name] = batched(bound) if is_batched(function) else bound
             except BindingError as error:
                 faults.append(Fault(program.path.name, error.found, error.expected))
@@ -109,8 +115,10 @@ def _bind_functions(program: Program, settings: Settings) -> Mapping[str, Functi
     return functions or find_service(module, decodes=settings.decode_input)
 
 
-def _default_predict(model: Any, program: Program) -> Function:
+def _default_predict(model: Any, program: Program, *, has_sessions: bool) -> Function:
     predict = frameworks.make_predict(model)
+    if not predict and has_sessions:
+        return _refuse
     if not predict:
         kind = f"{type(model).__module__}.{type(model).__qualname__}"
         names = ", ".join(frameworks.FRAMEWORKS)
@@ -122,3 +130,7 @@ def _default_predict(model: Any, program: Program) -> Function:
             )
         )
     return predict
+
+
+def _refuse(*_: object) -> None:
+    raise RequestError(501, "not_implemented", "The handler has a stream_fn alone: open a session.")

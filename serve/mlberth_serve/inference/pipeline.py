@@ -13,17 +13,21 @@ from mlberth_serve.codecs import CODECS, READERS, first_names, npy
 from mlberth_serve.codecs.base import Decoded, decode_text
 from mlberth_serve.errors import (
     BadRequestError,
+    NotAcceptableError,
     RequestError,
     UnsupportedTypeError,
 )
 from mlberth_serve.handler.batched import DEFAULT_MAX_BATCH, is_batched
+from mlberth_serve.handler.concurrent import is_concurrent, is_generator
 from mlberth_serve.handler.context import Context
 from mlberth_serve.handler.predictor import Request
-from mlberth_serve.handler.response import refuse_iterators, to_body
+from mlberth_serve.handler.response import Response, to_body
+from mlberth_serve.handler.stream_items import is_stream
 from mlberth_serve.inference.batching import Answer, Batches
 from mlberth_serve.inference.handler_errors import to_http_error
 from mlberth_serve.inference.load_handler import Handler
-from mlberth_serve.media_types import JSON, NPY, MediaType, concrete, negotiate
+from mlberth_serve.inference.streaming import Stream
+from mlberth_serve.media_types import EVENT_STREAM, JSON, NPY, TEXT, MediaType, concrete, negotiate
 from mlberth_serve.shared.metrics_recorder import DECODE, ENCODE, PREDICT
 from mlberth_serve.variables import Variables
 
@@ -37,7 +41,10 @@ class Pipeline:
         self._handler = handler
         self._max_batch_size = max_batch_size
         self._batches = Batches(self, reads_alike=not handler.input_fn, writes_alike=not handler.output_fn)
-        self._own_output = bool(handler.output_fn or handler.transform_fn)
+        self._yields = is_generator(handler.predict_fn)
+        self._own_output = bool(handler.output_fn or handler.transform_fn or self._yields)
+        functions = (handler.predict_fn, handler.output_fn, handler.transform_fn)
+        self._concurrent = any(is_concurrent(function) for function in functions)
         self._own_input = bool(handler.input_fn or handler.transform_fn)
         if default_accept not in CODECS and not self._own_output:
             name = Variables.default_invocations_accept.name
@@ -45,6 +52,8 @@ class Pipeline:
                 Fault(name, repr(default_accept), f"one of {first_names(CODECS)}, or an output_fn")
             )
         self._offered = tuple(dict.fromkeys((default_accept, *CODECS)))
+        # Only its predict_fn knows what a handler streams.
+        self._negotiable = self._offered if handler.can_move else (*self._offered, EVENT_STREAM, TEXT)
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -54,12 +63,13 @@ class Pipeline:
     @property
     def writes(self) -> tuple[str, ...]:
         """The media types that answers can have, the default first."""
-        return (*self._offered, "*/*") if self._own_output else self._offered
+        streamed = (EVENT_STREAM, TEXT) if self._yields else ()
+        return (*self._offered, *streamed, "*/*") if self._own_output else self._offered
 
     @property
     def max_batch_size(self) -> int:
         """How many requests may be predicted in one call; 1 is each by itself."""
-        if self._handler.transform_fn or self._batches.refused:
+        if self._handler.transform_fn or self._yields or self._batches.refused:
             return 1
         return self._max_batch_size or (DEFAULT_MAX_BATCH if is_batched(self._handler.predict_fn) else 1)
 
@@ -75,11 +85,11 @@ class Pipeline:
         """
         if self._own_output:
             return negotiate(header, (self._offered[0], *concrete(header), *self._offered[1:]))
-        return negotiate(header, self._offered)
+        return negotiate(header, self._negotiable)
 
     def transform(
         self, body: bytes | memoryview, media_type: MediaType, context: Context
-    ) -> tuple[bytes, str]:
+    ) -> tuple[bytes | Stream, str]:
         """Return the answer's body and media type.
 
         Raises RequestError: what the handler raised of that kind, or what `handler_fault` makes of
@@ -101,7 +111,7 @@ class Pipeline:
 
     def _transform_at_once(
         self, body: bytes | memoryview, media_type: MediaType, context: Context
-    ) -> tuple[bytes, str]:
+    ) -> tuple[bytes | Stream, str]:
         handler = self._handler
         assert handler.transform_fn is not None
         began = time.monotonic()
@@ -109,7 +119,7 @@ class Pipeline:
             data = _payload(body, media_type)
             result = handler.transform_fn(handler.model, data, media_type.sent, context.accept, context)
             context.step_times.append((PREDICT, time.monotonic() - began, 1))
-            return to_body(result, context)
+            return self._to_answer(result, context, "transform_fn")
 
     def decode(self, request: Request) -> Decoded:
         """Return what a body holds; raises RequestError."""
@@ -137,20 +147,30 @@ class Pipeline:
             context.step_times.append((PREDICT, time.monotonic() - began, 1))
             return prediction
 
-    def encode(self, prediction: Any, envelope: str, context: Context) -> tuple[bytes, str]:
+    def encode(self, prediction: Any, envelope: str, context: Context) -> tuple[bytes | Stream, str]:
         """Return the body and media type of a response; raises RequestError."""
         began = time.monotonic()
         output_fn, accept = self._handler.output_fn, context.accept
+        answer: tuple[bytes | Stream, str]
         with _explained("output_fn" if output_fn else "predict_fn"):
             if output_fn:
-                answer = to_body(output_fn(prediction, accept, context), context)
-            else:
-                refuse_iterators(prediction)
+                answer = self._to_answer(output_fn(prediction, accept, context), context, "output_fn")
+            elif is_stream(prediction) or isinstance(prediction, Response):
+                answer = self._to_answer(prediction, context, "predict_fn")
+            elif codec := CODECS.get(accept):
                 if envelope and accept == JSON:
                     prediction = {envelope: prediction}
-                answer = CODECS[accept].encode(prediction), accept
+                answer = codec.encode(prediction), accept
+            else:
+                raise NotAcceptableError(f"This answer is no stream, and is not written as {accept}.")
             context.step_times.append((ENCODE, time.monotonic() - began, 1))
             return answer
+
+    def _to_answer(self, result: Any, context: Context, function: str) -> tuple[bytes | Stream, str]:
+        body, content_type = to_body(result, context)
+        if isinstance(body, bytes):
+            return body, content_type
+        return Stream(body, content_type, function, concurrent=self._concurrent), content_type
 
 
 class _explained:  # noqa: N801 - used like a function; a generator would cost a microsecond more

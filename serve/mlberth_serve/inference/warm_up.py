@@ -40,6 +40,7 @@ def warm_up(
         context = make_context(media_type.name, transformer.choose_accept(None))
         try:
             answer, _ = transformer.transform(path.read_bytes(), media_type, context)
+            body = answer if isinstance(answer, bytes) else answer.read_all()
         except RequestError as error:
             cause = error.__cause__
             if program and cause:
@@ -47,5 +48,5 @@ def warm_up(
                 raise UserCodeError(find_cause(cause, program, "warm-up", function)) from error
             raise ModelLoadError(Fault(path.name, str(error), _EXPECTED)) from error
         if context.response_status >= 400:  # an error may be an answer too, as a peer's container writes it
-            text = answer[:_SHOWN].decode(errors="replace")
+            text = body[:_SHOWN].decode(errors="replace")
             raise ModelLoadError(Fault(path.name, f"{context.response_status}: {text}", _EXPECTED))

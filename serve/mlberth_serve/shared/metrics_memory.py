@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 ROUTES = ("/invocations", "/execution-parameters", "other")
 CLASSES = ("2xx", "3xx", "4xx", "5xx")
-DURATIONS = ("request", "queue", "decode", "predict", "encode")
+DURATIONS = ("request", "queue", "decode", "predict", "encode", "first_chunk")
 """What has a histogram, in seconds."""
 BUCKETS = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1),
@@ -29,7 +29,12 @@ BUCKETS = (
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 """Upper bounds of the histogram of batches, as many as of durations."""
 
+STREAM_ENDS = ("whole", "failed", "gone", "stalled")
+"""How streams end; `app.streamed_response.End` has the same."""
+
 PID, STARTS, BUSY, CUT_OFF, LOAD_SECONDS, DROPPED, LINES_DROPPED, CAPTURED, CAPTURE_DROPPED = range(9)
+STREAMS, STREAMS_ENDED = 9, 10
+"""How many streams are on their way, and the first of the counts of those that have ended, one a way."""
 REQUESTS = 16
 """The first of the counts, one for each class of each route."""
 HISTOGRAMS = REQUESTS + len(ROUTES) * len(CLASSES)

@@ -31,6 +31,8 @@ from mlberth_serve.shared.metrics_memory import (
     REQUESTS,
     ROUTES,
     SIZES,
+    STREAM_ENDS,
+    STREAMS_ENDED,
     Series,
     WorkerMetrics,
     make_series,
@@ -41,7 +43,7 @@ _OTHER = _ROUTES["other"]
 _CLASSES = {name[0]: number for number, name in enumerate(CLASSES)}
 _FAILED = _CLASSES["5"]
 _FIRST = {name: HISTOGRAMS + number * HISTOGRAM_CELLS for number, name in enumerate(DURATIONS)}
-REQUEST, QUEUE, DECODE, PREDICT, ENCODE = (_FIRST[name] for name in DURATIONS)
+REQUEST, QUEUE, DECODE, PREDICT, ENCODE, FIRST_CHUNK = (_FIRST[name] for name in DURATIONS)
 """What `observe` takes."""
 
 StepTime = tuple[int, float, int]
@@ -76,8 +78,8 @@ class Recorder:
     def begin_worker(self, load_seconds: float) -> None:
         """Say that a worker goes on with this page; a request that its predecessor died with is counted."""
         cells = self._cells
-        cells[metrics_memory.CUT_OFF] += cells[metrics_memory.BUSY]
-        cells[metrics_memory.BUSY] = 0.0
+        cells[metrics_memory.CUT_OFF] += cells[metrics_memory.BUSY] + cells[metrics_memory.STREAMS]
+        cells[metrics_memory.BUSY] = cells[metrics_memory.STREAMS] = 0.0
         cells[metrics_memory.STARTS] += 1
         cells[metrics_memory.LOAD_SECONDS] = load_seconds
         cells[metrics_memory.PID] = os.getpid()
@@ -114,8 +116,20 @@ class Recorder:
             self.observe(*step_time)
         cells[metrics_memory.BUSY] = 0.0
 
+    def begin_stream(self) -> None:
+        """Say that a request that was begun goes on as a stream, beside which there may be others."""
+        self._cells[metrics_memory.BUSY] = 0.0
+        self._cells[metrics_memory.STREAMS] += 1
+
+    def end_stream(self, end: str, first_seconds: float | None) -> None:
+        """Count a stream that has ended, by how; `end_request` counts its request."""
+        self._cells[metrics_memory.STREAMS] -= 1
+        self._cells[STREAMS_ENDED + STREAM_ENDS.index(end)] += 1
+        if first_seconds is not None:
+            self.observe(FIRST_CHUNK, first_seconds)
+
     def observe(self, duration: int, seconds: float, requests: int = 1) -> None:
-        """Add what one request, or each of several, took: REQUEST, QUEUE, DECODE, PREDICT or ENCODE."""
+        """Add what one request, or each of several, took: REQUEST, QUEUE, DECODE, PREDICT, ENCODE, …."""
         cells = self._cells
         cells[duration] += seconds * requests
         cells[duration + 1 + bisect_left(BUCKETS, seconds)] += requests

@@ -17,7 +17,12 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
     "predict_fn": ("data", "model"),
     "output_fn": ("prediction", "accept"),
     "transform_fn": ("model", "data", "content_type", "accept"),
+    "stream_fn": ("session",),
 }
+
+STREAM_FN = "stream_fn"
+MAY_STREAM = frozenset({"predict_fn", "output_fn", "transform_fn"})
+"""The functions that may be async generators."""
 
 
 class BindingError(Exception):
@@ -32,6 +37,8 @@ class BindingError(Exception):
     def expected(self) -> str:
         """The signature that the contract asks for."""
         arguments = ", ".join(SIGNATURES[self.name])
+        if self.name == STREAM_FN:
+            return f"async def {self.name}({arguments}[, context])"
         return f"{self.name}({arguments}[, context])" if arguments else f"{self.name}([context])"
 
 
@@ -44,7 +51,11 @@ def bind(name: str, function: object) -> Function:
     """Return `function` as one that always takes the context last; raises BindingError."""
     if not callable(function):
         raise BindingError(name, f"a {type(function).__name__}")
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+    if name == STREAM_FN and not inspect.iscoroutinefunction(function):
+        raise BindingError(name, "no async function")
+    streams = name in MAY_STREAM and inspect.isasyncgenfunction(function)
+    is_async = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+    if is_async and not streams and name != STREAM_FN:
         raise BindingError(name, "an async function")
     try:
         signature = inspect.signature(function)

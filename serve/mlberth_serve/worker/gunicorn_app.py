@@ -33,6 +33,7 @@ from mlberth_serve.shared.metrics_memory import PAGE_BYTES, MetricsMemory
 from mlberth_serve.shared.metrics_recorder import Recorder
 from mlberth_serve.shared.request_ids import describe_request
 from mlberth_serve.shared.run_directory import GenerationDirectory, replace_private
+from mlberth_serve.shared.server_state import STOPPING
 from mlberth_serve.worker.arbiter import Arbiter, let_stop_in
 from mlberth_serve.worker.gunicorn_logger import LOGGER
 from mlberth_serve.worker.http.local_routes import serve_metrics, serve_ping
@@ -101,7 +102,7 @@ class Loaded(NamedTuple):
 class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn's view of the application: no file, variable or argument of gunicorn's own is read."""
 
-    predictions: Dispatcher | None
+    predictions: Instrumented | None
     """The way from a worker to the application's predictions, without WSGI; set by `load`.
 
     None if the application is the user's own WSGI callable.
@@ -205,6 +206,7 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
             os._exit(1)
         worker_index.set(worker.slot)
         worker.request_timeout = self._spec.timeout
+        worker.is_leaving = (self._folder.run.state / STOPPING).exists
         worker.max_memory = self._spec.max_memory
         worker.streams = self._streams
         with contextlib.suppress(OSError):

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from mlberth_serve.app.http_response import HTTPResponse
+from mlberth_serve.app.session_request import SessionRequest
+from mlberth_serve.app.streamed_response import End, StreamedResponse
 from mlberth_serve.shared.access_log import AccessLog
 from mlberth_serve.shared.metrics_recorder import (
     ENVIRON_RECORDER,
@@ -16,6 +18,7 @@ from mlberth_serve.shared.metrics_recorder import (
     StepTime,
 )
 from mlberth_serve.shared.request_ids import current_request
+from mlberth_serve.shared.route_list import SESSIONS, is_prediction
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -38,11 +41,14 @@ class Dispatcher(Protocol):
     def has_joined(self) -> bool:
         """Whether the latest batch was predicted in one call."""
 
-    def respond(self, environ: WSGIEnvironment) -> HTTPResponse:
+    def respond(self, environ: WSGIEnvironment) -> HTTPResponse | StreamedResponse:
         """Answer one prediction."""
 
-    def respond_batch(self, environs: Sequence[WSGIEnvironment]) -> list[HTTPResponse]:
+    def respond_batch(self, environs: Sequence[WSGIEnvironment]) -> list[HTTPResponse | StreamedResponse]:
         """Answer several predictions together."""
+
+    def open_session(self, environ: WSGIEnvironment) -> SessionRequest | HTTPResponse:
+        """Return the session that a client may have, or the error that it gets."""
 
 
 class Instrumented:
@@ -99,7 +105,7 @@ class Instrumented:
         """Whether the application predicted the latest batch in one call."""
         return self._predictions.has_joined
 
-    def respond(self, environ: WSGIEnvironment) -> HTTPResponse:
+    def respond(self, environ: WSGIEnvironment) -> HTTPResponse | StreamedResponse:
         """Answer one prediction, by the shorter way that the application has for it."""
         began = self._begin(environ)
         try:
@@ -107,10 +113,13 @@ class Instrumented:
         except BaseException:
             self._end(environ, "500", began, ())
             raise
-        self._end(environ, response.status_line, began, (len(response.body),))
+        if isinstance(response, StreamedResponse):
+            self._follow(environ, response, began)
+        else:
+            self._end(environ, response.status_line, began, (len(response.body),))
         return response
 
-    def respond_batch(self, environs: Sequence[WSGIEnvironment]) -> list[HTTPResponse]:
+    def respond_batch(self, environs: Sequence[WSGIEnvironment]) -> list[HTTPResponse | StreamedResponse]:
         """Answer several predictions together."""
         began = self._clock()
         # Without `current_request`: what is logged in a shared call belongs to none of them.
@@ -125,8 +134,42 @@ class Instrumented:
             raise
         seconds = self._clock() - began
         for environ, response in zip(environs, responses, strict=True):
-            self._count(environ, response.status_line, seconds, (len(response.body),))
+            if isinstance(response, StreamedResponse):
+                self._follow(environ, response, began)
+            else:
+                self._count(environ, response.status_line, seconds, (len(response.body),))
         return responses
+
+    def answer(self, environ: WSGIEnvironment) -> HTTPResponse | StreamedResponse | SessionRequest | None:
+        """Answer a prediction, or open a session; None for any other request, which WSGI answers."""
+        if is_prediction(environ):
+            return self.respond(environ)
+        return self.open_session(environ) if environ["PATH_INFO"] == SESSIONS else None
+
+    def open_session(self, environ: WSGIEnvironment) -> SessionRequest | HTTPResponse:
+        """Return the session that a client may have, or the error that it gets."""
+        began = self._begin(environ)
+        response = self._predictions.open_session(environ)
+        if isinstance(response, SessionRequest):
+            self._follow(environ, response, began)
+        else:
+            self._end(environ, response.status_line, began, (len(response.body),))
+        return response
+
+    def _follow(
+        self, environ: WSGIEnvironment, response: StreamedResponse | SessionRequest, began: float
+    ) -> None:
+        """Let a request end with its stream. If that is concurrent, another one may begin meanwhile."""
+        self._recorder.begin_stream()
+        response.variables.run(current_request.set, environ)
+        if response.concurrent:
+            current_request.set(None)
+
+        def end(how: End, status: str, size: int, first: float | None) -> None:
+            self._recorder.end_stream(how.value, None if first is None else first - began)
+            self._end(environ, status, began, (size,))
+
+        response.observer = _StreamObserver(self._clock, end)
 
     def _begin(self, environ: WSGIEnvironment) -> float:
         began = self._clock()
@@ -163,6 +206,25 @@ class Instrumented:
         seconds = self._wall_clock() - began
         # Or it passes on a client's, and that may be any number, NaN included; clocks may be set back.
         return max(0.0, seconds) if seconds < _MAX_QUEUE_SECONDS else None
+
+
+class _StreamObserver:
+    """Knows when a stream's first piece was there, until it ends."""
+
+    def __init__(
+        self, clock: Callable[[], float], end: Callable[[End, str, int, float | None], None]
+    ) -> None:
+        self._clock = clock
+        self._end = end
+        self._first: float | None = None
+
+    def begin(self) -> None:
+        """Note the time; the page of counters is the worker's own thread's."""
+        self._first = self._clock()
+
+    def end(self, end: End, status_line: str, size: int) -> None:
+        """Count the stream."""
+        self._end(end, status_line, size, self._first)
 
 
 class _Stream:

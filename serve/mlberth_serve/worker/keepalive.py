@@ -131,13 +131,17 @@ class ConnectionPool:
         self._poll.register(number, select.EPOLLIN)
         return True
 
-    def drop(self, connection: Connection) -> None:
-        """Close a connection, one of them or not."""
+    def lend(self, connection: Connection) -> None:
+        """Take one out, whose response goes on for a while: it keeps its slot until it is dropped."""
         if connection.is_pooled:
             number = connection.socket.fileno()
             del self.by_number[number]
             connection.is_pooled = False
             self._poll.unregister(number)  # before the close: a duplicate would keep it in the poll
+
+    def drop(self, connection: Connection) -> None:
+        """Close a connection, one of them or not."""
+        self.lend(connection)
         if connection.mask:
             self._free_slots.append(connection.mask.bit_length() - 1)
             connection.mask = 0

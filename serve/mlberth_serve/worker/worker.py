@@ -22,14 +22,18 @@ from gunicorn.http.errors import NoMoreData
 
 from mlberth_serve.app.body import ENVIRON_BODY
 from mlberth_serve.app.http_response import HTTPResponse
+from mlberth_serve.app.session_request import SessionRequest
+from mlberth_serve.app.streamed_response import StreamedResponse
 from mlberth_serve.shared.request_ids import ENVIRON_REQUEST_ID, id_of_parsed
 from mlberth_serve.worker.backlog import Backlog
 from mlberth_serve.worker.batch_sizing import AdaptiveBatchSize
 from mlberth_serve.worker.http.connection import MAX_BATCHED_BYTES, Connection
 from mlberth_serve.worker.http.response_writer import GoneError, begin_wsgi, send_response
 from mlberth_serve.worker.http.wsgi_environ import base_environ
-from mlberth_serve.worker.instrumentation import Dispatcher
+from mlberth_serve.worker.instrumentation import Instrumented
 from mlberth_serve.worker.keepalive import ConnectionPool, KeepAlivePolicy
+from mlberth_serve.worker.streams.deliveries import Deliveries
+from mlberth_serve.worker.streams.session_delivery import SessionDelivery
 from mlberth_serve.worker.worker_process import NOTIFY_SECONDS, WorkerProcess
 
 if TYPE_CHECKING:
@@ -46,12 +50,14 @@ _MAX_CONNECTIONS = 1000
 class Worker(WorkerProcess):
     """Serves requests one by one."""
 
+    alive: bool
     # Set when it runs.
-    _predictions: Dispatcher | None
+    _predictions: Instrumented | None
     """None if the application is the user's own, and knows WSGI alone."""
     _pool: ConnectionPool
     _policy: KeepAlivePolicy
     _batch_size: AdaptiveBatchSize
+    _deliveries: Deliveries
 
     def run(self) -> None:
         """Serve until told to end; then answer what has arrived already, and leave."""
@@ -67,12 +73,23 @@ class Worker(WorkerProcess):
         self._policy = KeepAlivePolicy(enabled=self._keeps, behind_nginx=self._behind_nginx)
         with select.epoll() as poll:
             self._pool = ConnectionPool(poll, self.revoker if self._behind_nginx else None)
+            self._deliveries = Deliveries(
+                poll,
+                self._pool,
+                timeout=self.request_timeout,
+                notify=self.notify,
+                end_if_forked=self._end_if_forked,
+                is_leaving=self.is_leaving,
+            )
             self._backlog.watch(poll)
             poll.register(self.PIPE[0], select.EPOLLIN)  # signals
             self.notify()  # the first sign of life: the model is loaded
             while self.alive and self.is_parent_alive():
                 self._turn(poll.poll(_HEARTBEAT_SECONDS))
+                if self._deliveries.active and self._deliveries.expire():
+                    self.alive = False
             self._finish()
+            self._deliveries.drain([*self._backlog.listeners], self.PIPE[0], self.is_parent_alive)
 
     def _turn(self, events: list[tuple[int, int]]) -> None:
         """Receive and answer what has arrived."""
@@ -88,6 +105,8 @@ class Worker(WorkerProcess):
                 self._accept(listener, ready)
             elif number == self.PIPE[0]:
                 os.read(number, 4096)
+            else:
+                self._deliveries.handle(number)
         if len(ready) == 1:
             self._serve(ready[0])
         elif ready:
@@ -173,13 +192,19 @@ class Worker(WorkerProcess):
             return
         finally:
             seconds = self._end_work()
-        for (connection, _), response in zip(taken, responses, strict=True):
+        answered = zip([connection for connection, _ in taken], responses, strict=True)
+        # Streams last: the others do not wait for them.
+        for connection, response in sorted(answered, key=lambda pair: isinstance(pair[1], StreamedResponse)):
             self._finish_fast(connection, response)
         # After the responses, which do not wait for it. What was run one by one says nothing of batches.
         if self._predictions.has_joined:
             self._batch_size.note(len(taken), seconds, waiting=True)
 
-    def _finish_fast(self, connection: Connection, response: HTTPResponse) -> None:
+    def _finish_fast(self, connection: Connection, response: HTTPResponse | StreamedResponse) -> None:
+        if isinstance(response, StreamedResponse):
+            self._send_stream(connection, response)
+            self._drop(connection)
+            return
         keep = self._may_keep(connection)
         try:
             send_response(connection.socket, response, keep=keep)
@@ -206,7 +231,12 @@ class Worker(WorkerProcess):
                 if not connection.mask:  # else it is kept already, and nothing about it has changed
                     self._pool.keep(connection)
                 return
-        self._pool.drop(connection)
+        self._drop(connection)
+
+    def _drop(self, connection: Connection) -> None:
+        """Close a connection, unless a stream goes on there."""
+        if connection not in self._deliveries:
+            self._pool.drop(connection)
 
     def _retire(self, connection: Connection) -> None:
         """Close a connection that was kept, and answer first what had arrived on it.
@@ -260,6 +290,8 @@ class Worker(WorkerProcess):
                 return self._answer(connection, request)
             response = self._predictions.respond(request)
             self._end_if_forked()
+            if isinstance(response, StreamedResponse):
+                return self._send_stream(connection, response)
             if self._may_batch and len(request[ENVIRON_BODY]) <= MAX_BATCHED_BYTES:
                 self._batch_size.note(1, time.monotonic() - began, waiting=self._backlog.is_waiting())
             keep = self._may_keep(connection)
@@ -288,7 +320,7 @@ class Worker(WorkerProcess):
     def _begin_work(self, connections: Sequence[Connection], first: Any) -> float:
         """Say that requests of these connections are in work, the first by its id; returns the time."""
         self._working = connections
-        mask = 0
+        mask = self._deliveries.mask
         for connection in connections:
             mask |= connection.mask
         name = first[ENVIRON_REQUEST_ID].encode() if isinstance(first, dict) else id_of_parsed(first)
@@ -309,14 +341,34 @@ class Worker(WorkerProcess):
         """Let the application answer by WSGI, piece by piece."""
         response, environ = begin_wsgi(connection, request, self.cfg, lambda: self._may_keep(connection))
         self._response = response
-        body = self.wsgi(environ, response.start_response)
-        self._end_if_forked()
-        try:
-            for piece in body:
-                response.write(piece)
-                self.notify()  # a stream may outlast the timeout, as long as it moves
+        if self._predictions and (answer := self._predictions.answer(environ)):
+            self._end_if_forked()
+            if isinstance(answer, SessionRequest):
+                connection.finish_request()
+                self._deliveries.send(SessionDelivery(answer, connection))
+                return False
+            if isinstance(answer, StreamedResponse):
+                return self._send_stream(connection, answer, chunked=request.version >= (1, 1))
+            response.start_response(answer.status_line, answer.headers)
+            response.write(answer.body)
             response.close()
-        finally:
-            if hasattr(body, "close"):
-                body.close()
+        else:
+            body = self.wsgi(environ, response.start_response)
+            self._end_if_forked()
+            try:
+                for piece in body:
+                    response.write(piece)
+                    self.notify()  # a stream may outlast the timeout, as long as it moves
+                response.close()
+            finally:
+                if hasattr(body, "close"):
+                    body.close()
         return connection.finish_request() and not response.should_close()
+
+    def _send_stream(
+        self, connection: Connection, response: StreamedResponse, *, chunked: bool = True
+    ) -> bool:
+        """Begin to send a stream, or send all of it; either way its connection takes no further request."""
+        self._response = delivery = self._deliveries.make(connection, response, chunked=chunked)
+        self._deliveries.send(delivery)
+        return False

@@ -6,7 +6,7 @@ import contextlib
 import faulthandler
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
@@ -19,6 +19,7 @@ from mlberth_serve.worker.http.connection import Connection
 from mlberth_serve.worker.http.response_writer import WSGIResponse, refusal, send_refusal
 from mlberth_serve.worker.revocation import ConnectionRevoker
 from mlberth_serve.worker.standard_streams import StandardStreams
+from mlberth_serve.worker.streams.delivery import Delivery
 from mlberth_serve.worker.worker_deaths import StackFile
 
 NOTIFY_SECONDS = 0.25
@@ -38,6 +39,8 @@ class WorkerProcess(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
     stack: StackFile
     """Where its stack goes if it is killed."""
     streams: StandardStreams
+    is_leaving: Callable[[], bool]
+    """Tells whether the whole server is about to stop."""
     request_timeout: float = 60.0
     """In seconds; nginx's, and the supervisor's: gunicorn's is longer."""
     max_memory: int | None = None
@@ -45,8 +48,8 @@ class WorkerProcess(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
 
     _notified = 0.0
     _is_stopping = False
-    _response: WSGIResponse | None = None
-    """What an application writes to now."""
+    _response: WSGIResponse | Delivery | None = None
+    """What an application, or a generator, writes to now."""
     _working: Sequence[Connection] = ()
     """Where the responses to the requests in work belong."""
 

@@ -16,11 +16,14 @@ TAKES = {
     "/": {"GET", "HEAD", "OPTIONS"},
     "/ping": {"GET", "HEAD"},
     "/invocations": {"POST"},
+    "/v1/chat/completions": {"POST"},
+    "/v1/completions": {"POST"},
     "/execution-parameters": {"GET", "HEAD"},
     "/openapi.json": {"GET", "HEAD"},
     "/metrics": {"GET", "HEAD"},
 }
 """The methods of every path that is served."""
+SESSIONS = "/invocations-bidirectional-stream"
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +36,13 @@ def server(front: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
         server.wait_ready()
         wait_until(lambda: server.request("GET", "/metrics").status == 200, timeout=60)
         yield server
+
+
+@pytest.mark.parametrize("method", [method for method in METHODS if method != "GET"])
+def test_sessions_are_opened_by_get_alone(server: Server, method: str) -> None:
+    """Whatever else is asked there is 405, too."""
+    answer = server.request(method, SESSIONS)
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET")
 
 
 @pytest.mark.parametrize("path", TAKES)
@@ -54,10 +64,11 @@ def test_root_lists_the_routes(server: Server) -> None:
     assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
     assert len(answer.headers["X-Request-Id"]) == 32
     routes = json.loads(answer.body)["routes"]
-    assert {path for route in routes for path in route.split()[1:]} == TAKES.keys() - {"/"}
+    assert {path for route in routes for path in route.split()[1:]} == TAKES.keys() - {"/"} | {SESSIONS}
     for route in routes:
         method, path = route.split()
-        assert server.request(method, path, b"[1]" if method == "POST" else None).status == 200
+        status = 501 if path == SESSIONS else 200  # the handler has no stream_fn
+        assert server.request(method, path, b"[1]" if method == "POST" else None).status == status
     assert server.request("GET", "/routes.json").status == 404
     assert server.request("GET", "/-/routes").status == 404
 

@@ -24,6 +24,7 @@ from tests.support import wait_until
 
 from mlberth_serve import batched
 from mlberth_serve.app.application import Application
+from mlberth_serve.app.http_response import HTTPResponse
 from mlberth_serve.codecs.base import Table
 from mlberth_serve.inference.batching import group_key, join, split
 
@@ -46,13 +47,23 @@ def environ(body: bytes, content_type: str = CSV, accept: str = JSON, name: str 
     }
 
 
+def respond_batch(application: Application, requests: list[Any]) -> list[HTTPResponse]:
+    """Answer requests together; none is streamed."""
+    responses = [
+        response for response in application.respond_batch(requests) if isinstance(response, HTTPResponse)
+    ]
+    assert len(responses) == len(requests)
+    return responses
+
+
 def check(application: Application, requests: Sequence[tuple[bytes, str]]) -> list[int]:
     """Answer requests together, compare with each by itself, and return the statuses."""
-    together = application.respond_batch(
-        [environ(*request, name=f"r{place}") for place, request in enumerate(requests)]
+    together = respond_batch(
+        application, [environ(*request, name=f"r{place}") for place, request in enumerate(requests)]
     )
     for place, (answer, request) in enumerate(zip(together, requests, strict=True)):
         alone = application.respond(environ(*request, name=f"r{place}"))
+        assert isinstance(alone, HTTPResponse)
         assert (answer.status, answer.headers, answer.body) == (alone.status, alone.headers, alone.body)
     return [answer.status for answer in together]
 
@@ -89,7 +100,7 @@ def test_batch_in_which_all_are_refused(load_project: LoadProject) -> None:
     """Each is told why, as it would be alone, where none is left to predict."""
     application = load_project("batched")
     requests = [environ(*csv((1, 2)), accept="audio/mp3", name=f"r{number}") for number in range(3)]
-    assert [answer.status for answer in application.respond_batch(requests)] == [406] * 3
+    assert [answer.status for answer in respond_batch(application, requests)] == [406] * 3
 
 
 def test_xgboost_in_batches(load_project: LoadProject, model_dir: Path) -> None:
@@ -112,7 +123,7 @@ def test_regression_in_batches(load_project: LoadProject, model_dir: Path) -> No
     joblib.dump(LinearRegression().fit(ROWS, ROWS @ [1.0, 2, 3, 4]), model_dir / "model.joblib")
     application = load_project()
     requests = [environ(*csv(row)) for row in ROWS[:32]]
-    together = [float(answer.body[1:-1]) for answer in application.respond_batch(requests)]
+    together = [float(answer.body[1:-1]) for answer in respond_batch(application, requests)]
     assert together == pytest.approx(ROWS[:32] @ [1, 2, 3, 4], rel=1e-9, abs=1e-12)
 
 
@@ -151,7 +162,7 @@ def test_batched_function(load_project: LoadProject) -> None:
 def test_function_that_does_not_answer_row_by_row(load_project: LoadProject) -> None:
     """Each request is run alone, then and from then on."""
     application = load_project("batched")
-    answers = application.respond_batch([environ(*csv((-5, 0))), environ(*csv((1, 2)))])
+    answers = respond_batch(application, [environ(*csv((-5, 0))), environ(*csv((1, 2)))])
     assert answers[1].body == b"[[2.0,4.0]]"
     assert application.max_batch_size == 1
     assert check(application, [csv((1, 2)), csv((3, 4))]) == [200, 200]

@@ -28,7 +28,9 @@ def transform(
     """Run one request."""
     media_type = read_content_type(content_type)
     context = Context({}, "id", media_type.name, transformer.choose_accept(accept))
-    return transformer.transform(body, media_type, context)
+    answer, accepted = transformer.transform(body, media_type, context)
+    assert isinstance(answer, bytes)
+    return answer, accepted
 
 
 DEFAULTS = Pipeline(Handler(model=None, predict_fn=double), "application/json")

@@ -31,6 +31,8 @@ from mlberth_serve.shared.metrics_memory import (
     DURATIONS,
     ROUTES,
     SIZES,
+    STREAM_ENDS,
+    STREAMS_ENDED,
     Histogram,
     WorkerMetrics,
 )
@@ -41,6 +43,7 @@ _DURATIONS = {
     "decode": "input_fn, or the codec in its place.",
     "predict": "predict_fn or transform_fn.",
     "encode": "output_fn, or the codec in its place.",
+    "first_chunk": "Streams, from a worker's first look at the request to the first piece of its answer.",
 }
 
 
@@ -130,10 +133,11 @@ def _server(pages: Sequence[WorkerMetrics], server: Server) -> Iterator[Metric]:
         yield CounterMetricFamily("mlberth_captured_requests", "Requests that were captured.", captured)
         text = "Requests that should have been captured: no room, or too many at once."
         yield CounterMetricFamily("mlberth_captures_dropped", text, capture_dropped)
-    busy = sum(
-        page.number(metrics_memory.BUSY) for page in pages if page.number(metrics_memory.PID) in server.memory
-    )
+    living = [page for page in pages if page.number(metrics_memory.PID) in server.memory]
+    streams = _sum(living, metrics_memory.STREAMS)
+    busy = _sum(living, metrics_memory.BUSY) + streams
     yield GaugeMetricFamily("mlberth_requests_in_flight", "Requests that workers are working on.", busy)
+    yield GaugeMetricFamily("mlberth_streams_in_flight", "Streamed answers that are being sent.", streams)
     if server.waiting is not None:
         text = "Requests that no worker has begun: the signal to start further servers."
         yield GaugeMetricFamily("mlberth_requests_waiting", text, server.waiting)
@@ -180,6 +184,12 @@ def _requests(pages: Sequence[WorkerMetrics]) -> Iterator[Metric]:
         for status, name in enumerate(CLASSES):
             requests.add_metric((path, name), sum(page.requests(route, status) for page in pages))
     yield requests
+    streams = CounterMetricFamily(
+        "mlberth_streams", "Streamed answers, by how they have ended.", labels=("end",)
+    )
+    for number, name in enumerate(STREAM_ENDS):
+        streams.add_metric((name,), _sum(pages, STREAMS_ENDED + number))
+    yield streams
     cut_off = _sum(pages, metrics_memory.CUT_OFF)
     yield CounterMetricFamily("mlberth_requests_cut_off", "Requests whose worker died.", cut_off)
     if not pages:

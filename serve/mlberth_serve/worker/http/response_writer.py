@@ -109,12 +109,17 @@ def begin_wsgi(
 
 def send_response(client: socket.socket, response: HTTPResponse, *, keep: bool) -> None:
     """Send a response of ours, whose headers were checked when they were made; raises GoneError."""
+    send(client, response_head(response, keep=keep), response.body)
+
+
+def response_head(response: HTTPResponse, *, keep: bool) -> bytes:
+    """Return a response's head, up to the empty line."""
     lines = "".join([f"{name}: {value}\r\n" for name, value in response.headers])
     connection = "keep-alive" if keep else "close"
     head = (
         f"HTTP/1.1 {response.status_line}\r\n{_date_line(int(time()))}Connection: {connection}\r\n{lines}\r\n"
     )
-    send(client, head.encode("latin-1"), response.body)
+    return head.encode("latin-1")
 
 
 def send(client: socket.socket, head: bytes, data: bytes) -> None:
