@@ -248,6 +248,7 @@ def test_the_environment_is_an_argument(module: str) -> None:
         "mlberth",
         "mlberth.checkpoints",
         "mlberth.channels",
+        "mlberth.collective",
         "mlberth.metrics",
         "mlberth.compat.training.processes",
     )

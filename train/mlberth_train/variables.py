@@ -66,7 +66,9 @@ S3_OUTPUT = Variable(
 )
 LAUNCHER = Variable(
     "SAGEMAKER_LAUNCHER",
-    optional(one_of("plain", "torchrun", "mpi", "parameter_server", "multi_worker_mirrored")),
+    optional(
+        one_of("plain", "torchrun", "mpi", "parameter_server", "multi_worker_mirrored", "xgboost", "dask")
+    ),
     None,
     "What starts the program's processes on all hosts; wins over the hyperparameters that ask for a launcher "
     "(sagemaker_torch_distributed_enabled and the like).",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mlberth_train.ranks.coordinator import Coordinator
-from mlberth_train.ranks.plan import Plan, Record
+from mlberth_train.ranks.plan import Helper, Plan, Record
 
 HOSTS = ["a", "b", "c"]
 PLAN = Plan(
@@ -29,7 +29,8 @@ PLAN = Plan(
     pythonpath="",
     argv=[],
     environs=[],
-    helper=[],
+    helpers=[],
+    counted={},
     job="job",
 )
 
@@ -215,6 +216,55 @@ def test_ranks_are_waited_for_from_the_last_end_on() -> None:
     assert hosts.heard() == []
     hosts.wait(2)
     assert hosts.reason().fault
+
+
+def test_ranks_are_counted_over_the_hosts_that_have_some() -> None:
+    """A host without any has done its part at once, and nobody waits in vain for its ranks."""
+    hosts = Hosts(joined=False)
+    for host, processes in zip(HOSTS, (0, 2, 1), strict=True):
+        hosts.say(host, "join", processes=processes)
+    starts = [message for _, message in hosts.coordinator.outbox]
+    assert [(start["first"], start["size"]) for start in starts] == [(0, 3), (0, 3), (2, 3)]
+    hosts.heard()
+    hosts.say("a", "done")
+    for host in HOSTS[1:]:
+        hosts.say(host, "waiting", ranks=[0])
+    hosts.wait(1000)
+    assert hosts.heard() == []
+
+
+def test_ranks_begin_when_the_leaders_helper_is_ready() -> None:
+    """The leader starts it, and says so."""
+    hosts = Hosts(joined=False, helpers=[Helper("tracker", [], tells=True)])
+    for host in HOSTS:
+        hosts.say(host, "join", processes=1)
+    assert hosts.heard() == [("start", "a")]
+    hosts.say("a", "ready")
+    assert hosts.heard() == [("start", "b"), ("start", "c")]
+
+
+def test_host_that_helps_is_needed_to_the_end() -> None:
+    """Its own ranks may have ended, or it has none."""
+    hosts = Hosts(joined=False)
+    for host in HOSTS:
+        hosts.say(host, "join", processes=int(host != "b"), helps=host == "b")
+    hosts.heard()
+    for host in "bc":
+        hosts.say(host, "done")
+    hosts.coordinator.lost("c", "it closed its connection")
+    assert hosts.heard() == []
+    hosts.coordinator.lost("b", "it closed its connection")
+    assert (hosts.reason().fault or [])[0] == "host b"
+
+
+def test_helper_that_has_ended_is_the_reason() -> None:
+    """Ranks fail because of it, and may say so first."""
+    hosts = Hosts()
+    hosts.fail("a", 0, time=1.0)
+    fault = ["tracker on a", "killed", "", ""]
+    hosts.say("a", "failed", record=Record("a", fault=fault, time=2.0, is_cause=True)._asdict())
+    hosts.wait(2)
+    assert hosts.reason().fault == fault
 
 
 def test_strangers_are_refused() -> None:

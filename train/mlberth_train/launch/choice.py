@@ -31,9 +31,17 @@ _SWITCHES = {
 
 def find_launcher(name: str) -> launcher.Launcher:
     """Return a launcher by its name; few jobs have one, and none imports the others."""
-    from mlberth_train.launch.launchers import mpi, multi_worker, parameter_server, plain, torchrun
+    from mlberth_train.launch.launchers import (
+        dask,
+        mpi,
+        multi_worker,
+        parameter_server,
+        plain,
+        torchrun,
+        xgboost,
+    )
 
-    modules = (plain, torchrun, mpi, parameter_server, multi_worker)
+    modules = (plain, torchrun, mpi, parameter_server, multi_worker, xgboost, dask)
     launchers: list[launcher.Launcher] = [module.LAUNCHER for module in modules]
     return next(one for one in launchers if one.name == name)
 

@@ -76,7 +76,7 @@ def make_launch(launcher: str, environment: Environment, environ: Mapping[str, s
     words = [launcher, environment.job_name, cluster.hosts, environment.program]
     name = hashlib.sha256(json.dumps(words).encode()).hexdigest()[:16]
     rank = [python, "-m", "mlberth_train.ranks", "rank"]
-    job = LaunchJob(cluster, rank, python, name, environment.parameters.framework)
+    job = LaunchJob(cluster, rank, python, name, environment.parameters.framework, environment.channels)
     return Launch(launcher, job, environ)
 
 
@@ -173,12 +173,13 @@ def host_command(launch: Launch) -> list[str]:
 def make_plan(launch: Launch, settings: Settings, *, folder: Path, argv: Sequence[str], code: Path) -> Plan:
     """Return what a host does of a job."""
     launcher, cluster = find_launcher(launch.launcher), launch.cluster
+    has_ranks = launcher.has_ranks(launch.job)
     return Plan(
         folder=str(folder),
         launcher=launcher.name,
         host=cluster.current,
         hosts=cluster.hosts,
-        processes=cluster.processes,
+        processes=cluster.processes if has_ranks else 0,
         equal=launcher.equal,
         port=cluster.port,
         wait=settings.host_wait or HOST_WAIT.worked_out_default(),
@@ -191,8 +192,9 @@ def make_plan(launch: Launch, settings: Settings, *, folder: Path, argv: Sequenc
         code=str(code),
         pythonpath="",
         argv=launcher.argv(launch.job),
-        environs=launcher.environs(launch.job),
-        helper=launcher.helper(launch.job) if launcher.helper else [],
+        environs=launcher.environs(launch.job) if has_ranks else [],
+        helpers=launcher.helpers(launch.job),
+        counted=dict(launcher.counted),
         job=launch.job.name,
         source=cluster.source,
     )

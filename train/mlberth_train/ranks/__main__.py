@@ -1,4 +1,4 @@
-"""The commands of this room: `python -m mlberth_train.ranks agent|rank|remote`.
+"""The commands of this room: `python -m mlberth_train.ranks agent|rank|remote|tracker`.
 
 The plan's file is in the environment.
 """
@@ -28,6 +28,10 @@ def main(command: str) -> int:
             from mlberth_train.ranks.remote import ask_for
 
             return ask_for(plan, sys.argv[2], sys.argv[3:])
+        if command == "tracker":
+            from mlberth_train.ranks.xgboost_tracker import run_tracker
+
+            return run_tracker(plan, os.environ, signals, sys.argv[2], sys.argv[3])
         from mlberth_train.ranks.agent import run_agent
         from mlberth_train.settings import open_log
 

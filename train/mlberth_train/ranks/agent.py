@@ -23,7 +23,7 @@ from mlberth_train.log import INFO, WARNING, Log
 from mlberth_train.ranks.connection import Message
 from mlberth_train.ranks.coordinator import Coordinator
 from mlberth_train.ranks.link import LeaderLink, WorkerLink
-from mlberth_train.ranks.plan import RANKS, VERDICT, WOKEN, Plan, Record
+from mlberth_train.ranks.plan import RANKS, READY, VERDICT, WOKEN, Plan, Record
 from mlberth_train.ranks.processes import Process
 from mlberth_train.ranks.remote import REQUEST, is_daemon
 from mlberth_train.ranks.watch import STOPPED_SECONDS, Running, Watch, read_running
@@ -60,7 +60,7 @@ class Agent:
         leader = plan.leads
         self._link = LeaderLink(plan, Coordinator(plan), self._note) if leader else WorkerLink(plan)
         self._children: list[Child] = []
-        self._helper: Child | None = None
+        self._helpers: dict[str, Child] = {}
         self._reported: set[str] = set()
         """The files of ranks whose failure has been told."""
         # Somebody may stop `train` in a terminal; that concerns nobody else if there is no other host.
@@ -71,6 +71,8 @@ class Agent:
         self._signalled: set[tuple[int, int]] = set()
         self._stopped_by: int | None = None
         self._deadline: float | None = None
+        self._starting: Message | None = None
+        """A start that waits for a helper to be ready."""
         self._is_done = False
         self._quiet_since: float | None = None
         """Since when no metric has come after the end of the ranks."""
@@ -80,7 +82,7 @@ class Agent:
     def run(self) -> Record | None:
         """Return the failure of the job; None if it has succeeded on all hosts."""
         if self._plan.leads:
-            self._link.send({"kind": "join", "processes": self._plan.processes})
+            self._link.send({"kind": "join", **self._plan.contribution})
         while self._ended is False:
             for message in self._link.step():
                 self._obey(message)
@@ -109,7 +111,8 @@ class Agent:
     def _obey(self, message: Message) -> None:
         kind = message["kind"]
         if kind == "start" and not self._children and not self._stopped_by:
-            self._start()
+            self._start_helpers(message["size"])
+            self._starting = message
         elif kind == "run" and not self._stopped_by:
             self._run_daemon(message["argv"])
         elif kind == "stop":
@@ -120,13 +123,31 @@ class Agent:
         elif kind == "end":
             self._ended = Record.of(message["record"]) if message["record"] else None
 
-    def _start(self) -> None:
+    def _start_helpers(self, size: int) -> None:
         plan = self._plan
-        environ = {**self._environ}
-        if plan.helper:
-            self._helper = start(plan.helper, env=environ, cwd=Path(plan.folder))
-        for own in plan.environs:
-            self._children.append(start(plan.argv, env=environ | own, cwd=Path(plan.folder)))
+        for helper in plan.helpers:
+            path = {"PYTHONPATH": plan.pythonpath} if helper.with_code else {}
+            environ = {**self._environ, **self._counted(0, size), **helper.environ, **path}
+            self._helpers[helper.name] = start(helper.argv, env=environ, cwd=Path(plan.folder))
+
+    def _start_ranks(self, message: Message) -> None:
+        """Start this host's ranks, if it has any, when its helpers are ready."""
+        plan, first, size = self._plan, message["first"], message["size"]
+        if any(helper.tells for helper in plan.helpers):
+            if not (Path(plan.folder) / RANKS / READY).exists():
+                return
+            self._link.send({"kind": "ready"})
+        self._starting = None
+        for local, own in enumerate(plan.environs):
+            environ = {**self._environ, **own, **self._counted(first + local, size)}
+            self._children.append(start(plan.argv, env=environ, cwd=Path(plan.folder)))
+        if not plan.processes:
+            self._log.write(INFO, f"{plan.host} has no data, or only helps: the program does not run here")
+            self._is_done = True
+            self._link.send({"kind": "done"})
+
+    def _counted(self, rank: int, size: int) -> dict[str, str]:
+        return {name: text.format(rank=rank, size=size) for name, text in self._plan.counted.items()}
 
     def _run_daemon(self, argv: list[str]) -> None:
         if self._plan.launcher == "mpi" and is_daemon(argv):
@@ -146,6 +167,7 @@ class Agent:
         if self._plan.leads:
             self._pass_requests_on()
         self._link.send_metrics()
+        self._look_at_helpers()
         restarts = self._plan.restarts or self._plan.min_hosts < len(self._plan.hosts)
         ended = bool(self._children) and all(child.returncode is not None for child in self._children)
         bad = next((child for child in self._children if child.returncode), None)
@@ -154,21 +176,29 @@ class Agent:
             self._report_ranks()
         if self._stopped_by:
             self._signal_ranks(self._stopped_by)
-            if not self._children:  # it came before the start
+            if not self._own:  # it came before the start
                 number = self._stopped_by
                 self._ended = Record(self._plan.host, stopped_by=number, returncode=-number)
-        elif self._helper and self._helper.returncode is not None and not self._reported:
-            self._fail_child(self._helper, self._plan.helper)
         if ended and not self._is_done:
-            if bad and not self._reported:
-                self._fail_child(bad, self._plan.argv)
+            if bad:
+                self._fail_child(bad, _named(self._plan.argv))
             self._finish_metrics()
         if self._deadline and time.monotonic() > self._deadline:
             self._end_all(polite_seconds=0)
 
+    def _look_at_helpers(self) -> None:
+        """Start ranks that wait for a helper, and report one that has ended: ranks fail because of it."""
+        if self._stopped_by:
+            return
+        if self._starting:
+            self._start_ranks(self._starting)
+        for name, helper in self._helpers.items():
+            if helper.returncode is not None:
+                self._fail_child(helper, name, is_cause=True)
+
     def _look_at_processes(self) -> None:
         """Report what is stopped, and tell the leader whether the ranks compute."""
-        if not self._watch or not self._children or self._is_done:
+        if not self._watch or not self._own or (self._is_done and not self._helpers):
             return
         if "train" not in self._reported and (Path(self._plan.folder) / WOKEN).exists():
             self._fail_stopped("the agent of `train`", None)
@@ -232,15 +262,16 @@ class Agent:
                 self._reported.add(name)
                 self._send_failure(record)
 
-    def _fail_child(self, child: Child, argv: list[str]) -> None:
+    def _fail_child(self, child: Child, name: str, *, is_cause: bool = False) -> None:
         """Report the end of a launcher's process of which no rank knows."""
+        if self._reported:
+            return
         self._reported.add("launcher")
         code = child.returncode
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        name = argv[2] if argv[1:2] == ["-m"] else Path(argv[0]).name
         found = f"{how}, and no rank has failed"
         fault = [f"{name} on {self._plan.host}", found, "exit code 0", "Look at its last lines in the log."]
-        self._send_failure(Record(self._plan.host, fault=fault, time=time.time()))
+        self._send_failure(Record(self._plan.host, fault=fault, time=time.time(), is_cause=is_cause))
 
     def _send_failure(self, record: Record) -> None:
         self._link.send({"kind": "failed", "record": record._asdict()})
@@ -280,7 +311,11 @@ class Agent:
 
     @property
     def _own(self) -> list[Child]:
-        return [*self._children, *([self._helper] if self._helper else [])]
+        return [*self._children, *self._helpers.values()]
 
     def _note(self, text: str) -> None:
         self._log.write(WARNING, text)
+
+
+def _named(argv: list[str]) -> str:
+    return argv[2] if argv[1:2] == ["-m"] else Path(argv[0]).name

@@ -4,6 +4,7 @@ Decides when the program starts on every host, and how the job ends. No sockets 
 come in by `receive`, and what is to be sent is in `outbox`.
 
     from a host    join, beat, done, failed, stop
+                   ready: the leader's helpers
                    ended: one of its ranks; waiting: its ranks use no CPU time, or with None they do
     to a host      start, stop, end, run: what the leader's launcher starts there
 """
@@ -31,7 +32,11 @@ class Coordinator:
         self._began = clock()
         self._processes: dict[str, int] = {}
         """How many ranks each host has that has joined."""
+        self._helping: set[str] = set()
+        """The hosts without which others cannot go on, whether their own ranks have ended or not."""
         self._started: set[str] = set()
+        self._is_ready = not any(helper.tells for helper in plan.helpers)
+        """Whether the leader's helpers are, without which no rank can begin."""
         self._done: set[str] = set()
         self._gone: set[str] = set()
         self._failures: list[Record] = []
@@ -62,13 +67,14 @@ class Coordinator:
             self.outbox.append((message["host"], {"kind": "run", "argv": message["argv"]}))
         elif kind == "done":
             self._done.add(host)
-            self._rank_ended(host, None)
+            if self._processes.get(host):
+                self._rank_ended(host, None)
+        elif kind == "ready":
+            self._is_ready = True
         elif kind == "ended":
             self._rank_ended(host, message["rank"])
         elif kind == "waiting":
-            self._waiting.pop(host, None)
-            if message["ranks"] is not None:
-                self._waiting[host] = self._clock(), message["ranks"]
+            self._note_waiting(host, message["ranks"])
         self.tick()
 
     def stranger(self, host: str, job: str) -> list[str]:
@@ -83,7 +89,8 @@ class Coordinator:
 
     def lost(self, host: str, why: str) -> None:
         """Take in that a host has left without a word."""
-        if host not in self._processes or host in self._done or self.ended:
+        is_needed = host not in self._done or host in self._helping
+        if host not in self._processes or not is_needed or self.ended:
             return
         self._gone.add(host)
         left = sorted(self._processes.keys() - self._gone)
@@ -144,15 +151,34 @@ class Coordinator:
         self._started.discard(host)
         self._waiting.pop(host, None)
         self._processes[host] = message["processes"]
+        if message.get("helps"):
+            self._helping.add(host)
 
     def _start(self) -> None:
-        for host in self._processes.keys() - self._gone - self._started:
-            self._started.add(host)
-            self.outbox.append((host, {"kind": "start"}))
+        size = sum(self._processes.values())
+        if not size:
+            action = (
+                "Look at the channel of each host; a small data set is better replicated (FullyReplicated)."
+            )
+            fault = ["the channels of all hosts", "no file", "data on one host at least", action]
+            self._end(Record(self._plan.leader, returncode=ContractError.exit_code, fault=fault))
+            return
+        first = 0
+        for host in self._plan.hosts:
+            may_start = self._is_ready or host == self._plan.leader
+            if may_start and host in self._processes.keys() - self._gone - self._started:
+                self._started.add(host)
+                self.outbox.append((host, {"kind": "start", "first": first, "size": size}))
+            first += self._processes.get(host, 0)
 
     def _rank_ended(self, host: str, rank: int | None) -> None:
         self._ends.append((host, rank))
         self._ended_at = self._clock()
+
+    def _note_waiting(self, host: str, ranks: list[int] | None) -> None:
+        self._waiting.pop(host, None)
+        if ranks is not None:
+            self._waiting[host] = self._clock(), ranks
 
     def _wait_for_nobody(self) -> Record | None:
         """Return what is wrong if a rank has ended, and since then no other does anything.
@@ -211,4 +237,5 @@ def _first(failures: Iterable[Record]) -> Record:
     failing = {failure.host for failure in own}
     lost = [failure for failure in failures if failure.lost and failure.host not in failing]
     faults = [failure for failure in failures if failure.fault]
-    return min(lost or own or faults or failures, key=lambda failure: failure.time)
+    causes = [failure for failure in failures if failure.is_cause]
+    return min(lost or causes or own or faults or failures, key=lambda failure: failure.time)

@@ -198,7 +198,7 @@ class WorkerLink:
         plan = self._plan
         self._leader = Connection(self._dialer.sock)
         # The clock first: a record may follow at once.
-        self._leader.send({"kind": "join", "host": plan.host, "job": plan.job, "processes": plan.processes})
+        self._leader.send({"kind": "join", "host": plan.host, "job": plan.job, **plan.contribution})
         self._leader.send({"kind": "beat", "time": time.time()})
         return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from mlberth._typing import NamedTuple, typing
@@ -16,8 +17,22 @@ VERDICT = "verdict.json"
 """How the whole job ended, in the plan's folder; written by the agent."""
 RANKS = "ranks"
 """The folder in which each rank says that it runs, and how it ended."""
+READY = "ready"
+"""The file in that folder with which a helper says that it is ready."""
 WOKEN = "woken"
 """The file with which `train` tells the agent that it was stopped."""
+
+
+class Helper(NamedTuple):
+    """A process that is none of the program's, but without which it cannot go on."""
+
+    name: str
+    argv: list[str]
+    environ: Mapping[str, str] = {}
+    with_code: bool = False
+    """Whether it imports the program's modules."""
+    tells: bool = False
+    """Whether it leaves the file READY when ranks can begin."""
 
 
 class Plan(NamedTuple):
@@ -30,7 +45,7 @@ class Plan(NamedTuple):
     hosts: list[str]
     """All hosts of the distribution; the first leads."""
     processes: int
-    """How many ranks this host has."""
+    """How many ranks this host has; 0 only helps the others."""
     equal: bool
     """Whether all hosts must have as many."""
     port: int
@@ -50,8 +65,10 @@ class Plan(NamedTuple):
     argv: list[str]
     """What the agent runs: once for each of `environs`."""
     environs: list[dict[str, str]]
-    helper: list[str]
-    """A process beside the ranks that is ended with them; none if empty."""
+    helpers: list[Helper]
+    """Processes beside the ranks that are ended with the job."""
+    counted: dict[str, str]
+    """Variables of the ranks that depend on how many there are, as text with {rank} and {size}."""
     job: str
     """What all hosts of a job have in common, and no other job has."""
     source: str = "resourceconfig.json, hosts"
@@ -71,6 +88,11 @@ class Plan(NamedTuple):
         """The first host."""
         return self.hosts[0]
 
+    @property
+    def contribution(self) -> dict[str, typing.Any]:
+        """What this host brings into the job."""
+        return {"processes": self.processes, "helps": bool(self.helpers)}
+
     def write(self) -> Path:
         """Write the plan into its folder, for its user alone; return the file."""
         (Path(self.folder) / RANKS).mkdir(mode=0o700)
@@ -82,7 +104,8 @@ class Plan(NamedTuple):
     @classmethod
     def read(cls, file: Path) -> Plan:
         """Read what `write` has written."""
-        return cls(**json.loads(file.read_text()))
+        plan = cls(**json.loads(file.read_text()))
+        return plan._replace(helpers=[Helper(*helper) for helper in plan.helpers])
 
 
 class Record(NamedTuple):
@@ -104,6 +127,8 @@ class Record(NamedTuple):
     seconds: float = 0.0
     lost: bool = False
     """Whether the host has left without a word."""
+    is_cause: bool = False
+    """Whether ranks may have failed because of it."""
     fault: list[str] | None = None
     """What is wrong with a host, in the four parts of a `Fault`, and its exit code; None for a rank."""
 

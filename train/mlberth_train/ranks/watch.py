@@ -155,9 +155,8 @@ class Watch:
         files = {file.name: file.stat().st_mtime_ns for file in self._folder.glob("[!.]*.json")}
         new = [name for name, changed in files.items() if self._files.get(name) != changed]
         self._files = files
-        for name in new:
-            gone.add(json.loads((self._folder / name).read_text())["rank"])
-        return sorted(gone)
+        ranks = [json.loads((self._folder / name).read_text())["rank"] for name in new]
+        return sorted(gone | {rank for rank in ranks if rank is not None})
 
     def _is_watched(self, process: Process, owners: dict[int, Running]) -> bool:
         """Return whether a process has to go on: the launcher's, and all in the program's own group.

@@ -55,9 +55,9 @@ def test_launchers_give_it_to_their_one_process() -> None:
     (own,) = parameter_server.LAUNCHER.environs(job)
     assert own["TF_CONFIG"] == parameter_server_config(hosts, "algo-2")
     assert multi_worker.LAUNCHER.environs(job)[0]["TF_CONFIG"] == mirrored_config(hosts, "algo-2")
-    assert parameter_server.LAUNCHER.helper
-    server = parameter_server.LAUNCHER.helper(job)
-    assert server[-1] == parameter_server_config(hosts, "algo-2", serves=True)
+
+    (server,) = parameter_server.LAUNCHER.helpers(job)
+    assert server.argv[-1] == parameter_server_config(hosts, "algo-2", serves=True)
     alone = launch_job(hosts=["algo-1"])
-    assert parameter_server.LAUNCHER.helper(alone) == []
+    assert parameter_server.LAUNCHER.helpers(alone) == []
     assert "TF_CONFIG" not in parameter_server.LAUNCHER.environs(alone)[0]

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from mlberth._typing import NamedTuple, typing
+from mlberth.contract.channels import Channel
 from mlberth_train.launch.launchers.cluster import Cluster
-from mlberth_train.ranks.plan import OWN_RANK, OWN_RANKS
+from mlberth_train.ranks.plan import OWN_RANK, OWN_RANKS, Helper
 
 
 class LaunchJob(NamedTuple):
@@ -24,10 +25,19 @@ class LaunchJob(NamedTuple):
     """The same on all hosts, and of no other job."""
     options: Mapping[str, typing.Any]
     """The hyperparameters for the framework, `sagemaker_…`."""
+    channels: Mapping[str, Channel] = {}
 
 
 def _rank_command(job: LaunchJob) -> list[str]:
     return job.rank
+
+
+def _no_helpers(job: LaunchJob) -> list[Helper]:  # noqa: ARG001 - a default for a function of the job
+    return []
+
+
+def _always(job: LaunchJob) -> bool:  # noqa: ARG001
+    return True
 
 
 class Launcher(NamedTuple):
@@ -38,8 +48,13 @@ class Launcher(NamedTuple):
     """Returns the variables of each process that a host runs."""
     argv: Callable[[LaunchJob], list[str]] = _rank_command
     """Returns what these processes are: by default the program itself."""
-    helper: Callable[[LaunchJob], list[str]] | None = None
-    """Returns what runs beside them and ends with them."""
+    helpers: Callable[[LaunchJob], list[Helper]] = _no_helpers
+    """Returns what runs beside them and ends with the job."""
+    has_ranks: Callable[[LaunchJob], bool] = _always
+    """Returns whether this host runs the program, or only helps others that do."""
+    counted: Mapping[str, str] = {}
+    """Variables of a rank that are known once all hosts have said how many they have: text with {rank} and
+    {size}."""
     needs: Mapping[str, str] = {}
     """The modules that it imports, and how each is installed."""
     commands: Mapping[str, str] = {}

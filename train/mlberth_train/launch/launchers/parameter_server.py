@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mlberth_train.launch.launchers.launcher import Launcher, LaunchJob, host_rank
 from mlberth_train.launch.launchers.tf_config import parameter_server_config
+from mlberth_train.ranks.plan import Helper
 
 
 def environs(job: LaunchJob) -> list[dict[str, str]]:
@@ -13,19 +14,19 @@ def environs(job: LaunchJob) -> list[dict[str, str]]:
     return [config | host_rank(job.cluster)]
 
 
-def helper(job: LaunchJob) -> list[str]:
+def helpers(job: LaunchJob) -> list[Helper]:
     """Return the host's parameter server; a single host has none."""
     hosts, current = job.cluster.hosts, job.cluster.current
     if len(hosts) == 1:
         return []
     config = parameter_server_config(hosts, current, serves=True)
-    return [job.python, "-m", "mlberth_train.ranks.tf_server", config]
+    return [Helper("TensorFlow's server", [job.python, "-m", "mlberth_train.ranks.tf_server", config])]
 
 
 LAUNCHER = Launcher(
     "parameter_server",
     environs,
-    helper=helper,
+    helpers=helpers,
     needs={"tensorflow": "TensorFlow (pip install tensorflow)"},
     one_each=True,
     names=True,
