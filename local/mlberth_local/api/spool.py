@@ -27,7 +27,8 @@ async def spool(
     for a checksum that is not the body's, or a body that ended too early.
     """
     writer = _Writer(place, headers, sha256)
-    pending, size = [], 0
+    pending: list[bytes] = []
+    size = 0
     busy: asyncio.Future[None] | None = None
     loop = asyncio.get_running_loop()
     try:
@@ -38,14 +39,12 @@ async def spool(
                 # The next piece comes in while this one is hashed and written.
                 if busy:
                     await busy
-                busy = loop.run_in_executor(None, writer.write, b"".join(pending))
+                busy = loop.run_in_executor(None, writer.write, pending)
                 pending, size = [], 0
         if busy:
             await busy
             busy = None
-        if size > PIECE // 16:
-            return await loop.run_in_executor(None, writer.finish, b"".join(pending))
-        return writer.finish(b"".join(pending))
+        return await loop.run_in_executor(None, writer.finish, pending)
     except BaseException:
         if busy:
             await asyncio.wait([busy])
@@ -77,9 +76,12 @@ class _Writer:
         self._file = os.open(place.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | alone, 0o644)
         os.lseek(self._file, place.start or 0, os.SEEK_SET)
 
-    def write(self, piece: bytes) -> None:
-        """Take the next bytes of the body."""
-        content = self._decoder.feed(piece) if self._decoder else piece
+    def write(self, pieces: list[bytes]) -> None:
+        """Take the next bytes of the body, as they came: joining them would cost as much as writing them."""
+        for piece in pieces:
+            self._write(self._decoder.feed(piece) if self._decoder else piece)
+
+    def _write(self, content: bytes) -> None:
         self._size += len(content)
         if self._length is not None and self._size > self._length:
             raise self._wrong_length()  # before it is written over what comes after it
@@ -90,9 +92,9 @@ class _Writer:
         while left:
             left = left[os.write(self._file, left) :]
 
-    def finish(self, piece: bytes) -> ReceivedBody:
+    def finish(self, pieces: list[bytes]) -> ReceivedBody:
         """Take the last bytes, check what the client said of the body, and wait for the disk."""
-        self.write(piece)
+        self.write(pieces)
         if self._decoder:
             self._decoder.finish()
             self._expected |= _expected(self._decoder.trailers)
