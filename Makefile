@@ -43,6 +43,10 @@ test: $(VENV)/test.stamp ## Run every test, long ones in their short form (MLBER
 bench-train: $(VENV)/test.stamp ## Measure what `train` costs beside `python train.py`, its peers and the limit.
 	@$(BIN)/python -m bench.train_overhead
 
+.PHONY: bench-platform
+bench-platform: $(VENV)/test.stamp ## Measure the platform's front: start, memory, a Describe, large objects beside cp.
+	@$(BIN)/python -m bench.platform
+
 .PHONY: check
 check: $(VENV)/test.stamp ## Lint, format and type check everything.
 	@$(BIN)/ruff format --check
