@@ -281,6 +281,7 @@ def test_ranks_below_mpirun_share_a_tree(tree: Tree, tmp_path: Path) -> None:
     assert tree.layout.success.exists()
     assert not tree.failure
     assert done.err.count("this `train` is rank ") + done.out.count("this `train` is rank ") == 3
+    assert all(f"(rank {number} of 3); inputs" in done.out + done.err for number in range(3))
     records = [json.loads(line) for line in tree.layout.metrics("").read_text().splitlines()]
     assert sorted(record["rank"] for record in records) == [0, 1, 2]
     assert (tree.layout.output_data / "metrics.svg").exists()
@@ -292,6 +293,7 @@ def test_rank_below_mpirun_that_fails_is_the_reason(tree: Tree) -> None:
     failed = mpirun(tree, 2, BAD="1")
     assert failed.code != 0
     assert tree.failure.startswith("ValueError: the reason")
+    assert "(rank 1 of 2)" in tree.failure
     assert not tree.layout.success.exists()
 
 

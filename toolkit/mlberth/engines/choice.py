@@ -101,5 +101,5 @@ def describe(found: Found, current: str) -> str:
             parts.append("hosts that the variables do not name are called by their numbers")
     if found.is_rank and found.process:
         (rank, size), (local, local_size) = found.process, found.local
-        parts.append(f"this `train` is rank {rank} of {size}, the {local}. of {local_size} on its host")
+        parts.append(f"this `train` is rank {rank} of {size}, and {local} of {local_size} on its host")
     return "; ".join(parts)

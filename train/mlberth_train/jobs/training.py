@@ -219,12 +219,20 @@ def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job
         environ={name: text for name, text in variables_of_program.items() if name not in left_out},
         left_out=left_out,
         settings=training.settings,
-        context=ReportContext.on(environment.hosts, code, frozenset(secrets)),
+        context=_context(environment, code, frozenset(secrets)),
         inputs=sorted(environment.channels),
         hosts=environment.hosts.reachable,
         hosts_source=environment.hosts.source,
         launch=launch,
     )
+
+
+def _context(environment: Environment, code: Path, secrets: frozenset[str]) -> ReportContext:
+    context, found = ReportContext.on(environment.hosts, code, secrets), environment.hosts.found
+    if found and found.is_rank and found.process:
+        rank, ranks = found.process
+        return context._replace(rank=rank, ranks=ranks)
+    return context
 
 
 def resolved(training: Training) -> tuple[Environment, Place]:
