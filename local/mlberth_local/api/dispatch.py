@@ -6,6 +6,7 @@ The modules with the models are imported by the first request, so that the daemo
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -60,10 +61,10 @@ class Dispatcher:
             return answer_writer.answer(route, result, request_id)
         except ServiceError as error:
             failure = error
+        except OSError as error:
+            failure = _full(error) or _ours(request, request_id)
         except Exception:  # noqa: BLE001 - a fault of ours is an answer, and the next request is none of its business
-            _LOG.exception("%s %s failed (request %s)", request.method, request.path, request_id)
-            text = f"The platform failed; its log has the cause, with the request {request_id}."
-            failure = ServiceError("InternalFailure", text, HTTPStatus.INTERNAL_SERVER_ERROR)
+            failure = _ours(request, request_id)
         protocol = route.protocol if route else protocol_of(request)
         return answer_writer.error_answer(route, protocol, failure, request_id, resource=request.path)
 
@@ -114,6 +115,21 @@ class Dispatcher:
 
     async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *arguments))
+
+
+def _full(error: OSError) -> ServiceError | None:
+    """Return the error for a disk that is full; clients do not repeat a request after it."""
+    if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+        return None
+    text = "There is no space left where the platform's home is."
+    return ServiceError("InsufficientStorage", text, HTTPStatus.INSUFFICIENT_STORAGE)
+
+
+def _ours(request: HttpRequest, request_id: str) -> ServiceError:
+    """Log the exception that is handled, and return an error without its words."""
+    _LOG.exception("%s %s failed (request %s)", request.method, request.path, request_id)
+    text = f"The platform failed; its log has the cause, with the request {request_id}."
+    return ServiceError("InternalFailure", text, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _length(request: HttpRequest) -> int | None:

@@ -14,7 +14,7 @@ from mlberth_local.api.http_request import HttpRequest
 from mlberth_local.errors import ServiceError, UnknownOperationError
 
 VIRTUAL_HOST = re.compile(
-    r"^(?P<bucket>[a-z0-9][a-z0-9.-]*)\.(?:s3[.\w-]*\.amazonaws\.com|(?:s3\.)?localhost)$"
+    r"^(?!s3\.localhost)(?P<bucket>[a-z0-9][a-z0-9.-]*)\.(?:s3[.\w-]*\.amazonaws\.com|(?:s3\.)?localhost)$"
 )
 """A bucket named by the host: `BUCKET.s3.us-east-1.amazonaws.com`, `BUCKET.localhost`."""
 _SCOPE = re.compile(r"Credential=[^/,\s]+/\d{8}/[^/]*/(?P<service>[^/]+)/aws4_request")

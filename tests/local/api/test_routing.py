@@ -52,6 +52,8 @@ def test_operations_of_s3(
 
 def test_a_key_keeps_its_slashes_and_dots() -> None:
     assert route("GET", "/b/a%2Fb/../c//d")[2] == {"Bucket": "b", "Key": "a/b/../c//d"}
+    assert route("GET", "/b/k", Host="s3.localhost:8500")[2] == {"Bucket": "b", "Key": "k"}
+    assert route("GET", "/k", Host="b.localhost:8500")[2] == {"Bucket": "b", "Key": "k"}
     assert route("GET", "/k", Host="b.s3.eu-west-1.amazonaws.com:8500")[2] == {"Bucket": "b", "Key": "k"}
 
 

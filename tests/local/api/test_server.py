@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import json
+import os
+import re
 import socket
 import time
 from typing import Any
@@ -162,3 +165,25 @@ def test_a_page_in_a_browser_cannot_send_requests(front: Front, s3: Any, bucket:
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"
     signed = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
     assert requests.get(signed, headers=page, timeout=5).content == b"x"
+
+
+@pytest.mark.parametrize(
+    ("number", "answered"),
+    [(errno.ENOSPC, (507, "InsufficientStorage")), (errno.EIO, (500, "InternalFailure"))],
+)
+def test_a_disk_that_fails(
+    front: Front, s3: Any, monkeypatch: pytest.MonkeyPatch, number: int, answered: tuple[int, str]
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(number, os.strerror(number), "/a/path/of/the/machine")
+
+    s3.create_bucket(Bucket="no-space")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fail)
+        answer = requests.put(f"{front.url}/no-space/k", data=b"x", timeout=5)
+    found = re.search(r"<Code>(\w+)<", answer.text)
+    assert found
+    assert (answer.status_code, found[1]) == answered
+    assert "/a/path" not in answer.text
+    assert requests.get(f"{front.url}/no-space/k", timeout=5).status_code == 404
+    assert list((front.platform.buckets / ".uploads").glob("*")) == []
