@@ -18,6 +18,7 @@ _JOIN_SECONDS = 900.0
 _READ_SECONDS = 4 * 3600
 """How long the collective waits for a host that still reads its data."""
 _PAUSE = 0.5
+_NEWS_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -79,12 +80,30 @@ def joined(environment: Environment, environ: Mapping[str, str]) -> Iterator[Clu
     tracker = _tried(lambda: _start_tracker(size, address, port), where) if starts else None
     communicator = _tried(lambda: _communicator(address, port, rank), where)
     log.info("Joined %d hosts, led by %s", size, leader)
-    yield Cluster(rank, size)
+    with _lost_hosts():
+        yield Cluster(rank, size)
     # After an error nobody would answer: the process ends as it is.
     communicator.__exit__(None, None, None)
     if tracker:
         tracker.wait_for(int(_JOIN_SECONDS))  # the others leave one after the other, and must find it
         tracker.free()
+
+
+@contextmanager
+def _lost_hosts() -> Iterator[None]:
+    """Let the host that has failed be heard first: the others learn of it in the same moment, as an error."""
+    import xgboost
+
+    try:
+        yield
+    except xgboost.core.XGBoostError as error:
+        lines = [line for line in str(error).splitlines() if line.startswith("- [")]
+        if not lines:  # only errors of the collective have these
+            raise
+        time.sleep(_NEWS_SECONDS)
+        reason = lines[-1].partition("]: ")[2] or lines[-1]
+        action = "Look at the log of the host that ended first."
+        raise PlatformError(Fault("XGBoost's collective", reason, "all hosts of the job", action)) from None
 
 
 def _start_tracker(size: int, address: str, port: int) -> Any:
