@@ -136,10 +136,10 @@ def sharded(group: HostGroup, shares: dict[str, list[str]], **hyperparameters: s
 
 @pytest.mark.filterwarnings("ignore:.*[Tt]ext file input")
 def test_several_hosts_train_one_model(tmp_path: Path) -> None:
-    """Also with a host that has no rows: it is named, and the leader alone prints and saves."""
+    """Also with a host whose file has no rows: it is named, and the leader alone prints and saves."""
     files = [(ABALONE / f"train/abalone.train_{number}").read_text() for number in (0, 1)]
     validation = (ABALONE / "validation/abalone.validation").read_text()
-    shares = {"train": [*files, ""], "validation": [validation, "", ""]}
+    shares = {"train": [*files, "\n"], "validation": [validation, "", ""]}
     group = sharded(HostGroup(tmp_path, 3), shares, subsample="1", eval_metric="r2,rmse")
     ends = group.train(**ALGORITHM)
     assert [end.code for end in ends] == [0, 0, 0], [end.err for end in ends]

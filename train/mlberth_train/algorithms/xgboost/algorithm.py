@@ -24,5 +24,5 @@ ALGORITHM = Algorithm(
     rules=find_faults,
     needs={"xgboost": 'XGBoost (pip install "mlberth[xgboost]", or the image mlberth-train:xgboost)'},
     metrics=regexes,
-    launcher="plain",
+    launcher="xgboost",
 )

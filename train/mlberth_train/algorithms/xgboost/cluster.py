@@ -1,4 +1,8 @@
-"""The hosts that train one model together: XGBoost's collective, with its tracker on the leader."""
+"""The hosts that train one model together: XGBoost's collective.
+
+The launcher `xgboost` has its tracker, and starts no process on a host without files; with another launcher
+the tracker is here, on the leader.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +73,7 @@ def joined(environment: Environment, environ: Mapping[str, str]) -> Iterator[Clu
     if size == 1:
         yield Cluster()
         return
-    # The launcher `xgboost` has a tracker, and writes the rank so; an engine's own is a plain number.
+    # As that launcher writes the rank; an engine's own DMLC_TASK_ID is a plain number.
     has_tracker = environ.get("DMLC_TASK_ID") == f"{rank:06}"
     names = ("DMLC_TRACKER_URI", "DMLC_TRACKER_PORT") if has_tracker else ("MASTER_ADDR", "MASTER_PORT")
     leader = environ.get(names[0]) or environment.master
