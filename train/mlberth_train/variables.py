@@ -110,6 +110,13 @@ HANG = Variable(
     "ended, before the job ends, in seconds. 0 waits for ever, and also for a process that is stopped "
     "(SIGSTOP), which otherwise ends the job after 10 seconds.",
 )
+ENCRYPTION = Variable(
+    "SAGEMAKER_INTER_CONTAINER_ENCRYPTION",
+    BOOLEAN,
+    False,
+    "Whether what hosts send each other must be encrypted. No launcher can do that, so a job of several "
+    "hosts is refused.",
+)
 LAUNCHER_PORT = Variable(
     "SAGEMAKER_LAUNCHER_PORT",
     whole_number(1, 65535),
@@ -155,6 +162,7 @@ ALL: tuple[Variable[typing.Any], ...] = (
     MIN_HOSTS,
     MAX_RESTARTS,
     HANG,
+    ENCRYPTION,
     LAUNCHER_PORT,
     MASTER_PORT_VARIABLE,
     SPECIFICATION,

@@ -12,9 +12,11 @@ from mlberth_train.launch.choice import choose_launcher
 CHOSEN = {
     "sagemaker_mpi_enabled": "mpi",
     "sagemaker_torch_distributed_enabled": "torchrun",
+    "sagemaker_pytorch_ddp_enabled": "torchrun",
     "sagemaker_parameter_server_enabled": "parameter_server",
     "sagemaker_multi_worker_mirrored_strategy_enabled": "multi_worker_mirrored",
 }
+VALUES = ("plain", "torchrun", "mpi", "parameter_server", "multi_worker_mirrored", "xgboost", "dask")
 REFUSED = [name for name in DISTRIBUTION_SWITCHES if name not in CHOSEN]
 
 
@@ -79,6 +81,30 @@ def test_two_launchers_are_one_too_many(tree: Tree) -> None:
     tree.config(hyperparameters=dict.fromkeys(CHOSEN, "true"))
     with pytest.raises(ContractError, match="all of them on; expected one of them"):
         chosen(tree)
+
+
+def test_two_names_of_one_launcher_are_no_fault(tree: Tree) -> None:
+    """SDKs have changed the name."""
+    tree.config(hyperparameters=dict.fromkeys([n for n in CHOSEN if CHOSEN[n] == "torchrun"], "true"))
+    assert chosen(tree) == "torchrun"
+
+
+def test_library_of_another_image_is_named(tree: Tree) -> None:
+    """The error says which switch does the same without it."""
+    tree.config(hyperparameters={"sagemaker_distributed_dataparallel_enabled": "true"})
+    with pytest.raises(ContractError, match=r"smdistributed.*sagemaker_pytorch_ddp_enabled"):
+        chosen(tree)
+
+
+@pytest.mark.parametrize("launcher", ["", *VALUES])
+def test_job_that_cannot_be_encrypted_is_refused(tree: Tree, launcher: str) -> None:
+    """Whatever sends: several hosts do, one host does not."""
+    environ = {"SAGEMAKER_LAUNCHER": launcher, "SAGEMAKER_INTER_CONTAINER_ENCRYPTION": "true"}
+    tree.config(resourceconfig={"current_host": "a", "hosts": ["a"]})
+    assert chosen(tree, **environ) == (launcher or None)
+    tree.config(resourceconfig={"current_host": "a", "hosts": ["a", "b"]})
+    with pytest.raises(ContractError, match="SAGEMAKER_INTER_CONTAINER_ENCRYPTION: found true, for 2 hosts"):
+        chosen(tree, **environ)
 
 
 def test_command_that_is_not_installed_is_named(tree: Tree) -> None:

@@ -12,7 +12,8 @@ from mlberth._typing import TYPE_CHECKING, OnDemand, typing
 from mlberth.contract.environment import DISTRIBUTION_SWITCHES, Environment
 from mlberth.envvars import SWITCH, Reader
 from mlberth.errors import ContractError, Fault
-from mlberth_train.variables import LAUNCHER
+from mlberth_train.launch.encryption import find_unencrypted
+from mlberth_train.variables import ENCRYPTION, LAUNCHER
 
 if TYPE_CHECKING:
     from mlberth.engines.found import Found
@@ -24,9 +25,16 @@ else:
 _SWITCHES = {
     "sagemaker_mpi_enabled": "mpi",
     "sagemaker_torch_distributed_enabled": "torchrun",
+    # There it is mpirun and a starter that sets what `env://` reads, as torchrun does.
+    "sagemaker_pytorch_ddp_enabled": "torchrun",
     "sagemaker_parameter_server_enabled": "parameter_server",
     "sagemaker_multi_worker_mirrored_strategy_enabled": "multi_worker_mirrored",
 }
+_ACTIONS = {
+    "sagemaker_distributed_dataparallel_enabled": "It needs smdistributed, a library of AWS's own "
+    "images alone; with DistributedDataParallel of PyTorch, set sagemaker_pytorch_ddp_enabled. "
+}
+"""What else to say of a launcher that there is not."""
 
 
 def find_launcher(name: str) -> launcher.Launcher:
@@ -51,10 +59,11 @@ def choose_launcher(environment: Environment, environ: Mapping[str, str]) -> str
 
     SAGEMAKER_LAUNCHER wins over the hyperparameters, and these over the engine's variables. A host outside of
     the instance groups that train together has none. Raises ContractError for each hyperparameter that asks
-    for one that there is not, and for a launcher below another one.
+    for one that there is not, for a launcher below another one, and for encryption that there is not.
     """
     reader = Reader(environ)
     named = reader.get(LAUNCHER)
+    reader.get(ENCRYPTION)
     reader.check()
     if not named:
         named = _switched_on(environment)
@@ -63,7 +72,10 @@ def choose_launcher(environment: Environment, environ: Mapping[str, str]) -> str
         raise ContractError(_started_twice(named, found))
     named = named or (found.launcher if found else None)
     takes_part = environment.hosts.current in (environment.distribution_hosts or environment.hosts.names)
-    return named if takes_part else None
+    named = named if takes_part else None
+    if plain_text := find_unencrypted(named, environment.hosts.names, environ):
+        raise ContractError(plain_text)
+    return named
 
 
 def _started_twice(named: str, found: Found) -> Fault:
@@ -89,13 +101,14 @@ def _switched_on(environment: Environment) -> str | None:
             f"the hyperparameter {name}",
             repr(value),
             f"a job for one of the launchers that there are ({', '.join(sorted(set(_SWITCHES.values())))})",
-            f"Remove it, and choose one of these with {LAUNCHER.name}; or start the processes in the program "
-            "itself (SM_HOSTS, SM_CURRENT_HOST and SM_MASTER_ADDR say where).",
+            _ACTIONS.get(name, "")
+            + f"Remove it, and choose one of these with {LAUNCHER.name}; or start the processes in the "
+            "program itself (SM_HOSTS, SM_CURRENT_HOST and SM_MASTER_ADDR say where).",
         )
         for name, value in on.items()
         if name not in _SWITCHES
     ]
-    if not faults and len(on) > 1:
+    if not faults and len({_SWITCHES[name] for name in on}) > 1:
         found, action = "all of them on", f"Switch the others off, or set {LAUNCHER.name}."
         faults = [Fault(f"the hyperparameters {', '.join(on)}", found, "one of them", action)]
     if faults:
