@@ -183,6 +183,24 @@ def _stop(home: Home, chosen: Namespace) -> int:
     return 0
 
 
+def interrupt() -> int:
+    """Take a training job's spot instance away: it starts again from its checkpoints."""
+    parser = _parser("interrupt", interrupt.__doc__, "Its programs get SIGTERM, and 120 seconds to save.")
+    parser.add_argument("name", help="of a training job that trains")
+    return _run(parser, _interrupt)
+
+
+def _interrupt(home: Home, chosen: Namespace) -> int:
+    running = home.running()
+    if running is None:
+        return _say_that_none_runs(home)
+    from mlberth_local.daemon import api_client
+
+    api_client.interrupt(running, chosen.name)
+    show(f"{chosen.name} is interrupted, and starts again")
+    return 0
+
+
 def gc() -> int:
     """Remove what ended jobs have left: containers, processes, folders."""
     return _run(_parser("gc", gc.__doc__, "It also happens whenever the platform starts."), _gc)
@@ -240,7 +258,7 @@ def _run(parser: ArgumentParser, command: Callable[[Home, Namespace], int]) -> i
     return failure.exit_code
 
 
-COMMANDS = {one.__name__: one for one in (up, down, env, status, ps, logs, stop, gc)}
+COMMANDS = {one.__name__: one for one in (up, down, env, status, ps, logs, stop, interrupt, gc)}
 
 
 def main() -> int:

@@ -25,6 +25,8 @@ _LOG = logging.getLogger("mlberth.api")
 HEALTH = "/_mlberth/health"
 """Answered before the models are loaded; no bucket can have this name."""
 GARBAGE = "/_mlberth/gc"
+INTERRUPT = "/_mlberth/interrupt/"
+"""With the name of a training job. No service has these two."""
 LARGEST_REQUEST = 32 * 1024 * 1024
 """In bytes; only objects may be larger, and they go to a file."""
 LARGEST_LINE = 32 * 1024
@@ -78,6 +80,8 @@ class ApiServer:
             return web.json_response(
                 {"removed": await asyncio.to_thread(self._platform.jobs.collect_garbage)}
             )
+        if received.path.startswith(INTERRUPT) and received.method == "POST":
+            return await self._interrupt(received.path.removeprefix(INTERRUPT))
         if received.headers.get("Expect", "").lower() == "100-continue":
             # At once: botocore waits a second for it before it sends the body.
             await received.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -85,6 +89,16 @@ class ApiServer:
         request_id = str(uuid4())
         found = await self._dispatcher.answer(_http_request(received), _Body(received), request_id)
         return await _send(received, found, request_id)
+
+    async def _interrupt(self, name: str) -> web.Response:
+        from mlberth_local.sagemaker.training_jobs import interrupt_training_job
+
+        try:
+            await asyncio.to_thread(interrupt_training_job, self._platform, {"TrainingJobName": name})
+        except ServiceError as error:
+            found = {"__type": error.code, "message": error.message}
+            return web.json_response(found, status=error.status)
+        return web.json_response({})
 
 
 class _Body:

@@ -24,6 +24,11 @@ def collect_garbage(running: Running) -> list[str]:
     return list(_post(running, "/_mlberth/gc", b"", {})["removed"])
 
 
+def interrupt(running: Running, job: str) -> None:
+    """Take the spot instance of a training job away. Raises `PlatformError` if it does not train."""
+    _post(running, f"/_mlberth/interrupt/{job}", b"", {})
+
+
 def _post(running: Running, path: str, body: bytes, headers: dict[str, str]) -> dict[str, Any]:
     request = Request(f"http://127.0.0.1:{running.port}{path}", body, headers, method="POST")
     try:

@@ -58,8 +58,10 @@ def open_parts(home: Home, settings: Settings) -> Parts:
 def host_environ(home: Home, settings: Settings) -> dict[str, str]:
     """Return the variables by which the programs of jobs reach the platform, with a key of their own."""
     address = "host.docker.internal" if settings.engine == "docker" else "127.0.0.1"
+    endpoint = f"http://{address}:{settings.port}"
     return {
-        "AWS_ENDPOINT_URL": f"http://{address}:{settings.port}",
+        "AWS_ENDPOINT_URL": endpoint,
+        "S3_ENDPOINT_URL": endpoint,  # of other containers' toolkits
         "AWS_ACCESS_KEY_ID": CONTAINER_KEY,
         "AWS_SECRET_ACCESS_KEY": home.keys()[CONTAINER_KEY],
         "AWS_DEFAULT_REGION": settings.region,

@@ -43,6 +43,8 @@ class Scheduler:
         """Take up the jobs that an earlier daemon has left, oldest first: those that ran go on at once."""
         with self._lock:
             for job, demand in jobs:
+                if (job.kind, job.name) in {*self._waiting, *self._running}:
+                    continue  # it was submitted a moment ago
                 if job.state["phase"] == "waiting" and job.status == "InProgress":
                     self._waiting[job.kind, job.name] = demand
                 else:

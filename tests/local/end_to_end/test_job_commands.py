@@ -92,6 +92,20 @@ def test_a_job_is_listed_followed_and_stopped(daemon: Daemon) -> None:
     assert (again.returncode, "Traceback" in again.stderr) == (70, False)
 
 
+def test_an_interrupted_job_starts_again(daemon: Daemon) -> None:
+    """Its programs may save, and another attempt follows; a job that is not there cannot be interrupted."""
+    first = start_sleeper(daemon, "spot")
+    done = daemon.run("interrupt", "spot")
+    assert done.stdout == "spot is interrupted, and starts again\n", done.stderr
+    wait_until(lambda: not is_alive(first))
+    pid_file = daemon.folder / "spot.pid"
+    wait_until(lambda: pid_file.read_text() not in ("", str(first)), timeout=60)
+    wait_until(lambda: daemon.run("logs", "spot").stdout.split().count("sleeping") == 2, timeout=60)
+    missing = daemon.run("interrupt", "none")
+    assert missing.returncode == 70
+    assert "Requested resource not found" in missing.stderr
+
+
 def test_down_ends_the_jobs(daemon: Daemon) -> None:
     pid = start_sleeper(daemon, "ended")
     assert daemon.run("down").returncode == 0
