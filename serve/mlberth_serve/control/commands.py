@@ -125,7 +125,7 @@ def launch_spec(
         timeout=settings.timeout,
         max_memory=settings.max_memory_bytes,
         gunicorn=gunicorn_settings(settings, folder, behind_nginx=behind_nginx, of_several=bool(model)),
-        out_of_memory=str(folder.run.model_out_of_memory(model) if model else folder.run.out_of_memory),
+        out_of_memory=str(folder.run.models_out_of_memory / model if model else folder.run.out_of_memory),
         model=model,
     )
 

@@ -101,9 +101,10 @@ class RunDirectory:
         """The names of models that are loaded and have no process now, as empty files."""
         return self.path / "d"
 
-    def model_out_of_memory(self, name: str) -> Path:
-        """Return what `out_of_memory` is for one of several models."""
-        return self.path / "o" / name
+    @property
+    def models_out_of_memory(self) -> Path:
+        """What `out_of_memory` is for each of several models, by its name."""
+        return self.path / "o"
 
     @property
     def packages(self) -> Path:

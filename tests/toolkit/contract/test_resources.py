@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mlberth.contract.resources import cpu_count, gpu_count, memory_limit, neuron_count
+from mlberth.contract.resources import cpu_count, gpu_count, memory_left, memory_limit, neuron_count
 
 
 def write(root: Path, **files: str) -> Path:
@@ -86,3 +86,23 @@ def test_name_of_a_cgroup_need_not_be_text(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "memory.max").write_text("100")
     assert memory_limit(root) == 100
+
+
+def test_memory_that_is_left_is_the_least_of_all_limits(tmp_path: Path) -> None:
+    """Of the machine and each cgroup; what the kernel has cached of files is no use of memory."""
+    root = write(
+        tmp_path,
+        proc__meminfo="MemTotal: 1000 kB\nMemAvailable: 900 kB\n",
+        proc__self__cgroup="0::/a\n",
+    )
+    assert memory_left(root) == 900 * 1024
+    folder = root / "sys" / "fs" / "cgroup" / "a"
+    folder.mkdir(parents=True)
+    for name, text in (("memory.max", "500000"), ("memory.current", "300000")):
+        (folder / name).write_text(text)
+    (folder / "memory.stat").write_text("anon 1\ninactive_file 100000\n")
+    assert memory_left(root) == 300_000
+    (folder / "memory.current").write_text("900000")
+    assert memory_left(root) == 0
+    (folder / "memory.max").write_text("max")
+    assert memory_left(root) == 900 * 1024

@@ -27,7 +27,7 @@ class Door:
             *places,
             run.model_slots,
             run.models_down,
-            run.model_out_of_memory("").parent,
+            run.models_out_of_memory,
             run.packages,
         ):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ class Door:
         with contextlib.suppress(OSError):
             marker.touch() if down else marker.unlink(missing_ok=True)
         if not down:
-            _remove(self._run.model_out_of_memory(name))
+            _remove(self._run.models_out_of_memory / name)
         place = self._places.pop(name, None)
         if place is None:
             return
