@@ -23,7 +23,7 @@ class Settings:
     region: str = "us-east-1"
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Access key to secret. A request with one of them must be signed with its secret."""
-    environ: Mapping[str, str] = field(default_factory=dict)
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The environment of `mlberth up`, for variables of single parts (MLBERTH_…)."""
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+import requests
 from botocore.exceptions import ClientError
 
 START = datetime(2026, 1, 1, 12, 0, tzinfo=timezone.utc)
@@ -95,3 +96,16 @@ def test_faults(front: Any, change: dict[str, Any], words: str) -> None:
     request = {"Namespace": "N", "MetricName": "m", "Period": 60, "Statistics": ["Sum"], **WHEN}
     with pytest.raises(ClientError, match=words):
         front.client("cloudwatch", parameter_validation=False).get_metric_statistics(**{**request, **change})
+
+
+def test_the_query_protocol_of_older_clients(front: Any) -> None:
+    version = {"Version": "2010-08-01", "Namespace": "Queried"}
+    member = "MetricData.member.1"
+    put = {f"{member}.MetricName": "m", f"{member}.Value": "2.5", f"{member}.Dimensions.member.1.Name": "a"}
+    put[f"{member}.Dimensions.member.1.Value"] = "b"
+    answer = requests.post(front.url, data={"Action": "PutMetricData", **version, **put}, timeout=5)
+    assert answer.status_code == 200
+    listed = requests.post(front.url, data={"Action": "ListMetrics", **version}, timeout=5).text
+    assert "<MetricName>m</MetricName><Dimensions><member><Name>a</Name><Value>b</Value></member>" in listed
+    failed = requests.post(front.url, data={"Action": "GetMetricStatistics", **version}, timeout=5)
+    assert (failed.status_code, "4 validation errors detected: " in failed.text) == (400, True)
