@@ -60,6 +60,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
         {"interaction_constraints": "[[1, 2], [3, 4, 5]]", "single_precision_histogram": "true"},
         {"objective": "survival:aft", "aft_loss_distribution": "normal", "eval_metric": "aft-nloglik"},
         {"objective": "rank:pairwise", "eval_metric": "ndcg@5"},
+        {"objective": "reg:tweedie", "eval_metric": "tweedie-nloglik"},
         {"objective": "reg:quantileerror", "quantile_alpha": "0.9"},
         {"objective": "reg:linear", "early_stopping_rounds": "1"},
     ],

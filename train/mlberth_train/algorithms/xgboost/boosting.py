@@ -12,7 +12,7 @@ from mlberth.checkpoints import StopRequest, Store
 from mlberth.contract.environment import Environment
 from mlberth.errors import ContractError, Fault
 from mlberth_train.algorithms.xgboost.cluster import Cluster
-from mlberth_train.algorithms.xgboost.metric_names import CUSTOM, deciding, evaluated, is_maximized
+from mlberth_train.algorithms.xgboost.metric_names import CUSTOM, deciding, evaluated, is_maximized, printed
 from mlberth_train.algorithms.xgboost.table import WITHOUT_EFFECT
 
 _OURS = (
@@ -70,7 +70,7 @@ def parameters_of(hyperparameters: Mapping[str, Any], environment: Environment) 
         _check_gpu(environment)
         parameters |= {"tree_method": "hist", "device": "cuda"}
     if own := [name for name in evaluated(hyperparameters) if name not in CUSTOM]:
-        parameters["eval_metric"] = own
+        parameters["eval_metric"] = [printed(name, hyperparameters) for name in own]
     return parameters
 
 

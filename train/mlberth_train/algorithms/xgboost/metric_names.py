@@ -63,6 +63,8 @@ OF_TWO_CLASSES = ("f1_binary", "precision", "recall")
 OF_NUMBERS = ("mse", "r2")
 CUSTOM = (*OF_LABELS, *OF_NUMBERS)
 """Those that XGBoost itself does not have."""
+_TWEEDIE = 1.5
+"""XGBoost's default for tweedie_variance_power."""
 _DEFAULTS = {
     "reg:squaredlogerror": "rmsle",
     "reg:pseudohubererror": "mphe",
@@ -94,13 +96,20 @@ def evaluated(hyperparameters: Mapping[str, Any]) -> list[str]:
     return sorted({*named, objective.partition(":")[2]})
 
 
+def printed(name: str, hyperparameters: Mapping[str, Any]) -> str:
+    """Return a metric's name as XGBoost takes and prints it."""
+    if name == "tweedie-nloglik":
+        return f"{name}@{hyperparameters.get('tweedie_variance_power', _TWEEDIE):g}"
+    return name
+
+
 def deciding(hyperparameters: Mapping[str, Any]) -> str | None:
-    """Return the metric that early stopping looks at; None for the last that is printed."""
+    """Return the metric that early stopping looks at, as it is printed; None for the last that is."""
     objective = hyperparameters.get("_tuning_objective_metric")
     if objective:
-        return str(objective).partition(":")[2]
+        return printed(objective.partition(":")[2], hyperparameters)
     named: list[str] = hyperparameters.get("eval_metric", [])
-    return named[-1] if named else None
+    return printed(named[-1], hyperparameters) if named else None
 
 
 def is_maximized(name: str) -> bool:
@@ -111,7 +120,7 @@ def is_maximized(name: str) -> bool:
 def regexes(hyperparameters: Mapping[str, Any]) -> dict[str, str]:
     """Return the regular expressions of what a job prints, by the platform's names, `validation:rmse`."""
     names = evaluated(hyperparameters)
-    patterns = {name: re.escape(name) for name in names}
+    patterns = {name: re.escape(printed(name, hyperparameters)) for name in names}
     if all(name in CUSTOM for name in names):
         # XGBoost prints its default beside ours, some with a number: `ndcg@32`.
         default = _DEFAULTS.get(hyperparameters.get("objective", ""), "rmse")
