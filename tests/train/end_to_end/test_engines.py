@@ -189,6 +189,22 @@ def test_what_cannot_be_run_is_one_message(tree: Tree, environ: dict[str, str], 
     assert "Traceback" not in failed.err
 
 
+@pytest.mark.parametrize(
+    ("own", "seen"),
+    [
+        ({}, "1 2 1"),
+        ({"RANK": "0", "WORLD_SIZE": "1"}, "1 2 1"),
+        ({"WORLD_SIZE": "16"}, "None 16 None"),
+    ],
+)
+def test_numbers_of_the_job_itself_stay(tree: Tree, own: dict[str, str], seen: str) -> None:
+    """A job may count the GPUs of all hosts; what a shell has left of one process alone gives way."""
+    names = "'RANK', 'WORLD_SIZE', 'LOCAL_WORLD_SIZE'"
+    tree.code(train__py=f"import os; print(*(os.environ.get(name) for name in ({names})))")
+    done = tree.train(**SLURM, SLURM_NODEID="1", SLURM_PROCID="1", **own)
+    assert (done.code, done.out) == (0, f"{seen}\n"), done
+
+
 def test_launcher_with_an_engines_hosts(tmp_path: Path) -> None:
     """A launcher that the job names starts its ranks on the hosts of the engine, in their order."""
     common = SLURM | {"SLURM_STEP_NODELIST": f"{SECOND},{FIRST}", "SAGEMAKER_LAUNCHER": "plain"}
@@ -238,6 +254,24 @@ seen |= {name: os.environ[name] for name in ("RANK", "GROUP_RANK")}
 pathlib.Path(os.environ["SM_MODEL_DIR"], "seen.json").write_text(json.dumps(seen))
 dist.destroy_process_group()
 """
+
+
+def test_ranks_of_the_launcher_mpi_are_its_own(tree: Tree) -> None:
+    """What the engine says of this `train` is no rank of the processes that mpirun starts below it."""
+    if shutil.which("mpirun") is None:
+        pytest.skip("needs Open MPI")
+    names = "'RANK', 'OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE'"
+    tree.code(train__py=f"import os; print(*(os.environ.get(name) for name in ({names})))")
+    # One host of a PyTorchJob's, whose names are left in a shell.
+    environ = {
+        "SAGEMAKER_LAUNCHER": "mpi",
+        "SAGEMAKER_PROCESSES_PER_HOST": "2",
+        "RANK": "0",
+        "WORLD_SIZE": "1",
+    }
+    done = tree.train(**environ)
+    assert done.code == 0, done
+    assert sorted(done.out.splitlines()) == ["[rank 0] None 0 2", "[rank 1] None 1 2"]
 
 
 def mpirun(tree: Tree, count: int, **environ: str) -> Ended:

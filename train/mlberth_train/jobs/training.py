@@ -199,12 +199,16 @@ def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job
     variables_of_program = child_environ(environ, environment, code)
     launch = None
     if chosen:
-        from mlberth_train.launch.launched import cluster_environ, contract_environ, make_launch
+        from mlberth_train.launch.launched import (
+            cluster_environ,
+            contract_environ,
+            make_launch,
+            without_ranks,
+        )
 
         launch = make_launch(chosen, environment, environ, python)
-        variables_of_program = (
-            cluster_environ(launch.cluster) | variables_of_program | contract_environ(launch.cluster)
-        )
+        variables_of_program = cluster_environ(launch.cluster) | without_ranks(variables_of_program)
+        variables_of_program |= contract_environ(launch.cluster)
     if reason := next(filter(None, map(unfit, argv)), ""):  # values have been looked at, as variables
         raise ContractError(Fault("the name of a hyperparameter", reason, "what an argument can hold"))
     left_out = too_large(variables_of_program)

@@ -11,7 +11,7 @@ from mlberth.compat import missing_packages_path
 from mlberth.contract.environment import MASTER_PORT, Environment
 from mlberth.contract.layout import exported_base
 from mlberth.contract.sm_variables import sm_variables
-from mlberth.envvars import overlaid
+from mlberth.envvars import is_set, overlaid
 
 if TYPE_CHECKING:
     from mlberth.engines import choice
@@ -36,7 +36,7 @@ def child_environ(
     # What torch.distributed's env:// reads.
     if found := environment.hosts.found:
         known |= _address(environment, found)
-        own |= choice.program_variables(found)
+        own |= _ranks(environ, choice.program_variables(found))
     elif len(environment.hosts.names) > 1:
         known |= {"MASTER_ADDR": environment.master, "MASTER_PORT": str(MASTER_PORT)}
     layout = environment.layout
@@ -45,6 +45,16 @@ def child_environ(
     if environment.hosts.found and "MASTER_PORT" in program:
         elsewhere["SM_MASTER_PORT"] = program["MASTER_PORT"]
     return program | own | sm_variables(environment) | elsewhere
+
+
+def _ranks(environ: Mapping[str, str], ranks: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the variables of a rank, none if the user counts otherwise, such as all GPUs of a host."""
+    alone = {"RANK": "0", "WORLD_SIZE": "1"}  # which a shell may have left
+    counts = any(
+        is_set(environ, name) and environ[name].strip() not in (one, ranks.get(name))
+        for name, one in alone.items()
+    )
+    return {} if counts else ranks
 
 
 def _address(environment: Environment, found: Found) -> dict[str, str]:

@@ -31,6 +31,7 @@ _AGENT_SECONDS = 10.0
 """How much longer than the grace of the program the agent has, to end the processes and tell the others."""
 _LEFT_OUT = frozenset({"PYTHONPATH", "PET_STANDALONE", "PET_MODULE", "PET_RUN_PATH"})
 """Variables from which our processes, and torchrun, would take what is not theirs."""
+_RANKS = frozenset({"RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"})
 _INTERFACES = Path("/sys/class/net")
 
 
@@ -85,6 +86,11 @@ def cluster_environ(cluster: Cluster) -> dict[str, str]:
     exists = (_INTERFACES / cluster.interface).exists()
     names = ("NCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME") if exists and len(cluster.hosts) > 1 else ()
     return dict.fromkeys(names, cluster.interface)
+
+
+def without_ranks(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without the rank of this `train`, which is none of the launcher's processes'."""
+    return {name: value for name, value in environ.items() if name not in _RANKS}
 
 
 def contract_environ(cluster: Cluster) -> dict[str, str]:
