@@ -89,16 +89,19 @@ class Dispatcher:
         content = None if streaming else form_body if form_body is not None else await body.read()
         signatures.check(request, content, keys, now)
         operation = registry.find(route.service, route.operation)
+
+        def perform(received: bytes | ReceivedBody) -> dict[str, Any]:
+            parsed = read_request(route, request, form, received)
+            return calls.call(self._platform, route, operation, parsed)
+
         if content is None:
             incoming = await self._receive(route, request, body)
             try:
-                parsed = read_request(route, request, form, incoming)
-                return await self._in_thread(calls.call, self._platform, route, operation, parsed)
+                return await self._in_thread(perform, incoming)
             finally:
                 if incoming.place.start is None:
                     incoming.place.path.unlink(missing_ok=True)
-        parsed = read_request(route, request, form, content)
-        return await self._in_thread(calls.call, self._platform, route, operation, parsed)
+        return await self._in_thread(perform, content)
 
     async def _receive(self, route: Route, request: HttpRequest, body: Body) -> ReceivedBody:
         from mlberth_local.api import signatures

@@ -6,6 +6,7 @@ import re
 import sys
 import unicodedata
 from functools import lru_cache
+from itertools import groupby
 
 _ASCII_CLASSES = {
     "Alnum": "a-zA-Z0-9",
@@ -46,13 +47,16 @@ def compiled(pattern: str) -> re.Pattern[str] | None:
 @lru_cache
 def _category(name: str) -> str:
     """Return the ranges of a Unicode category (`L`, `Zs`), to stand between brackets."""
-    ranges: list[str] = []
-    start: int | None = None
-    for code in range(sys.maxunicode + 2):
-        inside = code <= sys.maxunicode and unicodedata.category(chr(code)).startswith(name)
-        if inside and start is None:
-            start = code
-        elif not inside and start is not None:
-            ranges.append(f"\\U{start:08x}-\\U{code - 1:08x}")
-            start = None
-    return "".join(ranges)
+    found = (run for run in _runs() if run[2].startswith(name))
+    return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last, _ in found)
+
+
+@lru_cache
+def _runs() -> list[tuple[int, int, str]]:
+    """Return the first and last code point, and the category, of all runs of one category."""
+    runs, start = [], 0
+    for category, points in groupby(map(unicodedata.category, map(chr, range(sys.maxunicode + 1)))):
+        end = start + sum(1 for _ in points)
+        runs.append((start, end - 1, category))
+        start = end
+    return runs
