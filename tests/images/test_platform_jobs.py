@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from tests.images.conftest import Image
+from tests.local.end_to_end.daemon import Daemon
+from tests.local.end_to_end.test_sdk_jobs import run
 from tests.local.jobs.job_platform import JobPlatform, channel
-from tests.local.jobs.recovery import check_end, request, run_daemon
+from tests.local.jobs.recovery import check_end, is_long, request, run_daemon
 
 
 @pytest.fixture
@@ -88,6 +90,22 @@ def test_processing(jobs: JobPlatform, image_name: str) -> None:
     )
     assert (found["ProcessingJobStatus"], found.get("ExitMessage")) == ("Completed", "done")
     assert (jobs.bucket / "out/a").read_text() == "1"
+
+
+@pytest.mark.skipif(not is_long(), reason="MLBERTH_LONG=1: the SDK takes a while")
+def test_sdk_v2(tmp_path: Path, image: Image) -> None:
+    """The unmodified SDK: script mode fetches its code from inside a container, and all its jobs complete."""
+    daemon = Daemon(tmp_path)
+    started = daemon.up("docker")
+    assert started.returncode == 0, started.stderr
+    try:
+        images = image("train", "base"), image("serve", "base")
+        found, shown = run("jobs_v2.py", "sagemaker==2.257.7", daemon, str(tmp_path), *images)
+    finally:
+        daemon.run("down")
+    assert found["status"] == "Completed"
+    assert (found["processed"], found["transformed"]) == ("total=6", "1,4\n2,8\n3,12\n")
+    assert shown.count("loss=0.25") == 1
 
 
 # While the container is not made yet, while it runs, and after it has ended.

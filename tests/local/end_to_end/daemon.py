@@ -52,9 +52,9 @@ class Daemon:
             argv, env=self.environ, capture_output=True, text=True, timeout=timeout, check=False
         )
 
-    def up(self) -> subprocess.CompletedProcess[str]:
-        """Run `mlberth up --detach` with the engine that needs no Docker."""
-        return self.run("up", "--port", str(self.port), "--engine", "process", "--detach")
+    def up(self, engine: str = "process") -> subprocess.CompletedProcess[str]:
+        """Run `mlberth up --detach`, with the engine that needs no Docker or the other one."""
+        return self.run("up", "--port", str(self.port), "--engine", engine, "--detach")
 
     def client_environ(self) -> dict[str, str]:
         """Return what a client's environment is after `eval "$(mlberth env)"`."""
