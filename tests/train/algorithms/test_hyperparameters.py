@@ -102,6 +102,16 @@ def test_all_faults_come_at_once() -> None:
     assert faults[0].action == "Did you mean metrics?"
 
 
+def test_a_long_table_is_not_listed() -> None:
+    """The failure file has room for other faults."""
+    table = tuple(Hyperparameter(f"name-{number}", INTEGER) for number in range(20))
+    _, (fault,) = checked(table, {"unknown": 1})
+    assert str(fault) == (
+        "the hyperparameter unknown: found a value; expected one of those that there are "
+        "(`mlberth algorithms NAME` lists them)."
+    )
+
+
 def test_an_alias_and_a_default() -> None:
     """A value comes under the hyperparameter's own name, and one with a default is always there."""
     assert checked(TABLE, {"rounds": 1, "learning_rate": 0.1}) == ({"rounds": 1, "eta": 0.1}, [])

@@ -23,6 +23,7 @@ LIST, TUPLE, NESTED = "list", "tuple", "nested"
 """Words with commas between them, `(1, 0, -1)`, and `[[0, 2], [1, 3]]`."""
 
 Rules = Callable[[Mapping[str, Any]], Iterable[Fault]]
+_FEW = 10
 _RANGE = re.compile(r"([\[(])\s*(\S+)\s*,\s*(\S+)\s*([\])])")
 
 
@@ -93,8 +94,10 @@ def _where(name: str) -> str:
 
 def _unknown(name: str, names: Mapping[str, Hyperparameter]) -> Fault:
     near = get_close_matches(name, names, n=1)
+    # The platform shows 1024 bytes of a failure: a long list would hide every other fault.
+    known = ", ".join(names) if len(names) <= _FEW else "`mlberth algorithms NAME` lists them"
     action = f"Did you mean {near[0]}?" if near else ""
-    return Fault(_where(name), "a value", f"one of those that there are ({', '.join(names)})", action)
+    return Fault(_where(name), "a value", f"one of those that there are ({known})", action)
 
 
 def _text(value: Any) -> str:
