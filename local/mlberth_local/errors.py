@@ -42,27 +42,6 @@ class ResourceInUseError(ServiceError):
         super().__init__("ResourceInUse", message)
 
 
-class ResourceLimitExceededError(ServiceError):
-    """The request asks for more than there is."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__("ResourceLimitExceeded", message)
-
-
-class ConflictError(ServiceError):
-    """The resource has changed, or is in a state that does not allow this."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__("ConflictException", message, HTTPStatus.CONFLICT)
-
-
-class AccessDeniedError(ServiceError):
-    """The caller's key may not do this."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__("AccessDeniedException", message, HTTPStatus.FORBIDDEN)
-
-
 class UnknownOperationError(ServiceError):
     """The service, or this platform, has no such operation."""
 
