@@ -21,9 +21,7 @@ def create_model(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
     if request.get("PrimaryContainer") and request.get("Containers"):
         faults.append("PrimaryContainer and Containers exclude each other")
     for number, container in enumerate(containers, 1):
-        if container.get("ModelPackageName"):
-            faults.append(f"container {number}: ModelPackageName is not supported here")
-        elif not container.get("Image"):
+        if not container.get("Image"):
             faults.append(f"container {number}: Image is required")
     raise_all(faults)
     name, now = request["ModelName"], platform.clock()
@@ -80,18 +78,38 @@ OPERATIONS: dict[str, Operation] = {
     "DescribeModel": describe_model,
     "ListModels": list_models,
 }
+_ONE_MACHINE = "there is one machine, and no account"
+_NO_ENDPOINTS = "it matters for endpoints alone, and there are none yet"
+_IN_CONTAINERS_WITHOUT_EFFECT = {
+    "ContainerHostname": _NO_ENDPOINTS,
+    "ContainerMetricsConfig": _NO_ENDPOINTS,
+    "ImageConfig": "images are local",
+    "InferenceSpecificationName": "there is no model registry",
+    "Mode": _NO_ENDPOINTS,
+    "ModelDataSource.S3DataSource.ETag": "the object is taken as it is",
+    "ModelDataSource.S3DataSource.ModelAccessConfig": _ONE_MACHINE,
+    "MultiModelConfig": _NO_ENDPOINTS,
+}
+_IN_CONTAINERS_REFUSED = {
+    "AdditionalModelDataSources": "a model has one source",
+    "ModelDataSource.S3DataSource.HubAccessConfig": "there is no hub",
+    "ModelDataSource.S3DataSource.ManifestS3Uri": "models have no manifests",
+    "ModelPackageName": "there is no model registry",
+}
+_PLACES = ("PrimaryContainer", "Containers")
 EXCEPTIONS: dict[str, Exceptions] = {
     "CreateModel": Exceptions(
         without_effect={
-            "ExecutionRoleArn": "there is one machine, and no account",
-            "VpcConfig": "there is one machine, and no account",
+            "ExecutionRoleArn": _ONE_MACHINE,
+            "VpcConfig": _ONE_MACHINE,
             "EnableNetworkIsolation": "a model server is reached over its network; it gets no keys",
-            "PrimaryContainer.ImageConfig": "images are local",
-            "Containers.ImageConfig": "images are local",
+            "InferenceExecutionConfig": _NO_ENDPOINTS,
+            **{
+                f"{place}.{name}": why
+                for place in _PLACES
+                for name, why in _IN_CONTAINERS_WITHOUT_EFFECT.items()
+            },
         },
-        refused={
-            "PrimaryContainer.ModelPackageName": "there is no model registry",
-            "Containers.ModelPackageName": "there is no model registry",
-        },
+        refused={f"{place}.{name}": why for place in _PLACES for name, why in _IN_CONTAINERS_REFUSED.items()},
     ),
 }

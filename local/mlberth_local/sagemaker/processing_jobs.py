@@ -112,6 +112,7 @@ EXCEPTIONS: dict[str, Exceptions] = {
             "ProcessingOutputConfig.KmsKeyId": "objects are not encrypted",
             "ProcessingResources.ClusterConfig.VolumeSizeInGB": "the machine's disk is used",
             "ProcessingResources.ClusterConfig.VolumeKmsKeyId": "the disk is not encrypted by the platform",
+            "ProcessingResources.ClusterConfig.InstancePreferences": _ONE_MACHINE,
             "ExperimentConfig": "no experiments",
         },
         refused={

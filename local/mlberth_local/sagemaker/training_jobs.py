@@ -159,6 +159,12 @@ EXCEPTIONS: dict[str, Exceptions] = {
     "CreateTrainingJob": Exceptions(
         without_effect={
             "RoleArn": _ONE_MACHINE,
+            "AlgorithmSpecification.EnableSageMakerMetricsTimeSeries": "metrics always have times",
+            "AlgorithmSpecification.TrainingImageConfig": "images are local",
+            "InputDataConfig.DataSource.S3DataSource.ModelAccessConfig": _ONE_MACHINE,
+            "MlflowConfig": "no MLflow server is started",
+            "ResourceConfig.InstancePreferences": _ONE_MACHINE,
+            "StoppingCondition.MaxPendingTimeInSeconds": "a job waits for room as long as it takes",
             "VpcConfig": _ONE_MACHINE,
             "OutputDataConfig.KmsKeyId": "objects are not encrypted",
             "ResourceConfig.VolumeSizeInGB": "the machine's disk is used",
@@ -177,6 +183,13 @@ EXCEPTIONS: dict[str, Exceptions] = {
             "RemoteDebugConfig": "`docker exec` does the same",
             "InfraCheckConfig": _ONE_MACHINE,
             "SessionChainingConfig": _ONE_MACHINE,
+        },
+        refused={
+            "InputDataConfig.DataSource.DatasetSource": "there is no registry of data sets",
+            "InputDataConfig.DataSource.FileSystemDataSource": "there is no EFS and no FSx; use S3",
+            "InputDataConfig.DataSource.S3DataSource.HubAccessConfig": "there is no hub",
+            "ModelPackageConfig": "there is no model registry",
+            "ServerlessJobConfig": "there are no serverless jobs",
         },
     ),
     "ListTrainingJobs": Exceptions(
