@@ -10,14 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from mlberth.compat import server
 from mlberth.contract.environment import Environment
 from mlberth.contract.layout import Layout
 
 GOLDEN = Path(__file__).parent / "toolkit/golden"
-PACKAGES = ("mlberth", "mlberth_train", "mlberth_serve")
+PACKAGES = ("mlberth", "mlberth_train", "mlberth_serve", "mlberth_local")
 WriteConfig = Callable[..., Layout]
+
+settings.register_profile("mlberth", deadline=None)  # a busy machine is no fault of an example
+settings.load_profile("mlberth")
 
 
 @pytest.hookimpl(optionalhook=True)
