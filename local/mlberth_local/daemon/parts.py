@@ -36,6 +36,7 @@ class Parts:
         """End what runs, with `seconds` for the programs of jobs, and close the store."""
         if not self.platform.jobs.stop_all(seconds):
             _LOG.warning("some jobs have not ended; the next `mlberth up` goes on with them")
+        self.platform.jobs.context.engine.close()
         self.database.close()
 
 

@@ -49,6 +49,8 @@ class ProcessEngine:
     def _start(self, run: Run, host: Host) -> None:
         folder = self._folder / run.name / host.name
         shutil.rmtree(folder, ignore_errors=True)
+        # What is in it has the job's environment, and with it its secrets.
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.mkdir(parents=True)
         for mount in host.mounts:
             _bring(mount, host.base)

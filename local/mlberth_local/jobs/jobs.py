@@ -68,10 +68,6 @@ class Jobs:
             apply(job)
         self._scheduler.changed((kind, name))
 
-    def is_waiting(self, kind: str, name: str) -> bool:
-        """Return whether a job waits for room."""
-        return self._scheduler.is_waiting((kind, name))
-
     def stop_all(self, seconds: float) -> bool:
         """Stop every job, with `seconds` for their programs; returns whether all have ended in time."""
         self._scheduler.close()

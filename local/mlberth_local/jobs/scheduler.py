@@ -65,11 +65,6 @@ class Scheduler:
             elif running := self._running.get(key):
                 running.changed.set()
 
-    def is_waiting(self, key: Key) -> bool:
-        """Return whether a job has not been started for want of room."""
-        with self._lock:
-            return key in self._waiting
-
     def is_running(self, key: Key) -> bool:
         """Return whether a job has a thread."""
         with self._lock:

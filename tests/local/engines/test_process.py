@@ -34,6 +34,13 @@ class TestProcessEngine(EngineRules):
         assert isinstance(platform_engine, ProcessEngine)
         return ProcessEngine(platform_engine._folder, os.environ)
 
+    def test_the_environment_is_private(self, platform_engine: Engine, runs: Runs, tmp_path: Path) -> None:
+        """Nobody else can read a job's environment: there may be secrets in it."""
+        run = runs.make("")
+        platform_engine.start(run)
+        ended(platform_engine, run)
+        assert not (tmp_path / "engine").stat().st_mode & 0o077
+
     def test_a_killed_shim_is_noticed(self, platform_engine: Engine, runs: Runs, tmp_path: Path) -> None:
         """With the shim the program ends too, and the state says that nobody knows how."""
         run = runs.make("import os, time; print(os.getpid(), flush=True); time.sleep(60)")
