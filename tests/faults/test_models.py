@@ -14,8 +14,10 @@ import pytest
 from tests.faults.limits import memory_cgroup
 from tests.faults.load import PATIENCE, Pings, report
 from tests.serve.models import ModelsServer
-from tests.serve.running import Answer
+from tests.serve.running import Answer, children_of
 from tests.support import is_alive, wait_until
+
+from mlberth.contract.resources import memory_left, read_resident
 
 pytestmark = pytest.mark.usefixtures("nginx")
 
@@ -173,8 +175,6 @@ def _hole(path: Path, size: int) -> None:
 
 def _left(server: ModelsServer) -> int:
     """Return the bytes of memory that the server's cgroup has left."""
-    from mlberth.contract.resources import memory_left
-
     root = server.log.parent / "root"
     (root / "proc" / "self").mkdir(parents=True)
     lines = Path(f"/proc/{server.process.pid}/cgroup").read_text()
@@ -182,3 +182,35 @@ def _left(server: ModelsServer) -> int:
     (root / "proc" / "meminfo").write_text(Path("/proc/meminfo").read_text())
     (root / "sys").symlink_to("/sys")
     return memory_left(root)
+
+
+def test_models_that_come_and_go_leave_nothing(tmp_path: Path) -> None:
+    """Loads and unloads leak no process, descriptor, file or memory of the processes that stay."""
+    server = ModelsServer(tmp_path)
+    rounds = 10_000 if _LONG else 5
+    with server:
+        server.wait_ready()
+        server.write("m0", _HANDLER)
+
+        def come_and_go() -> None:
+            assert server.load("m0").status == 200
+            assert server.ask("m0", "x", **_BYTES).status == 200
+            assert server.unload("m0").status == 200
+
+        for _ in range(100 if _LONG else 3):
+            come_and_go()
+        before = _state(server)
+        for _ in range(rounds):
+            come_and_go()
+        after = _state(server)
+        assert after[:3] == before[:3]
+        assert after[3] - before[3] < 2 << 20
+    report("models come and go", n=rounds, failed=0)
+
+
+def _state(server: ModelsServer) -> tuple[int, int, int, int]:
+    """Return the manager's processes, descriptors, files in the private folder, and resident bytes."""
+    manager = server.children()["gunicorn"]
+    files = sum(len(names) for _, _, names in os.walk(server.temporary))
+    descriptors = len(list(Path(f"/proc/{manager}/fd").iterdir()))
+    return len(children_of(manager)), descriptors, files, read_resident(manager) or 0

@@ -79,11 +79,13 @@ def offer_code(settings: Settings) -> None:
 
     They come after installed packages: a training program named `xgboost.py` is not what loads a model.
     """
-    for folder in (folder.absolute() for folder in code_folders(settings) if is_folder(folder)):
+    folders = [folder.absolute() for folder in code_folders(settings) if is_folder(folder)]
+    for folder in folders:
         forget(Program(folder, folder / DEFAULT_PROGRAM))
         if str(folder) not in sys.path:
             sys.path.append(str(folder))
-    importlib.invalidate_caches()
+    if folders:  # it writes to memory that a forked process shares with others until then
+        importlib.invalidate_caches()
 
 
 def forget(program: Program) -> None:

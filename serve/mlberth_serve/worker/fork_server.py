@@ -15,9 +15,9 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterable, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from mlberth.process.kernel import die_with_parent
 from mlberth_serve.shared.fork_request import READY, ForkRequest
@@ -44,7 +44,7 @@ _MODELS_SCORE = "300"
 def main(argv: Sequence[str], environ: MutableMapping[str, str]) -> int:
     """Import what is named after the descriptor of the manager's socket, and fork until that is closed.
 
-    Returns the exit code: the server's own, or in a child that of its gunicorn.
+    Returns the exit code; a child ends with that of its gunicorn.
     """
     control = socket.socket(fileno=int(argv[0]))
     for name in (*_OURS, *argv[1:]):
@@ -54,13 +54,22 @@ def main(argv: Sequence[str], environ: MutableMapping[str, str]) -> int:
     gc.freeze()
     control.send((why_not_fork() or READY).encode())
     forked = _fork_children(control)
-    if forked is None:
-        return 0
-    request, descriptors = forked
-    _become(request, descriptors, environ)
-    from mlberth_serve.worker.gunicorn_app import main as run_gunicorn
+    if forked is not None:
+        _become(*forked, environ)
+        _run_gunicorn(forked.request.folder, environ)
+    return 0
 
-    return run_gunicorn([request.folder], environ)
+
+def _run_gunicorn(folder: str, environ: Mapping[str, str]) -> NoReturn:
+    """Serve, and end without the interpreter's last steps, which would write to all memory that is shared."""
+    from mlberth_serve.worker.arbiter import end_process
+    from mlberth_serve.worker.gunicorn_app import main as run
+
+    try:
+        code = run([folder], environ)
+    except BaseException as error:  # noqa: BLE001 - gunicorn's own exit, for one
+        end_process(error)
+    end_process(SystemExit(code))
 
 
 class _Forked(NamedTuple):
@@ -137,7 +146,6 @@ def _become(request: ForkRequest, descriptors: Sequence[int], environ: MutableMa
     if numbers := sys.modules.get("numpy.random"):  # else all models would draw the same; `random` sees to it
         numbers.seed()
     sys.argv, sys.orig_argv = ["-c", request.folder], list(request.argv)
-    importlib.invalidate_caches()
 
 
 def _place(descriptors: Iterable[int], numbers: Sequence[int]) -> None:
