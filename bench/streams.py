@@ -32,7 +32,6 @@ from bench.server import HOST, Command, Place, Server, running
 RESULTS = Path(__file__).parent / "results/streams.json"
 TOKENS = 50
 AT_ONCE = 64
-BAR_MS = 2.0
 
 
 def main() -> None:

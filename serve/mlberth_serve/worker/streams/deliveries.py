@@ -57,6 +57,8 @@ class Deliveries:
         self._clock = clock
         self.active: dict[int, Delivery | SessionDelivery] = {}
         """By the number of their socket."""
+        self.mask = 0
+        """The bits of their connections, which the arbiter must not close."""
         self._tasks: dict[int, concurrent.futures.Future[None]] = {}
         self._next_look = 0.0
         self._watched: set[int] = set()
@@ -71,14 +73,6 @@ class Deliveries:
     def __contains__(self, connection: Connection) -> bool:
         """Return whether a stream goes on there."""
         return connection.socket.fileno() in self.active
-
-    @property
-    def mask(self) -> int:
-        """The bits of their connections, which the arbiter must not close."""
-        mask = 0
-        for delivery in self.active.values():
-            mask |= delivery.connection.mask
-        return mask
 
     def make(self, connection: Connection, response: StreamedResponse, *, chunked: bool) -> Delivery:
         """Return what sends a stream."""
@@ -113,6 +107,7 @@ class Deliveries:
         connection.socket.setblocking(False)
         number = connection.socket.fileno()
         self.active[number] = delivery
+        self.mask |= connection.mask
         self._watched.add(number)
         self._poll.register(number, 0)  # that both sides have closed is always reported
         if isinstance(delivery, SessionDelivery) or delivery.is_async:
@@ -180,6 +175,7 @@ class Deliveries:
             self._tasks.pop(number, None)
             self._unwatch(number)
             delivery.finish()
+            self.mask &= ~delivery.connection.mask
             self._pool.drop(delivery.connection)
 
     def _start_task(self, number: int, delivery: Delivery | SessionDelivery) -> None:

@@ -200,8 +200,14 @@ class Delivery:
         self._note_move()
         try:
             while rest:
-                part, rest = rest[:_PART_BYTES], rest[_PART_BYTES:]
-                await asyncio.wait_for(loop.sock_sendall(sock, part), self._timeout)
+                part = rest[:_PART_BYTES]
+                try:
+                    sent = sock.send(part)  # nearly always all of it, and without the price of a timeout
+                    await asyncio.sleep(0)
+                except BlockingIOError:
+                    sent = len(part)
+                    await asyncio.wait_for(loop.sock_sendall(sock, part), self._timeout)
+                rest = rest[sent:]
                 self._note_move()
         except asyncio.TimeoutError as error:
             raise StalledError from error
