@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # xgboost-cpu and scikit-learn train the demo's models; torch is big and only the images and CI bring it.
-EXTRAS := serve,sklearn,xgboost
+EXTRAS := serve,sklearn,xgboost,local
 
 .PHONY: help
 help: ## Show what can be made.
@@ -21,14 +21,14 @@ $(VENV)/demo.stamp: pyproject.toml
 
 $(VENV)/test.stamp: $(VENV)/demo.stamp requirements-dev.txt
 	@echo "Installing the test and check tools …"
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -e '.[$(EXTRAS),aws,images,local,onnx,parquet]' -r requirements-dev.txt
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -e '.[$(EXTRAS),aws,images,onnx,parquet]' -r requirements-dev.txt
 	@touch $@
 
 .PHONY: install
 install: $(VENV)/test.stamp ## Make .venv with every extra and tool but torch.
 
 .PHONY: demo
-demo: $(VENV)/demo.stamp $(if $(filter docker,$(ENGINE)),wheel) ## Train and serve two real models, as a user would (ENGINE=docker: in the images).
+demo: $(VENV)/demo.stamp $(if $(filter docker,$(ENGINE)),wheel) ## Train and serve two real models, then run jobs of the platform (ENGINE=docker: in the images).
 	@$(if $(filter docker,$(ENGINE)),scripts/build-images xgboost sklearn)
 	@$(BIN)/python examples/demo.py $(ENGINE)
 

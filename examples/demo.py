@@ -5,6 +5,7 @@ usage: demo.py [process | docker]
 Lays out an /opt/ml-shaped tree for each example below build/demo, runs `train` there, then `serve`
 on a free port of this machine, asks `/ping` and `/invocations`, and stops the server. The trees stay,
 so that each step can be repeated by hand. With `docker` the same commands run in the images.
+In the end, without Docker, `mlberth up` runs the same program as a training job and a transform job.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pathlib import Path
 import numpy as np
 from breast_cancer import write_channels
 from engines import ENGINES, Docker, Process
+from platform_demo import show as show_platform
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent
@@ -197,6 +199,9 @@ def main() -> None:
     began = time.monotonic()
     for example in EXAMPLES:
         show(ENGINES[name], example)
+    if name == "process":
+        say("\n=== The platform: the same program as jobs of SageMaker's API, on this machine ===")
+        show_platform(HERE / "sklearn", TREES / "sklearn", free_port())
     say(f"\nDone in {time.monotonic() - began:.1f} s. Nothing is left running; the trees are in {TREES}.")
 
 
