@@ -30,12 +30,14 @@ MAY_RUN_WHAT_THEY_READ = {
     ("toolkit/mlberth/checkpoints/sklearn.py", "train", "joblib.load"),
 }
 UNPACKS = {"tarfile.open", "shutil.unpack_archive", "zipfile.ZipFile"}
-# Archives of the user's go through the one extractor; the others look into a zip file and write nothing.
+# Archives of the user's go through the one extractor; the others look into a zip file, or make one.
 MAY_UNPACK = {
     "toolkit/mlberth/code/archives.py",
     "serve/mlberth_serve/codecs/npz.py",
     "toolkit/mlberth/compat/arrays.py",
     "serve/mlberth_serve/frameworks/torch.py",
+    "serve/mlberth_serve/algorithms/model_file.py",
+    "train/mlberth_train/algorithms/estimators/model_file.py",
 }
 
 each_source = pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -285,7 +285,10 @@ class Application:
             raise NotLoadedError
         shown = self._handler if self._settings.try_page else None  # a sample may be nobody's business
         examples = find_examples(shown, self._settings.layout.model) if shown else {}
-        return describe(self._transformer.reads, self._transformer.writes, examples)
+        has_sessions = bool(self._handler and self._handler.stream_fn)
+        return describe(
+            self._transformer.reads, self._transformer.writes, examples, has_sessions=has_sessions
+        )
 
     def _execution_parameters(self) -> tuple[bytes, int, list[tuple[str, str]]]:
         """Return body, status and headers: the handler's own, or what the settings say."""

@@ -51,7 +51,11 @@ _EXECUTION_PARAMETERS = {
 
 
 def describe(
-    reads: Iterable[str], writes: Iterable[str], examples: Mapping[str, Any] | None = None
+    reads: Iterable[str],
+    writes: Iterable[str],
+    examples: Mapping[str, Any] | None = None,
+    *,
+    has_sessions: bool = False,
 ) -> Document:
     """Return the document of a server that reads and writes bodies of some media types.
 
@@ -65,7 +69,7 @@ def describe(
             "/invocations": {"post": _invocations("invocations", reads, writes, examples or {})},
             "/v1/chat/completions": {"post": _invocations("chatCompletions", reads, writes, {})},
             "/v1/completions": {"post": _invocations("completions", reads, writes, {})},
-            "/invocations-bidirectional-stream": {"get": _session()},
+            **({"/invocations-bidirectional-stream": {"get": _session()}} if has_sessions else {}),
             "/execution-parameters": {
                 "get": _get(
                     "What a batch transform should know.", "executionParameters", _EXECUTION_PARAMETERS
@@ -107,8 +111,8 @@ def _ping() -> Document:
 def _session() -> Document:
     return {
         "operationId": "session",
-        "summary": "Open a WebSocket, if the handler has a stream_fn.",
-        "responses": {"101": {"description": "Messages go both ways."}} | _errors(400, 426, 501),
+        "summary": "Open a WebSocket, for messages in both directions.",
+        "responses": {"101": {"description": "Messages go both ways."}} | _errors(400, 426),
     }
 
 

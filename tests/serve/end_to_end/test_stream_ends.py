@@ -29,9 +29,9 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Streaming]:
 
 
 def read_metric(server: Streaming, name: str) -> float:
-    """Return a line of /metrics."""
-    text = server.request("GET", "/metrics").body.decode()
-    return float(next(line.rpartition(" ")[2] for line in text.splitlines() if line.startswith(f"{name} ")))
+    """Return a line of /metrics; nan in the first second, when there are none."""
+    lines = server.request("GET", "/metrics").body.decode().splitlines()
+    return float(next((line.rpartition(" ")[2] for line in lines if line.startswith(f"{name} ")), "nan"))
 
 
 @pytest.mark.parametrize("kind", ASYNC)

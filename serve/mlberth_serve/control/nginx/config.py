@@ -71,15 +71,8 @@ def render(settings: Settings, *, as_root: bool, memory: Callable[[], int] = mem
         f'set $max_payload "{describe_payload(settings.max_payload_bytes or 0)}";',
         f'set $max_seconds "{describe_timeout(settings.timeout)}";',
         f'set $max_in_flight "{describe_max_in_flight(settings)}";',
+        *_switches(settings),
     ]
-    if settings.serving_module:
-        server.append("set $passthrough workers;")
-    if settings.retry:
-        server.append("set $retry on;")
-    if settings.metrics:
-        server.append("set $metrics on;")
-    if settings.try_page and not settings.serving_module:
-        server += ["set $page on;", f'set $page_policy "{make_page().policy}";']
     bodies = [
         f"limit_conn bodies {bodies_in_memory(settings, available)};",
         "limit_conn_status 420;",
@@ -91,6 +84,8 @@ def render(settings: Settings, *, as_root: bool, memory: Callable[[], int] = mem
         "http.d/upstream.conf": upstreams(settings),
         "server.d/server.conf": "\n".join(server) + "\n",
     }
+    if settings.try_page:
+        files["server.d/page.conf"] = f'set $page_policy "{make_page().policy}";\n'
     if settings.tls:
         files["server.d/tls.conf"] = TLS_SNIPPET
     if wants_access_log(settings):
@@ -103,6 +98,17 @@ def render(settings: Settings, *, as_root: bool, memory: Callable[[], int] = mem
         # One owner for nginx, gunicorn and the private folder, and no capability needed to change it.
         files["main.d/user.conf"] = "user root;\n"
     return files
+
+
+def _switches(settings: Settings) -> list[str]:
+    """Return what is on in nginx.conf."""
+    switches = {
+        "passthrough workers": settings.serving_module,
+        "retry on": settings.retry,
+        "metrics on": settings.metrics,
+        "page on": settings.try_page and not settings.serving_module,
+    }
+    return [f"set ${name};" for name, is_on in switches.items() if is_on]
 
 
 def describe_max_in_flight(settings: Settings) -> str:

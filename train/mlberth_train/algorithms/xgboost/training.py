@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import tarfile
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 from mlberth.channels.files import list_files
 from mlberth.checkpoints import StopRequest
+from mlberth.code.archives import extract
 from mlberth.contract.environment import Environment
 from mlberth.errors import ContractError, Fault
 from mlberth_train.algorithms.algorithm import AlgorithmJob
@@ -121,11 +122,6 @@ def _beginning(job: AlgorithmJob) -> bytes | None:
 
 
 def _from_archive(file: Path) -> bytes | None:
-    try:
-        with tarfile.open(file, "r:gz") as archive:
-            for member in archive:
-                if Path(member.name).name == MODEL and (opened := archive.extractfile(member)):
-                    return opened.read()
-    except (tarfile.TarError, OSError, EOFError) as error:
-        raise ContractError(Fault(str(file), str(error), "a whole .tar.gz")) from None
-    return None
+    with tempfile.TemporaryDirectory() as folder:
+        extract(file, Path(folder, "model"))
+        return next((path.read_bytes() for path in sorted(Path(folder).rglob(MODEL))), None)
