@@ -9,7 +9,8 @@ from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable
 from pathlib import Path
 
-from mlberth.command_line import show
+from mlberth import __version__
+from mlberth.command_line import VERSION, show
 from mlberth.errors import DependencyError, Fault, MlberthError
 from mlberth.log_outlet import say
 from mlberth_local.daemon.home import DEFAULT_PORT, DEFAULT_REGION, ENGINES, Home, Running
@@ -236,6 +237,7 @@ def _parser(name: str, summary: str | None, text: str | None) -> ArgumentParser:
     parser = ArgumentParser(
         f"mlberth {name}", description=summary, epilog=text, formatter_class=RawDescriptionHelpFormatter
     )
+    parser.add_argument(*VERSION, action="version", version=f"mlberth {__version__}")
     parser.add_argument(
         "--home", metavar="DIR", help="the folder of the platform (MLBERTH_HOME, or ~/.mlberth)"
     )

@@ -20,9 +20,10 @@ from mlberth.errors import ContractError, Fault
 # Most jobs have the file, or one host.
 if TYPE_CHECKING:
     from mlberth.engines import choice
-    from mlberth.engines.found import Found
+    from mlberth.engines import found as engine
 else:
     choice = OnDemand("mlberth.engines.choice")
+    engine = OnDemand("mlberth.engines.found")
 
 EXPORTED = "SM_RESOURCE_CONFIG"
 """The variable by which `train` hands the hosts to its program."""
@@ -43,7 +44,7 @@ class Hosts(NamedTuple):
     """The platform's network topology, if it gives one."""
     raw: dict[str, typing.Any]
     """The file as it is."""
-    found: Found | None = None
+    found: engine.Found | None = None
     """What an engine's variables say, if they are where the hosts come from."""
 
     @property

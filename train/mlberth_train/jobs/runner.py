@@ -24,10 +24,11 @@ from mlberth_train.settings import Settings
 # Few jobs have any.
 if TYPE_CHECKING:
     from mlberth_train.jobs import intermediate_output
-    from mlberth_train.jobs.neighbours import Neighbours
+    from mlberth_train.jobs import neighbours as shared
     from mlberth_train.launch import launched
     from mlberth_train.metrics import summary, tap
 else:
+    shared = OnDemand("mlberth_train.jobs.neighbours")
     launched = OnDemand("mlberth_train.launch.launched")
     intermediate_output = OnDemand("mlberth_train.jobs.intermediate_output")
     summary = OnDemand("mlberth_train.metrics.summary")
@@ -91,7 +92,7 @@ class Runner:
         signals: SignalQueue,
         python: str,
         *,
-        neighbours: Neighbours | None = None,
+        neighbours: shared.Neighbours | None = None,
     ) -> None:
         self._log = log
         self._reports = reports

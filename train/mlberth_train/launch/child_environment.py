@@ -15,9 +15,10 @@ from mlberth.envvars import is_set, overlaid
 
 if TYPE_CHECKING:
     from mlberth.engines import choice
-    from mlberth.engines.found import Found
+    from mlberth.engines import found as engine
 else:
     choice = OnDemand("mlberth.engines.choice")
+    engine = OnDemand("mlberth.engines.found")
 
 
 def child_environ(
@@ -57,7 +58,7 @@ def _ranks(environ: Mapping[str, str], ranks: Mapping[str, str]) -> Mapping[str,
     return {} if counts else ranks
 
 
-def _address(environment: Environment, found: Found) -> dict[str, str]:
+def _address(environment: Environment, found: engine.Found) -> dict[str, str]:
     """Return where the first rank is, if anything says so."""
     if len(environment.hosts.names) == 1:
         address = "127.0.0.1" if found.is_rank else ""

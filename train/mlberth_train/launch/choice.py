@@ -16,9 +16,10 @@ from mlberth_train.launch.encryption import find_unencrypted
 from mlberth_train.variables import ENCRYPTION, LAUNCHER
 
 if TYPE_CHECKING:
-    from mlberth.engines.found import Found
+    from mlberth.engines import found as engine
     from mlberth_train.launch.launchers import launcher
 else:
+    engine = OnDemand("mlberth.engines.found")
     launcher = OnDemand("mlberth_train.launch.launchers.launcher")
 
 # Of sagemaker-training-toolkit and of the containers of PyTorch and TensorFlow.
@@ -78,7 +79,7 @@ def choose_launcher(environment: Environment, environ: Mapping[str, str]) -> str
     return named
 
 
-def _started_twice(named: str, found: Found) -> Fault:
+def _started_twice(named: str, found: engine.Found) -> Fault:
     """Return what is wrong with a launcher if each `train` is a rank of an engine's already."""
     rank, size = found.process or (0, 1)
     return Fault(
