@@ -13,7 +13,8 @@ from werkzeug.test import Client
 
 from mlberth_serve import errors
 from mlberth_serve.app.application import Application
-from mlberth_serve.app.openapi import STATUSES
+from mlberth_serve.app.openapi import STATUSES, describe
+from mlberth_serve.shared.route_list import SESSIONS
 
 
 def document(application: Application) -> Any:
@@ -41,7 +42,9 @@ def test_every_route_is_described(load_project: LoadProject) -> None:
     for rule in application._routes.url_map.iter_rules():
         methods = {method.lower() for method in rule.methods or () if method != "HEAD"}
         routes[rule.rule] = routes.get(rule.rule, set()) | methods
+    assert routes.pop(SESSIONS) == {"get"}  # this handler has no stream_fn
     assert {path: set(methods) for path, methods in described["paths"].items()} == routes
+    assert describe((), (), has_sessions=True)["paths"].keys() == routes.keys() | {SESSIONS}
     for reference in references(described):
         node = described
         for part in reference.removeprefix("#/").split("/"):
