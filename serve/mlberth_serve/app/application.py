@@ -142,12 +142,12 @@ class Application:
         name = environ[ENVIRON_REQUEST_ID] = environ.get(ENVIRON_REQUEST_ID) or request_id(environ)
         try:
             transformer, request = self._parse_request(environ, name)
-            if self.capture and (body := self.capture.take(request.body)) is not None:
-                answer = transformer.transform(*request)
-                response = self._to_response(answer, request.context)
+            body = self.capture.take(request.body) if self.capture else None  # before a handler changes it
+            answer = transformer.transform(*request)
+            response = self._to_response(answer, request.context)
+            if self.capture and body is not None:
                 self.capture.put(body, request.media_type.sent, answer, request.context)
-                return response
-            return self._to_response(transformer.transform(*request), request.context)
+            return response
         except BaseException as error:  # noqa: BLE001 - every one is an answer
             return self._to_error_response(error, name)
 
