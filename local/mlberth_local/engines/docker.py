@@ -113,7 +113,7 @@ class DockerEngine:
         found = dict.fromkeys(hosts, HostState())
         with _explained():
             for container in self._containers(name):
-                found[container.labels[HOST_LABEL]] = _state(container.attrs["State"])
+                found[container.labels[HOST_LABEL]] = host_state(container.attrs["State"])
         return found
 
     def stop(self, name: str) -> None:
@@ -225,14 +225,17 @@ def _start(container: Any) -> None:
             raise
 
 
-def _state(state: Mapping[str, Any]) -> HostState:
+def host_state(state: Mapping[str, Any]) -> HostState:
+    """Return how far a container is, of the `State` that Docker tells of it."""
     if state["Status"] == "created":
         # A program that the image does not have is found out at the start; the container stays as it is.
         return HostState(problem=state["Error"])
     started = milliseconds(state["StartedAt"]) / 1000
     if state["Status"] in ("exited", "dead"):
         problem = "it used more memory than it has" if state["OOMKilled"] else state["Error"]
-        return HostState(started, milliseconds(state["FinishedAt"]) / 1000, state["ExitCode"], problem)
+        # The engine notes the start after the fact: of a short program, later than the end.
+        ended = max(started, milliseconds(state["FinishedAt"]) / 1000)
+        return HostState(started, ended, state["ExitCode"], problem)
     return HostState(started)
 
 

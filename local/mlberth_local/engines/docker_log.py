@@ -68,6 +68,9 @@ class DockerLog:
 
 
 def milliseconds(stamp: str) -> int:
-    """Return the milliseconds since the epoch of a time with nanoseconds, which Python 3.10 does not read."""
+    """Return the milliseconds since the epoch of a time with nanoseconds, which Python 3.10 does not read.
+
+    Docker leaves out the zeros at the end of a fraction.
+    """
     whole, _, fraction = stamp.rstrip("Z").partition(".")
-    return int(datetime.fromisoformat(f"{whole}+00:00").timestamp() * 1000) + int(fraction[:3] or 0)
+    return int(datetime.fromisoformat(f"{whole}+00:00").timestamp() * 1000) + int(fraction.ljust(3, "0")[:3])

@@ -1,0 +1,64 @@
+"""The table of endpoints: all that the gateway is told. The daemon writes it, by rename."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One instance of a variant: a server for each of the model's containers, all on 127.0.0.1."""
+
+    name: str
+    """Its log stream is `<variant>/<name>`."""
+    ports: tuple[int, ...]
+    """One for each container, in the order in which a pipeline passes them."""
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The instances of a variant that were made from one endpoint configuration.
+
+    There are two of them while an update shifts traffic, else one.
+    """
+
+    config_name: str
+    instances: tuple[Instance, ...]
+    share: float = 1.0
+    """Its part of the variant's requests, 0 to 1; those of a variant add up to 1."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A production or shadow variant. Sources: `ProductionVariant` of the platform's API."""
+
+    name: str
+    weight: float
+    """Its part of the requests is this over the sum of all variants; 0 gets only those that name it."""
+    fleets: tuple[Fleet, ...]
+    containers: tuple[str, ...] = ("primary",)
+    """The names by which a ModelError tells which container it comes from."""
+    multi_model: bool = False
+    max_concurrency: int | None = None
+    """Of a serverless variant: requests above it are answered 429."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An endpoint as far as its requests are concerned."""
+
+    name: str
+    log_group_arn: str
+    variants: tuple[Variant, ...]
+    shadows: tuple[Variant, ...] = ()
+    direct: bool = False
+    """Whether requests name one of several containers (`InferenceExecutionConfig.Mode`)."""
+    asynchronous: bool = False
+    """Whether it takes asynchronous calls alone."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """All endpoints that answer, at one moment."""
+
+    endpoints: tuple[Endpoint, ...] = ()
