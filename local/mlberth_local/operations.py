@@ -13,6 +13,8 @@ Operation = Callable[[Platform, dict[str, Any]], dict[str, Any]]
 
 Timestamps are seconds since the epoch, blobs are bytes. Errors are raised as `ServiceError`.
 """
+ONE_MACHINE, ONE_PAGE = "there is one machine, and no account", "all are in one page"
+"""Reasons that several operations give."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.docs.commands import commands
 from tests.docs.test_commands import shell
-from tests.serve.running import free_port
+from tests.support import free_port
 
 PAGE = "docs/how-to/platform.md"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.docs.pages import File, differences, read, script, typist
 from tests.images.pages import sections
-from tests.serve.running import free_port
+from tests.support import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from tests.faults.load import PATIENCE
-from tests.serve.running import children_of, free_port
-from tests.support import wait_until
+from tests.serve.running import children_of
+from tests.support import free_port, wait_until
 
 from mlberth_serve.control.nginx.config import (
     bodies_in_memory,

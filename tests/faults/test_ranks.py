@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 from tests.faults.load import LONG, report
-from tests.support import is_alive, wait_until
-from tests.train.hosts import Networks, end_all, free_port
+from tests.support import free_port, is_alive, wait_until
+from tests.train.hosts import Networks, end_all
 from tests.train.running import BIN, Tree, ended
 
 from mlberth_train.ranks.processes import processes_below

@@ -20,8 +20,8 @@ import pytest
 from tests.faults.limits import mounting
 from tests.faults.load import FAULTY, PATIENCE, Load, Pings, unnoticed, wait_for_answers, workers
 from tests.faults.test_machine import fill
-from tests.serve.running import Server, free_port
-from tests.support import is_alive, wait_until
+from tests.serve.running import Server
+from tests.support import free_port, is_alive, wait_until
 
 from mlberth_serve.control.socket_watch import SocketWatch, is_bound
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.images.engine import Engine, with_prefix
-from tests.serve.running import free_port
+from tests.support import free_port
 
 _PORT = re.compile(r"127\.0\.0\.1:8(080|443)\b")
 # What `docker` is in the shell: the client that can build, marking what it makes, so that it is removed.

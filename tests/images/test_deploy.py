@@ -18,8 +18,7 @@ from tests.docs.test_deploy import environment, pod
 from tests.images.conftest import Image
 from tests.images.engine import ROOT, Engine
 from tests.images.pages import Shell
-from tests.serve.running import free_port
-from tests.support import wait_until
+from tests.support import free_port, wait_until
 
 PROJECT = ROOT / "tests/projects/four_functions"
 

@@ -14,6 +14,7 @@ from tests.images.engine import Engine
 from tests.images.test_sagemaker_sdk import CLIENTS, REQUIREMENTS
 from tests.object_store import CREDENTIALS, ObjectStore, serving_objects
 from tests.peers import python_with
+from tests.support import free_port
 
 TRAIN = """
 import pathlib, sys
@@ -101,18 +102,19 @@ def test_server_fetches_its_code(tmp_path: Path, store: ObjectStore, engine: Eng
     variables = {"SAGEMAKER_SUBMIT_DIRECTORY": address, "SAGEMAKER_PROGRAM": "inference.py"}
     done = engine.run(image("serve", "base"), "serve", "--explain", options=options(tree, store, **variables))
     assert done.returncode == 0, done.stderr
+    port = free_port()
     server = engine.start(
         image("serve", "base"),
-        options=options(tree, store, **variables, SAGEMAKER_BIND_TO_PORT="8199"),
+        options=options(tree, store, **variables, SAGEMAKER_BIND_TO_PORT=str(port)),
     )
     ask = (
         "import time, urllib.request as r\n"
         "for _ in range(300):\n"
         "    try:\n"
-        "        r.urlopen('http://127.0.0.1:8199/ping'); break\n"
+        f"        r.urlopen('http://127.0.0.1:{port}/ping'); break\n"
         "    except OSError:\n"
         "        time.sleep(0.1)\n"
-        "url, headers = 'http://127.0.0.1:8199/invocations', {'Content-Type': 'application/json'}\n"
+        f"url, headers = 'http://127.0.0.1:{port}/invocations', {'Content-Type': 'application/json'}\n"
         "print(r.urlopen(r.Request(url, b'[[1, 2]]', headers)).read().decode())\n"
     )
     assert server.execute("python", "-c", ask).stdout.strip() == "[[2,4]]", server.logs()

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 from tests.images.conftest import Image
 from tests.images.engine import ROOT, Engine
-from tests.serve.running import free_port
-from tests.support import wait_until
+from tests.support import free_port, wait_until
 
 REGISTRY = "docker-registry"
 CONFIGURATION = """\

@@ -14,7 +14,7 @@ import pytest
 from tests.images.conftest import Image
 from tests.images.engine import ROOT, Engine
 from tests.peers import python_with
-from tests.serve.running import free_port
+from tests.support import free_port
 
 CLIENTS = Path(__file__).parent / "clients"
 PROJECT = ROOT / "tests/projects/sklearn_job"

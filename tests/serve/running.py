@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any
 
 import pytest
-from tests.support import wait_until
+from tests.support import free_port, wait_until
 
 PROJECTS = Path(__file__).parent.parent / "projects"
 STANDIN = "standin:application"
@@ -34,12 +34,6 @@ def require_nginx() -> None:
         if os.environ.get("MLBERTH_REQUIRE_NGINX") == "1":
             pytest.fail("nginx is not on PATH, and MLBERTH_REQUIRE_NGINX=1")
         pytest.skip("nginx is not on PATH")
-
-
-def free_port() -> int:
-    """Return a port that nobody uses now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @dataclass(frozen=True)

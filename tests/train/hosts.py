@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import signal
-import socket
 import subprocess
 import uuid
 from collections.abc import Iterator, Sequence
@@ -14,20 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.support import free_port
 from tests.train.running import BIN, Ended, Tree, ended
 
 from mlberth_train.ranks.processes import processes_below
-
-
-def free_port() -> int:
-    """Return a port that nobody listens at, and that no connection is given before it is used."""
-    while True:
-        port = random.randrange(15000, 32000)
-        try:
-            socket.create_server(("", port)).close()
-        except OSError:
-            continue
-        return port
 
 
 def end_all(commands: Sequence[subprocess.Popen[str]]) -> None:

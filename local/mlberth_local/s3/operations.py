@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlberth_local.operations import Exceptions, Operation
+from mlberth_local.operations import ONE_PAGE, Exceptions, Operation
 from mlberth_local.s3 import bucket_operations, listing, multipart, objects, tagging
 
 OPERATIONS: dict[str, Operation] = {
@@ -36,7 +36,6 @@ _ENCRYPTION = "objects are plain files; the header is kept and repeated"
 _ACCESS = "every caller may do everything"
 _VERSIONS = "an object has one version"
 _CHECKSUMS = "kept and repeated, and not compared"
-_ONE_PAGE = "all are in one page"
 _PAYER = {"RequestPayer": _ACCESS}
 _KEPT_CHECKSUMS = {
     "ChecksumCRC32C": _CHECKSUMS,
@@ -121,16 +120,16 @@ EXCEPTIONS: dict[str, Exceptions] = {
     "GetObjectTagging": Exceptions({**_PAYER, "VersionId": _VERSIONS}),
     "HeadObject": _READ,
     "ListBuckets": Exceptions(
-        {"BucketRegion": "there is one region", "ContinuationToken": _ONE_PAGE, "MaxBuckets": _ONE_PAGE}
+        {"BucketRegion": "there is one region", "ContinuationToken": ONE_PAGE, "MaxBuckets": ONE_PAGE}
     ),
     "ListMultipartUploads": Exceptions(
         {
             **_PAYER,
-            "Delimiter": _ONE_PAGE,
+            "Delimiter": ONE_PAGE,
             "EncodingType": "keys are as they are",
-            "KeyMarker": _ONE_PAGE,
-            "MaxUploads": _ONE_PAGE,
-            "UploadIdMarker": _ONE_PAGE,
+            "KeyMarker": ONE_PAGE,
+            "MaxUploads": ONE_PAGE,
+            "UploadIdMarker": ONE_PAGE,
         }
     ),
     "ListObjects": _LIST,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlberth_local.errors import ValidationError
-from mlberth_local.operations import Exceptions, Operation
+from mlberth_local.operations import ONE_MACHINE, Exceptions, Operation
 from mlberth_local.platform import Platform
 from mlberth_local.sagemaker.job_requests import raise_all
 from mlberth_local.sagemaker.resource_lists import list_page
@@ -78,7 +78,6 @@ OPERATIONS: dict[str, Operation] = {
     "DescribeModel": describe_model,
     "ListModels": list_models,
 }
-_ONE_MACHINE = "there is one machine, and no account"
 _NO_ENDPOINTS = "it matters for endpoints alone, and there are none yet"
 _IN_CONTAINERS_WITHOUT_EFFECT = {
     "ContainerHostname": _NO_ENDPOINTS,
@@ -87,7 +86,7 @@ _IN_CONTAINERS_WITHOUT_EFFECT = {
     "InferenceSpecificationName": "there is no model registry",
     "Mode": _NO_ENDPOINTS,
     "ModelDataSource.S3DataSource.ETag": "the object is taken as it is",
-    "ModelDataSource.S3DataSource.ModelAccessConfig": _ONE_MACHINE,
+    "ModelDataSource.S3DataSource.ModelAccessConfig": ONE_MACHINE,
     "MultiModelConfig": _NO_ENDPOINTS,
 }
 _IN_CONTAINERS_REFUSED = {
@@ -100,8 +99,8 @@ _PLACES = ("PrimaryContainer", "Containers")
 EXCEPTIONS: dict[str, Exceptions] = {
     "CreateModel": Exceptions(
         without_effect={
-            "ExecutionRoleArn": _ONE_MACHINE,
-            "VpcConfig": _ONE_MACHINE,
+            "ExecutionRoleArn": ONE_MACHINE,
+            "VpcConfig": ONE_MACHINE,
             "EnableNetworkIsolation": "a model server is reached over its network; it gets no keys",
             "InferenceExecutionConfig": _NO_ENDPOINTS,
             **{

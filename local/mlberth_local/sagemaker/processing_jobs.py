@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlberth_local.jobs.processing import FOLDER, KIND, inputs, outputs
-from mlberth_local.operations import Exceptions, Operation
+from mlberth_local.operations import ONE_MACHINE, Exceptions, Operation
 from mlberth_local.platform import Platform
 from mlberth_local.sagemaker import job_requests
 from mlberth_local.sagemaker.job_requests import check_addresses, check_folder, raise_all, times
@@ -102,17 +102,16 @@ OPERATIONS: dict[str, Operation] = {
     "ListProcessingJobs": list_processing_jobs,
     "StopProcessingJob": stop_processing_job,
 }
-_ONE_MACHINE = "there is one machine, and no account"
 EXCEPTIONS: dict[str, Exceptions] = {
     "CreateProcessingJob": Exceptions(
         without_effect={
-            "RoleArn": _ONE_MACHINE,
-            "NetworkConfig.VpcConfig": _ONE_MACHINE,
+            "RoleArn": ONE_MACHINE,
+            "NetworkConfig.VpcConfig": ONE_MACHINE,
             "NetworkConfig.EnableInterContainerTrafficEncryption": "the hosts are on one machine",
             "ProcessingOutputConfig.KmsKeyId": "objects are not encrypted",
             "ProcessingResources.ClusterConfig.VolumeSizeInGB": "the machine's disk is used",
             "ProcessingResources.ClusterConfig.VolumeKmsKeyId": "the disk is not encrypted by the platform",
-            "ProcessingResources.ClusterConfig.InstancePreferences": _ONE_MACHINE,
+            "ProcessingResources.ClusterConfig.InstancePreferences": ONE_MACHINE,
             "ExperimentConfig": "no experiments",
         },
         refused={

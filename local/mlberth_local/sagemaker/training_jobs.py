@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from mlberth_local.jobs.training import KIND
-from mlberth_local.operations import Exceptions, Operation
+from mlberth_local.operations import ONE_MACHINE, Exceptions, Operation
 from mlberth_local.platform import Platform
 from mlberth_local.sagemaker import job_requests
 from mlberth_local.sagemaker.job_requests import check_addresses, check_folder, raise_all, times
@@ -154,24 +154,23 @@ OPERATIONS: dict[str, Operation] = {
     "ListTrainingJobs": list_training_jobs,
     "StopTrainingJob": stop_training_job,
 }
-_ONE_MACHINE = "there is one machine, and no account"
 EXCEPTIONS: dict[str, Exceptions] = {
     "CreateTrainingJob": Exceptions(
         without_effect={
-            "RoleArn": _ONE_MACHINE,
+            "RoleArn": ONE_MACHINE,
             "AlgorithmSpecification.EnableSageMakerMetricsTimeSeries": "metrics always have times",
             "AlgorithmSpecification.TrainingImageConfig": "images are local",
-            "InputDataConfig.DataSource.S3DataSource.ModelAccessConfig": _ONE_MACHINE,
+            "InputDataConfig.DataSource.S3DataSource.ModelAccessConfig": ONE_MACHINE,
             "MlflowConfig": "no MLflow server is started",
-            "ResourceConfig.InstancePreferences": _ONE_MACHINE,
+            "ResourceConfig.InstancePreferences": ONE_MACHINE,
             "StoppingCondition.MaxPendingTimeInSeconds": "a job waits for room as long as it takes",
-            "VpcConfig": _ONE_MACHINE,
+            "VpcConfig": ONE_MACHINE,
             "OutputDataConfig.KmsKeyId": "objects are not encrypted",
             "ResourceConfig.VolumeSizeInGB": "the machine's disk is used",
             "ResourceConfig.VolumeKmsKeyId": "the disk is not encrypted by the platform",
             "ResourceConfig.KeepAlivePeriodInSeconds": "a job starts within a second without one",
-            "ResourceConfig.TrainingPlanArn": _ONE_MACHINE,
-            "ResourceConfig.InstancePlacementConfig": _ONE_MACHINE,
+            "ResourceConfig.TrainingPlanArn": ONE_MACHINE,
+            "ResourceConfig.InstancePlacementConfig": ONE_MACHINE,
             "EnableInterContainerTrafficEncryption": "the hosts are on one machine",
             "DebugHookConfig": "no debugger",
             "DebugRuleConfigurations": "no debugger",
@@ -181,8 +180,8 @@ EXCEPTIONS: dict[str, Exceptions] = {
             "ExperimentConfig": "no experiments",
             "RetryStrategy": "nothing of the platform fails by chance",
             "RemoteDebugConfig": "`docker exec` does the same",
-            "InfraCheckConfig": _ONE_MACHINE,
-            "SessionChainingConfig": _ONE_MACHINE,
+            "InfraCheckConfig": ONE_MACHINE,
+            "SessionChainingConfig": ONE_MACHINE,
         },
         refused={
             "InputDataConfig.DataSource.DatasetSource": "there is no registry of data sets",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlberth_local.errors import ServiceError
-from mlberth_local.operations import Exceptions, Operation
+from mlberth_local.operations import ONE_PAGE, Exceptions, Operation
 from mlberth_local.platform import Platform
 from mlberth_local.store.metrics import Period, Point, Series
 
@@ -148,7 +148,6 @@ OPERATIONS: dict[str, Operation] = {
     "ListMetrics": list_metrics,
     "PutMetricData": put_metric_data,
 }
-_ONE_PAGE = "all are in one page"
 EXCEPTIONS: dict[str, Exceptions] = {
     "PutMetricData": Exceptions(
         without_effect={
@@ -159,15 +158,15 @@ EXCEPTIONS: dict[str, Exceptions] = {
     ),
     "GetMetricData": Exceptions(
         without_effect={
-            "NextToken": _ONE_PAGE,
-            "MaxDatapoints": _ONE_PAGE,
+            "NextToken": ONE_PAGE,
+            "MaxDatapoints": ONE_PAGE,
             "LabelOptions": "labels have no times",
             "MetricDataQueries.AccountId": "there is one account",
         }
     ),
     "ListMetrics": Exceptions(
         without_effect={
-            "NextToken": _ONE_PAGE,
+            "NextToken": ONE_PAGE,
             "RecentlyActive": "all are listed",
             "IncludeLinkedAccounts": "there is one account",
             "OwningAccount": "there is one account",

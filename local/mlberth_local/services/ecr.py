@@ -7,7 +7,7 @@ from typing import Any
 
 from mlberth_local.errors import ServiceError
 from mlberth_local.images import table
-from mlberth_local.operations import Exceptions, Operation
+from mlberth_local.operations import ONE_PAGE, Exceptions, Operation
 from mlberth_local.platform import Platform
 
 TOKEN_SECONDS = 12 * 3600
@@ -68,8 +68,8 @@ EXCEPTIONS: dict[str, Exceptions] = {
     "DescribeRepositories": Exceptions(
         without_effect={
             "registryId": _ONE,
-            "nextToken": "all are in one page",
-            "maxResults": "all are in one page",
+            "nextToken": ONE_PAGE,
+            "maxResults": ONE_PAGE,
         }
     ),
     "GetAuthorizationToken": Exceptions(without_effect={"registryIds": _ONE}),

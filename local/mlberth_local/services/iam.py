@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from mlberth_local.errors import ServiceError
 from mlberth_local.files import write_atomically
-from mlberth_local.operations import Exceptions, Operation
+from mlberth_local.operations import ONE_PAGE, Exceptions, Operation
 from mlberth_local.platform import ROLE, Platform
 
 FILE = "roles.json"
@@ -155,7 +155,6 @@ OPERATIONS: dict[str, Operation] = {
     "SimulatePrincipalPolicy": simulate_principal_policy,
 }
 _FREE = "every caller may do everything"
-_ONE_PAGE = "all are in one page"
 EXCEPTIONS: dict[str, Exceptions] = {
     "CreateRole": Exceptions(
         without_effect={
@@ -176,12 +175,12 @@ EXCEPTIONS: dict[str, Exceptions] = {
             "CallerArn": _FREE,
             "ContextEntries": _FREE,
             "ResourceHandlingOption": _FREE,
-            "MaxItems": _ONE_PAGE,
-            "Marker": _ONE_PAGE,
+            "MaxItems": ONE_PAGE,
+            "Marker": ONE_PAGE,
         }
     ),
-    "ListRoles": Exceptions(without_effect={"Marker": _ONE_PAGE, "MaxItems": _ONE_PAGE}),
+    "ListRoles": Exceptions(without_effect={"Marker": ONE_PAGE, "MaxItems": ONE_PAGE}),
     "ListAttachedRolePolicies": Exceptions(
-        without_effect={"Marker": _ONE_PAGE, "MaxItems": _ONE_PAGE, "PathPrefix": "policies are names alone"}
+        without_effect={"Marker": ONE_PAGE, "MaxItems": ONE_PAGE, "PathPrefix": "policies are names alone"}
     ),
 }

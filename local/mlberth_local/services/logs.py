@@ -13,7 +13,7 @@ from typing import Any
 from mlberth_local import log_files
 from mlberth_local.errors import ServiceError
 from mlberth_local.log_files import LogEvent
-from mlberth_local.operations import Exceptions, Operation
+from mlberth_local.operations import ONE_PAGE, Exceptions, Operation
 from mlberth_local.platform import Platform
 
 LARGEST_PAGE = 10_000
@@ -245,19 +245,18 @@ OPERATIONS: dict[str, Operation] = {
     "FilterLogEvents": filter_log_events,
     "GetLogEvents": get_log_events,
 }
-_ONE_PAGE = "all are in one page"
 EXCEPTIONS: dict[str, Exceptions] = {
     "DescribeLogGroups": Exceptions(
         without_effect={
             "accountIdentifiers": "there is one account",
             "includeLinkedAccounts": "there is one account",
-            "limit": _ONE_PAGE,
-            "nextToken": _ONE_PAGE,
+            "limit": ONE_PAGE,
+            "nextToken": ONE_PAGE,
             "logGroupClass": "there is one class",
-            "logGroupIdentifiers": _ONE_PAGE,
+            "logGroupIdentifiers": ONE_PAGE,
         }
     ),
-    "DescribeLogStreams": Exceptions(without_effect={"limit": _ONE_PAGE, "nextToken": _ONE_PAGE}),
+    "DescribeLogStreams": Exceptions(without_effect={"limit": ONE_PAGE, "nextToken": ONE_PAGE}),
     "FilterLogEvents": Exceptions(
         without_effect={
             "interleaved": "events are always in the order of time",

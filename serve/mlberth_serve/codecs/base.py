@@ -19,6 +19,8 @@ MAX_TIMES = 20
 """How many times its own size a body may take, if that is more: the payload limit bounds it."""
 SMALL = 65536
 """Smaller bodies of text are read without a look at what they will take: it is little."""
+EXACT_WHOLE = 2**53
+"""Below it every whole number is a float of its own; from here on a float may stand for several."""
 _NAME = 256
 """What the name of a column takes, here and where columns are looked up by name."""
 

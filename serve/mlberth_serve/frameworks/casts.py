@@ -6,11 +6,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from mlberth_serve.codecs.base import Array, check_size
+from mlberth_serve.codecs.base import EXACT_WHOLE, Array, check_size
 from mlberth_serve.errors import BadRequestError
 
-_SAFE_WHOLE = 2**53
-"""From here on a float may have been made of another whole number."""
 _LARGEST = {2: 65504.0, 4: 3.4028234663852886e38, 8: 1.7976931348623157e308}
 """The largest number of a float of so many bytes."""
 _TEXT = 56
@@ -87,7 +85,7 @@ def _check_whole(array: Array, dtype: np.dtype[Any], name: str) -> None:
         _refuse(array, lost, takes, name)
         if dtype.itemsize == 8:
             takes += ", and as floats those below 2**53: whole numbers are exact in JSON without a point"
-            _refuse(array, (array >= _SAFE_WHOLE) | (array <= -_SAFE_WHOLE) | (array < low), takes, name)
+            _refuse(array, (array >= EXACT_WHOLE) | (array <= -EXACT_WHOLE) | (array < low), takes, name)
         else:
             _refuse(array, (array < low) | (array > high), takes, name)
     elif array.dtype.kind in "iu":

@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mlberth_serve.codecs.base import Array, Table
+from mlberth_serve.codecs.base import EXACT_WHOLE, Array, Table
 from mlberth_serve.errors import BadRequestError
-
-_WHOLE = 2**53
 
 
 def by_name(data: Any, names: Sequence[str]) -> Any:
@@ -51,7 +49,7 @@ def _from_records(records: Sequence[Mapping[str, Any]], names: Sequence[str]) ->
 def _to_floats(array: Array, names: Sequence[str]) -> Array:
     """Return numbers as floats; raises BadRequestError for a whole number that no float is."""
     floats = array.astype(float)
-    if (np.abs(floats) >= _WHOLE).any() and (lost := (floats != array) & ~np.isnan(floats)).any():
+    if (np.abs(floats) >= EXACT_WHOLE).any() and (lost := (floats != array) & ~np.isnan(floats)).any():
         row, column = (int(index) for index in np.argwhere(lost)[0])
         raise BadRequestError(
             f"Record {row}, counted from 0, has {array[row, column]} under {names[column]!r:.80}; "

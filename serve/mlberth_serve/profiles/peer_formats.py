@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from mlberth_serve.codecs import npy
-from mlberth_serve.codecs.base import Array, check_size
+from mlberth_serve.codecs.base import EXACT_WHOLE, Array, check_size
 from mlberth_serve.codecs.json import check_text, to_plain_array
 from mlberth_serve.codecs.numeric_rows import read_plain
 from mlberth_serve.codecs.values.simple import to_rows
@@ -27,8 +27,6 @@ from mlberth_serve.media_types import CSV, JSON, NPY, MediaType, read_content_ty
 _ROWS = 4096
 _CELL, _CHARACTER = 160, 8
 """What genfromtxt takes, in bytes: for a cell, and for each character of the longest, in every cell."""
-_WHOLE = 2**53
-"""Smaller whole numbers are the same as floats."""
 _PLAIN = re.compile(r"[0-9eE+\-., \n]*")
 TYPES = (JSON, CSV, NPY)
 """The types that the containers of scikit-learn and PyTorch read and write."""
@@ -69,7 +67,7 @@ def read_sit_csv(text: str) -> Array:
     Columns of several types, which are no array there, are floats here.
     """
     plain = read_plain(text.encode()) if _PLAIN.fullmatch(text) else None
-    if plain is not None and plain.max() < _WHOLE and plain.min() > -_WHOLE:  # none is missing
+    if plain is not None and plain.max() < EXACT_WHOLE and plain.min() > -EXACT_WHOLE:  # none is missing
         return plain.squeeze()
     cells = text.count(",") + text.count("\n") + 1
     check_size(_CELL * cells, len(text))

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.serve.running import free_port
+from tests.support import free_port
 
 MLBERTH = [sys.executable, "-m", "mlberth"]
 

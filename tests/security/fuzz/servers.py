@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.serve.running import Server, children_of, free_port
-from tests.support import wait_until
+from tests.serve.running import Server, children_of
+from tests.support import free_port, wait_until
 
 from mlberth_serve.control.nginx.config import install_config, nginx_argv
 from mlberth_serve.settings import Settings

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -116,12 +116,13 @@ def error_as_nobody(load: Callable[[], object]) -> str:
 
 
 @pytest.fixture
-def readable_by_all(model_dir: Path) -> Path:
-    """Let everybody enter the folders of the test."""
-    for folder in [model_dir, *model_dir.parents]:
-        if folder.owner() == Path(sys.prefix).owner() and "pytest" in str(folder):
-            folder.chmod(0o755)
-    return model_dir
+def model_dir_for_all() -> Iterator[Path]:
+    """Return an empty model folder below folders that everybody may enter, as pytest's own need not be."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "ml/model").mkdir(parents=True)
+        yield folder / "ml/model"
 
 
 @pytest.mark.parametrize(
@@ -133,11 +134,11 @@ def readable_by_all(model_dir: Path) -> Path:
         ("model.onnx", "ModelLoadError: model.onnx: found "),
     ],
 )
-def test_what_may_not_be_read(readable_by_all: Path, locked: str, said: str) -> None:
+def test_what_may_not_be_read(model_dir_for_all: Path, locked: str, said: str) -> None:
     """A folder or a file that we may not read is named; it never counts as one that is not there."""
     if locked.endswith(".onnx"):
         pytest.importorskip("onnxruntime")
-    model_dir = readable_by_all
+    model_dir = model_dir_for_all
     (model_dir / "code").mkdir()
     if "." in locked:
         (model_dir / locked).touch()

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.serve.running import Server, free_port, require_nginx
-from tests.support import wait_until
+from tests.serve.running import Server, require_nginx
+from tests.support import free_port, wait_until
 
 APPLICATION = "mlberth_serve.wsgi:application"
 CANARY = "canary-5f1d0c"

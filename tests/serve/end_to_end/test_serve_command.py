@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.serve.running import free_port
+from tests.support import free_port
 
 from mlberth.errors import DependencyError
 from mlberth_serve.control import preflight

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.serve.raw import exchange
-from tests.serve.running import Answer, free_port, require_nginx
-from tests.support import wait_until
+from tests.serve.running import Answer, require_nginx
+from tests.support import free_port, wait_until
 
 from mlberth_serve.control.nginx.config import install_config, nginx_argv
 from mlberth_serve.settings import Settings

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from tests.train.hosts import end_all, free_port
+from tests.support import free_port
+from tests.train.hosts import end_all
 from tests.train.running import BIN, Ended, Tree, ended
 
 # Each rank says who it is at the address that it was given, which the first one listens at.

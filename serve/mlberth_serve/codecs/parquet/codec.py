@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mlberth_serve.codecs.base import Array, Decoded, Table, check_names, check_size
+from mlberth_serve.codecs.base import EXACT_WHOLE, Array, Decoded, Table, check_names, check_size
 from mlberth_serve.codecs.parquet.pages import check_pages
 from mlberth_serve.codecs.values.arrays import as_array
 from mlberth_serve.errors import BadRequestError, NotAcceptableError, RequestError, UnsupportedTypeError
@@ -20,8 +20,6 @@ _NUMBER, _OBJECT, _TEXT = 8, 32, 64
 """What is taken, in bytes, by a cell, by a number among text, and by a text beside its own bytes."""
 _FOOTER = 40
 """How many times the bytes of the footer pyarrow makes of it."""
-_WHOLE = 2**53
-"""The largest number up to which a float is every whole number."""
 _MISSING = "Parquet needs pyarrow, which is not installed here (the extra parquet)."
 
 
@@ -133,7 +131,7 @@ class _Rows:
             return column.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
         zero = False if kind == "boolean" else 0
         cells = column.fill_null(zero).to_numpy(zero_copy_only=False)  # pyarrow makes objects of null
-        if cells.dtype.itemsize == 8 and (lost := (cells > _WHOLE) | (cells < -_WHOLE)).any():
+        if cells.dtype.itemsize == 8 and (lost := (cells > EXACT_WHOLE) | (cells < -EXACT_WHOLE)).any():
             row = int(lost.argmax())
             raise BadRequestError(
                 f"Row {self._end + row} of the parquet body, counted from 0, has {cells[row]} in column "

@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mlberth_serve.codecs.base import MAX_DECODED_BYTES, Array
+from mlberth_serve.codecs.base import EXACT_WHOLE, MAX_DECODED_BYTES, Array
 
-_WHOLE = 2**53
-"""From here on not every whole number is a float."""
 _NOT_NUMBERS = {"c": "complex numbers", "V": "records", "M": "dates", "m": "times"}
 _NO_ARRAYS = (dict, bytes, bytearray, memoryview, set, frozenset, type(None))
 
@@ -91,11 +89,11 @@ def _from_list(items: Any) -> Array:
 
 
 def _is_large(cell: Any) -> bool:
-    return isinstance(cell, int | np.integer) and abs(int(cell)) >= _WHOLE
+    return isinstance(cell, int | np.integer) and abs(int(cell)) >= EXACT_WHOLE
 
 
 def _has_large(array: Array) -> bool:
-    return bool((np.abs(array) >= _WHOLE).any())
+    return bool((np.abs(array) >= EXACT_WHOLE).any())
 
 
 def _from_frame(frame: Any) -> Array:

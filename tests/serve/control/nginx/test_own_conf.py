@@ -7,8 +7,8 @@ import socket
 from pathlib import Path
 
 import pytest
-from tests.serve.running import Server, free_port, require_nginx
-from tests.support import wait_until
+from tests.serve.running import Server, require_nginx
+from tests.support import free_port, wait_until
 
 APPLICATION = "mlberth_serve.wsgi:application"
 CONF = """

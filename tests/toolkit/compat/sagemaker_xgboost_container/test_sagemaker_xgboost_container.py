@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.serve.running import Server, require_nginx
+from tests.support import free_port
 from tests.train.running import PROJECTS, Tree
 
 from mlberth.compat import missing_packages_path, recordio
@@ -26,8 +26,8 @@ def train(is_master, out):
     from xgboost import collective
     print(json.dumps([is_master, collective.get_world_size(), sorted(collective.allreduce(
         __import__("numpy").array([1.0]), collective.Op.SUM).tolist())]))
-host, included, port = sys.argv[1], sys.argv[2] == "yes", int(sys.argv[3])
-distributed.rabit_run(train, {"out": None}, included, ["127.0.0.1", "localhost"], host, port, port + 1,
+host, included, *ports = sys.argv[1], sys.argv[2] == "yes", *map(int, sys.argv[3:])
+distributed.rabit_run(train, {"out": None}, included, ["127.0.0.1", "localhost"], host, *ports,
                       update_rabit_args=True)
 """
 
@@ -41,19 +41,6 @@ def tree(tmp_path: Path) -> Tree:
 @pytest.fixture(autouse=True)
 def _on_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [*sys.path, *missing_packages_path()])
-
-
-def free_ports() -> int:
-    """Return the first of two ports that nobody listens on."""
-    for port in range(20000, 30000, 7):
-        try:
-            for number in (port, port + 1):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", number))
-        except OSError:
-            continue
-        return port
-    raise AssertionError("no free ports")
 
 
 def test_sample_trains_and_serves(tree: Tree, tmp_path: Path) -> None:
@@ -78,11 +65,11 @@ def test_sample_trains_and_serves(tree: Tree, tmp_path: Path) -> None:
 @pytest.mark.parametrize("included", [("yes", "yes"), ("yes", "no")])
 def test_hosts_with_data_train_together(included: tuple[str, str]) -> None:
     """One is the master, and a host without data ends well."""
-    port = str(free_ports())
+    ports = [str(free_port()), str(free_port())]
     environ = {"PYTHONPATH": ":".join([*missing_packages_path(), *filter(None, sys.path)])}
     commands = [
         subprocess.Popen(
-            [sys.executable, "-c", RABIT, host, one, port],
+            [sys.executable, "-c", RABIT, host, one, *ports],
             env=environ,
             text=True,
             stdout=subprocess.PIPE,
