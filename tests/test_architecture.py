@@ -76,6 +76,7 @@ ROOMS = {
             "services",
             "sagemaker",
             "api",
+            "render",
             "daemon",
         ),
     ),

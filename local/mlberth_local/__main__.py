@@ -218,6 +218,30 @@ def _gc(home: Home, _: Namespace) -> int:
     return 0
 
 
+def render() -> int:
+    """Write what runs a request of the platform on another engine: Kubernetes' manifests, a batch script."""
+    from mlberth_local.render.rendering import engines
+
+    parser = _plain_parser("render", render.__doc__, _RENDER_HELP)
+    parser.add_argument("engine", choices=sorted(engines()), help="that is to run it")
+    parser.add_argument("files", metavar="FILE.json", nargs="+", help="with requests; - for stdin")
+    return _guarded(parser, _render)
+
+
+def _render(chosen: Namespace) -> int:
+    from mlberth_local.render.rendering import engines
+    from mlberth_local.render.request_files import read_requests
+
+    def read(file: str) -> str:
+        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+
+    rendered = engines()[chosen.engine](read_requests(chosen.files, read))
+    for note in rendered.notes:
+        say(f"mlberth render: {note}")
+    show(rendered.text.rstrip("\n"))
+    return 0
+
+
 _UP_HELP = """\
 One daemon runs on a home, by default ~/.mlberth or MLBERTH_HOME. A second `up` says where it is.
 Buckets are the folders HOME/s3/BUCKET, logs are in HOME/logs, and HOME/images.json says which local
@@ -230,25 +254,41 @@ Use it as: eval "$(mlberth env)"
 
 Also writes ~/.aws/models/endpoints.json, unless there is one: the SageMaker SDKs ask STS at an address
 that they take from there. `mlberth down` removes it."""
+_RENDER_HELP = """\
+A file has the parameters of CreateTrainingJob or CreateProcessingJob as `aws … --cli-input-json` takes them,
+or those of CreateModel and CreateEndpointConfig (two files, or one with both by their names). What cannot be
+carried over is said line by line on stderr, and in comments at the top of what is written to stdout.
+
+Exit codes: 0 rendered; 78 a request is not what the service takes, or cannot be rendered."""
 _STATUS_HELP = "Exit codes: 0 it runs; 3 it does not."
 
 
 def _parser(name: str, summary: str | None, text: str | None) -> ArgumentParser:
-    parser = ArgumentParser(
-        f"mlberth {name}", description=summary, epilog=text, formatter_class=RawDescriptionHelpFormatter
-    )
-    parser.add_argument(*VERSION, action="version", version=f"mlberth {__version__}")
+    parser = _plain_parser(name, summary, text)
     parser.add_argument(
         "--home", metavar="DIR", help="the folder of the platform (MLBERTH_HOME, or ~/.mlberth)"
     )
     return parser
 
 
+def _plain_parser(name: str, summary: str | None, text: str | None) -> ArgumentParser:
+    parser = ArgumentParser(
+        f"mlberth {name}", description=summary, epilog=text, formatter_class=RawDescriptionHelpFormatter
+    )
+    parser.add_argument(*VERSION, action="version", version=f"mlberth {__version__}")
+    return parser
+
+
 def _run(parser: ArgumentParser, command: Callable[[Home, Namespace], int]) -> int:
+    """Read the arguments, and run a command on a home."""
+    return _guarded(parser, lambda chosen: command(Home.of(os.environ, chosen.home), chosen))
+
+
+def _guarded(parser: ArgumentParser, command: Callable[[Namespace], int]) -> int:
     """Read the arguments, and run a command; its errors are lines, and no traceback."""
     chosen = parser.parse_args(sys.argv[1:])
     try:
-        return command(Home.of(os.environ, chosen.home), chosen)
+        return command(chosen)
     except MlberthError as error:
         failure = error
     except ImportError as error:
@@ -260,7 +300,7 @@ def _run(parser: ArgumentParser, command: Callable[[Home, Namespace], int]) -> i
     return failure.exit_code
 
 
-COMMANDS = {one.__name__: one for one in (up, down, env, status, ps, logs, stop, interrupt, gc)}
+COMMANDS = {one.__name__: one for one in (up, down, env, status, ps, logs, stop, interrupt, gc, render)}
 
 
 def main() -> int:
