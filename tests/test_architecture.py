@@ -54,7 +54,7 @@ CONTROL_PLANE = ("", "usercode", "shared", "control/nginx", "control/metrics", "
 ROOMS = {
     "mlberth_serve": (DATA_PLANE, CONTROL_PLANE),
     "mlberth": (
-        ("", "engines", "contract", "process", "code", "channels", "compat"),
+        ("", "engines", "contract", "process", "code", "channels", "transfer", "compat"),
         ("", "engines", "contract", "metrics"),
         ("", "engines", "contract", "checkpoints"),
     ),

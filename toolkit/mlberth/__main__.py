@@ -109,6 +109,27 @@ def run() -> int:
         return error.exit_code
 
 
+def fetch() -> int:
+    """Copy objects or files from S3, HTTP or a path into a folder."""
+    return _transfer("fetch")
+
+
+def push() -> int:
+    """Copy a folder to S3, HTTP or a path, also after a command that fills it."""
+    return _transfer("push")
+
+
+def _transfer(name: str) -> int:
+    from mlberth.errors import MlberthError
+    from mlberth.transfer import commands
+
+    try:
+        return {"fetch": commands.fetch, "push": commands.push}[name](sys.argv[1:], os.environ)
+    except MlberthError as error:
+        say(indented(f"mlberth {name}: {error}"))
+        return error.exit_code
+
+
 def _own_command(name: str) -> list[str] | None:
     """Return the words that run a `train` of the image's own, if one is before ours on PATH.
 

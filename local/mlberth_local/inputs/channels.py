@@ -10,6 +10,7 @@ from typing import Any
 
 from mlberth.channels.manifests import read_augmented, read_manifest
 from mlberth.errors import ContractError
+from mlberth.transfer.names import file_name
 from mlberth_local.errors import ServiceError
 from mlberth_local.inputs.objects import Object, Objects, split
 from mlberth_local.job_failure import JobFailure
@@ -65,17 +66,6 @@ def _by_prefix(address: str, objects: Objects) -> Selection:
         raise missing(address)
     _, prefix = split(address)
     return Selection(tuple(Item(file_name(one.key, prefix), one) for one in found), _folder(found, prefix))
-
-
-def file_name(key: str, prefix: str) -> str:
-    """Return the name of an object's file: the part of its key after the prefix's last folder.
-
-    `data/train` brings `data/train/a.csv` as `a.csv`, and `data/train` itself as `train`.
-    """
-    folder = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
-    if key.startswith(folder):
-        return key[len(folder) :]
-    return key[prefix.rfind("/") + 1 :]
 
 
 def _folder(found: list[Object], prefix: str) -> Path | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlberth.contract.layout import DEFAULT_BASE, Layout
+from mlberth.transfer.names import collect
 from mlberth_local import log_files
 from mlberth_local.engines.base import Host, HostState, Mount, Run
 from mlberth_local.engines.trees import copy_file
@@ -225,10 +226,10 @@ class TrainingDriver(JobDriver):
         objects, scratch = self.context.objects, self.record.folder
         try:
             if not job.state["reason"]:
-                files = artifacts.collect([layout.model for layout in layouts])
+                files = collect([layout.model for layout in layouts])
                 model = artifacts.upload(files, address, "model", objects, scratch, packed=packed)
                 self.record.update(model=model)
-            files = artifacts.collect([layout.output_data for layout in layouts])
+            files = collect([layout.output_data for layout in layouts])
             if files:
                 name = "output" if packed else "data"
                 artifacts.upload(files, address, name, objects, scratch, packed=packed)

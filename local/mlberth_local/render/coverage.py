@@ -1,6 +1,6 @@
 """The account of a request's parameters: each is carried over to the other engine, or named with the reason.
 
-A path is dotted, without the positions in lists and the keys of maps: `InputDataConfig.DataSource.S3DataSource`.
+A path is dotted, without the positions in lists and the keys of maps: `InputDataConfig.ChannelName`.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from botocore.validate import ParamValidator
+
 from mlberth.errors import ContractError, Fault
 from mlberth_local.api.forms import validation
 from mlberth_local.api.forms.models import service_model

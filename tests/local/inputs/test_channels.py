@@ -6,26 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mlberth_local.inputs.channels import file_name, select, share, shuffled
+from mlberth_local.inputs.channels import select, share, shuffled
 from mlberth_local.inputs.objects import FolderObjects
 from mlberth_local.job_failure import JobFailure
-
-
-@pytest.mark.parametrize(
-    ("key", "prefix", "name"),
-    [
-        ("data/train/a.csv", "data/train", "a.csv"),
-        ("data/train/a.csv", "data/train/", "a.csv"),
-        ("data/train/x/a.csv", "data/train/", "x/a.csv"),
-        ("data/train", "data/train", "train"),
-        ("data/train-2/a.csv", "data/train", "train-2/a.csv"),
-        ("a.csv", "", "a.csv"),
-        ("a.csv", "a.csv", "a.csv"),
-    ],
-)
-def test_file_names(key: str, prefix: str, name: str) -> None:
-    """A key is named by what follows the prefix's folder."""
-    assert file_name(key, prefix) == name
 
 
 def objects(folder: Path, *keys: str) -> FolderObjects:

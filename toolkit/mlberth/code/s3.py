@@ -41,23 +41,62 @@ def download(address: str, folder: Path, environ: Mapping[str, str], *, where: s
     """Copy the object at `s3://bucket/key` into a folder under its own name; return its path.
 
     Credentials are botocore's own business. Raises ContractError that names the setting `where` for
-    an object that cannot be read, and DependencyError if botocore is missing.
+    an object that cannot be read or written, and DependencyError if botocore is missing.
     """
     bucket, _, key = address.removeprefix(SCHEME).partition("/")
     name = PurePosixPath(key).name
     if not bucket or not name or key.endswith("/"):
         raise ContractError(Fault(where, repr(address), "s3://bucket/key of one object"))
-    client, errors = _client(Reader(environ), where, address)
     path = folder / name
     try:
-        with path.open("wb") as file:
-            for chunk in _read(client, errors, bucket, key):
-                file.write(chunk)
-    except errors as error:
-        action = "Check the address, the region, the endpoint and the job's permissions."
-        found = f"{address!r}, which cannot be read ({error})"
-        raise ContractError(Fault(where, found, "an object that exists", action)) from error
+        S3Bucket(address, environ, where=where).copy(key, path)
+    except (OSError, ValueError) as error:
+        found = f"{address!r}, which cannot be read into a file ({error})"
+        raise ContractError(Fault(where, found, "a name and a size that the disk takes")) from error
     return path
+
+
+class S3Bucket:
+    """The objects of the bucket of an address, listed and copied. Several threads may use it at once.
+
+    Raises ContractError that names the setting `where` for what is no address or cannot be read, and
+    DependencyError if botocore is missing.
+    """
+
+    def __init__(self, address: str, environ: Mapping[str, str], *, where: str) -> None:
+        self.name, _, self.key = address.removeprefix(SCHEME).partition("/")
+        if not address.startswith(SCHEME) or not self.name:
+            raise ContractError(Fault(where, repr(address), "s3://bucket/prefix"))
+        self._where = where
+        self._client, self._errors = _client(Reader(environ), where, address)
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Yield the keys that begin with a prefix, in their order; not those of empty folders."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
+        try:
+            for page in pages:
+                for entry in page.get("Contents") or []:
+                    if not entry["Key"].endswith("/"):
+                        yield entry["Key"]
+        except self._errors as error:
+            raise self._refusal(prefix, error) from error
+
+    def copy(self, key: str, path: Path) -> None:
+        """Copy an object into a file; raises OSError if the disk does not take it."""
+        with path.open("wb") as file:
+            for chunk in self._chunks(key):
+                file.write(chunk)
+
+    def _chunks(self, key: str) -> Iterator[bytes]:
+        try:
+            yield from _read(self._client, self._errors, self.name, key)
+        except self._errors as error:
+            raise self._refusal(key, error) from error
+
+    def _refusal(self, key: str, error: Exception) -> ContractError:
+        action = "Check the address, the region, the endpoint and the job's permissions."
+        found = f"{SCHEME + self.name + '/' + key!r}, which cannot be read ({error})"
+        return ContractError(Fault(self._where, found, "an object that exists", action))
 
 
 def _read(client: typing.Any, errors: tuple[type[Exception], ...], bucket: str, key: str) -> Iterator[bytes]:
