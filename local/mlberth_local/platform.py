@@ -40,6 +40,9 @@ class Platform:
     jobs: Any = None
     """The `jobs.jobs.Jobs` of this home, and with them the record of resources."""
 
+    alarms: Any = None
+    """The `alarms.alarms.Alarms` of this home."""
+
     @property
     def account(self) -> str:
         """The account that every resource belongs to."""

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,14 @@ import pytest
 from botocore.config import Config
 from tests.local.jobs.job_platform import JobPlatform
 
+from mlberth_local.alarms.alarms import Alarms
+from mlberth_local.alarms.messages import Transition
 from mlberth_local.api.server import ApiServer
 from mlberth_local.platform import Platform, Settings
 from mlberth_local.store.database import Database
+from mlberth_local.store.events import Events
 from mlberth_local.store.metrics import Metrics
+from mlberth_local.store.resources import Resources
 
 SECRET = "a secret that the platform knows"
 """Of the key CHECKED."""
@@ -43,6 +47,8 @@ class Front:
 
     platform: Platform
     clock: Clock
+    actions: list[tuple[str, Transition]]
+    """What alarms have done."""
 
     @property
     def url(self) -> str:
@@ -70,13 +76,23 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     database = Database(home / "mlberth.sqlite")
     clock = Clock()
     platform = Platform(home, settings, clock, metrics=Metrics(database))
+    actions: list[tuple[str, Transition]] = []
+    alarms = Alarms(
+        Resources(database),
+        platform.metrics,
+        Events(database),
+        clock=clock,
+        arn=platform.arn,
+        act=lambda arn, transition: actions.append((arn, transition)),
+    )
+    platform = replace(platform, alarms=alarms)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     server = ApiServer(platform)
     asyncio.run_coroutine_threadsafe(server.start([listening]), loop).result(10)
     try:
-        yield Front(platform, clock)
+        yield Front(platform, clock, actions)
     finally:
         asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)

@@ -6,7 +6,8 @@ from mlberth_local.errors import UnknownOperationError
 from mlberth_local.operations import Exceptions, Operation
 from mlberth_local.s3 import operations as s3
 from mlberth_local.sagemaker import operations as sagemaker
-from mlberth_local.services import cloudwatch, ecr, iam, logs, sts
+from mlberth_local.services import ecr, iam, logs, sts
+from mlberth_local.services.cloudwatch import operations as cloudwatch
 
 OPERATIONS: dict[str, dict[str, Operation]] = {
     "sagemaker": sagemaker.OPERATIONS,

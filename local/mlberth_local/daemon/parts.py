@@ -10,12 +10,17 @@ from dataclasses import dataclass, replace
 from fcntl import ioctl
 from functools import partial
 
+from mlberth_local.alarms.alarms import Alarms
+from mlberth_local.alarms.evaluator import Evaluator
+from mlberth_local.alarms.messages import Transition
 from mlberth_local.daemon.home import CONTAINER_KEY, Home
+from mlberth_local.errors import ServiceError
 from mlberth_local.images import local_image
 from mlberth_local.jobs.opening import open_jobs
 from mlberth_local.platform import Platform, Settings
 from mlberth_local.s3.buckets import remove_leftovers
 from mlberth_local.store.database import Database
+from mlberth_local.store.events import Events
 from mlberth_local.store.metrics import Metrics
 from mlberth_local.store.resources import Resources
 
@@ -31,9 +36,11 @@ class Parts:
 
     platform: Platform
     database: Database
+    evaluator: Evaluator
 
     def close(self, seconds: float) -> None:
         """End what runs, with `seconds` for the programs of jobs, and close the store."""
+        self.evaluator.stop()
         if not self.platform.jobs.stop_all(seconds):
             _LOG.warning("some jobs have not ended; the next `mlberth up` goes on with them")
         self.platform.jobs.context.engine.close()
@@ -46,14 +53,20 @@ def open_parts(home: Home, settings: Settings) -> Parts:
     database = Database(home.folder / "mlberth.sqlite")
     metrics = Metrics(database)
     platform = Platform(home.folder, settings, metrics=metrics)
+    resources = Resources(database)
+    alarms = Alarms(resources, metrics, Events(database), clock=platform.clock, arn=platform.arn, act=_act)
     jobs = open_jobs(
         platform,
-        Resources(database),
+        resources,
         metrics,
         host_environ=host_environ(home, settings),
         find_image=partial(local_image, home.folder),
     )
-    return Parts(replace(platform, jobs=jobs), database)
+    return Parts(replace(platform, jobs=jobs, alarms=alarms), database, Evaluator(alarms))
+
+
+def _act(arn: str, _: Transition) -> None:
+    raise ServiceError("NotFound", f"There is nothing here by the name {arn}.")
 
 
 def host_environ(home: Home, settings: Settings) -> dict[str, str]:

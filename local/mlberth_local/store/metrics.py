@@ -54,6 +54,11 @@ class Period:
             return max(point.high for point in self.points)
         return self._percentile(float(name.removeprefix("p")))
 
+    @property
+    def has_values(self) -> bool:
+        """Whether every value is known, and with them the percentiles; of some sets, statistics alone are."""
+        return all(point.count <= 1 or point.low == point.high for point in self.points)
+
     def _percentile(self, percent: float) -> float:
         """Return the smallest value that so many per cent of the samples do not exceed."""
         values = sorted((point.sum / (point.count or 1), point.count) for point in self.points)

@@ -33,5 +33,18 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
         "CREATE INDEX metric_by_time ON metric (namespace, name, dimensions, time)",
     ),
+    (
+        """CREATE TABLE event (
+            number INTEGER PRIMARY KEY,
+            kind TEXT NOT NULL,
+            name TEXT NOT NULL,
+            time REAL NOT NULL,
+            type TEXT NOT NULL,
+            summary TEXT NOT NULL,
+            data TEXT NOT NULL,
+            UNIQUE (kind, name, time, type, summary)
+        )""",
+        "CREATE INDEX event_by_time ON event (kind, time, number)",
+    ),
 )
 """A statement never changes once it is released: a later version adds a tuple."""

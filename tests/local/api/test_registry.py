@@ -37,7 +37,10 @@ OPERATIONS = [
 
 def sources(service: str) -> str:
     """Return the code of a service."""
-    paths = (ROOT / "s3").glob("*.py") if service == "s3" else [ROOT / f"services/{service}.py"]
+    name = service.replace("-", "_")
+    paths = (ROOT / "s3").glob("*.py") if service == "s3" else (ROOT / "services").rglob("*.py")
+    if service != "s3":
+        paths = (path for path in paths if name in {path.stem, path.parent.name})
     return "\n".join(path.read_text() for path in paths)
 
 

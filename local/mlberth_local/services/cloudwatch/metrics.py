@@ -1,25 +1,29 @@
-"""CloudWatch: metrics put and read. Alarms belong to endpoints."""
+"""Metrics: put, read, calculated with, listed."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
+from mlberth_local.alarms.metric_queries import (
+    Queries,
+    Result,
+    dimensions,
+    faults,
+    statistic,
+    statistic_fault,
+)
 from mlberth_local.errors import ServiceError
 from mlberth_local.operations import ONE_PAGE, Exceptions, Operation
 from mlberth_local.platform import Platform
 from mlberth_local.store.metrics import Period, Point, Series
-
-MOST_POINTS = 1440
-_PERCENTILE = re.compile(r"p\d{1,2}(\.\d+)?|p100")
 
 
 def put_metric_data(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
     """Take values and sets of values."""
     namespace = request["Namespace"]
     platform.metrics.put(
-        (Series(namespace, one["MetricName"], _dimensions(one)), point)
+        (Series(namespace, one["MetricName"], dimensions(one.get("Dimensions") or [])), point)
         for one in request.get("MetricData") or []
         for point in _points(platform, one)
     )
@@ -46,79 +50,74 @@ def _points(platform: Platform, datum: dict[str, Any]) -> Iterator[Point]:
         raise ServiceError("InvalidParameterCombination", text)
 
 
-def _dimensions(request: dict[str, Any]) -> dict[str, str]:
-    return {one["Name"]: one.get("Value", "") for one in request.get("Dimensions") or []}
-
-
 def get_metric_statistics(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
     """Return the statistics of a metric in each period."""
     names = [*(request.get("Statistics") or []), *(request.get("ExtendedStatistics") or [])]
     if not names:
         text = "At least one of the parameters Statistics and ExtendedStatistics must be specified."
         raise ServiceError("InvalidParameterCombination", text)
-    series = Series(request["Namespace"], request["MetricName"], _dimensions(request))
-    found = _periods(platform, series, request, request["Period"], request.get("Unit") or "")
+    for text in filter(None, map(statistic_fault, names)):
+        raise ServiceError("InvalidParameterValue", text)
+    _check_range(request)
+    _check_period(request["Period"])
+    series = Series(request["Namespace"], request["MetricName"], dimensions(request.get("Dimensions") or []))
+    start = request["StartTime"] // request["Period"] * request["Period"]
+    unit = request.get("Unit") or ""
+    found = platform.metrics.periods(series, start, request["EndTime"], request["Period"], unit)
     return {"Label": request["MetricName"], "Datapoints": [_datapoint(period, names) for period in found]}
 
 
-def _periods(
-    platform: Platform, series: Series, request: dict[str, Any], length: int, unit: str
-) -> list[Period]:
-    start, end = request["StartTime"], request["EndTime"]
-    if start >= end:
+def _check_range(request: dict[str, Any]) -> None:
+    if request["StartTime"] >= request["EndTime"]:
         text = "The parameter StartTime must be less than the parameter EndTime."
         raise ServiceError("InvalidParameterValue", text)
+
+
+def _check_period(length: int) -> None:
     if length not in {1, 5, 10, 20, 30} and length % 60:
         text = f"The parameter Period must be a multiple of 60, or 1, 5, 10, 20 or 30; found {length}."
         raise ServiceError("InvalidParameterValue", text)
-    found: list[Period] = platform.metrics.periods(series, start // length * length, end, length, unit)
-    return found
 
 
 def _datapoint(period: Period, names: list[str]) -> dict[str, Any]:
-    plain = {name: _statistic(period, name) for name in names if not name.startswith("p")}
-    percentiles = {name: _statistic(period, name) for name in names if name.startswith("p")}
+    found = {name: statistic(period, name) for name in names}
+    known = {name: value for name, value in found.items() if value is not None}
+    percentiles = {name: value for name, value in known.items() if name.startswith("p")}
     return {
         "Timestamp": period.start,
         "Unit": period.points[0].unit,
-        **plain,
+        **{name: value for name, value in known.items() if name not in percentiles},
         **({"ExtendedStatistics": percentiles} if percentiles else {}),
     }
 
 
-def _statistic(period: Period, name: str) -> float:
-    if name not in {"SampleCount", "Sum", "Average", "Minimum", "Maximum"} and not _PERCENTILE.fullmatch(
-        name
-    ):
-        text = f"Found the statistic {name}; expected Average, Sum, Minimum, Maximum, SampleCount or pNN."
-        raise ServiceError("InvalidParameterValue", text)
-    return period.statistic(name)
-
-
 def get_metric_data(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
-    """Return the values of several metrics, newest first unless asked otherwise."""
-    results = []
-    for query in request["MetricDataQueries"]:
-        if query.get("ReturnData") is False:
-            continue
-        if (stat := query.get("MetricStat")) is None:
-            text = f"Metric math and insights are not carried out here (MetricDataQueries, id {query['Id']})."
-            raise ServiceError("InvalidParameterValue", text)
-        metric = stat["Metric"]
-        series = Series(metric.get("Namespace", ""), metric.get("MetricName", ""), _dimensions(metric))
-        found = _periods(platform, series, request, stat["Period"], stat.get("Unit") or "")
-        if request.get("ScanBy") != "TimestampAscending":
-            found.reverse()
-        results.append(
-            {
-                "Id": query["Id"],
-                "Label": query.get("Label") or series.name,
-                "Timestamps": [period.start for period in found],
-                "Values": [_statistic(period, stat["Stat"]) for period in found],
-                "StatusCode": "Complete",
-            }
-        )
+    """Return the values of several metrics and expressions, newest first unless asked otherwise."""
+    _check_range(request)
+    queries = request["MetricDataQueries"]
+    if found := list(faults(queries, "MetricDataQueries")):
+        raise ServiceError("ValidationError", " ".join(found))
+    for query in queries:
+        _check_period(query.get("Period") or (query.get("MetricStat") or {}).get("Period") or 60)
+    evaluated = Queries(platform.metrics, queries, request["StartTime"], request["EndTime"])
+    results = [
+        _result(query["Id"], result, ascending=request.get("ScanBy") == "TimestampAscending")
+        for query in queries
+        if query.get("ReturnData") is not False
+        for result in evaluated.results(query["Id"])
+    ]
     return {"MetricDataResults": results, "Messages": []}
+
+
+def _result(name: str, result: Result, *, ascending: bool) -> dict[str, Any]:
+    points = sorted(result.points.items(), reverse=not ascending)
+    return {
+        "Id": name,
+        "Label": result.label,
+        "Timestamps": [time for time, _ in points],
+        "Values": [value for _, value in points],
+        "StatusCode": "Complete",
+    }
 
 
 def list_metrics(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:

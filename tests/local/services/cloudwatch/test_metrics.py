@@ -109,3 +109,54 @@ def test_the_query_protocol_of_older_clients(front: Any) -> None:
     assert "<MetricName>m</MetricName><Dimensions><member><Name>a</Name><Value>b</Value></member>" in listed
     failed = requests.post(front.url, data={"Action": "GetMetricStatistics", **version}, timeout=5)
     assert (failed.status_code, "4 validation errors detected: " in failed.text) == (400, True)
+
+
+def test_expressions(cloudwatch: Any) -> None:
+    """Metric math over the metrics of the same request, and arrays as several results."""
+    stat = {
+        "Metric": {"Namespace": "/aws/sagemaker/TrainingJobs", "MetricName": "loss", "Dimensions": JOB},
+        "Period": 60,
+    }
+    queries = [
+        {"Id": "low", "MetricStat": {**stat, "Stat": "Minimum"}, "ReturnData": False},
+        {"Id": "high", "MetricStat": {**stat, "Stat": "Maximum"}, "ReturnData": False},
+        {"Id": "spread", "Expression": "high - low", "Label": "the spread"},
+        {"Id": "twice", "Expression": "spread * 2"},
+        {"Id": "both", "Expression": "METRICS()"},
+    ]
+    found = cloudwatch.get_metric_data(MetricDataQueries=queries, **WHEN)["MetricDataResults"]
+    assert [(one["Id"], one["Label"], one["Values"]) for one in found] == [
+        ("spread", "the spread", [10, 2]),
+        ("twice", "twice", [20, 4]),
+        ("both", "both 1", [10, 1]),
+        ("both", "both 2", [20, 3]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("expressions", "words"),
+    [
+        ({"a": "b + 1", "b": "a + 1"}, "need one another"),
+        ({"a": "1 + 1"}, "is a single number"),
+        ({"a": "SEARCH('x')"}, "SEARCH is not carried out"),
+        ({"a": "x"}, "names x, which is no id"),
+    ],
+)
+def test_faults_of_expressions(cloudwatch: Any, expressions: dict[str, str], words: str) -> None:
+    queries = [{"Id": name, "Expression": text} for name, text in expressions.items()]
+    with pytest.raises(ClientError, match=words):
+        cloudwatch.get_metric_data(MetricDataQueries=queries, **WHEN)
+
+
+def test_a_set_of_statistics_has_no_percentiles(cloudwatch: Any) -> None:
+    datum = {
+        "MetricName": "set",
+        "Timestamp": START,
+        "StatisticValues": {"SampleCount": 2, "Sum": 20, "Minimum": 8, "Maximum": 12},
+    }
+    cloudwatch.put_metric_data(Namespace="N", MetricData=[datum])
+    found = cloudwatch.get_metric_statistics(
+        Namespace="N", MetricName="set", Period=60, Statistics=["Sum"], ExtendedStatistics=["p50"], **WHEN
+    )["Datapoints"]
+    assert [one["Sum"] for one in found] == [20]
+    assert "ExtendedStatistics" not in found[0]

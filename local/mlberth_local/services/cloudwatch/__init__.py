@@ -1,0 +1,1 @@
+"""CloudWatch: metrics, and the alarms over them."""
