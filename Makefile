@@ -33,8 +33,10 @@ demo: $(VENV)/demo.stamp $(if $(filter docker,$(ENGINE)),wheel) ## Train and ser
 	@$(BIN)/python examples/demo.py $(ENGINE)
 
 # Most tests wait for processes. The folder's name is short: a socket's path, of at most 107 bytes, begins with it.
+# Bytecode is kept, even where a container's image forbids it, since the tests start Python thousands of times.
 PROCESSES ?= 2
 .PHONY: test
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/test.stamp ## Run every test, long ones in their short form (MLBERTH_LONG=1 for the long).
 	@folder=$$(mktemp -d /tmp/pytest.XXX) && \
 	  $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder --basetemp $$folder && rm -rf $$folder

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import openai
-import pytest
-from openai.types.chat import ChatCompletionMessageParam
 from tests.serve.running import Server
+
+if TYPE_CHECKING:
+    import pytest
+    from openai.types.chat import ChatCompletionMessageParam
 
 EXAMPLE = Path(__file__).parents[3] / "examples/chat"
 MESSAGES: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Ahoy, berth seven!"}]
@@ -16,6 +18,8 @@ MESSAGES: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Ahoy,
 
 def test_the_openai_client_reads_the_stream(tmp_path_factory: pytest.TempPathFactory, front: str) -> None:
     """Token by token, or at once."""
+    import openai  # takes half a second, which only the process with this test pays
+
     folder = tmp_path_factory.mktemp("chat")
     shutil.copytree(EXAMPLE, folder / "ml/model/code")
     with Server(folder, "mlberth_serve.wsgi:application", SAGEMAKER_USE_NGINX=front) as server:

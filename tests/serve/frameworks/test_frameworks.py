@@ -10,7 +10,6 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
-import skops.io
 import xgboost
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.ensemble import RandomForestClassifier
@@ -56,10 +55,17 @@ def booster() -> xgboost.Booster:
     return xgboost.train({"objective": "binary:logistic", "nthread": 1}, data, num_boost_round=5)
 
 
+def save_skops(model: Any, path: Path) -> None:
+    """Save a model as skops does; to import skops takes longer than all else of these tests."""
+    import skops.io
+
+    skops.io.dump(model, path)
+
+
 @pytest.mark.parametrize("name", ["model.joblib", "model.pkl", "classifier.skops"])
 def test_sklearn_models_load_and_predict(model_dir: Path, pipeline: Any, name: str) -> None:
     """A model that joblib, pickle or skops saved predicts as it did before."""
-    save = {".joblib": joblib.dump, ".skops": skops.io.dump}.get(Path(name).suffix)
+    save = {".joblib": joblib.dump, ".skops": save_skops}.get(Path(name).suffix)
     if save:
         save(pipeline, model_dir / name)
     else:
@@ -76,7 +82,7 @@ def test_pickles_are_warned_of(model_dir: Path, pipeline: Any, caplog: pytest.Lo
     assert [record.levelno for record in caplog.records if "skops" in record.message] == [logging.WARNING]
     caplog.clear()
     (model_dir / "model.joblib").unlink()
-    skops.io.dump(pipeline, model_dir / "model.skops")
+    save_skops(pipeline, model_dir / "model.skops")
     load(model_dir)
     assert caplog.records == []
 
@@ -87,7 +93,7 @@ class Unheard(DecisionTreeClassifier):  # type: ignore[misc]
 
 def test_skops_does_not_trust_unknown_types(model_dir: Path) -> None:
     """A skops file with a type that skops does not trust is refused, and the type is named."""
-    skops.io.dump(Unheard().fit(IRIS, SPECIES), model_dir / "model.skops")
+    save_skops(Unheard().fit(IRIS, SPECIES), model_dir / "model.skops")
     with pytest.raises(ModelLoadError, match="Unheard"):
         load(model_dir)
 

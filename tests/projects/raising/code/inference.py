@@ -47,8 +47,13 @@ def every_class():
     return found
 
 
+CLASSES = {}
+
+
 def make(name):
-    kind = every_class()[name]
+    if name not in CLASSES:
+        CLASSES.update(every_class())
+    kind = CLASSES[name]
     try:
         error = kind()
     except BaseException:
