@@ -16,6 +16,7 @@ TITLES = {
     "logs": "CloudWatch Logs",
     "cloudwatch": "CloudWatch",
     "ecr": "ECR",
+    "sns": "SNS",
 }
 
 

@@ -67,6 +67,7 @@ ROOMS = {
         (
             "",
             "store",
+            "topics",
             "engines",
             "s3",
             "inputs",

@@ -40,6 +40,8 @@ class Platform:
     jobs: Any = None
     """The `jobs.jobs.Jobs` of this home, and with them the record of resources."""
 
+    topics: Any = None
+    """The `topics.topics.Topics` of this home."""
     alarms: Any = None
     """The `alarms.alarms.Alarms` of this home."""
 

@@ -25,6 +25,7 @@ from mlberth_local.store.database import Database
 from mlberth_local.store.events import Events
 from mlberth_local.store.metrics import Metrics
 from mlberth_local.store.resources import Resources
+from mlberth_local.topics.topics import Topics
 
 SECRET = "a secret that the platform knows"
 """Of the key CHECKED."""
@@ -76,24 +77,34 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     database = Database(home / "mlberth.sqlite")
     clock = Clock()
     platform = Platform(home, settings, clock, metrics=Metrics(database))
+    resources = Resources(database)
+    topics = Topics(
+        home / "sns",
+        resources,
+        clock=clock,
+        arn=platform.arn,
+        endpoint=f"http://127.0.0.1:{settings.port}",
+    )
     actions: list[tuple[str, Transition]] = []
     alarms = Alarms(
-        Resources(database),
+        resources,
         platform.metrics,
         Events(database),
         clock=clock,
         arn=platform.arn,
         act=lambda arn, transition: actions.append((arn, transition)),
     )
-    platform = replace(platform, alarms=alarms)
+    platform = replace(platform, alarms=alarms, topics=topics)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     server = ApiServer(platform)
     asyncio.run_coroutine_threadsafe(server.start([listening]), loop).result(10)
     try:
+        topics.sender.start()
         yield Front(platform, clock, actions)
     finally:
+        topics.sender.stop()
         asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)

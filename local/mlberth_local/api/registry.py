@@ -6,7 +6,7 @@ from mlberth_local.errors import UnknownOperationError
 from mlberth_local.operations import Exceptions, Operation
 from mlberth_local.s3 import operations as s3
 from mlberth_local.sagemaker import operations as sagemaker
-from mlberth_local.services import ecr, iam, logs, sts
+from mlberth_local.services import ecr, iam, logs, sns, sts
 from mlberth_local.services.cloudwatch import operations as cloudwatch
 
 OPERATIONS: dict[str, dict[str, Operation]] = {
@@ -17,6 +17,7 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
     "logs": logs.OPERATIONS,
     "cloudwatch": cloudwatch.OPERATIONS,
     "ecr": ecr.OPERATIONS,
+    "sns": sns.OPERATIONS,
 }
 EXCEPTIONS: dict[str, dict[str, Exceptions]] = {
     "sagemaker": sagemaker.EXCEPTIONS,
@@ -26,6 +27,7 @@ EXCEPTIONS: dict[str, dict[str, Exceptions]] = {
     "logs": logs.EXCEPTIONS,
     "cloudwatch": cloudwatch.EXCEPTIONS,
     "ecr": ecr.EXCEPTIONS,
+    "sns": sns.EXCEPTIONS,
 }
 
 

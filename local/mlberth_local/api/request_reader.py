@@ -19,6 +19,7 @@ VALIDATION_CODES = {
     "sts": "ValidationError",
     "iam": "ValidationError",
     "cloudwatch": "ValidationError",
+    "sns": "InvalidParameter",
 }
 """The services whose code for a request that fails a constraint is not ValidationException."""
 

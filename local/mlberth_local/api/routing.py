@@ -49,7 +49,11 @@ def find_route(request: HttpRequest, form: Mapping[str, str]) -> Route:
         raise UnknownOperationError("The protocol rpc-v2-cbor is not spoken here; expected JSON or query.")
     scope = credential_scope(request)
     parameters = {**request.query, **form}
-    if "Action" in parameters and (request.form or scope in {"sts", "iam", "monitoring"}):
+    if "Action" in parameters and (
+        request.form
+        or scope in {"sts", "iam", "monitoring", "sns"}
+        or parameters.get("Version") in BY_VERSION
+    ):
         service = BY_SCOPE.get(scope, (None,))[0] if scope else BY_VERSION.get(parameters.get("Version", ""))
         return _named(service, parameters["Action"], "query", scope or parameters.get("Version", ""))
     if scope == "sagemaker" or (not scope and _RUNTIME.match(request.raw_path)):

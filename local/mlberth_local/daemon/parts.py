@@ -12,9 +12,8 @@ from functools import partial
 
 from mlberth_local.alarms.alarms import Alarms
 from mlberth_local.alarms.evaluator import Evaluator
-from mlberth_local.alarms.messages import Transition
+from mlberth_local.daemon import alarm_actions
 from mlberth_local.daemon.home import CONTAINER_KEY, Home
-from mlberth_local.errors import ServiceError
 from mlberth_local.images import local_image
 from mlberth_local.jobs.opening import open_jobs
 from mlberth_local.platform import Platform, Settings
@@ -23,6 +22,7 @@ from mlberth_local.store.database import Database
 from mlberth_local.store.events import Events
 from mlberth_local.store.metrics import Metrics
 from mlberth_local.store.resources import Resources
+from mlberth_local.topics.topics import Topics
 
 _LOG = logging.getLogger("mlberth.daemon")
 
@@ -38,9 +38,15 @@ class Parts:
     database: Database
     evaluator: Evaluator
 
+    def start(self) -> None:
+        """Judge alarms and send messages from now on."""
+        self.platform.topics.sender.start()
+        self.evaluator.start()
+
     def close(self, seconds: float) -> None:
         """End what runs, with `seconds` for the programs of jobs, and close the store."""
         self.evaluator.stop()
+        self.platform.topics.sender.stop()
         if not self.platform.jobs.stop_all(seconds):
             _LOG.warning("some jobs have not ended; the next `mlberth up` goes on with them")
         self.platform.jobs.context.engine.close()
@@ -54,7 +60,22 @@ def open_parts(home: Home, settings: Settings) -> Parts:
     metrics = Metrics(database)
     platform = Platform(home.folder, settings, metrics=metrics)
     resources = Resources(database)
-    alarms = Alarms(resources, metrics, Events(database), clock=platform.clock, arn=platform.arn, act=_act)
+    topics = Topics(
+        home.folder / "sns",
+        resources,
+        clock=platform.clock,
+        arn=platform.arn,
+        endpoint=f"http://127.0.0.1:{settings.port}",
+    )
+    platform = replace(platform, topics=topics)
+    alarms = Alarms(
+        resources,
+        metrics,
+        Events(database),
+        clock=platform.clock,
+        arn=platform.arn,
+        act=partial(alarm_actions.act, platform),
+    )
     jobs = open_jobs(
         platform,
         resources,
@@ -63,10 +84,6 @@ def open_parts(home: Home, settings: Settings) -> Parts:
         find_image=partial(local_image, home.folder),
     )
     return Parts(replace(platform, jobs=jobs, alarms=alarms), database, Evaluator(alarms))
-
-
-def _act(arn: str, _: Transition) -> None:
-    raise ServiceError("NotFound", f"There is nothing here by the name {arn}.")
 
 
 def host_environ(home: Home, settings: Settings) -> dict[str, str]:

@@ -92,7 +92,7 @@ async def _serve(
     if ready is not None:
         os.write(ready, b"ready")
         os.close(ready)
-    parts.evaluator.start()
+    parts.start()
     # Docker may take a while to say what earlier jobs have left; nobody who only asks need wait for it.
     await asyncio.to_thread(parts.platform.jobs.start)
     await server.start_tls(sts, await asyncio.to_thread(certificate.context, home.folder))

@@ -1,7 +1,8 @@
-"""An alarm of a daemon that is killed."""
+"""An alarm of a daemon that is killed, and its message to a topic."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -23,14 +24,20 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
     started.run("down")
 
 
-def test_an_alarm_goes_on_after_a_kill(daemon: Daemon) -> None:
-    cloudwatch: Any = boto3.client(
-        "cloudwatch",
+def client(daemon: Daemon, service: str) -> Any:
+    """Return a client of the daemon."""
+    return boto3.client(
+        service,
         endpoint_url=f"http://127.0.0.1:{daemon.port}",
         region_name="us-east-1",
         aws_access_key_id="any",
         aws_secret_access_key="any",
     )
+
+
+def test_an_alarm_goes_on_after_a_kill(daemon: Daemon) -> None:
+    cloudwatch, sns = client(daemon, "cloudwatch"), client(daemon, "sns")
+    topic = sns.create_topic(Name="t")["TopicArn"]
 
     def put(value: float) -> None:
         cloudwatch.put_metric_data(Namespace="N", MetricData=[{"MetricName": "m", "Value": value}])
@@ -49,6 +56,7 @@ def test_an_alarm_goes_on_after_a_kill(daemon: Daemon) -> None:
         Threshold=1.0,
         ComparisonOperator="GreaterThanThreshold",
         TreatMissingData="notBreaching",
+        AlarmActions=[topic],
     )
     wait_until(lambda: state() == "OK", timeout=5)
     pid = int((daemon.home / "daemon.pid").read_text())
@@ -63,3 +71,9 @@ def test_an_alarm_goes_on_after_a_kill(daemon: Daemon) -> None:
         "Alarm updated from OK to ALARM",
         "Alarm updated from INSUFFICIENT_DATA to OK",
     ]
+    messages = (daemon.home / "sns" / "t.jsonl").read_text().splitlines()
+    [message] = [json.loads(line) for line in messages]
+    assert message["Subject"] == 'ALARM: "a" in us-east-1'
+    body = json.loads(message["Message"])
+    assert (body["OldStateValue"], body["NewStateValue"]) == ("OK", "ALARM")
+    assert body["Trigger"]["Statistic"] == "MAXIMUM"

@@ -19,6 +19,7 @@ SERVICES = (
     "cloudwatch",
     "ecr",
     "application-autoscaling",
+    "sns",
 )
 """By botocore's names."""
 
@@ -40,10 +41,11 @@ BY_SCOPE = {
     "monitoring": ("cloudwatch",),
     "ecr": ("ecr",),
     "application-autoscaling": ("application-autoscaling",),
+    "sns": ("sns",),
 }
 """The services whose requests are signed with a name."""
 
-BY_VERSION = {"2011-06-15": "sts", "2010-05-08": "iam", "2010-08-01": "cloudwatch"}
+BY_VERSION = {"2011-06-15": "sts", "2010-05-08": "iam", "2010-08-01": "cloudwatch", "2010-03-31": "sns"}
 """The service of each version of the query protocol, for requests without a signature."""
 
 
