@@ -39,9 +39,10 @@ class Platform:
     """The `store.metrics.Metrics` of the same file."""
     jobs: Any = None
     """The `jobs.jobs.Jobs` of this home, and with them the record of resources."""
-
     topics: Any = None
     """The `topics.topics.Topics` of this home."""
+    endpoints: Any = None
+    """The `endpoints.endpoints.Endpoints` of this home."""
     alarms: Any = None
     """The `alarms.alarms.Alarms` of this home."""
 

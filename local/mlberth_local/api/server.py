@@ -77,9 +77,7 @@ class ApiServer:
             # A page in a browser can send a request to this machine, but it cannot sign it.
             return web.Response(status=HTTPStatus.FORBIDDEN, text="Requests of web pages must be signed.")
         if received.path == GARBAGE and received.method == "POST":
-            return web.json_response(
-                {"removed": await asyncio.to_thread(self._platform.jobs.collect_garbage)}
-            )
+            return web.json_response({"removed": await asyncio.to_thread(self._collect_garbage)})
         if received.path.startswith(INTERRUPT) and received.method == "POST":
             return await self._interrupt(received.path.removeprefix(INTERRUPT))
         if received.headers.get("Expect", "").lower() == "100-continue":
@@ -89,6 +87,10 @@ class ApiServer:
         request_id = str(uuid4())
         found = await self._dispatcher.answer(_http_request(received), _Body(received), request_id)
         return await _send(received, found, request_id)
+
+    def _collect_garbage(self) -> list[str]:
+        parts = (self._platform.jobs, self._platform.endpoints)
+        return [name for part in parts for name in part.collect_garbage()]
 
     async def _interrupt(self, name: str) -> web.Response:
         from mlberth_local.sagemaker.training_jobs import interrupt_training_job

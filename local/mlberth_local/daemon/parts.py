@@ -6,6 +6,7 @@ import logging
 import socket
 import struct
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fcntl import ioctl
 from functools import partial
@@ -14,6 +15,8 @@ from mlberth_local.alarms.alarms import Alarms
 from mlberth_local.alarms.evaluator import Evaluator
 from mlberth_local.daemon import alarm_actions
 from mlberth_local.daemon.home import CONTAINER_KEY, Home
+from mlberth_local.endpoints.context import EndpointContext, NoGateway
+from mlberth_local.endpoints.endpoints import Endpoints
 from mlberth_local.images import local_image
 from mlberth_local.jobs.opening import open_jobs
 from mlberth_local.platform import Platform, Settings
@@ -26,6 +29,8 @@ from mlberth_local.topics.topics import Topics
 
 _LOG = logging.getLogger("mlberth.daemon")
 
+ENDPOINT_SECONDS = 15.0
+"""For the instances of endpoints, from SIGTERM to SIGKILL, when the daemon ends."""
 _GET_ADDRESS = 0x8915
 """SIOCGIFADDR of Linux."""
 
@@ -47,10 +52,17 @@ class Parts:
         """End what runs, with `seconds` for the programs of jobs, and close the store."""
         self.evaluator.stop()
         self.platform.topics.sender.stop()
-        if not self.platform.jobs.stop_all(seconds):
-            _LOG.warning("some jobs have not ended; the next `mlberth up` goes on with them")
+        with ThreadPoolExecutor(1) as other:
+            served = other.submit(self.platform.endpoints.stop_all, ENDPOINT_SECONDS)
+            self._stop_jobs(seconds)
+        if not served.result():
+            _LOG.warning("some endpoints have not ended; the next `mlberth up` goes on with them")
         self.platform.jobs.context.engine.close()
         self.database.close()
+
+    def _stop_jobs(self, seconds: float) -> None:
+        if not self.platform.jobs.stop_all(seconds):
+            _LOG.warning("some jobs have not ended; the next `mlberth up` goes on with them")
 
 
 def open_parts(home: Home, settings: Settings) -> Parts:
@@ -83,7 +95,9 @@ def open_parts(home: Home, settings: Settings) -> Parts:
         host_environ=host_environ(home, settings),
         find_image=partial(local_image, home.folder),
     )
-    return Parts(replace(platform, jobs=jobs, alarms=alarms), database, Evaluator(alarms))
+    endpoints = Endpoints(EndpointContext(jobs.context, NoGateway(), platform.arn("logs", "log-group:")))
+    opened = replace(platform, jobs=jobs, endpoints=endpoints, alarms=alarms)
+    return Parts(opened, database, Evaluator(alarms))
 
 
 def host_environ(home: Home, settings: Settings) -> dict[str, str]:

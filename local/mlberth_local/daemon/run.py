@@ -95,6 +95,7 @@ async def _serve(
     parts.start()
     # Docker may take a while to say what earlier jobs have left; nobody who only asks need wait for it.
     await asyncio.to_thread(parts.platform.jobs.start)
+    await asyncio.to_thread(parts.platform.endpoints.start)
     await server.start_tls(sts, await asyncio.to_thread(certificate.context, home.folder))
     # The models take a moment to load; who comes first need not wait for them.
     await asyncio.to_thread(server.warm_up)

@@ -11,6 +11,7 @@ from pathlib import Path
 from mlberth_local.daemon.client_environment import remove_endpoints
 from mlberth_local.daemon.home import Home, Running
 from mlberth_local.daemon.job_list import jobs, open_resources
+from mlberth_local.endpoints.record import KIND as ENDPOINT
 from mlberth_local.platform import Settings
 
 DOWN_SECONDS = 58.0
@@ -22,22 +23,22 @@ def stop_daemon(
 ) -> bool:
     """Stop the daemon of a home, and remove the file in the user's home; returns whether one ran.
 
-    If it was killed, the jobs that have outlived it are stopped all the same.
+    If it was killed, the jobs and endpoints that have outlived it are stopped all the same.
     """
     running = home.running()
     if running is not None:
         _end(running.pid, seconds)
     elif (last := home.last_running()) is not None:
-        _end_jobs(home, last, environ)
+        _end_what_runs(home, last, environ)
     home.pid_file.unlink(missing_ok=True)
     remove_endpoints(user_home, home)
     return running is not None
 
 
-def _end_jobs(home: Home, last: Running, environ: Mapping[str, str]) -> None:
-    """Stop the jobs that a killed daemon has left."""
+def _end_what_runs(home: Home, last: Running, environ: Mapping[str, str]) -> None:
+    """Stop the jobs and the endpoints that a killed daemon has left."""
     with open_resources(home) as resources:
-        if not jobs(resources, finished=False, limit=1):
+        if not jobs(resources, finished=False, limit=1) and not resources.unfinished(ENDPOINT):
             return
     if home.lock() is None:  # somebody has started it in the meantime
         return
@@ -48,6 +49,7 @@ def _end_jobs(home: Home, last: Running, environ: Mapping[str, str]) -> None:
     settings = Settings(port=last.port, engine=last.engine, region=last.region, keys=keys, environ=environ)
     parts = open_parts(home, settings)
     parts.platform.jobs.start()
+    parts.platform.endpoints.start()
     parts.close(STOP_SECONDS)
 
 

@@ -65,6 +65,9 @@ class DockerEngine:
     def _network(self, run: Run) -> str:
         if run.isolated and len(run.hosts) == 1:
             return "none"
+        if len(run.hosts) == 1 and run.hosts[0].port:
+            # Docker has addresses for about thirty networks, and a server alone needs none of its own.
+            return "bridge"
         name = self._name(run.name)
         labels = {HOME_LABEL: self._home_id, RUN_LABEL: run.name}
         if not self._docker.networks.list(names=[f"^{name}$"]):
@@ -204,8 +207,8 @@ class DockerEngine:
 
 
 def _network_of(network: str, host: str) -> dict[str, Any]:
-    if network == "none":
-        return {"network_mode": "none"}
+    if network in ("none", "bridge"):
+        return {"network_mode": network}
     alias = {network: docker.types.EndpointConfig("1.41", aliases=[host])}
     return {"network": network, "networking_config": alias}
 

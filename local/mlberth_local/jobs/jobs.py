@@ -94,6 +94,8 @@ class Jobs:
 
     def _is_needed(self, run: str) -> bool:
         kind, _, rest = run.partition(".")
+        if kind not in DRIVERS:  # an endpoint's, which sees to it by itself
+            return True
         name, _, attempt = rest.rpartition(".")
         if self._scheduler.is_running((kind, name)):
             return True

@@ -12,6 +12,7 @@ from mlberth_local.sagemaker.resource_lists import list_page
 from mlberth_local.store.resources import NameTakenError, NoSuchResourceError, Resource
 
 KIND = "model"
+_MOST_CONTAINERS = 15
 
 
 def create_model(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
@@ -23,6 +24,12 @@ def create_model(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
     for number, container in enumerate(containers, 1):
         if not container.get("Image"):
             faults.append(f"container {number}: Image is required")
+    if len(containers) > 1:
+        faults += _hostname_faults([container.get("ContainerHostname") for container in containers])
+    elif (request.get("InferenceExecutionConfig") or {}).get("Mode") == "Direct":
+        faults.append("InferenceExecutionConfig.Mode: Direct needs at least 2 containers")
+    if len(containers) > _MOST_CONTAINERS:
+        faults.append(f"Containers: at most {_MOST_CONTAINERS}; found {len(containers)}")
     raise_all(faults)
     name, now = request["ModelName"], platform.clock()
     arn = platform.arn("sagemaker", f"model/{name}")
@@ -32,6 +39,15 @@ def create_model(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
     except NameTakenError:
         raise ValidationError(f'Cannot create already existing model "{arn}".') from None
     return {"ModelArn": arn}
+
+
+def _hostname_faults(names: list[str | None]) -> list[str]:
+    given = [name for name in names if name]
+    if given and len(given) < len(names):
+        return ["ContainerHostname: each container of a pipeline must have one, or none"]
+    if len(set(given)) < len(given):
+        return ["ContainerHostname: the names of a pipeline's containers must be unique"]
+    return []
 
 
 def containers_of(request: dict[str, Any]) -> list[dict[str, Any]]:
@@ -78,16 +94,15 @@ OPERATIONS: dict[str, Operation] = {
     "DescribeModel": describe_model,
     "ListModels": list_models,
 }
-_NO_ENDPOINTS = "it matters for endpoints alone, and there are none yet"
+_ONE_MODEL = "each container has one model"
 _IN_CONTAINERS_WITHOUT_EFFECT = {
-    "ContainerHostname": _NO_ENDPOINTS,
-    "ContainerMetricsConfig": _NO_ENDPOINTS,
+    "ContainerMetricsConfig": "metrics that containers publish are not collected",
     "ImageConfig": "images are local",
     "InferenceSpecificationName": "there is no model registry",
-    "Mode": _NO_ENDPOINTS,
+    "Mode": _ONE_MODEL,
     "ModelDataSource.S3DataSource.ETag": "the object is taken as it is",
     "ModelDataSource.S3DataSource.ModelAccessConfig": ONE_MACHINE,
-    "MultiModelConfig": _NO_ENDPOINTS,
+    "MultiModelConfig": _ONE_MODEL,
 }
 _IN_CONTAINERS_REFUSED = {
     "AdditionalModelDataSources": "a model has one source",
@@ -102,7 +117,6 @@ EXCEPTIONS: dict[str, Exceptions] = {
             "ExecutionRoleArn": ONE_MACHINE,
             "VpcConfig": ONE_MACHINE,
             "EnableNetworkIsolation": "a model server is reached over its network; it gets no keys",
-            "InferenceExecutionConfig": _NO_ENDPOINTS,
             **{
                 f"{place}.{name}": why
                 for place in _PLACES

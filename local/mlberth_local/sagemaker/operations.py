@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from mlberth_local.operations import Exceptions, Operation
-from mlberth_local.sagemaker import models, processing_jobs, tags, training_jobs, transform_jobs
+from mlberth_local.sagemaker import (
+    endpoint_configs,
+    endpoints,
+    models,
+    processing_jobs,
+    tags,
+    training_jobs,
+    transform_jobs,
+)
 
 # Each file of a resource has tables of these two names.
 OPERATIONS: dict[str, Operation] = {
+    **endpoint_configs.OPERATIONS,
+    **endpoints.OPERATIONS,
     **models.OPERATIONS,
     **processing_jobs.OPERATIONS,
     **tags.OPERATIONS,
@@ -14,6 +24,8 @@ OPERATIONS: dict[str, Operation] = {
     **transform_jobs.OPERATIONS,
 }
 EXCEPTIONS: dict[str, Exceptions] = {
+    **endpoint_configs.EXCEPTIONS,
+    **endpoints.EXCEPTIONS,
     **models.EXCEPTIONS,
     **processing_jobs.EXCEPTIONS,
     **tags.EXCEPTIONS,

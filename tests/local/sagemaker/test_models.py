@@ -44,6 +44,17 @@ def test_a_model_is_kept(platform: Platform) -> None:
     [
         ({}, "PrimaryContainer or Containers is required"),
         ({"PrimaryContainer": {}}, "container 1: Image is required"),
+        ({"Containers": []}, "PrimaryContainer or Containers is required"),
+        ({"Containers": [{"Image": "a"}] * 16}, "Containers: at most 15; found 16"),
+        (
+            {"Containers": [{"Image": "a"}], "InferenceExecutionConfig": {"Mode": "Direct"}},
+            "Direct needs at least 2",
+        ),
+        (
+            {"Containers": [{"Image": "a", "ContainerHostname": "x"}, {"Image": "b"}]},
+            "each container of a pipeline must have one, or none",
+        ),
+        ({"Containers": [{"Image": "a", "ContainerHostname": "x"}] * 2}, "must be unique"),
         ({"PrimaryContainer": {"Image": "a"}, "Containers": [{"Image": "b"}]}, "exclude each other"),
     ],
 )

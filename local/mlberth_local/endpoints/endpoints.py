@@ -1,0 +1,212 @@
+"""The endpoints of a platform: made, changed, deleted, and found again after a restart."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from mlberth_local.endpoints import deployment
+from mlberth_local.endpoints.context import EndpointContext
+from mlberth_local.endpoints.driver import EndpointDriver
+from mlberth_local.endpoints.instances import Instances
+from mlberth_local.endpoints.record import KIND, EndpointRecord, EndpointState, state_of
+from mlberth_local.endpoints.routing import route
+from mlberth_local.engines.base import EngineError
+from mlberth_local.engines.trees import remove_tree
+from mlberth_local.gateway import table
+from mlberth_local.gateway.base import GatewayError
+from mlberth_local.store.resources import NoSuchResourceError, Resource
+
+log = logging.getLogger(__name__)
+_LOOK_SECONDS = 0.05
+
+
+class Endpoints:
+    """All endpoints of one home."""
+
+    def __init__(self, context: EndpointContext) -> None:
+        self.context = context
+        self._resources = context.parts.resources
+        self._lock = threading.Condition()
+        self._drivers: dict[str, threading.Event] = {}
+        self._resting: dict[str, list[tuple[str, str]]] = {}
+        """The run and the host of each container of an endpoint that nothing has to be done for."""
+        self._closing = threading.Event()
+        self._publishing = threading.Lock()
+        self._routes: dict[str, table.Endpoint] = {}
+        self._watcher = threading.Thread(target=self._watch, daemon=True, name="endpoints")
+
+    def start(self) -> None:
+        """Take up what an earlier daemon has left, and remove what nobody needs any more."""
+        endpoints = self._resources.unfinished(KIND)
+        for endpoint in endpoints:
+            if found := route(endpoint.name, state_of(endpoint), self.context.log_arn):
+                self._routes[endpoint.name] = found
+        try:
+            if self._routes:
+                self._apply()
+            self.collect_garbage()
+        except (EngineError, GatewayError) as error:  # each endpoint goes on trying by itself
+            log.warning("earlier endpoints: %s", error)
+        for endpoint in endpoints:
+            self.wake(endpoint.name)
+        self._watcher.start()
+
+    def create(self, endpoint: Resource) -> None:
+        """Commit a new endpoint, and bring it up. Raises NameTakenError."""
+        self._resources.create(endpoint)
+        self.wake(endpoint.name)
+
+    def change(self, name: str, apply: Callable[[Resource, EndpointState], None]) -> None:
+        """Commit what shall happen to an endpoint: it happens at once. Nothing does if `apply` raises.
+
+        Raises NoSuchResourceError.
+        """
+        record = EndpointRecord(self._resources, name)
+        with record.changing(self.context.parts.clock()) as (endpoint, state):
+            apply(endpoint, state)
+        self.wake(name)
+
+    def wake(self, name: str) -> None:
+        """Look after an endpoint now: its record was changed, or one of its instances has ended."""
+        with self._lock:
+            if self._closing.is_set():
+                return
+            if name in self._drivers:
+                self._drivers[name].set()
+                return
+            self._resting.pop(name, None)
+            self._drivers[name] = threading.Event()
+            threading.Thread(target=self._drive, args=(name,), daemon=True, name=f"{KIND}/{name}").start()
+
+    def _drive(self, name: str) -> None:
+        changed = self._drivers[name]
+        driver = EndpointDriver(
+            self.context, name, changed=changed, closing=self._closing, publish=self._publish
+        )
+        while True:
+            try:
+                driver.drive()
+            except Exception:
+                log.exception("endpoint %s: it cannot be looked after", name)
+            with self._lock:
+                if changed.is_set() and not self._closing.is_set():
+                    changed.clear()
+                    continue
+                del self._drivers[name]
+                self._rest(name)
+                self._lock.notify_all()
+                return
+
+    def _rest(self, name: str) -> None:
+        try:
+            state = state_of(self._resources.get(KIND, name))
+        except NoSuchResourceError:
+            return
+        instances = Instances(self.context, name)
+        self._resting[name] = [
+            (run.name, run.hosts[0].name) for pair in state.instances() for run in instances.runs(*pair)
+        ]
+
+    def _watch(self) -> None:
+        """Look, again and again, whether the instances of endpoints at rest still run."""
+        while not self._closing.wait(self.context.seconds.look):
+            with self._lock:
+                resting = dict(self._resting)
+            for name, runs in resting.items():
+                try:
+                    has_ended = any(not self._runs(run, host) for run, host in runs)
+                except EngineError as error:
+                    log.warning("endpoint %s: %s", name, error)
+                    continue
+                if has_ended:
+                    self.wake(name)
+
+    def _runs(self, run: str, host: str) -> bool:
+        return self.context.parts.engine.states(run, (host,))[host].is_running
+
+    def _publish(self, name: str, state: EndpointState | None) -> None:
+        """Let requests to an endpoint go where its record says; returns when they do. Raises GatewayError."""
+        found = route(name, state, self.context.log_arn) if state else None
+        with self._publishing:
+            before = self._routes.get(name)
+            if found == before:
+                return
+            if found:
+                self._routes[name] = found
+            else:
+                self._routes.pop(name, None)
+            try:
+                self._apply()
+            except BaseException:
+                if before:
+                    self._routes[name] = before
+                else:
+                    self._routes.pop(name, None)
+                raise
+
+    def _apply(self) -> None:
+        self.context.gateway.apply(table.Table(tuple(self._routes.values())))
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Return whether nothing has to be done for any endpoint, at the latest after `timeout` seconds."""
+        with self._lock:
+            return self._lock.wait_for(lambda: not self._drivers, timeout)
+
+    def stop_all(self, seconds: float) -> bool:
+        """Stop every instance, with `seconds` for their programs; the next `start` serves them again.
+
+        Returns whether all have ended.
+        """
+        with self._lock:
+            self._closing.set()
+            for changed in self._drivers.values():
+                changed.set()
+        self.join(seconds)
+        self.context.gateway.stop(seconds)
+        names = [endpoint.name for endpoint in self._resources.unfinished(KIND)]
+        runs = [pair for name in names for pair in self._runs_of(name)]
+        engine = self.context.parts.engine
+        try:
+            for run, _ in runs:
+                engine.stop(run)
+            deadline = time.monotonic() + seconds
+            while any(self._runs(*pair) for pair in runs) and time.monotonic() < deadline:
+                time.sleep(_LOOK_SECONDS)
+            for name in names:
+                self._note_stop(name)
+            self.collect_garbage()
+        except EngineError as error:
+            log.warning("some instances have not ended: %s", error)
+            return False
+        return True
+
+    def _runs_of(self, name: str) -> list[tuple[str, str]]:
+        instances = Instances(self.context, name)
+        state = state_of(self._resources.get(KIND, name))
+        return [(run.name, run.hosts[0].name) for pair in state.instances() for run in instances.runs(*pair)]
+
+    def _note_stop(self, name: str) -> None:
+        now = self.context.parts.clock()
+        with EndpointRecord(self._resources, name).changing(now) as (endpoint, state):
+            for one in state.deployments:
+                for fleet in one.fleets:
+                    fleet.instances = []
+            if endpoint.status == deployment.IN_SERVICE:
+                endpoint.status = deployment.SYSTEM_UPDATING
+                state.enter(deployment.RESUMING, now)
+                state.note(endpoint.status, "The platform was stopped", now)
+
+    def collect_garbage(self) -> list[str]:
+        """Remove runs and folders of instances that no endpoint has; returns their names."""
+        parts = self.context.parts
+        folders = {entry.name for entry in parts.runs.iterdir()} if parts.runs.is_dir() else set()
+        found = {name for name in folders | parts.engine.names() if name.startswith(f"{KIND}.")}
+        known = {run for one in self._resources.unfinished(KIND) for run, _ in self._runs_of(one.name)}
+        gone = sorted(found - known)
+        for name in gone:
+            parts.engine.remove(name, parts.owner)
+            remove_tree(parts.runs / name)
+        return gone

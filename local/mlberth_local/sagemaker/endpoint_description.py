@@ -1,0 +1,89 @@
+"""The answers that describe endpoints, made of their records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mlberth_local.endpoints.deployment import CREATING, ENDING, SCALING
+from mlberth_local.endpoints.record import Deployment, EndpointState, Fleet, state_of
+from mlberth_local.store.resources import Resource
+
+FindImage = Callable[[str], str]
+
+
+def describe(endpoint: Resource, find_image: FindImage) -> dict[str, Any]:
+    """Return the answer of DescribeEndpoint."""
+    state = state_of(endpoint)
+    shown = state.serving or state.pending
+    answer: dict[str, Any] = {
+        **_names(endpoint),
+        "EndpointConfigName": shown.config_name if shown else endpoint.request["EndpointConfigName"],
+    }
+    if shown:
+        answer["ProductionVariants"] = [
+            _variant(fleet, shown, state, find_image) for fleet in shown.fleets if not fleet.shadow
+        ]
+    if pending := state.pending:
+        answer["PendingDeploymentSummary"] = {
+            "EndpointConfigName": pending.config_name,
+            "ProductionVariants": [
+                _variant(fleet, pending, state, find_image) | {"InstanceType": fleet.plan["InstanceType"]}
+                for fleet in pending.fleets
+                if not fleet.shadow
+            ],
+            "StartTime": pending.started,
+        }
+    if state.reason:
+        answer["FailureReason"] = state.reason
+    return answer
+
+
+def summary(endpoint: Resource) -> dict[str, Any]:
+    """Return the entry of ListEndpoints."""
+    return _names(endpoint)
+
+
+def _names(endpoint: Resource) -> dict[str, Any]:
+    return {
+        "EndpointName": endpoint.name,
+        "EndpointArn": endpoint.arn,
+        "EndpointStatus": endpoint.status,
+        "CreationTime": endpoint.created,
+        "LastModifiedTime": endpoint.modified,
+    }
+
+
+def _variant(
+    fleet: Fleet, deployment: Deployment, state: EndpointState, find_image: FindImage
+) -> dict[str, Any]:
+    before = state.before.get(fleet.variant)
+    return {
+        "VariantName": fleet.variant,
+        "DeployedImages": [
+            {
+                "SpecifiedImage": container["Image"],
+                "ResolvedImage": find_image(container["Image"]),
+                "ResolutionTime": deployment.started,
+            }
+            for container in fleet.containers
+        ],
+        "CurrentWeight": before[0] if before else fleet.weight,
+        "DesiredWeight": fleet.weight,
+        "CurrentInstanceCount": fleet.ready,
+        "DesiredInstanceCount": fleet.desired,
+        **_status(deployment, state),
+    }
+
+
+def _status(deployment: Deployment, state: EndpointState) -> dict[str, Any]:
+    """Return the status of a deployment's variants: there is one only while something is being changed."""
+    if state.stage == ENDING and deployment is state.deployments[-1]:
+        status, message = "ActivatingTraffic", f"All traffic goes to {deployment.config_name}"
+    elif deployment is state.pending:
+        status, message = CREATING, f"Starting the instances of {deployment.config_name}"
+    elif state.stage == SCALING:
+        status, message = "Updating", "Changing weights and numbers of instances"
+    else:
+        return {}
+    return {"VariantStatus": [{"Status": status, "StatusMessage": message, "StartTime": state.since}]}

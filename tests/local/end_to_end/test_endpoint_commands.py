@@ -1,0 +1,138 @@
+"""Tests of endpoints of `mlberth up`: the commands that show them, kills, and `down`."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import tarfile
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from tests.local.end_to_end.daemon import Daemon
+from tests.local.endpoints.endpoint_platform import ENVIRONMENT
+from tests.support import wait_until
+
+from mlberth_local.endpoints.record import KIND, state_of
+from mlberth_local.store.database import Database
+from mlberth_local.store.resources import Resources
+
+HANDLER = """
+import os
+
+def model_fn(model_dir):
+    print("loaded", flush=True)
+
+def predict_fn(data, model):
+    return [os.getpid()]
+"""
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    """Run a daemon for one test, with the endpoint `served`."""
+    daemon = Daemon(tmp_path)
+    assert daemon.up().returncode == 0
+    deploy(daemon, "served")
+    yield daemon
+    daemon.run("down")
+
+
+def client(daemon: Daemon, service: str) -> Any:
+    """Return a boto3 client of a daemon."""
+    url = f"http://127.0.0.1:{daemon.port}"
+    keys = {"aws_access_key_id": "any", "aws_secret_access_key": "any"}
+    return boto3.client(service, endpoint_url=url, region_name="us-east-1", **keys)
+
+
+def deploy(daemon: Daemon, name: str) -> None:
+    """Make a model, a configuration and an endpoint of one name, and wait for it."""
+    code = io.BytesIO()
+    with tarfile.open(fileobj=code, mode="w:gz") as archive:
+        member = tarfile.TarInfo("code/inference.py")
+        member.size = len(HANDLER)
+        archive.addfile(member, io.BytesIO(HANDLER.encode()))
+    s3, sagemaker = client(daemon, "s3"), client(daemon, "sagemaker")
+    s3.create_bucket(Bucket="models")
+    s3.put_object(Bucket="models", Key="model.tar.gz", Body=code.getvalue())
+    container = {
+        "Image": "mlberth-serve:base",
+        "ModelDataUrl": "s3://models/model.tar.gz",
+        "Environment": ENVIRONMENT,
+    }
+    role = "arn:aws:iam::000000000000:role/mlberth"
+    sagemaker.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=role)
+    variant = {
+        "VariantName": "AllTraffic",
+        "ModelName": name,
+        "InstanceType": "ml.m5.large",
+        "InitialInstanceCount": 1,
+    }
+    sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
+    wait(daemon, name, "endpoint_in_service")
+
+
+def wait(daemon: Daemon, name: str, state: str) -> None:
+    """Wait as boto3 does, with shorter pauses."""
+    waiter = client(daemon, "sagemaker").get_waiter(state)
+    waiter.wait(EndpointName=name, WaiterConfig={"Delay": 0.2, "MaxAttempts": 300})
+
+
+def port_of(daemon: Daemon, name: str) -> int:
+    """Return the port of an endpoint's one container."""
+    database = Database(daemon.home / "mlberth.sqlite")
+    try:
+        [(_, instance)] = state_of(Resources(database).get(KIND, name)).instances()
+    finally:
+        database.close()
+    return instance.ports[0]
+
+
+def server(port: int) -> str:
+    """Return what a container answers: the process id of its worker."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("POST", "/invocations", "1", {"Content-Type": "text/csv"})
+        response = connection.getresponse()
+        assert response.status == 200
+        return response.read().decode()
+    finally:
+        connection.close()
+
+
+def test_an_endpoint_outlives_a_kill(daemon: Daemon) -> None:
+    """The same processes serve on, and the next daemon finds them."""
+    port = port_of(daemon, "served")
+    before = server(port)
+    os.kill(int((daemon.home / "daemon.pid").read_text()), signal.SIGKILL)
+    wait_until(lambda: daemon.run("status").returncode == 3)
+    assert server(port) == before
+    assert daemon.up().returncode == 0
+    wait(daemon, "served", "endpoint_in_service")
+    assert (port_of(daemon, "served"), server(port)) == (port, before)
+    client(daemon, "sagemaker").delete_endpoint(EndpointName="served")
+    wait(daemon, "served", "endpoint_deleted")
+    with pytest.raises(ConnectionRefusedError):
+        server(port)
+
+
+def test_down_ends_endpoints_and_up_serves_them_again(daemon: Daemon) -> None:
+    """So it is with those of a daemon that was killed."""
+    port = port_of(daemon, "served")
+    assert daemon.run("down").returncode == 0
+    with pytest.raises(ConnectionRefusedError):
+        server(port)
+    assert daemon.up().returncode == 0
+    wait(daemon, "served", "endpoint_in_service")
+    port = port_of(daemon, "served")
+    assert server(port)
+    os.kill(int((daemon.home / "daemon.pid").read_text()), signal.SIGKILL)
+    wait_until(lambda: daemon.run("status").returncode == 3)
+    assert daemon.run("down").returncode == 0
+    with pytest.raises(ConnectionRefusedError):
+        server(port)
