@@ -1,14 +1,14 @@
 """Deployments: the stages that bring an endpoint from one configuration to another.
 
-creating, updating: launching ──► shifting ──► ending ──► at rest
-                        └──────────► failing ──► at rest on what was there before, or Failed
-weights, numbers of instances: scaling ──► at rest
-after `down` and `up`: resuming ──► at rest
-deleting ──► gone
+    creating, updating: launching ──► shifting ──► ending ──► at rest
+                            └───────► failing ──► at rest on what was there before, or Failed
+    weights, numbers of instances: scaling ──► at rest
+    after `down` and `up`: resuming ──► at rest
+    deleting ──► gone
 
 A stage is a function of the record: it is called again and again until it has entered another one, and what
 it has changed is committed before any of it happens. Traffic follows `Deployment.share`, instances follow
-`Fleet.desired`; both are seen to elsewhere, so that a stage can wait for them with `is_whole` and `is_gone`.
+`Fleet.desired`; others see to that, so a stage can wait for both with `is_whole` and `is_gone`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the control plane of endpoints asks of the gateway: `GatewayClient` (`client.py`) does it."""
+"""The gateway, as the control plane of endpoints needs it: `GatewayClient` (`client.py`) does it."""
 
 from __future__ import annotations
 
