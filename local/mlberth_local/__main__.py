@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mlberth import __version__
 from mlberth.command_line import VERSION, show
-from mlberth.errors import DependencyError, Fault, MlberthError
+from mlberth.errors import DependencyError, Fault, MlberthError, PlatformError
 from mlberth.log_outlet import say
 from mlberth_local.daemon.home import DEFAULT_PORT, DEFAULT_REGION, ENGINES, Home, Running
 
@@ -105,11 +105,22 @@ def _env(home: Home, _: Namespace) -> int:
 
 
 def status() -> int:
-    """Say whether the platform runs, and where."""
-    return _run(_parser("status", status.__doc__, _STATUS_HELP), _status)
+    """Say whether the platform runs, and where; or how an endpoint is."""
+    parser = _parser("status", status.__doc__, _STATUS_HELP)
+    parser.add_argument(
+        "endpoint", nargs="?", help="its variants, its instances, and what has happened to it"
+    )
+    return _run(parser, _status)
 
 
-def _status(home: Home, _: Namespace) -> int:
+def _status(home: Home, chosen: Namespace) -> int:
+    if chosen.endpoint:
+        from mlberth_local.daemon.endpoint_status import find_endpoint, lines
+        from mlberth_local.daemon.job_list import open_resources
+
+        with open_resources(home) as resources:
+            show("\n".join(lines(find_endpoint(resources, chosen.endpoint))))
+        return 0
     running = home.running()
     if running is None:
         return _say_that_none_runs(home)
@@ -123,7 +134,7 @@ def _say_that_none_runs(home: Home) -> int:
 
 
 def ps() -> int:
-    """List the jobs that run or wait; with --all, the finished ones too."""
+    """List endpoints, and the jobs that run or wait; with --all, what has ended or failed too."""
     parser = _parser("ps", ps.__doc__, None)
     parser.add_argument("--all", "-a", action="store_true", help="finished ones too")
     parser.add_argument("--limit", type=int, default=50, help="at most so many, newest first (50)")
@@ -139,21 +150,21 @@ def _ps(home: Home, chosen: Namespace) -> int:
 
 
 def logs() -> int:
-    """Print the log of a job; with -f, until it has ended."""
+    """Print the log of a job or an endpoint; with -f, until it has ended."""
     parser = _parser("logs", logs.__doc__, None)
-    parser.add_argument("name", help="of the job")
-    parser.add_argument("--follow", "-f", action="store_true", help="go on until the job has ended")
+    parser.add_argument("name", help="of the job or the endpoint")
+    parser.add_argument("--follow", "-f", action="store_true", help="go on until it has ended")
     return _run(parser, _logs)
 
 
 def _logs(home: Home, chosen: Namespace) -> int:
-    from mlberth_local.daemon.job_list import find_job, log_lines, open_resources
+    from mlberth_local.daemon.job_list import find_job, has_ended, log_lines, open_resources
 
     with open_resources(home) as resources:
         job = find_job(resources, chosen.name)
 
         def is_finished() -> bool:
-            return resources.get(job.kind, job.name).finished
+            return has_ended(resources, job)
 
         hosts: set[str] = set()
         for stream, line in log_lines(home, job, is_finished if chosen.follow else None):
@@ -178,6 +189,8 @@ def _stop(home: Home, chosen: Namespace) -> int:
 
     with open_resources(home) as resources:
         job = find_job(resources, chosen.name)
+    if job.kind not in STOP_OPERATIONS:
+        raise PlatformError(Fault(job.name, "it is an endpoint", "a job", "Endpoints are deleted."))
     operation, parameter = STOP_OPERATIONS[job.kind]
     api_client.call(running, operation, {parameter: job.name})
     show(f"{job.name} is stopping")
@@ -199,6 +212,36 @@ def _interrupt(home: Home, chosen: Namespace) -> int:
 
     api_client.interrupt(running, chosen.name)
     show(f"{chosen.name} is interrupted, and starts again")
+    return 0
+
+
+def invoke() -> int:
+    """Send a request to an endpoint, and print the answer."""
+    parser = _parser("invoke", invoke.__doc__, _INVOKE_HELP)
+    parser.add_argument("name", help="of the endpoint")
+    parser.add_argument("--body", metavar="FILE", default="-", help="the request's body; - is stdin (-)")
+    parser.add_argument("--content-type", help="of the body (by the file's name, else text/csv)")
+    parser.add_argument("--accept", help="the media type of the answer")
+    parser.add_argument("--target-variant", metavar="NAME", help="the variant that answers")
+    parser.add_argument("--target-model", metavar="FILE", help="the model, of an endpoint that has several")
+    parser.add_argument("--target-container", metavar="NAME", help="the container, in direct mode")
+    parser.add_argument("--inference-id", metavar="ID", help="kept with captured data")
+    parser.add_argument("--custom-attributes", metavar="TEXT", help="passed to the container")
+    parser.add_argument("--headers", action="store_true", help="print the headers of the answer, to stderr")
+    return _run(parser, _invoke)
+
+
+def _invoke(home: Home, chosen: Namespace) -> int:
+    running = home.running()
+    if running is None:
+        return _say_that_none_runs(home)
+    from mlberth_local.daemon.invocation import request_of, send
+
+    answer = send(running, request_of(vars(chosen), sys.stdin.buffer))
+    if chosen.headers:
+        say("\n".join(f"{name}: {value}" for name, value in answer.headers))
+    sys.stdout.buffer.write(answer.body)
+    sys.stdout.buffer.flush()
     return 0
 
 
@@ -260,7 +303,12 @@ or those of CreateModel and CreateEndpointConfig (two files, or one with both by
 carried over is said line by line on stderr, and in comments at the top of what is written to stdout.
 
 Exit codes: 0 rendered; 78 a request is not what the service takes, or cannot be rendered."""
-_STATUS_HELP = "Exit codes: 0 it runs; 3 it does not."
+_STATUS_HELP = "Exit codes: 0 it runs; 3 it does not; 70 there is no such endpoint."
+_INVOKE_HELP = """\
+echo 5.1,3.5,1.4,0.2 | mlberth invoke my-endpoint
+mlberth invoke my-endpoint --body rows.json --accept application/json --target-variant b
+
+Exit codes: 0 answered; 3 the platform does not run; 70 an error; stderr has the service's words."""
 
 
 def _parser(name: str, summary: str | None, text: str | None) -> ArgumentParser:
@@ -300,7 +348,9 @@ def _guarded(parser: ArgumentParser, command: Callable[[Namespace], int]) -> int
     return failure.exit_code
 
 
-COMMANDS = {one.__name__: one for one in (up, down, env, status, ps, logs, stop, interrupt, gc, render)}
+COMMANDS = {
+    one.__name__: one for one in (up, down, env, status, ps, logs, stop, interrupt, invoke, gc, render)
+}
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""The jobs of a home, read from the store and the log files, with or without a daemon."""
+"""The jobs and endpoints of a home, read from the store and the log files, with or without a daemon."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from datetime import datetime
 
 from mlberth.errors import Fault, PlatformError
 from mlberth_local import log_files
+from mlberth_local.daemon.endpoint_status import instances_of
 from mlberth_local.daemon.home import Home
+from mlberth_local.endpoints.instances import log_group
+from mlberth_local.endpoints.record import KIND as ENDPOINT
 from mlberth_local.store.database import Database
 from mlberth_local.store.resources import NoSuchResourceError, Query, Resource, Resources
 
@@ -20,6 +23,7 @@ LOG_GROUPS = {
     "transform-job": "/aws/sagemaker/TransformJobs",
 }
 """The kinds of jobs, and where their streams are."""
+KINDS = (*LOG_GROUPS, ENDPOINT)
 STOP_OPERATIONS = {
     "training-job": ("StopTrainingJob", "TrainingJobName"),
     "processing-job": ("StopProcessingJob", "ProcessingJobName"),
@@ -42,20 +46,22 @@ def open_resources(home: Home) -> Iterator[Resources]:
 
 
 def jobs(resources: Resources, *, finished: bool, limit: int) -> list[Resource]:
-    """Return the jobs of all kinds, newest first: those that run or wait, or the `finished` ones too."""
+    """Return jobs and endpoints, newest first: those that run or wait, or the `finished` ones too."""
     if finished:
-        found = [job for kind in LOG_GROUPS for job in resources.list(Query(kind, limit=limit))[0]]
+        found = [job for kind in KINDS for job in resources.list(Query(kind, limit=limit))[0]]
     else:
-        found = [job for kind in LOG_GROUPS for job in resources.unfinished(kind)]
+        found = [job for kind in KINDS for job in resources.unfinished(kind)]
     return sorted(found, key=lambda job: -job.created)[:limit]
 
 
 def table(found: list[Resource]) -> str:
-    """Return the lines of a table of jobs."""
+    """Return the lines of a table of jobs and endpoints."""
     rows = [("NAME", "KIND", "CREATED", "STATUS")]
     for job in found:
         created = datetime.fromtimestamp(job.created).astimezone().strftime("%Y-%m-%d %H:%M:%S")
         secondary = "" if job.finished else job.state.get("secondary") or ""
+        if job.kind == ENDPOINT and not job.finished:
+            secondary = instances_of(job)
         rows.append((job.name, job.kind, created, f"{job.status} {secondary}".strip()))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     lines = (
@@ -65,19 +71,25 @@ def table(found: list[Resource]) -> str:
 
 
 def find_job(resources: Resources, name: str) -> Resource:
-    """Return the newest job of a name. Raises `PlatformError` that names the newest jobs there are."""
+    """Return the newest job or endpoint of a name. Raises `PlatformError` that names the newest there are."""
     found = []
-    for kind in LOG_GROUPS:
+    for kind in KINDS:
         try:
             found.append(resources.get(kind, name))
         except NoSuchResourceError:
             continue
     if not found:
         there = ", ".join(job.name for job in jobs(resources, finished=True, limit=5)) or "none"
-        raise PlatformError(
-            Fault(f"job {name}", "there is none of this name", "", f"The newest are: {there}.")
-        )
+        raise PlatformError(Fault(name, "there is none of this name", "", f"The newest are: {there}."))
     return max(found, key=lambda job: job.created)
+
+
+def has_ended(resources: Resources, job: Resource) -> bool:
+    """Return whether nothing more will come of a job or an endpoint."""
+    try:
+        return resources.get(job.kind, job.name).finished
+    except NoSuchResourceError:  # endpoints are deleted
+        return True
 
 
 @dataclass
@@ -104,9 +116,10 @@ def log_lines(
 
 
 def _new_lines(home: Home, job: Resource, streams: dict[str, _Stream]) -> Iterator[tuple[str, str]]:
-    folder, group = home.folder / "logs", LOG_GROUPS[job.kind]
+    folder = home.folder / "logs"
+    group = log_group(job.name) if job.kind == ENDPOINT else LOG_GROUPS[job.kind]
     events = []
-    for name in log_files.streams(folder, group, f"{job.name}/"):
+    for name in log_files.streams(folder, group, "" if job.kind == ENDPOINT else f"{job.name}/"):
         stream = streams.setdefault(name, _Stream(name))
         for event in log_files.read_events(log_files.stream_file(folder, group, name), stream.position):
             events.append((event.time, name, event.message))

@@ -11,7 +11,6 @@ from pathlib import Path
 from mlberth_local.daemon.client_environment import remove_endpoints
 from mlberth_local.daemon.home import Home, Running
 from mlberth_local.daemon.job_list import jobs, open_resources
-from mlberth_local.endpoints.record import KIND as ENDPOINT
 from mlberth_local.platform import Settings
 
 DOWN_SECONDS = 58.0
@@ -38,7 +37,7 @@ def stop_daemon(
 def _end_what_runs(home: Home, last: Running, environ: Mapping[str, str]) -> None:
     """Stop the jobs and the endpoints that a killed daemon has left."""
     with open_resources(home) as resources:
-        if not jobs(resources, finished=False, limit=1) and not resources.unfinished(ENDPOINT):
+        if not jobs(resources, finished=False, limit=1):
             return
     if home.lock() is None:  # somebody has started it in the meantime
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import subprocess
 import tarfile
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -13,7 +14,7 @@ from typing import Any
 
 import boto3
 import pytest
-from tests.local.end_to_end.daemon import Daemon
+from tests.local.end_to_end.daemon import MLBERTH, Daemon
 from tests.local.endpoints.endpoint_platform import ENVIRONMENT
 from tests.support import wait_until
 
@@ -136,3 +137,32 @@ def test_down_ends_endpoints_and_up_serves_them_again(daemon: Daemon) -> None:
     assert daemon.run("down").returncode == 0
     with pytest.raises(ConnectionRefusedError):
         server(port)
+
+
+def test_commands_show_endpoints(daemon: Daemon) -> None:
+    """`ps`, `status NAME` and `logs NAME`; `stop` says that an endpoint is deleted."""
+    [_, row] = daemon.run("ps").stdout.splitlines()
+    assert row.split()[:2] == ["served", "endpoint"]
+    assert row.endswith("InService 1/1")
+    shown = daemon.run("status", "served").stdout
+    for text in (
+        "served  InService\n",
+        "configuration served: 100% of the requests",
+        "variant AllTraffic: model served, weight 1 of 1, 1 of 1 instances ready",
+        f"127.0.0.1:{port_of(daemon, 'served')}",
+        "Creating        Starting the instances of served",
+    ):
+        assert text in shown
+    assert "loaded" in daemon.run("logs", "served").stdout
+    for command in ("stop", "interrupt"):
+        assert daemon.run(command, "served").returncode == 70
+    assert "Endpoints are deleted" in daemon.run("stop", "served").stderr
+    missing = daemon.run("status", "none")
+    assert (missing.returncode, "The newest are: served." in missing.stderr) == (70, True)
+    assert daemon.run("gc").stdout == "nothing is left over\n"
+    followed = subprocess.Popen(
+        [*MLBERTH, "logs", "-f", "served"], env=daemon.environ, stdout=subprocess.PIPE, text=True
+    )
+    with followed:
+        client(daemon, "sagemaker").delete_endpoint(EndpointName="served")
+        assert "loaded" in followed.communicate(timeout=60)[0]
