@@ -45,8 +45,7 @@ class Endpoints:
             if found := route(endpoint.name, state_of(endpoint), self.context.log_arn):
                 self._routes[endpoint.name] = found
         try:
-            if self._routes:
-                self._apply()
+            self._apply()  # of an earlier daemon's table nothing is left
             self.collect_garbage()
         except (EngineError, GatewayError) as error:  # each endpoint goes on trying by itself
             log.warning("earlier endpoints: %s", error)
