@@ -164,5 +164,9 @@ def test_commands_show_endpoints(daemon: Daemon) -> None:
         [*MLBERTH, "logs", "-f", "served"], env=daemon.environ, stdout=subprocess.PIPE, text=True
     )
     with followed:
+        assert followed.stdout
+        while "loaded" not in followed.stdout.readline():
+            pass
         client(daemon, "sagemaker").delete_endpoint(EndpointName="served")
-        assert "loaded" in followed.communicate(timeout=60)[0]
+        followed.communicate(timeout=60)
+    assert followed.returncode == 0
