@@ -27,7 +27,7 @@ THIRD_PARTY = {
     "mlberth": set[str](),
     "mlberth_train": set[str](),
     "mlberth_serve": {"flask", "gunicorn", "numpy", "orjson", "prometheus_client", "werkzeug"},
-    "mlberth_local": {"aiohttp", "botocore", "docker"},
+    "mlberth_local": {"aiohttp", "botocore", "docker", "httptools", "uvloop"},
 }
 # Modules that only the users of one framework import, and that are named for it.
 FRAMEWORKS = {
@@ -74,6 +74,7 @@ ROOMS = {
             "transform",
             "jobs",
             "gateway",
+            "gateway/proxy",
             "endpoints",
             "alarms",
             "services",

@@ -45,6 +45,8 @@ class Platform:
     """The `endpoints.endpoints.Endpoints` of this home."""
     alarms: Any = None
     """The `alarms.alarms.Alarms` of this home."""
+    gateway: Any = None
+    """The `gateway.client.GatewayClient` of this home."""
 
     @property
     def account(self) -> str:

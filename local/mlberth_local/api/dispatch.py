@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
 from mlberth_local.api.http_answer import HttpAnswer
-from mlberth_local.api.http_request import HttpRequest
 from mlberth_local.bodies import Place, ReceivedBody
 from mlberth_local.errors import ServiceError
+from mlberth_local.http_request import HttpRequest
 from mlberth_local.platform import Platform
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ class Dispatcher:
     async def _carry_out(
         self, route: Route, request: HttpRequest, form: dict[str, str], form_body: bytes | None, body: Body
     ) -> dict[str, Any]:
-        from mlberth_local.api import calls, registry, signatures
+        from mlberth_local import signatures
+        from mlberth_local.api import calls, registry
         from mlberth_local.api.request_reader import read_request
 
         keys, now = self._platform.settings.keys, self._platform.clock()
@@ -104,7 +105,7 @@ class Dispatcher:
         return await self._in_thread(perform, content)
 
     async def _receive(self, route: Route, request: HttpRequest, body: Body) -> ReceivedBody:
-        from mlberth_local.api import signatures
+        from mlberth_local import signatures
         from mlberth_local.api.spool import spool
         from mlberth_local.s3 import parts
         from mlberth_local.s3.objects import upload_file

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlberth_local.api.forms import json_form, query_form, validation, xml_form
-from mlberth_local.api.http_request import HttpRequest
 from mlberth_local.api.routing import Route
 from mlberth_local.bodies import ReceivedBody
 from mlberth_local.errors import ServiceError, ValidationError
+from mlberth_local.http_request import HttpRequest
 
 _LOG = logging.getLogger("mlberth.api")
 VALIDATION_CODES = {

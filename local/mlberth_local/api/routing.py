@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from mlberth_local.api.forms.models import BY_SCOPE, BY_TARGET, BY_VERSION, SERVICES, is_known, service_model
-from mlberth_local.api.http_request import HttpRequest
 from mlberth_local.errors import ServiceError, UnknownOperationError
+from mlberth_local.http_request import HttpRequest
 
 VIRTUAL_HOST = re.compile(
     r"^(?!s3\.localhost)(?P<bucket>[a-z0-9][a-z0-9.-]*)\.(?:s3[.\w-]*\.amazonaws\.com|(?:s3\.)?localhost)$"

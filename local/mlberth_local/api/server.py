@@ -7,18 +7,20 @@ import logging
 import socket
 import ssl
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import suppress
 from http import HTTPStatus
 from ipaddress import ip_address
 from uuid import uuid4
 
 from aiohttp import web
 
+from mlberth_local.api import invocations
 from mlberth_local.api.dispatch import Dispatcher
 from mlberth_local.api.http_answer import HttpAnswer
-from mlberth_local.api.http_request import HttpRequest
 from mlberth_local.bodies import FileBody
 from mlberth_local.errors import ServiceError
+from mlberth_local.http_request import HttpRequest
 from mlberth_local.platform import Platform
 
 _LOG = logging.getLogger("mlberth.api")
@@ -40,10 +42,14 @@ class ApiServer:
         self._platform = platform
         self._dispatcher = Dispatcher(platform)
         self._runner: web.ServerRunner | None = None
+        self._sockets: list[socket.socket] = []
+        self._sites: list[web.SockSite] = []
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self, sockets: list[socket.socket]) -> None:
-        """Answer on bound sockets from now on."""
-        server = web.Server(
+        """Answer on bound sockets from now on; they stay open when the server stops."""
+        self._loop = asyncio.get_running_loop()
+        self._server = web.Server(
             self._handle,
             access_log=None,
             # An object stays as it was encoded; what else is compressed is seen to below.
@@ -51,10 +57,37 @@ class ApiServer:
             max_line_size=LARGEST_LINE,
             max_field_size=LARGEST_LINE,
         )
-        self._runner = web.ServerRunner(server)
+        self._runner = web.ServerRunner(self._server)
         await self._runner.setup()
-        for one in sockets:
-            await web.SockSite(self._runner, one).start()
+        self._sockets = sockets
+        await self._accept(True)
+
+    def accept(self, accepting: bool) -> None:
+        """Accept connections of the sockets from now on, or leave them to the gateway; from any thread."""
+        self._loop.call_soon_threadsafe(self._begin, self._accept(accepting))
+
+    async def _accept(self, accepting: bool) -> None:
+        assert self._runner
+        while self._sites:
+            await self._sites.pop().stop()
+        for one in self._sockets if accepting else ():
+            site = web.SockSite(self._runner, one.dup())
+            self._sites.append(site)
+            await site.start()
+
+    def adopt(self, descriptor: int, data: bytes) -> None:
+        """Answer on a connection of which the gateway has read `data`; from any thread."""
+        one = socket.socket(fileno=descriptor)
+        self._loop.call_soon_threadsafe(self._begin, self._adopt(one, data))
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _adopt(self, one: socket.socket, data: bytes) -> None:
+        with suppress(OSError):
+            await self._loop.connect_accepted_socket(lambda: _Adopted(self._server, data), one)
 
     async def start_tls(self, one: socket.socket, context: ssl.SSLContext) -> None:
         """Answer on a further socket over TLS. Call it after `start`."""
@@ -85,12 +118,23 @@ class ApiServer:
             await received.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             received.writer.output_size = 0
         request_id = str(uuid4())
+        if invocations.takes(received.method, received.raw_path):
+            return await self._pass_on(received)
         found = await self._dispatcher.answer(_http_request(received), _Body(received), request_id)
         return await _send(received, found, request_id)
 
     def _collect_garbage(self) -> list[str]:
         parts = (self._platform.jobs, self._platform.endpoints)
         return [name for part in parts for name in part.collect_garbage()]
+
+    async def _pass_on(self, received: web.BaseRequest) -> web.Response:
+        """Let the gateway answer; the client's next request goes to it without us."""
+        found = await invocations.answer(
+            self._platform, _http_request(received), await _Body(received).read()
+        )
+        response = web.Response(status=found.status, headers=found.headers, body=found.body)
+        response.force_close()
+        return response
 
     async def _interrupt(self, name: str) -> web.Response:
         from mlberth_local.sagemaker.training_jobs import interrupt_training_job
@@ -101,6 +145,21 @@ class ApiServer:
             found = {"__type": error.code, "message": error.message}
             return web.json_response(found, status=error.status)
         return web.json_response({})
+
+
+class _Adopted(asyncio.Protocol):
+    """Gives a connection to the server's own protocol, first of all with what was read of it."""
+
+    def __init__(self, server: web.Server, data: bytes) -> None:
+        self._server = server
+        self._data = data
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Make way for the server's protocol."""
+        protocol = self._server()
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        protocol.data_received(self._data)
 
 
 class _Body:

@@ -51,6 +51,16 @@ class Home:
         """The log of a daemon that runs in the background."""
         return self.folder / "daemon.log"
 
+    @property
+    def gateway(self) -> Path:
+        """The folder of the process before all endpoints."""
+        return self.folder / "gateway"
+
+    @property
+    def keys_file(self) -> Path:
+        """The file of `keys`."""
+        return self.folder / "keys.json"
+
     def lock(self) -> int | None:
         """Take the lock of the home; returns its descriptor, or None if a daemon has it.
 
@@ -96,7 +106,7 @@ class Home:
 
         They are made once, and readable by their owner alone; more can be added to the file.
         """
-        path = self.folder / "keys.json"
+        path = self.keys_file
         if not path.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
             found = {CLIENT_KEY: secrets.token_urlsafe(30), CONTAINER_KEY: secrets.token_urlsafe(30)}

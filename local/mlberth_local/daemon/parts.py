@@ -17,6 +17,7 @@ from mlberth_local.daemon import alarm_actions
 from mlberth_local.daemon.home import CONTAINER_KEY, Home
 from mlberth_local.endpoints.context import EndpointContext, NoGateway
 from mlberth_local.endpoints.endpoints import Endpoints
+from mlberth_local.gateway.client import GatewayClient
 from mlberth_local.images import local_image
 from mlberth_local.jobs.opening import open_jobs
 from mlberth_local.platform import Platform, Settings
@@ -65,12 +66,12 @@ class Parts:
             _LOG.warning("some jobs have not ended; the next `mlberth up` goes on with them")
 
 
-def open_parts(home: Home, settings: Settings) -> Parts:
+def open_parts(home: Home, settings: Settings, gateway: GatewayClient | None = None) -> Parts:
     """Open the store and the engine of a home. Raises ValueError for a setting that is not valid."""
     remove_leftovers(home.folder / "s3")
     database = Database(home.folder / "mlberth.sqlite")
     metrics = Metrics(database)
-    platform = Platform(home.folder, settings, metrics=metrics)
+    platform = Platform(home.folder, settings, metrics=metrics, gateway=gateway)
     resources = Resources(database)
     topics = Topics(
         home.folder / "sns",
@@ -95,7 +96,8 @@ def open_parts(home: Home, settings: Settings) -> Parts:
         host_environ=host_environ(home, settings),
         find_image=partial(local_image, home.folder),
     )
-    endpoints = Endpoints(EndpointContext(jobs.context, NoGateway(), platform.arn("logs", "log-group:")))
+    log_arn = platform.arn("logs", "log-group:")
+    endpoints = Endpoints(EndpointContext(jobs.context, gateway or NoGateway(), log_arn))
     opened = replace(platform, jobs=jobs, endpoints=endpoints, alarms=alarms)
     return Parts(opened, database, Evaluator(alarms))
 

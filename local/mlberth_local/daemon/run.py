@@ -9,17 +9,23 @@ import os
 import signal
 import socket
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from mlberth.errors import Fault, PortInUseError
 from mlberth_local.api.server import ApiServer
 from mlberth_local.daemon import certificate
 from mlberth_local.daemon.home import Home, Running
 from mlberth_local.daemon.parts import Parts, bridge_address, open_parts
+from mlberth_local.gateway.client import Callbacks, GatewayClient
+from mlberth_local.gateway.metric_points import points
+from mlberth_local.gateway.takeover import listening_sockets
 from mlberth_local.platform import Settings
 
 _LOG = logging.getLogger("mlberth.daemon")
 STOP_SECONDS = 20.0
 """For the programs of jobs, from SIGTERM to SIGKILL, when the daemon ends."""
+_DRAIN_SECONDS = 5.0
+"""For the requests that endpoints are answering then."""
 
 
 def run(
@@ -30,22 +36,32 @@ def run(
     `ready` is a descriptor that is written to, and closed, when the API answers. Raises `PortInUseError`.
     """
     # Bound first: a port that is taken must change nothing.
-    sockets = listen(port, engine, environ)
+    inherited = {one.getsockname(): one for one in listening_sockets(home.gateway)}
+    sockets = listen(port, engine, environ, inherited)
     before = home.last_running()
     sts = _listen_near([before.sts_port] if before else [], port + 1)
     settings = Settings(port=port, engine=engine, region=region, keys=home.keys(), environ=environ)
-    parts = open_parts(home, settings)
+    gateway = GatewayClient(home.gateway, sockets, keys=home.keys_file, environ=environ)
+    parts = open_parts(home, settings, gateway)
     running = Running(os.getpid(), port, sts.getsockname()[1], engine, region)
     asyncio.run(_serve(home, parts, running, sockets=sockets, sts=sts, ready=ready))
     parts.close(STOP_SECONDS)
 
 
-def listen(port: int, engine: str, environ: Mapping[str, str]) -> list[socket.socket]:
-    """Bind 127.0.0.1, and the bridge's address if jobs run in containers. Raises `PortInUseError`."""
-    sockets = [_bound("127.0.0.1", port)]
+def listen(
+    port: int,
+    engine: str,
+    environ: Mapping[str, str],
+    inherited: Mapping[tuple[str, int], socket.socket] = MappingProxyType({}),
+) -> list[socket.socket]:
+    """Bind 127.0.0.1, and the bridge's address if jobs run in containers; or take what was inherited.
+
+    `inherited` are the sockets of a gateway that has outlived its daemon. Raises `PortInUseError`.
+    """
+    sockets = [inherited.get(("127.0.0.1", port)) or _bound("127.0.0.1", port)]
     if engine == "docker" and (address := bridge_address(environ)):
         try:
-            sockets.append(_bound(address, port))
+            sockets.append(inherited.get((address, port)) or _bound(address, port))
         except OSError as error:
             _LOG.warning("containers cannot reach the API: %s:%d: %s", address, port, error.strerror)
     return sockets
@@ -88,6 +104,10 @@ async def _serve(
         loop.add_signal_handler(number, stop.set)
     server = ApiServer(parts.platform)
     await server.start(sockets)
+    callbacks = Callbacks(
+        server.adopt, lambda report: parts.platform.metrics.put(points(report)), server.accept
+    )
+    await asyncio.to_thread(parts.platform.gateway.begin, callbacks)
     home.write_running(running)
     if ready is not None:
         os.write(ready, b"ready")
@@ -100,4 +120,5 @@ async def _serve(
     # The models take a moment to load; who comes first need not wait for them.
     await asyncio.to_thread(server.warm_up)
     await stop.wait()
+    await asyncio.to_thread(parts.platform.gateway.stop, _DRAIN_SECONDS)
     await server.stop()

@@ -11,10 +11,13 @@ from pathlib import Path
 from mlberth_local.daemon.client_environment import remove_endpoints
 from mlberth_local.daemon.home import Home, Running
 from mlberth_local.daemon.job_list import jobs, open_resources
+from mlberth_local.gateway.takeover import end
 from mlberth_local.platform import Settings
 
 DOWN_SECONDS = 58.0
 _KILL_SECONDS = 3.0
+_GATEWAY_SECONDS = 5.0
+"""For the requests that a gateway, which has outlived its daemon, is answering."""
 
 
 def stop_daemon(
@@ -25,6 +28,8 @@ def stop_daemon(
     If it was killed, the jobs and endpoints that have outlived it are stopped all the same.
     """
     running = home.running()
+    if running is None:
+        end(home.gateway, _GATEWAY_SECONDS)
     if running is not None:
         _end(running.pid, seconds)
     elif (last := home.last_running()) is not None:

@@ -1,5 +1,5 @@
-"""The gateway, before all endpoints: from a client's request to a container's answer and back.
+"""The gateway, before all endpoints: a process of its own, which outlives the daemon.
 
-Runs in a process of its own, which outlives the daemon; the daemon writes the table of what it may send
-where. May import the root.
+Here is what both sides know, and the daemon's side; `proxy` has what runs in the process. The daemon writes
+the table of what goes where. May import the root and `store`.
 """

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from mlberth_local.api.http_request import HttpRequest
 from mlberth_local.api.request_reader import read_request
 from mlberth_local.api.routing import Route
 from mlberth_local.errors import ServiceError
+from mlberth_local.http_request import HttpRequest
 
 ROLE = "arn:aws:iam::000000000000:role/mlberth"
 RESOURCES = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}

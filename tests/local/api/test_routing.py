@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from multidict import CIMultiDict
 
-from mlberth_local.api.http_request import HttpRequest
 from mlberth_local.api.routing import find_route
 from mlberth_local.errors import ServiceError
+from mlberth_local.http_request import HttpRequest
 
 SIGNED = "AWS4-HMAC-SHA256 Credential=k/20261128/us-east-1/{}/aws4_request, SignedHeaders=host, Signature=0"
 COPY = {"x-amz-copy-source": "a/b"}

@@ -18,8 +18,8 @@ from http import HTTPStatus
 from time import strptime
 from urllib.parse import quote, unquote
 
-from mlberth_local.api.http_request import HttpRequest
 from mlberth_local.errors import ServiceError
+from mlberth_local.http_request import HttpRequest
 
 LARGEST_SKEW = 15 * 60
 LONGEST_EXPIRY = 7 * 24 * 3600

@@ -11,9 +11,9 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from multidict import CIMultiDict
 
-from mlberth_local.api.http_request import HttpRequest
-from mlberth_local.api.signatures import check
 from mlberth_local.errors import ServiceError
+from mlberth_local.http_request import HttpRequest
+from mlberth_local.signatures import check
 
 KEYS = {"known": "secret"}
 

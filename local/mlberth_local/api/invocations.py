@@ -1,0 +1,80 @@
+"""Requests for the gateway that came to the daemon: on a connection of its own, or if there is no gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import re
+from http import HTTPStatus
+from http.client import parse_headers
+from urllib.parse import unquote
+
+from mlberth_local import signatures
+from mlberth_local.api.http_answer import HttpAnswer
+from mlberth_local.errors import ServiceError
+from mlberth_local.gateway.control_socket import connect
+from mlberth_local.http_request import HttpRequest
+from mlberth_local.platform import ACCOUNT, Platform
+
+_INVOCATION = re.compile(r"(?:https?://[^/]+)?/endpoints/([^/?]+)/invocations(?:\?.*)?")
+METRICS = "/_mlberth/metrics"
+"""The counts of endpoints as Prometheus reads them."""
+_CONNECT_SECONDS = 5.0
+_SECONDS = 120.0
+"""The gateway itself gives a container less time."""
+_NOT_PASSED = frozenset({"authorization", "connection", "content-length", "expect", "transfer-encoding"})
+
+
+def takes(method: str, target: str) -> bool:
+    """Whether a request is the gateway's to answer."""
+    return (method == "POST" and _INVOCATION.fullmatch(target) is not None) or (
+        method == "GET" and target == METRICS
+    )
+
+
+async def answer(platform: Platform, request: HttpRequest, body: bytes) -> HttpAnswer:
+    """Return the gateway's answer, or the one that there is without a gateway."""
+    try:
+        signatures.check(request, body, platform.settings.keys, platform.clock())
+        return await _answer(platform, request, body)
+    except ServiceError as error:
+        content = json.dumps({"Message": error.message, "message": error.message}).encode()
+        headers = {"Content-Type": "application/json", "x-amzn-ErrorType": error.code}
+        return HttpAnswer(error.status, headers, content)
+
+
+async def _answer(platform: Platform, request: HttpRequest, body: bytes) -> HttpAnswer:
+    if platform.gateway is not None and platform.gateway.is_used:
+        try:
+            return await asyncio.wait_for(_ask(platform, request, body), _SECONDS)
+        except (OSError, ValueError, asyncio.TimeoutError) as error:
+            text = "The gateway does not answer at the moment."
+            raise ServiceError("ServiceUnavailable", text, HTTPStatus.SERVICE_UNAVAILABLE) from error
+    if request.raw_path == METRICS:
+        return HttpAnswer(HTTPStatus.OK, {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+    found = _INVOCATION.fullmatch(request.raw_path)
+    assert found
+    text = f"Endpoint {unquote(found[1])} of account {ACCOUNT} not found."
+    raise ServiceError("ValidationError", text)
+
+
+async def _ask(platform: Platform, request: HttpRequest, body: bytes) -> HttpAnswer:
+    one = await asyncio.to_thread(connect, platform.gateway.http_socket, _CONNECT_SECONDS)
+    reading, writing = await asyncio.open_unix_connection(sock=one)
+    try:
+        lines = [
+            f"{name}: {value}" for name, value in request.headers.items() if name.lower() not in _NOT_PASSED
+        ]
+        lines += [f"Content-Length: {len(body)}", "Connection: close"]
+        head = "\r\n".join([f"{request.method} {request.raw_path} HTTP/1.1", *lines, "", ""])
+        writing.write(head.encode() + body)
+        await writing.drain()
+        content = io.BytesIO(await reading.read())
+    finally:
+        writing.close()
+    status = int(content.readline().split()[1])
+    headers = dict(parse_headers(content).items())
+    headers.pop("Connection", None)
+    headers.pop("Content-Length", None)
+    return HttpAnswer(status, headers, content.read())

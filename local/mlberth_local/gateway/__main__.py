@@ -1,0 +1,50 @@
+"""`python -m mlberth_local.gateway`: the daemon starts it, and it outlives a daemon that is killed."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import resource
+import sys
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+
+import uvloop
+
+from mlberth import logs
+from mlberth_local.gateway.control_socket import Places
+from mlberth_local.gateway.limits import Limits
+from mlberth_local.gateway.proxy.process import GatewayProcess
+
+_LOCK_SECONDS = 2.0
+_IS_RUNNING = 3
+
+
+def main() -> int:
+    """Run the gateway of a folder; returns 3 if one runs there already."""
+    flags = ArgumentParser("python -m mlberth_local.gateway", description=main.__doc__)
+    flags.add_argument("--folder", type=Path, required=True, help="of its table, sockets and lock")
+    flags.add_argument("--keys", type=Path, required=True, help="a file: access key to secret, as JSON")
+    flags.add_argument("--model-seconds", type=float, default=Limits.model_seconds)
+    flags.add_argument("--daemon-seconds", type=float, default=Limits.daemon_seconds)
+    chosen = flags.parse_args()
+    logs.configure(logging.INFO, form="text")
+    places = Places(chosen.folder)
+    until = time.monotonic() + _LOCK_SECONDS
+    # Who only looks whether it is taken has it for a moment.
+    while places.lock() is None:
+        if time.monotonic() > until:
+            return _IS_RUNNING
+        time.sleep(0.02)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    gateway = GatewayProcess(places, chosen.keys, Limits(chosen.model_seconds, chosen.daemon_seconds))
+    gc.freeze()  # what is there now stays: no collection need look at it
+    loop = uvloop.new_event_loop()
+    loop.run_until_complete(gateway.run())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""The answers of InvokeEndpoint: a container's response, or an error as the platform's API has it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from http import HTTPStatus
+
+from mlberth_local.errors import ServiceError
+
+LONGEST_MESSAGE = 2048
+"""Of a container's body in a ModelError. Source: the platform's API."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response as it goes to the client, but for the headers that every one has."""
+
+    status: int
+    head: bytes
+    """Lines of headers."""
+    body: bytes
+
+
+class ModelError(ServiceError):
+    """A container answered something else than success, or not at all. Source: `ModelError` of the API."""
+
+    def __init__(self, container: str, status: int, body: bytes, *, log_group_arn: str) -> None:
+        side = "client" if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR else "server"
+        original = body.decode(errors="replace")[:LONGEST_MESSAGE]
+        group = log_group_arn.partition(":log-group:")[2] or log_group_arn
+        super().__init__(
+            "ModelError",
+            f'Received {side} error ({status}) from {container} with message "{original}". '
+            f"See the log group {group} for more information.",
+            HTTPStatus.FAILED_DEPENDENCY,
+        )
+        self.original_status = status
+        self.fields = {
+            "ErrorCode": f"{side.upper()}_ERROR_FROM_MODEL",
+            "LogStreamArn": log_group_arn,
+            "OriginalMessage": original,
+            "OriginalStatusCode": status,
+        }
+
+
+def error(failure: ServiceError) -> Answer:
+    """Return the answer for an error, in the form of the protocol rest-json."""
+    fields = failure.fields if isinstance(failure, ModelError) else {}
+    body = json.dumps({"Message": failure.message, "message": failure.message, **fields}).encode()
+    head = f"Content-Type: application/json\r\nx-amzn-ErrorType: {failure.code}\r\n"
+    return Answer(failure.status, head.encode(), body)
+
+
+def encode(answer: Answer, request_id: str, *, keep: bool) -> bytes:
+    """Return the bytes of an answer."""
+    close = b"" if keep else b"Connection: close\r\n"
+    return b"%b%b%bx-amzn-RequestId: %b\r\nContent-Length: %d\r\n\r\n%b" % (
+        _first_line(answer.status),
+        answer.head,
+        close,
+        request_id.encode(),
+        len(answer.body),
+        answer.body,
+    )
+
+
+@lru_cache
+def _first_line(status: int) -> bytes:
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()

@@ -1,0 +1,212 @@
+"""InvokeEndpoint: which variant, instance and container a request goes to, and what the client gets.
+
+Source: `InvokeEndpoint` of the platform's API.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from time import monotonic
+
+from mlberth_local.errors import ServiceError
+from mlberth_local.gateway.proxy.answer import Answer, ModelError, error
+from mlberth_local.gateway.proxy.request import (
+    ACCEPT,
+    CONTENT_TYPE,
+    TARGET_CONTAINER,
+    TARGET_VARIANT,
+    Request,
+    passed,
+)
+from mlberth_local.gateway.proxy.routes import LiveEndpoint, LiveFleet, LiveInstance, LiveVariant, Routes
+from mlberth_local.gateway.proxy.server_pool import NoReplyError, NotTakenError, Reply
+
+_LOG = logging.getLogger("mlberth.gateway")
+LARGEST_HOP = 5 * 1024 * 1024
+"""Of a request from one container of a pipeline to the next, in bytes. Source: the platform's quotas."""
+_RETURNED = (
+    (CONTENT_TYPE, b"Content-Type"),
+    (b"content-encoding", b"Content-Encoding"),
+    (b"x-amzn-sagemaker-custom-attributes", b"X-Amzn-SageMaker-Custom-Attributes"),
+    (b"x-amzn-sagemaker-new-session-id", b"X-Amzn-SageMaker-New-Session-Id"),
+    (b"x-amzn-sagemaker-closed-session-id", b"X-Amzn-SageMaker-Closed-Session-Id"),
+)
+"""The headers of a container's response that the client gets."""
+
+
+@dataclass(slots=True)
+class Invocation:
+    """A request on its way; who looks at finished ones finds in it what has become of them."""
+
+    request: Request
+    endpoint: LiveEndpoint | None = None
+    variant: LiveVariant | None = None
+    fleet: LiveFleet | None = None
+    instance: LiveInstance | None = None
+    answer: Answer | None = None
+    failure: ServiceError | None = None
+    model_seconds: float | None = None
+    """How long the containers took; None if none was asked."""
+    seconds: float = 0.0
+    """From the first byte of the request to the answer."""
+
+
+class Invoker:
+    """Carries requests out. `finished` are told each one that has its answer; they must not wait."""
+
+    def __init__(
+        self,
+        routes: Routes,
+        finished: Sequence[Callable[[Invocation], None]] = (),
+        *,
+        model_seconds: float,
+    ) -> None:
+        self._routes = routes
+        self._finished = finished
+        self._model_seconds = model_seconds
+
+    async def invoke(self, request: Request) -> Answer:
+        """Return the answer to a request, which may be an error."""
+        invocation = Invocation(request)
+        try:
+            answer = await self._carry_out(invocation)
+        except ServiceError as failure:
+            invocation.failure = failure
+            answer = error(failure)
+        except Exception:  # noqa: BLE001 - a fault of ours is an answer, and the next request is none of its business
+            _LOG.exception("the request %s failed", request.request_id)
+            text = f"The gateway failed; its log has the cause, with the request {request.request_id}."
+            invocation.failure = ServiceError("InternalFailure", text, HTTPStatus.INTERNAL_SERVER_ERROR)
+            answer = error(invocation.failure)
+        invocation.answer = answer
+        invocation.seconds = monotonic() - request.received
+        for finished in self._finished:
+            finished(invocation)
+        return answer
+
+    async def _carry_out(self, invocation: Invocation) -> Answer:
+        request, chance = invocation.request, self._routes.chance
+        endpoint = invocation.endpoint = self._routes.endpoint(request.endpoint)
+        if endpoint.endpoint.asynchronous:
+            text = f"Endpoint {request.endpoint} takes asynchronous requests alone: call InvokeEndpointAsync."
+            raise ServiceError("ValidationError", text)
+        variant = invocation.variant = endpoint.variant(request.text(TARGET_VARIANT), chance)
+        containers = _containers(endpoint, variant, request)
+        most = variant.variant.max_concurrency
+        if most is not None and variant.outstanding >= most:
+            text = f"Variant {variant.variant.name} has {most} requests in work, its MaxConcurrency."
+            raise ServiceError("ThrottlingException", text, HTTPStatus.TOO_MANY_REQUESTS)
+        for fleet, instance in variant.candidates(chance):
+            invocation.fleet, invocation.instance = fleet, instance
+            instance.outstanding += 1
+            try:
+                reply = await self._through(invocation, variant, instance, containers)
+            except NotTakenError as reason:
+                _LOG.warning("%s: instance %s: %s", request.endpoint, instance.instance.name, reason)
+                continue
+            finally:
+                instance.done()
+            return _relayed(reply, variant)
+        text = f"Variant {variant.variant.name} of endpoint {request.endpoint} has no instance that answers."
+        raise ServiceError("ServiceUnavailable", text, HTTPStatus.SERVICE_UNAVAILABLE)
+
+    async def _through(
+        self, invocation: Invocation, variant: LiveVariant, instance: LiveInstance, containers: range
+    ) -> Reply:
+        """Return the response of the last container. Raises `NotTakenError` if the first got nothing."""
+        request = invocation.request
+        headers, body = request.headers, request.body
+        invocation.model_seconds = 0.0
+        reply: Reply | None = None
+        for index in containers:
+            if reply is not None:
+                self._check_hop(invocation, variant, index, reply)
+                headers, body = {**headers, CONTENT_TYPE: reply.headers.get(CONTENT_TYPE, b"")}, reply.body
+            # A client's Accept is for what it gets, which the last container makes.
+            accept = request.headers.get(ACCEPT) if index == containers[-1] else None
+            pool = instance.pools[index]
+            head = _head(pool.port, headers, accept, len(body))
+            began = monotonic()
+            try:
+                left = self._model_seconds - invocation.model_seconds
+                reply = await pool.exchange(head, body, left)
+            except NoReplyError as reason:
+                raise self._no_reply(invocation, variant, index, reason) from reason
+            except NotTakenError as reason:
+                if reply is None:
+                    raise
+                raise self._no_reply(invocation, variant, index, reason) from reason
+            finally:
+                invocation.model_seconds += monotonic() - began
+            if not HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
+                raise self._model_error(invocation, variant, index, reply.status, reply.body)
+        assert reply is not None
+        return reply
+
+    def _check_hop(self, invocation: Invocation, variant: LiveVariant, index: int, reply: Reply) -> None:
+        if len(reply.body) > LARGEST_HOP:
+            first, second = variant.variant.containers[index - 1 : index + 1]
+            text = (
+                f"Received response from {first} with status code {reply.status}. However, the request "
+                f"payload from {first} to {second} is {len(reply.body)} bytes, which has exceeded "
+                "the maximum limit of 5 MB."
+            )
+            raise self._model_error(invocation, variant, index - 1, reply.status, text.encode())
+
+    def _no_reply(
+        self, invocation: Invocation, variant: LiveVariant, index: int, reason: Exception
+    ) -> ModelError:
+        name = variant.variant.containers[index]
+        if isinstance(reason, NoReplyError) and reason.timed_out:
+            text = (
+                f"Your invocation timed out while waiting for a response from container {name}. Review the "
+                "latency metrics for each container in Amazon CloudWatch, resolve the issue, and try again."
+            )
+        else:
+            text = f"Container {name} did not answer: {reason}."
+        return self._model_error(invocation, variant, index, 0, text.encode())
+
+    @staticmethod
+    def _model_error(
+        invocation: Invocation, variant: LiveVariant, index: int, status: int, body: bytes
+    ) -> ModelError:
+        assert invocation.endpoint is not None
+        arn = invocation.endpoint.endpoint.log_group_arn
+        return ModelError(variant.variant.containers[index], status, body, log_group_arn=arn)
+
+
+def _containers(endpoint: LiveEndpoint, variant: LiveVariant, request: Request) -> range:
+    """Return which containers a request passes. Raises `ServiceError` for a name that is not there."""
+    names = variant.variant.containers
+    wanted = request.text(TARGET_CONTAINER)
+    if not endpoint.endpoint.direct:
+        if wanted is not None:
+            text = f"Found TargetContainerHostname; endpoint {request.endpoint} is not in the mode Direct."
+            raise ServiceError("ValidationError", text)
+        return range(len(names))
+    if wanted not in names:
+        found = "no TargetContainerHostname" if wanted is None else f"TargetContainerHostname {wanted}"
+        text = f"Found {found}; the containers of endpoint {request.endpoint} are {', '.join(names)}."
+        raise ServiceError("ValidationError", text)
+    place = names.index(wanted)
+    return range(place, place + 1)
+
+
+def _head(port: int, headers: dict[bytes, bytes], accept: bytes | None, length: int) -> bytes:
+    lines = b"Accept: %b\r\n" % accept if accept is not None else b""
+    return b"POST /invocations HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: %d\r\n%b%b\r\n" % (
+        port,
+        length,
+        lines,
+        passed(headers),
+    )
+
+
+def _relayed(reply: Reply, variant: LiveVariant) -> Answer:
+    headers = reply.headers
+    lines = [b"%b: %b\r\n" % (name, headers[key]) for key, name in _RETURNED if key in headers]
+    lines.append(b"x-Amzn-Invoked-Production-Variant: %b\r\n" % variant.variant.name.encode())
+    return Answer(HTTPStatus.OK, b"".join(lines), reply.body)
