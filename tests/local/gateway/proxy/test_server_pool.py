@@ -16,18 +16,26 @@ from mlberth_local.gateway.proxy.server_pool import (
     NoReplyError,
     NotTakenError,
     Reply,
-    ServerConnection,
     ServerPool,
 )
 
 HEAD = b"POST /invocations HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n"
 
 
-def run(work: Callable[[], Awaitable[None]]) -> None:
-    """Run a coroutine in the event loop that the gateway has."""
+def run(port: int, work: Callable[[ServerPool], Awaitable[None]]) -> None:
+    """Run a coroutine with a pool, in the event loop that the gateway has."""
+
+    async def whole() -> None:
+        pool = ServerPool(port, set())
+        try:
+            await asyncio.wait_for(work(pool), 20)
+        finally:
+            pool.close()
+            await asyncio.sleep(0.01)  # connections are closed by the loop
+
     loop = uvloop.new_event_loop()
     try:
-        loop.run_until_complete(asyncio.wait_for(work(), 20))
+        loop.run_until_complete(whole())
     finally:
         loop.close()
 
@@ -35,16 +43,15 @@ def run(work: Callable[[], Awaitable[None]]) -> None:
 def test_a_request_that_crosses_the_servers_close_is_sent_again() -> None:
     """The server has closed a connection before it got our request: it may be repeated."""
 
-    async def work() -> None:
-        with container(close_after=True) as one:
-            pool = ServerPool(one.port, set())
-            await pool.exchange(HEAD, b"1", 5)
-            # The loop does not see the end of the connection: it is kept busy until it is there.
-            wait_until(lambda: one.closed == 1)
-            assert (await pool.exchange(HEAD, b"2", 5)).body == b"2"
-            assert [request.body for request in one.received] == [b"1", b"2"]
+    async def work(pool: ServerPool) -> None:
+        await pool.exchange(HEAD, b"1", 5)
+        # The loop does not see the end of the connection: it is kept busy until it is there.
+        wait_until(lambda: one.closed == 1)
+        assert (await pool.exchange(HEAD, b"2", 5)).body == b"2"
 
-    run(work)
+    with container(close_after=True) as one:
+        run(one.port, work)
+        assert [request.body for request in one.received] == [b"1", b"2"]
 
 
 def test_a_request_that_was_read_is_not_sent_again() -> None:
@@ -62,13 +69,12 @@ def test_a_request_that_was_read_is_not_sent_again() -> None:
     thread = threading.Thread(target=serve)
     thread.start()
 
-    async def work() -> None:
-        pool = ServerPool(listening.getsockname()[1], set())
+    async def work(pool: ServerPool) -> None:
         await pool.exchange(HEAD, b"1", 5)
         with pytest.raises(NoReplyError):
             await pool.exchange(HEAD, b"2", 5)
 
-    run(work)
+    run(listening.getsockname()[1], work)
     thread.join(5)
     listening.close()
     assert received == [HEAD + b"1", HEAD + b"2"]
@@ -104,15 +110,15 @@ def test_forms_of_responses(raw: bytes, expected: Reply | None) -> None:
     thread = threading.Thread(target=serve)
     thread.start()
 
-    async def work() -> None:
-        exchange = ServerPool(listening.getsockname()[1], set()).exchange(HEAD, b"1", 5)
+    async def work(pool: ServerPool) -> None:
+        exchange = pool.exchange(HEAD, b"1", 5)
         if expected is not None:
             assert await exchange == expected
             return
         with pytest.raises(NoReplyError):
             await exchange
 
-    run(work)
+    run(listening.getsockname()[1], work)
     thread.join(5)
     listening.close()
 
@@ -121,33 +127,30 @@ def test_a_port_where_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
 
-    async def work() -> None:
+    async def work(pool: ServerPool) -> None:
         with pytest.raises(NotTakenError, match=f"port {port}"):
-            await ServerPool(port, set()).exchange(HEAD, b"1", 5)
+            await pool.exchange(HEAD, b"1", 5)
 
-    run(work)
+    run(port, work)
 
 
 def test_a_closed_pool_keeps_no_connection() -> None:
     """An instance that leaves is let go at once, and not after its connections' idle time."""
+    release, begun = threading.Event(), threading.Event()
 
-    async def work() -> None:
-        release = threading.Event()
+    def wait(request: Received) -> Said:
+        begun.set()
+        release.wait(5)
+        return Said(request.body)
 
-        def wait(request: Received) -> Said:
-            release.wait(5)
-            return Said(request.body)
+    async def work(pool: ServerPool) -> None:
+        exchange = asyncio.ensure_future(pool.exchange(HEAD, b"1", 5))
+        await asyncio.to_thread(begun.wait, 5)
+        pool.close()
+        release.set()
+        assert (await exchange).body == b"1"
+        while not one.closed:
+            await asyncio.sleep(0.001)
 
-        with container(wait) as one:
-            busy: set[ServerConnection] = set()
-            pool = ServerPool(one.port, busy)
-            exchange = asyncio.ensure_future(pool.exchange(HEAD, b"1", 5))
-            while not busy:
-                await asyncio.sleep(0.001)
-            pool.close()
-            release.set()
-            assert (await exchange).body == b"1"
-            while not one.closed:
-                await asyncio.sleep(0.001)
-
-    run(work)
+    with container(wait) as one:
+        run(one.port, work)
