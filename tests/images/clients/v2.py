@@ -1,15 +1,17 @@
 """Drive an image with the SageMaker SDK v2 in local mode. Runs in the SDK's own virtual environment.
 
-usage: v2.py CASE FOLDER PORT IMAGE
+usage: v2.py FOLDER PORT IMAGE CASE...
 
-FOLDER holds project/ and data/; what the SDK writes goes below it, and the answer into answer.json.
+FOLDER holds project/ and data/; what the SDK writes goes below it, and the answers by case into answers.json.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
+from unittest import mock
 
 from sagemaker.deserializers import JSONDeserializer
 from sagemaker.estimator import Estimator
@@ -83,17 +85,25 @@ def transformer(session: LocalSession, folder: Path, image: str) -> list[object]
     return [(folder / "transformed/rows.csv.out").read_text()]
 
 
-def main(case: str, folder: Path, port: int, image: str) -> None:
-    """Run one case and write its answer."""
-    session = LocalSession()
-    session.config = {
-        "local": {"local_code": True, "serving_port": port, "container_root": str(folder / "root")}
-    }
-    answer = {"estimator": estimator, "script_mode": script_mode, "transformer": transformer}[case](
-        session, folder, image
-    )
-    (folder / "answer.json").write_text(json.dumps(answer))
+CASES = {"estimator": estimator, "script_mode": script_mode, "transformer": transformer}
+
+
+def main(folder: Path, port: int, image: str, *cases: str) -> None:
+    """Run cases one after the other, since the import of the SDK takes long, and write their answers."""
+    # The SDK looks every five seconds whether a container serves yet, and each check of its own configuration
+    # takes it seconds.
+    pause = time.sleep
+    with (
+        mock.patch("sagemaker.local.entities.time.sleep", lambda seconds: pause(min(seconds, 1))),
+        mock.patch("sagemaker.config.config.validate_sagemaker_config"),
+    ):
+        session = LocalSession()
+        session.config = {
+            "local": {"local_code": True, "serving_port": port, "container_root": str(folder / "root")}
+        }
+        answers = {case: CASES[case](session, folder, image) for case in cases}
+    (folder / "answers.json").write_text(json.dumps(answers))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
+    main(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])

@@ -1,8 +1,8 @@
 """Drive an image with the SageMaker SDK v3 in local-container mode. Runs in the SDK's own environment.
 
-usage: v3.py CASE FOLDER IMAGE
+usage: v3.py FOLDER SOURCE_CODE_IMAGE OWN_CODE_IMAGE
 
-FOLDER holds project/ and data/; what the SDK writes goes to root/ there.
+FOLDER holds project/ and data/; what the SDK writes goes to source_code/ and own_code/ there.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sagemaker.train.model_trainer import Mode, ModelTrainer
 ROLE = "arn:aws:iam::000000000000:role/dummy"
 
 
-def main(case: str, folder: Path, image: str) -> None:
+def train(case: str, folder: Path, image: str) -> None:
     """Train with the image's own code, or with source code that the SDK's driver starts."""
     source: dict[str, Any] = {}
     if case == "source_code":
@@ -29,11 +29,12 @@ def main(case: str, folder: Path, image: str) -> None:
         compute=Compute(instance_type="local_cpu", instance_count=1),
         hyperparameters={"strength": 2.5},
         base_job_name="mlberth",
-        local_container_root=str(folder / "root"),
+        local_container_root=str(folder / case),
         **source,
     )
     trainer.train([InputData(channel_name="training", data_source=str(folder / "data"))], wait=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3])
+    for case, image in zip(("source_code", "own_code"), sys.argv[2:], strict=True):
+        train(case, Path(sys.argv[1]), image)

@@ -91,7 +91,7 @@ def test_no_body_takes_more_than_its_bound() -> None:
     pytest.importorskip("pyarrow.parquet")
     pytest.importorskip("PIL.Image")
     pytest.importorskip("scipy.sparse")
-    search("amplification", 45, read, Maker.make)
+    search("amplification", 27, read, Maker.make)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -99,7 +99,7 @@ def test_no_conversion_takes_more_than_its_bound() -> None:
     """What the frameworks, the profiles and the stand-ins make of a body is bounded as well."""
     for module in ("xgboost", "scipy.sparse", "pandas"):
         pytest.importorskip(module)
-    search("conversions", 40, convert, Maker.make_rows)
+    search("conversions", 24, convert, Maker.make_rows)
 
 
 def convert(content_type: str, body: bytes) -> None:

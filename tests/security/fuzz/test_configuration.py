@@ -10,10 +10,11 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 
 import pytest
-from tests.security.fuzz.fuzzing import Fuzzer
+from tests.security.fuzz.fuzzing import LONG, Fuzzer
 from tests.security.fuzz.jobs import make_environ, make_files, odd_jobs, right_files
 
 from mlberth.contract.layout import BASE_DIR, Layout
@@ -119,11 +120,11 @@ def test_right_job_is_accepted(layout: Layout, command: str) -> None:
 
 
 def test_one_odd_thing_is_read_or_refused(layout: Layout, tmp_path: Path) -> None:
-    """Every variable and every value of a file in turn is odd in every way, in a job that is right."""
+    """Every variable and every value of a file in turn is odd, in a third of all ways, in a right job."""
     found = []
     lay_out(layout, right_files())
     before, there = tree(tmp_path), right_files()
-    for job in odd_jobs():
+    for job in islice(odd_jobs(), 0, None, 1 if LONG else 3):
         if job.files != there:
             lay_out(layout, job.files)
             there = job.files

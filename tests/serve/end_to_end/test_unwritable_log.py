@@ -40,6 +40,7 @@ REDIRECTIONS = {
     "broken pipe": "> >(exit 0) 2> >(exit 0)",
     "ascii": "",
 }
+FORMS = ("text", "json")
 
 
 def dropped(server: Server) -> float:
@@ -73,10 +74,11 @@ def use(server: Server, *, seconds: float = 20.0) -> None:
     assert time.monotonic() - began < seconds
 
 
-@pytest.mark.parametrize("form", ["text", "json"])
 @pytest.mark.parametrize("how", REDIRECTIONS)
-def test_no_request_pays_for_the_log(tmp_path: Path, front: str, how: str, form: str) -> None:
+def test_no_request_pays_for_the_log(tmp_path: Path, front: str, how: str) -> None:
     """A full disk, closed streams, a reader who has gone, ASCII: all is answered, and losses are counted."""
+    # In one form with nginx, in the other without, in turns.
+    form = FORMS[(list(REDIRECTIONS).index(how) + (front == "true")) % 2]
     encoding = {
         "PYTHONIOENCODING": "ascii:strict",
         "LC_ALL": "C",
@@ -99,12 +101,11 @@ def test_no_request_pays_for_the_log(tmp_path: Path, front: str, how: str, form:
         assert "\\xe9" in server.text
 
 
-@pytest.mark.parametrize("form", ["text", "json"])
-def test_nobody_reads(tmp_path: Path, front: str, form: str) -> None:
+def test_nobody_reads(tmp_path: Path, front: str) -> None:
     """With a full pipe nothing hangs; who reads it again is told in the first line how many are missing."""
     reader, writer = os.pipe()
     with os.fdopen(reader, "rb") as log:
-        server = start(tmp_path, front, form)
+        server = start(tmp_path, front, FORMS[front == "true"])
         server.output = writer
         with server:
             os.close(writer)

@@ -21,7 +21,7 @@ from mlberth_serve.control.commands import gunicorn_environment
 
 ROWS, LABELS = make_classification(4000, 20, random_state=0)
 
-# The child ends itself by SIGALRM where it hangs, even inside C code.
+# The child ends itself by SIGALRM if it hangs, even inside C code; soon, if that is foreseen.
 SCRIPT = """
 import json, os, signal, sys
 import numpy as np
@@ -39,7 +39,7 @@ for used in False, True:
     reason = why_not_fork()
     child = os.fork()
     if child == 0:
-        signal.alarm(10)
+        signal.alarm(1 if reason else 10)
         predict()
         os._exit(0)
     _, status = os.waitpid(child, 0)
