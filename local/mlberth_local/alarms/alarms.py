@@ -95,6 +95,13 @@ class Alarms:
         """Return `OK`, `ALARM` or `INSUFFICIENT_DATA`. Raises NoSuchResourceError."""
         return self.resources.get(KIND, name).status
 
+    def is_firing(self, name: str) -> bool:
+        """Return whether there is such an alarm, and its state is ALARM."""
+        try:
+            return self.state_of(name) == evaluation.ALARM
+        except NoSuchResourceError:
+            return False
+
     def set_state(self, name: str, state: str, reason: str, data: dict[str, Any] | None = None) -> None:
         """Bring an alarm to a state, until a period later its metric is looked at again.
 

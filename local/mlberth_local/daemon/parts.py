@@ -97,7 +97,8 @@ def open_parts(home: Home, settings: Settings, gateway: GatewayClient | None = N
         find_image=partial(local_image, home.folder),
     )
     log_arn = platform.arn("logs", "log-group:")
-    endpoints = Endpoints(EndpointContext(jobs.context, gateway or NoGateway(), log_arn))
+    context = EndpointContext(jobs.context, gateway or NoGateway(), log_arn, is_firing=alarms.is_firing)
+    endpoints = Endpoints(context)
     opened = replace(platform, jobs=jobs, endpoints=endpoints, alarms=alarms)
     return Parts(opened, database, Evaluator(alarms))
 

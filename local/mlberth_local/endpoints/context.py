@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from mlberth_local.gateway.base import Gateway
@@ -46,3 +46,5 @@ class EndpointContext:
     log_arn: str
     """What comes before the name of a log group in its ARN."""
     seconds: Seconds = Seconds()
+    is_firing: Callable[[str], bool] = lambda name: False  # noqa: ARG005 - no alarms
+    """Tells whether a CloudWatch alarm is in the state ALARM."""

@@ -1,7 +1,8 @@
 """Deployments: the stages that bring an endpoint from one configuration to another.
 
-    creating, updating: launching ──► shifting ──► ending ──► at rest
-                            └───────► failing ──► at rest on what was there before, or Failed
+    creating, updating: launching ──► baking ──► launching … ──► ending ──► at rest
+                            │           └─────► returning ──► at rest on what was there before
+                            └───────► failing ──► the same, or Failed
     weights, numbers of instances: scaling ──► at rest
     after `down` and `up`: resuming ──► at rest
     deleting ──► gone
@@ -13,24 +14,53 @@ it has changed is committed before any of it happens. Traffic follows `Deploymen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
+from mlberth_local.endpoints import guardrails
 from mlberth_local.endpoints.record import Deployment, EndpointState
 from mlberth_local.store.resources import Resource
 
 Stage = Callable[[Resource, EndpointState, float], None]
-LAUNCHING, SHIFTING, ENDING = "launching", "shifting", "ending"
+LAUNCHING, BAKING, ENDING, RETURNING = "launching", "baking", "ending", "returning"
 FAILING, SCALING, RESUMING, DELETING = "failing", "scaling", "resuming", "deleting"
-IN_SERVICE, FAILED = "InService", "Failed"
+IN_SERVICE, FAILED, ROLLBACK_FAILED = "InService", "Failed", "UpdateRollbackFailed"
 CREATING, UPDATING, SYSTEM_UPDATING = "Creating", "Updating", "SystemUpdating"
 ROLLING_BACK, DELETING_STATUS = "RollingBack", "Deleting"
 IN_PROGRESS = frozenset({CREATING, UPDATING, SYSTEM_UPDATING, ROLLING_BACK, DELETING_STATUS})
 
 
-def advance(endpoint: Resource, state: EndpointState, now: float) -> None:
-    """Go on with what is being done to an endpoint."""
+def advance(endpoint: Resource, state: EndpointState, now: float, firing: Collection[str] = ()) -> None:
+    """Go on with what is being done to an endpoint; `firing` are the alarms that end its deployment."""
+    if reason := _reason_to_return(state, now, firing):
+        _give_up(endpoint, state, reason, now)
     if state.stage:
         STAGES[state.stage](endpoint, state, now)
+
+
+def _reason_to_return(state: EndpointState, now: float, firing: Collection[str]) -> str:
+    new = state.pending
+    if state.stage not in (LAUNCHING, BAKING) or not new:
+        return ""
+    if firing and new.share > 0:
+        return (
+            f"Alarms in state ALARM: {', '.join(sorted(firing))}. "
+            f"The deployment of {new.config_name} was rolled back."
+        )
+    limit = guardrails.longest(state.deployment_config)
+    if now > new.started + limit:
+        return f"The deployment of {new.config_name} took more than {limit:g} s and was rolled back."
+    return ""
+
+
+def _give_up(endpoint: Resource, state: EndpointState, reason: str, now: float) -> None:
+    """Begin to go back; what has no traffic yet is only ended."""
+    state.reason = reason
+    if _pending(state).share > 0 and len(state.deployments) > 1:
+        endpoint.status = ROLLING_BACK
+        state.note(endpoint.status, reason, now)
+        state.enter(RETURNING, now)
+    else:
+        state.enter(FAILING, now)
 
 
 def is_at_rest(endpoint: Resource, state: EndpointState) -> bool:
@@ -38,12 +68,23 @@ def is_at_rest(endpoint: Resource, state: EndpointState) -> bool:
     return endpoint.finished or (not state.stage and all(one.is_whole for one in state.deployments))
 
 
-def begin(endpoint: Resource, state: EndpointState, new: Deployment, now: float) -> None:
-    """Begin with a deployment: the first one, or one that follows another."""
-    state.reason = ""
-    state.deployments.append(new)
-    state.enter(LAUNCHING, now)
+def begin(
+    endpoint: Resource,
+    state: EndpointState,
+    new: Deployment,
+    now: float,
+    *,
+    config: Mapping[str, object] | None = None,
+) -> None:
+    """Begin with a deployment: the first one, or one that follows another as `config` says."""
     endpoint.status = UPDATING if state.serving else CREATING
+    state.reason, state.step = "", 0
+    state.deployment_config = dict(config) if config else None
+    for one in state.deployments:
+        one.resize(1)
+    state.deployments.append(new)
+    new.resize(_step(state).new)
+    state.enter(LAUNCHING, now)
     state.note(endpoint.status, f"Starting the instances of {new.config_name}", now)
 
 
@@ -75,24 +116,62 @@ def begin_deleting(endpoint: Resource, state: EndpointState, now: float) -> None
     state.note(endpoint.status, "", now)
 
 
-def _launch(_: Resource, state: EndpointState, now: float) -> None:
-    """Wait for the new fleets; the old ones serve meanwhile."""
-    new = _pending(state)
+def _step(state: EndpointState) -> guardrails.Step:
+    # There is nothing that the first deployment of all could take its traffic from bit by bit.
+    config = state.deployment_config if len(state.deployments) > 1 else None
+    return guardrails.steps(config, state.deployments[-1].capacity)[state.step]
+
+
+def _launch(endpoint: Resource, state: EndpointState, now: float) -> None:
+    """Wait for the new instances of this step, and then let them have their part of the traffic."""
+    new, step = _pending(state), _step(state)
     if new.reason:
-        state.reason = new.reason
-        state.enter(FAILING, now)
+        _give_up(endpoint, state, new.reason, now)
     elif new.is_whole:
-        state.enter(SHIFTING, now)
+        new.share = step.share
+        for old in state.deployments[:-1]:
+            old.share = 1 - step.share
+        part = "All traffic" if step.share == 1 else f"{step.share:.0%} of the traffic"
+        state.note(endpoint.status, f"{part} goes to {new.config_name}", now)
+        state.enter(BAKING, now)
 
 
-def _shift(endpoint: Resource, state: EndpointState, now: float) -> None:
-    """Let all traffic go to the new fleets."""
-    new, old = _pending(state), state.serving
-    new.share = 1.0
-    if old:
-        old.share = 0.0
-    state.note(endpoint.status, f"All traffic goes to {new.config_name}", now)
-    state.enter(ENDING, now)
+def _bake(endpoint: Resource, state: EndpointState, now: float) -> None:
+    """Give the alarms their time; then comes the next step, or the old instances end."""
+    new, step = state.deployments[-1], _step(state)
+    if now < state.since + step.wait:
+        return
+    if new.reason and not new.is_whole:
+        _give_up(endpoint, state, new.reason, now)
+    elif step.share == 1:
+        state.enter(ENDING, now)
+    else:
+        for old in state.deployments[:-1]:
+            old.resize(step.old)
+        state.step += 1
+        new.resize(_step(state).new)
+        state.enter(LAUNCHING, now)
+
+
+def _return(endpoint: Resource, state: EndpointState, now: float) -> None:
+    """Let the old instances that have ended come back, in batches, and the traffic with them."""
+    old, new = state.deployments
+    if not old.is_whole:
+        if old.reason and endpoint.status != ROLLBACK_FAILED:
+            endpoint.status = ROLLBACK_FAILED
+            state.note(endpoint.status, old.reason, now)
+        return
+    if old.share < old.part:
+        old.share, new.share = old.part, 1 - old.part
+        state.note(endpoint.status, f"{old.part:.0%} of the traffic goes to {old.config_name}", now)
+    if old.part < 1:
+        batch = guardrails.rollback_batch(state.deployment_config, old.capacity)
+        old.resize(min(1.0, old.part + batch))
+        return
+    new.retire()
+    if new.is_gone:
+        state.deployments = [old]
+        _rest(endpoint, state, now)
 
 
 def _end(endpoint: Resource, state: EndpointState, now: float) -> None:
@@ -149,6 +228,8 @@ def _delete(_: Resource, state: EndpointState, __: float) -> None:
 
 def _rest(endpoint: Resource, state: EndpointState, now: float) -> None:
     endpoint.status = IN_SERVICE
+    for one in state.deployments:
+        one.settle()
     state.enter("", now)
     state.note(IN_SERVICE, state.reason, now)
 
@@ -161,7 +242,8 @@ def _pending(state: EndpointState) -> Deployment:
 
 STAGES: Mapping[str, Stage] = {
     LAUNCHING: _launch,
-    SHIFTING: _shift,
+    BAKING: _bake,
+    RETURNING: _return,
     ENDING: _end,
     FAILING: _fail,
     SCALING: _scale,

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from functools import partial
 
-from mlberth_local.endpoints import deployment, fleet
+from mlberth_local.endpoints import deployment, fleet, guardrails
 from mlberth_local.endpoints.context import EndpointContext
 from mlberth_local.endpoints.instances import Finding, Instances
 from mlberth_local.endpoints.record import EndpointRecord, EndpointState, Fleet, Instance, state_of
@@ -40,6 +40,7 @@ class EndpointDriver:
         publish: Callable[[str, EndpointState | None], None],
     ) -> None:
         self._clock = context.parts.clock
+        self._is_firing = context.is_firing
         self._record = EndpointRecord(context.parts.resources, name)
         self._instances = Instances(context, name)
         self._changed = changed
@@ -95,7 +96,8 @@ class EndpointDriver:
         pairs = list(state.instances())
         looks = pool.map(self._look, pairs)
         found = {pair[1].name: finding for pair, finding in zip(pairs, looks, strict=True) if finding}
-        decide = partial(_decide, found=found, now=self._clock())
+        firing = self._firing(state)
+        decide = partial(_decide, found=found, firing=firing, now=self._clock())
         after, state_after = deepcopy(endpoint), deepcopy(state)
         decide(after, state_after)
         if (after, state_after) == (endpoint, state):
@@ -104,11 +106,19 @@ class EndpointDriver:
             decide(changing, changing_state)
         return True
 
+    def _firing(self, state: EndpointState) -> list[str]:
+        if state.stage not in (deployment.LAUNCHING, deployment.BAKING):
+            return []
+        names = guardrails.alarms(state.deployment_config)
+        return [name for name in names if self._is_firing(name)]
+
     def _look(self, pair: tuple[Fleet, Instance]) -> Finding | None:
         return self._instances.look(*pair)
 
 
-def _decide(endpoint: Resource, state: EndpointState, *, found: dict[str, Finding], now: float) -> None:
+def _decide(
+    endpoint: Resource, state: EndpointState, *, found: dict[str, Finding], firing: list[str], now: float
+) -> None:
     fleet.note(state, found, now)
-    deployment.advance(endpoint, state, now)
+    deployment.advance(endpoint, state, now, firing)
     fleet.scale(state, now)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from mlberth_local.endpoints import guardrails
 from mlberth_local.store.resources import Resource, Resources
 
 KIND = "endpoint"
@@ -42,6 +43,8 @@ class Fleet:
     weight: float
     desired: int
     """How many instances there shall be."""
+    full: int | None = None
+    """While traffic goes from one deployment to another: how many there are if it has all of it."""
     shadow: bool = False
     direct: bool = False
     """Whether requests name one of the containers."""
@@ -93,6 +96,30 @@ class Deployment:
         """Why the first of its fleets that fails does so."""
         return next((fleet.reason for fleet in self.fleets if fleet.reason), "")
 
+    @property
+    def capacity(self) -> int:
+        """How many instances its production variants have if it has all traffic."""
+        return sum(
+            fleet.desired if fleet.full is None else fleet.full for fleet in self.fleets if not fleet.shadow
+        )
+
+    @property
+    def part(self) -> float:
+        """The part of its instances that it shall have now, 0 to 1: the least of its variants."""
+        return min((fleet.desired / fleet.full for fleet in self.fleets if fleet.full), default=1.0)
+
+    def resize(self, part: float) -> None:
+        """Let each variant have a part of its instances, 0 to 1."""
+        for fleet in self.fleets:
+            fleet.full = fleet.desired if fleet.full is None else fleet.full
+            fleet.desired = guardrails.count(part, fleet.full)
+
+    def settle(self) -> None:
+        """Have all traffic."""
+        self.share = 1.0
+        for fleet in self.fleets:
+            fleet.full = None
+
     def retire(self) -> None:
         """Let all instances go."""
         for fleet in self.fleets:
@@ -111,16 +138,20 @@ class EndpointState:
     """When the stage began."""
     reason: str = ""
     """Why the last change has failed."""
+    step: int = 0
+    """Of the steps of `guardrails`, while a deployment follows another."""
     before: dict[str, tuple[float, int]] = field(default_factory=dict)
     """Weight and number of instances of each variant before they are changed, for a change that fails."""
     deployment_config: dict[str, Any] | None = None
+    """How the last deployment goes, or went: the platform's `DeploymentConfig`."""
     timeline: list[dict[str, Any]] = field(default_factory=list)
     """What has happened: `time`, `status` and `message`, oldest first."""
 
     @property
     def serving(self) -> Deployment | None:
-        """The oldest deployment that has traffic; None before there is one."""
-        return next((one for one in self.deployments if one.share > 0), None)
+        """The deployment that was there first; None before there is one that has traffic."""
+        first = self.deployments[0] if self.deployments else None
+        return first if first and (first.share > 0 or len(self.deployments) > 1) else None
 
     @property
     def pending(self) -> Deployment | None:

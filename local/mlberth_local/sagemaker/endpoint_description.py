@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlberth_local.endpoints.deployment import CREATING, ENDING, SCALING
+from mlberth_local.endpoints.deployment import BAKING, CREATING, ENDING, LAUNCHING, RETURNING, SCALING
 from mlberth_local.endpoints.record import Deployment, EndpointState, Fleet, state_of
 from mlberth_local.store.resources import Resource
 
@@ -34,6 +34,8 @@ def describe(endpoint: Resource, find_image: FindImage) -> dict[str, Any]:
             ],
             "StartTime": pending.started,
         }
+    if state.deployment_config:
+        answer["LastDeploymentConfig"] = state.deployment_config
     if state.reason:
         answer["FailureReason"] = state.reason
     return answer
@@ -78,11 +80,15 @@ def _variant(
 
 def _status(deployment: Deployment, state: EndpointState) -> dict[str, Any]:
     """Return the status of a deployment's variants: there is one only while something is being changed."""
-    if state.stage == ENDING and deployment is state.deployments[-1]:
-        status, message = "ActivatingTraffic", f"All traffic goes to {deployment.config_name}"
-    elif deployment is state.pending:
-        status, message = CREATING, f"Starting the instances of {deployment.config_name}"
-    elif state.stage == SCALING:
+    if deployment is state.pending:
+        status, message = {
+            LAUNCHING: (CREATING, f"Starting the instances of {deployment.config_name}"),
+            BAKING: ("Baking", f"{deployment.share:.0%} of the traffic goes to {deployment.config_name}"),
+            ENDING: ("ActivatingTraffic", f"All traffic goes to {deployment.config_name}"),
+        }.get(state.stage, ("Deleting", f"The instances of {deployment.config_name} end"))
+    elif state.stage == ENDING and state.pending:
+        status, message = "Deleting", f"The instances of {deployment.config_name} end"
+    elif state.stage in (SCALING, RETURNING):
         status, message = "Updating", "Changing weights and numbers of instances"
     else:
         return {}

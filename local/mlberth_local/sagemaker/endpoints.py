@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mlberth_local.endpoints import deployment
+from mlberth_local.endpoints import deployment, guardrails
 from mlberth_local.endpoints.record import KIND, Deployment, EndpointState, Fleet, keep
 from mlberth_local.errors import ValidationError
 from mlberth_local.operations import Exceptions, Operation
@@ -26,13 +26,25 @@ def create_endpoint(platform: Platform, request: dict[str, Any]) -> dict[str, An
     arn = _arn(platform, name)
     endpoint = Resource(KIND, name, arn, now, now, deployment.CREATING, request)
     state = EndpointState()
-    deployment.begin(endpoint, state, _deployment(platform, request["EndpointConfigName"], 1, now), now)
+    new = _deployment(platform, request["EndpointConfigName"], 1, now)
+    _check_guardrails(platform, request.get("DeploymentConfig"), new)
+    deployment.begin(endpoint, state, new, now, config=request.get("DeploymentConfig"))
     keep(endpoint, state)
     try:
         platform.endpoints.create(endpoint)
     except NameTakenError:
         raise ValidationError(f'Cannot create already existing endpoint "{arn}".') from None
     return {"EndpointArn": arn}
+
+
+def _check_guardrails(platform: Platform, config: Mapping[str, Any] | None, new: Deployment) -> None:
+    faults = list(guardrails.faults(config, new.capacity))
+    for name in guardrails.alarms(config):
+        try:
+            platform.alarms.state_of(name)
+        except NoSuchResourceError:
+            faults.append(f"DeploymentConfig: there is no alarm {name}")
+    raise_all(faults)
 
 
 def _deployment(platform: Platform, config_name: str, number: int, now: float) -> Deployment:
@@ -95,7 +107,10 @@ def update_endpoint(platform: Platform, request: dict[str, Any]) -> dict[str, An
         if request.get("RetainAllVariantProperties"):
             _retain(old, new, request.get("ExcludeRetainedVariantProperties") or [])
         raise_all(list(no_weight_faults([fleet.weight for fleet in new.fleets if not fleet.shadow])))
-        deployment.begin(endpoint, state, new, now)
+        before = state.deployment_config if request.get("RetainDeploymentConfig") else None
+        config = request.get("DeploymentConfig") or before
+        _check_guardrails(platform, config, new)
+        deployment.begin(endpoint, state, new, now, config=config)
 
     return _change(platform, name, apply)
 
@@ -165,7 +180,7 @@ def delete_endpoint(platform: Platform, request: dict[str, Any]) -> dict[str, An
 def _check_in_service(endpoint: Resource) -> None:
     if endpoint.status in deployment.IN_PROGRESS:
         raise _in_progress(endpoint)
-    if endpoint.status == deployment.FAILED:
+    if endpoint.status in (deployment.FAILED, deployment.ROLLBACK_FAILED):
         raise ValidationError(f'Cannot update failed endpoint "{endpoint.arn}"; it can only be deleted.')
 
 
@@ -189,12 +204,7 @@ OPERATIONS: dict[str, Operation] = {
     "UpdateEndpoint": update_endpoint,
     "UpdateEndpointWeightsAndCapacities": update_endpoint_weights_and_capacities,
 }
-_ALL_AT_ONCE = "all traffic goes to the new instances at once, when they are ready"
 EXCEPTIONS: dict[str, Exceptions] = {
-    "CreateEndpoint": Exceptions(refused={"DeploymentConfig": _ALL_AT_ONCE}),
-    "UpdateEndpoint": Exceptions(
-        without_effect={"RetainDeploymentConfig": _ALL_AT_ONCE}, refused={"DeploymentConfig": _ALL_AT_ONCE}
-    ),
     "UpdateEndpointWeightsAndCapacities": Exceptions(
         refused={"DesiredWeightsAndCapacities.ServerlessUpdateConfig": "all variants have instances"}
     ),
