@@ -26,13 +26,14 @@ settings.load_profile("mlberth")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Keep in one process the tests of a file, which share servers, and all that use the Docker engine."""
+    """Keep in one process the tests of a file, which share servers, and all of Docker, and of Slurm."""
     from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
     class Scheduler(LoadFileScheduling):  # type: ignore[misc]  # pytest-xdist has no types
         def _split_scope(self, nodeid: str) -> str:
             file: str = super()._split_scope(nodeid)
-            return "images" if file.startswith("tests/images/") else file
+            shared = [name for name in ("images", "slurm") if file.startswith(f"tests/{name}/")]
+            return shared[0] if shared else file
 
     return Scheduler(config, log)
 

@@ -72,7 +72,8 @@ def test_ci_checks_all_that_a_contributor_checks() -> None:
     """.ci/run runs `make check`, `make site`, `make demo` and `make test`, and skips nothing."""
     script = (ROOT / ".ci/run").read_text()
     assert {"install", "check", "site", "demo", "test"} <= set(_MAKE.findall(script)) <= TARGETS
-    assert {"MLBERTH_REQUIRE_NGINX=1", "MLBERTH_REQUIRE_DOCKER=1"} <= set(script.split())
+    required = {f"MLBERTH_REQUIRE_{name}=1" for name in ("NGINX", "DOCKER", "SLURM")}
+    assert required <= set(script.split())
 
 
 @pytest.mark.parametrize("path", FORMS, ids=named)

@@ -55,7 +55,8 @@ Exit codes: 0; 78 there is no algorithm of that name."""
 
 def main() -> int:
     """Run the training job below /opt/ml; ends with the exit code."""
-    from mlberth.process.signals import SignalQueue  # a stop must be seen before anything else loads
+    # A stop must be seen before anything else loads.
+    from mlberth.process.signals import SignalQueue, ignore_stops
 
     hold_standard_streams()
     gc.disable()  # little is made here that needs it, and a sixth of a short job's time would go into it
@@ -71,12 +72,13 @@ def main() -> int:
         from mlberth_train.jobs.training import train
 
         code = _run(lambda: train(os.environ, signals, sys.executable))
+        ignore_stops()
     return _leave(code)
 
 
 def process() -> int:
     """Run the processing job below /opt/ml/processing; ends with the exit code."""
-    from mlberth.process.signals import SignalQueue
+    from mlberth.process.signals import SignalQueue, ignore_stops
 
     hold_standard_streams()
     gc.disable()
@@ -87,6 +89,7 @@ def process() -> int:
         from mlberth_train.jobs.processing import process as run
 
         code = _run(lambda: run(arguments, os.environ, signals, sys.executable))
+        ignore_stops()
     return _leave(code)
 
 

@@ -7,16 +7,23 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from mlberth._typing import typing
+from mlberth._typing import TYPE_CHECKING, typing
 from mlberth.process.kernel import die_with_parent
+
+if TYPE_CHECKING:
+    from mlberth.process.witness import Witness
 
 _FIRST_PROCESS = 1
 _LARGEST_ERROR = 4096  # what a pipe takes in one write (PIPE_BUF)
 # The interpreter ignores these for itself; a program expects what the system does.
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+
+_SIGNALS_ALL = ("SLURM_JOB_ID",)
+"""A variable of each engine that may signal every process of a job, and not the first alone."""
 
 
 class Child:
@@ -51,11 +58,13 @@ def start(
     stderr: int | None = None,
     death_signal: int = signal.SIGKILL,
     pass_fds: Sequence[int] = (),
+    blocked: Collection[int] = (),
 ) -> Child:
     """Start a program in a new process group that gets `death_signal` when we die.
 
     It has our standard streams, but an empty standard input unless `stdin` says otherwise, and the
-    descriptors `stdout` and `stderr` if there are any. Raises OSError if it cannot be started, and
+    descriptors `stdout` and `stderr` if there are any. The signals `blocked` do not reach it until it says
+    so. Raises OSError if it cannot be started, and
     ValueError for text that no process can be given. No thread of ours may run but those that only read
     and write.
     """
@@ -71,6 +80,7 @@ def start(
         try:
             _leave_group(parent, death_signal)
             _take_streams(stdin, {1: stdout, 2: stderr}, pass_fds)
+            signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
             if cwd:
                 os.chdir(cwd)
             os.execvpe(argv[0], [*argv], env)  # noqa: S606 - never a shell
@@ -128,6 +138,21 @@ def signal_group(child: Child, number: int) -> None:
         os.killpg(child.pid, number)
     except ProcessLookupError:
         return
+
+
+def witness_for(environ: Mapping[str, str]) -> AbstractContextManager[Witness | None]:
+    """Return the witness of what we are to start; None unless the engine may signal every process itself."""
+    if not any(environ.get(name) for name in _SIGNALS_ALL):
+        return nullcontext()
+    from mlberth.process.witness import Witness  # few need it, and it is a process
+
+    return Witness()
+
+
+def pass_on(child: Child, number: int, witness: Witness | None) -> None:
+    """Send a signal that has reached us to a child's group, unless it has reached everybody below us too."""
+    if not (witness and witness.saw(number)):
+        signal_group(child, number)  # the whole group, as a terminal does: a shell passes nothing on
 
 
 def group_lives(child: Child) -> bool:

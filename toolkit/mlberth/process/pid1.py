@@ -7,7 +7,7 @@ import signal
 from collections.abc import Mapping, Sequence
 
 from mlberth.errors import Fault, MlberthError
-from mlberth.process.children import Child, exit_code, reap, signal_group, start
+from mlberth.process.children import Child, exit_code, pass_on, reap, signal_group, start, witness_for
 from mlberth.process.descendants import end_descendants
 from mlberth.process.kernel import adopt_orphans
 from mlberth.process.scripts import runnable
@@ -39,15 +39,16 @@ def run_program(argv: Sequence[str], env: Mapping[str, str]) -> int:
     Raises CommandError if it cannot be started.
     """
     adopt_orphans()
-    with SignalQueue() as signals:  # before the program: no signal is lost while it starts
+    # Before the program: no signal is lost while it starts.
+    with SignalQueue() as signals, witness_for(env) as witness:
         child = _start(argv, env)
         _give_terminal(child)
         while child.returncode is None:
             for number in signals.wait():
                 if number != signal.SIGCHLD:  # that is ours: children are reaped below, adopted ones too
-                    signal_group(child, number)
+                    pass_on(child, number, witness)
             reap([child])
-        end_descendants([child], signals)
+        end_descendants([child], signals, spared={witness.pid} if witness else ())
     return exit_code(child.returncode)
 
 

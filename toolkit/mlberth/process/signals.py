@@ -37,6 +37,19 @@ def end_on_stop() -> None:
         signal.signal(number, lambda number, _: os._exit(128 + number))
 
 
+def ignore_stops() -> None:
+    """Let no stop signal reach what is left of this process, which has its result and ends.
+
+    The interpreter takes some milliseconds for that, and would end with the signal's code instead.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
+
+
+def accept_stops() -> None:
+    """Let stop signals through that our parent has blocked for us; one that came meanwhile comes now."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
+
+
 class SignalQueue:
     """Collects signals while it is entered; `wait` hands them out in the order of their arrival.
 

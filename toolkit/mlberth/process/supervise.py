@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from mlberth._typing import TYPE_CHECKING, NamedTuple, OnDemand
-from mlberth.process.children import Child, exit_code, group_lives, reap, signal_group, start
+from mlberth.process.children import Child, exit_code, group_lives, pass_on, reap, start
 from mlberth.process.descendants import end_descendants
 from mlberth.process.kernel import adopt_orphans
 from mlberth.process.output_pump import OutputFilter, OutputPump
@@ -19,6 +19,7 @@ from mlberth.process.signals import ONE_PRESS_SECONDS, STOP, SignalQueue
 # Imported when the program runs already, and is not kept waiting.
 if TYPE_CHECKING:
     from mlberth.process import progress_bars
+    from mlberth.process.witness import Witness
 else:
     progress_bars = OnDemand("mlberth.process.progress_bars")
 
@@ -28,6 +29,7 @@ _FLUSH_SECONDS = 5.0
 _MAX_POLITE_SECONDS = 2.0
 """For what the program left behind: it has done its work, and nobody waits for these."""
 
+_LATE_SECONDS = 0.05
 _WATCH_SECONDS = 1.0
 Watch = Callable[[int], bool]
 
@@ -73,6 +75,7 @@ def supervise(
     tap: Callable[[int, bytes], None] | None = None,
     spared: frozenset[int] = frozenset(),
     watch: Watch | None = None,
+    witness: Witness | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
     """Run a program and pass on every signal; `grace` seconds after a stop signal, kill what is left.
@@ -84,8 +87,9 @@ def supervise(
     terminal would overwrite. With `lines`, both pass through these two filters, and are written line by
     line. With `tap`, both pass through us as well, and it is given each piece of them with the number of its
     stream. The processes in `spared` are not the program's, and outlive it. `watch` is asked each second,
-    with the program's pid, whether it is past hope; then it is killed. `on_start` is called when the
-    program runs and before a word of its standard error is passed on, `on_stop` when a stop signal has come.
+    with the program's pid, whether it is past hope; then it is killed. A signal that the `witness` has seen
+    has reached the program too, and is not passed on. `on_start` is called when the program runs and before a
+    word of its standard error is passed on, `on_stop` when a stop signal has come.
     Raises OSError if the program cannot be started.
     """
     adopt_orphans()  # first: a grandchild may lose its parent as soon as the program runs
@@ -121,7 +125,7 @@ def supervise(
             if number == signal.SIGINT and stopped_by and clock() - stop_came > ONE_PRESS_SECONDS:
                 insisted, deadline = True, clock()
                 break
-            signal_group(child, number)  # the whole group, as a terminal does: a shell passes nothing on
+            pass_on(child, number, witness)
             if number in STOP and stopped_by is None:
                 stop_came = clock()
                 stopped_by, deadline = number, stop_came + grace  # a second stop gives no more time
@@ -129,7 +133,9 @@ def supervise(
         reap([child])  # whatever came: one SIGCHLD can stand for several ends
         deadline = clock() if _is_lost(child, watch) else deadline
     overran = not _ended(child, stopped_by)
+    stopped_by = stopped_by or _late_stop(child, witness)
     polite = 0 if overran else min(_MAX_POLITE_SECONDS, grace)
+    spared |= {witness.pid} if witness else frozenset()
     end_descendants([child], signals, polite_seconds=polite, spared=spared)
     reap([child])  # what has been killed just now
     tail = pump.finish(_FLUSH_SECONDS)
@@ -143,6 +149,13 @@ def supervise(
 
 def _pause(left: float | None, watch: Watch | None) -> float | None:
     return left if watch is None else min(_WATCH_SECONDS, _WATCH_SECONDS if left is None else left)
+
+
+def _late_stop(child: Child, witness: Witness | None) -> signal.Signals | None:
+    """Return the stop signal of which a program may have ended before it has reached us."""
+    if not (child.returncode and witness):
+        return None
+    return next((number for number in STOP if witness.saw(number, _LATE_SECONDS)), None)
 
 
 def _is_lost(child: Child, watch: Watch | None) -> bool:

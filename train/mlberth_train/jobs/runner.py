@@ -13,6 +13,7 @@ from mlberth._typing import TYPE_CHECKING, NamedTuple, OnDemand
 from mlberth.code.install import install
 from mlberth.errors import ContractError, Fault, MlberthError, PlatformError
 from mlberth.masking import secret_values
+from mlberth.process.children import witness_for
 from mlberth.process.signals import SignalQueue
 from mlberth.process.supervise import Outcome, supervise
 from mlberth_train.log import DEBUG, ERROR, INFO, WARNING, Log
@@ -23,6 +24,7 @@ from mlberth_train.settings import Settings
 
 # Few jobs have any.
 if TYPE_CHECKING:
+    from mlberth.process.witness import Witness
     from mlberth_train.jobs import intermediate_output
     from mlberth_train.jobs import neighbours as shared
     from mlberth_train.launch import launched
@@ -258,13 +260,16 @@ class Runner:
         reader = job.metrics.start(self._log) if job.metrics else None
         problem: Outcome | MlberthError | Signals | None = None
         try:
-            problem = self._supervise(job, reader)
+            with witness_for(self._environ) as witness:
+                problem = self._supervise(job, reader, witness)
             return problem
         finally:
             if job.metrics:
                 self._summary = job.metrics.end(reader, self._log, stopped=_was_stopped(problem))
 
-    def _supervise(self, job: Job, reader: tap.Tap | None) -> Outcome | MlberthError | Signals:
+    def _supervise(
+        self, job: Job, reader: tap.Tap | None, witness: Witness | None
+    ) -> Outcome | MlberthError | Signals:
         feed, spared = (reader.feed, frozenset({reader.pid})) if reader else (None, frozenset[int]())
         collapse = job.settings.collapse and not os.isatty(_STDERR)
         if job.launch:
@@ -281,6 +286,7 @@ class Runner:
                 on_stop=lambda number: self._announce_stop(number, job.settings.grace),
                 tap=feed,
                 spared=spared,
+                witness=witness,
             )
             self._job = job._replace(context=job.context.at(*ended.place))
             return ended.problem
@@ -296,6 +302,7 @@ class Runner:
                 on_stop=lambda number: self._announce_stop(number, job.settings.grace),
                 tap=feed,
                 spared=spared,
+                witness=witness,
             )
             if outcome.lost:
                 self._log.write(WARNING, f"{outcome.lost} bytes of standard error could not be written")

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from signal import Signals
 
-from mlberth._typing import NamedTuple
+from mlberth._typing import TYPE_CHECKING, NamedTuple
 from mlberth.contract.environment import Environment
 from mlberth.errors import ContractError, DependencyError, Fault, MlberthError, PlatformError, PortInUseError
 from mlberth.process.signals import SignalQueue
@@ -25,6 +25,9 @@ from mlberth_train.ranks.plan import PLAN, VERDICT, Plan, Record
 from mlberth_train.ranks.watch import AgentWatch
 from mlberth_train.settings import Settings
 from mlberth_train.variables import HOST_WAIT, LAUNCHER
+
+if TYPE_CHECKING:
+    from mlberth.process.witness import Witness
 
 _ERRORS = {error.exit_code: error for error in (ContractError, PortInUseError, PlatformError)}
 _AGENT_SECONDS = 10.0
@@ -116,6 +119,7 @@ def run_launched(
     on_stop: Callable[[Signals], None],
     tap: Callable[[int, bytes], None] | None = None,
     spared: frozenset[int] = frozenset(),
+    witness: Witness | None = None,
 ) -> Ended:
     """Run a program on this host as its launcher does, to the end of the whole job.
 
@@ -139,6 +143,7 @@ def run_launched(
             on_stop=on_stop,
             tap=tap,
             spared=spared,
+            witness=witness,
             watch=agent.is_lost if agent else None,
         )
         if agent and agent.gave_up:

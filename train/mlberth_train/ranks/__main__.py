@@ -10,32 +10,38 @@ import os
 import sys
 from pathlib import Path
 
-from mlberth.process.signals import SignalQueue
+from mlberth.process.signals import SignalQueue, ignore_stops
 
 
 def main(command: str) -> int:
     """Run one of the processes of a distributed job; returns the exit code."""
     gc.disable()
     with SignalQueue() as signals:
-        from mlberth_train.ranks.plan import PLAN, Plan
+        code = _run(command, signals)
+        ignore_stops()  # what started this process would take it for a failure
+    return code
 
-        plan = Plan.read(Path(os.environ[PLAN]))
-        if command == "rank":
-            from mlberth_train.ranks.rank import run_rank
 
-            return run_rank(plan, os.environ, signals)
-        if command == "remote":
-            from mlberth_train.ranks.remote import ask_for
+def _run(command: str, signals: SignalQueue) -> int:
+    from mlberth_train.ranks.plan import PLAN, Plan
 
-            return ask_for(plan, sys.argv[2], sys.argv[3:])
-        if command == "tracker":
-            from mlberth_train.ranks.xgboost_tracker import run_tracker
+    plan = Plan.read(Path(os.environ[PLAN]))
+    if command == "rank":
+        from mlberth_train.ranks.rank import run_rank
 
-            return run_tracker(plan, os.environ, signals, sys.argv[2], sys.argv[3])
-        from mlberth_train.ranks.agent import run_agent
-        from mlberth_train.settings import open_log
+        return run_rank(plan, os.environ, signals)
+    if command == "remote":
+        from mlberth_train.ranks.remote import ask_for
 
-        return run_agent(plan, os.environ, signals, open_log(os.environ))
+        return ask_for(plan, sys.argv[2], sys.argv[3:])
+    if command == "tracker":
+        from mlberth_train.ranks.xgboost_tracker import run_tracker
+
+        return run_tracker(plan, os.environ, signals, sys.argv[2], sys.argv[3])
+    from mlberth_train.ranks.agent import run_agent
+    from mlberth_train.settings import open_log
+
+    return run_agent(plan, os.environ, signals, open_log(os.environ))
 
 
 if __name__ == "__main__":

@@ -11,11 +11,12 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
+from mlberth._typing import TYPE_CHECKING
 from mlberth.errors import MlberthError
-from mlberth.process.children import Child, reap, signal_group, start
+from mlberth.process.children import Child, reap, signal_group, start, witness_for
 from mlberth.process.descendants import end_descendants
 from mlberth.process.kernel import adopt_orphans
 from mlberth.process.signals import STOP, SignalQueue
@@ -28,9 +29,14 @@ from mlberth_train.ranks.processes import Process
 from mlberth_train.ranks.remote import REQUEST, is_daemon
 from mlberth_train.ranks.watch import STOPPED_SECONDS, Running, Watch, read_running
 
+if TYPE_CHECKING:
+    from mlberth.process.witness import Witness
+
 _TICK_SECONDS = 0.1
 _END_SECONDS = 8.0
 """How long ranks may take to end after a failure somewhere else; they may save something."""
+_ELSEWHERE_SECONDS = 2.0
+"""How much later than on another host a signal may come here."""
 _QUIET_SECONDS = 0.5
 """How long after the last metric found in the output there may be one more."""
 _LATE_SECONDS = 3.0
@@ -41,7 +47,8 @@ def run_agent(plan: Plan, environ: Mapping[str, str], signals: SignalQueue, log:
     """Run this host's part of the job to the end of the whole job; return the exit code."""
     adopt_orphans()
     try:
-        record = Agent(plan, environ, signals, log).run()
+        with witness_for(environ) as witness:
+            record = Agent(plan, environ, signals, log, witness).run()
     except MlberthError as error:
         record = Record(plan.host, returncode=error.exit_code, fault=list(error.faults[0]))
     verdict = Path(plan.folder) / VERDICT
@@ -52,8 +59,16 @@ def run_agent(plan: Plan, environ: Mapping[str, str], signals: SignalQueue, log:
 class Agent:
     """One host's processes, and its word with the others."""
 
-    def __init__(self, plan: Plan, environ: Mapping[str, str], signals: SignalQueue, log: Log) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        environ: Mapping[str, str],
+        signals: SignalQueue,
+        log: Log,
+        witness: Witness | None = None,
+    ) -> None:
         self._plan = plan
+        self._witness = witness
         self._environ = environ
         self._signals = signals
         self._log = log
@@ -70,6 +85,8 @@ class Agent:
         """The ranks that wait, as the leader knows it."""
         self._signalled: set[tuple[int, int]] = set()
         self._stopped_by: int | None = None
+        self._passed_on_at = 0.0
+        """When a stop is passed on to ranks that have not had it."""
         self._deadline: float | None = None
         self._starting: Message | None = None
         """A start that waits for a helper to be ready."""
@@ -99,10 +116,16 @@ class Agent:
 
     def _wait(self) -> None:
         for number in self._signals.wait(_TICK_SECONDS):
+            if number == signal.SIGCHLD:
+                continue
+            everybody = self._witness is not None and self._witness.saw(number)
             if number in STOP:
                 self._link.send({"kind": "stop", "signal": int(number)})
                 self._stop(int(number))
-            elif number != signal.SIGCHLD:
+                self._passed_on_at = time.monotonic()
+                if everybody:
+                    self._signalled |= {(rank.pid, int(number)) for rank in self._running()}
+            elif not everybody:
                 # A second one of a kind is one more.
                 self._signalled -= {entry for entry in self._signalled if entry[1] == number}
                 self._signal_ranks(number)
@@ -120,6 +143,8 @@ class Agent:
                 name = signal.Signals(message["signal"]).name
                 self._log.write(INFO, f"{name} reached {message['host']}; it is passed on to every rank")
             self._stop(message["signal"])
+            # An engine that signals all processes does so on each host, here a little later.
+            self._passed_on_at = time.monotonic() + (_ELSEWHERE_SECONDS if self._witness else 0.0)
         elif kind == "end":
             self._ended = Record.of(message["record"]) if message["record"] else None
 
@@ -128,7 +153,7 @@ class Agent:
         for helper in plan.helpers:
             path = {"PYTHONPATH": plan.pythonpath} if helper.with_code else {}
             environ = {**self._environ, **self._counted(0, size), **helper.environ, **path}
-            self._helpers[helper.name] = start(helper.argv, env=environ, cwd=Path(plan.folder))
+            self._helpers[helper.name] = self._start(helper.argv, environ)
 
     def _start_ranks(self, message: Message) -> None:
         """Start this host's ranks, if it has any, when its helpers are ready."""
@@ -140,18 +165,23 @@ class Agent:
         self._starting = None
         for local, own in enumerate(plan.environs):
             environ = {**self._environ, **own, **self._counted(first + local, size)}
-            self._children.append(start(plan.argv, env=environ, cwd=Path(plan.folder)))
+            self._children.append(self._start(plan.argv, environ))
         if not plan.processes:
             self._log.write(INFO, f"{plan.host} has no data, or only helps: the program does not run here")
             self._is_done = True
             self._link.send({"kind": "done"})
+
+    def _start(self, argv: list[str], environ: Mapping[str, str]) -> Child:
+        # Ranks let a stop through, and save; what has started them, or helps them, goes on until they have.
+        blocked = STOP if self._witness else ()
+        return start(argv, env=environ, cwd=Path(self._plan.folder), blocked=blocked)
 
     def _counted(self, rank: int, size: int) -> dict[str, str]:
         return {name: text.format(rank=rank, size=size) for name, text in self._plan.counted.items()}
 
     def _run_daemon(self, argv: list[str]) -> None:
         if self._plan.launcher == "mpi" and is_daemon(argv):
-            self._children.append(start(argv, env=self._environ, cwd=Path(self._plan.folder)))
+            self._children.append(self._start(argv, self._environ))
             return
         self._note(f"Refused to run {argv!r}, which is no daemon of MPI")
 
@@ -175,7 +205,8 @@ class Agent:
         if not restarts or (ended and (bad or self._stopped_by)):
             self._report_ranks()
         if self._stopped_by:
-            self._signal_ranks(self._stopped_by)
+            if time.monotonic() >= self._passed_on_at:
+                self._signal_ranks(self._stopped_by)
             if not self._own:  # it came before the start
                 number = self._stopped_by
                 self._ended = Record(self._plan.host, stopped_by=number, returncode=-number)
@@ -287,11 +318,14 @@ class Agent:
 
         The ranks themselves: torchrun and mpirun would give them little time to end.
         """
-        for pid, *_ in read_running(Path(self._plan.folder) / RANKS).values():
+        for pid, *_ in self._running():
             if (pid, number) not in self._signalled:
                 self._signalled.add((pid, number))
                 with contextlib.suppress(ProcessLookupError):  # it has just ended
                     os.kill(pid, number)
+
+    def _running(self) -> Collection[Running]:
+        return read_running(Path(self._plan.folder) / RANKS).values()
 
     def _end_all(self, polite_seconds: float = _END_SECONDS) -> None:
         if polite_seconds and any(child.returncode is None for child in self._own):
@@ -301,7 +335,10 @@ class Agent:
         for child in self._own:
             if child.returncode is None:
                 signal_group(child, signal.SIGTERM)
-        end_descendants(self._own, self._signals, polite_seconds=min(polite_seconds, 2.0))
+                if self._witness and child.pid not in {rank.pid for rank in self._running()}:
+                    signal_group(child, signal.SIGHUP)  # SIGTERM is blocked there
+        spared = {self._witness.pid} if self._witness else ()
+        end_descendants(self._own, self._signals, polite_seconds=min(polite_seconds, 2.0), spared=spared)
         reap(self._own)
 
     def _have_ended(self) -> bool:

@@ -13,9 +13,10 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from mlberth.process.children import witness_for
 from mlberth.process.kernel import die_with_parent
 from mlberth.process.progress_bars import ProgressBars
-from mlberth.process.signals import SignalQueue
+from mlberth.process.signals import SignalQueue, accept_stops
 from mlberth.process.supervise import Outcome, supervise
 from mlberth_train.ranks.plan import OWN_RANK, OWN_RANKS, PLAN, RANKS, Plan, Record
 from mlberth_train.ranks.prefix import PrefixedLines
@@ -48,14 +49,17 @@ def run_rank(plan: Plan, environ: Mapping[str, str], signals: SignalQueue) -> in
     lines = tuple(PrefixedLines(prefix, _bars(plan, rank)) for _ in range(2))
     own = {name: value for name, value in environ.items() if name not in (PLAN, OWN_RANK, OWN_RANKS)}
     try:
-        outcome = supervise(
-            plan.program,
-            env=own | {"PYTHONPATH": plan.pythonpath},
-            cwd=Path(plan.code),
-            signals=signals,
-            grace=plan.grace,
-            lines=(lines[0], lines[1]),
-        )
+        with witness_for(environ) as witness:
+            accept_stops()  # which the agent may have held back until now
+            outcome = supervise(
+                plan.program,
+                env=own | {"PYTHONPATH": plan.pythonpath},
+                cwd=Path(plan.code),
+                signals=signals,
+                grace=plan.grace,
+                lines=(lines[0], lines[1]),
+                witness=witness,
+            )
     except OSError as error:
         outcome = _not_started(plan, error)
         os.write(2, outcome.stderr)

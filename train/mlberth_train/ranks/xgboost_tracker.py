@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from mlberth_train.ranks.plan import RANKS, READY, Plan, Record
 
 
 def run_tracker(plan: Plan, environ: Mapping[str, str], signals: SignalQueue, host: str, port: str) -> int:
-    """Run the tracker until a stop signal; return 0. One that cannot start is the failure of the job."""
+    """Run the tracker until a stop signal or SIGHUP; return 0. One that cannot start fails the job."""
     from xgboost.tracker import RabitTracker
 
     folder = Path(plan.folder) / RANKS
@@ -29,6 +30,6 @@ def run_tracker(plan: Plan, environ: Mapping[str, str], signals: SignalQueue, ho
         fault = ["MASTER_PORT", found, f"a free port of {host}", action]
         record = Record(plan.host, returncode=PortInUseError.exit_code, fault=fault)
         (folder / "tracker.json").write_text(json.dumps(record._asdict()))
-    while not set(STOP) & set(signals.wait()):
+    while not {*STOP, signal.SIGHUP} & {*signals.wait()}:
         pass
     return 0
