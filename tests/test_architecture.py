@@ -82,6 +82,7 @@ ROOMS = {
             "api",
             "render",
             "daemon",
+            "runs",
         ),
     ),
 }

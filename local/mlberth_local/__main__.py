@@ -31,6 +31,9 @@ def up() -> int:
         "--detach", "-d", action="store_true", help="go to the background when the API answers"
     )
     flags.add_argument("--ready", type=int, help="a descriptor to write to when the API answers")
+    flags.add_argument(
+        "--lease", type=int, help="a descriptor: when its other end is closed and no job is left, stop"
+    )
     return _run(flags, _up)
 
 
@@ -39,9 +42,10 @@ def _region() -> str:
 
 
 def _up(home: Home, chosen: Namespace) -> int:
-    from mlberth_local.daemon.start import StartFlags, start_detached, start_here
+    from mlberth_local.daemon.start import start_detached, start_here
+    from mlberth_local.daemon.start_flags import StartFlags
 
-    flags = StartFlags(chosen.port, chosen.engine, chosen.region)
+    flags = StartFlags(chosen.port, chosen.engine, chosen.region, chosen.lease)
     if chosen.detach:
         started = start_detached(home, flags, os.environ)
     else:

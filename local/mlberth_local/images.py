@@ -18,6 +18,11 @@ DEFAULTS = {
     "*.dkr.ecr.*.amazonaws.com/sagemaker-xgboost:*": "mlberth-train:xgboost",
     "*.dkr.ecr.*.amazonaws.com/pytorch-training:*": "mlberth-train:torch",
     "*.dkr.ecr.*.amazonaws.com/pytorch-inference:*": "mlberth-serve:torch",
+    **{
+        f"*.dkr.ecr.*.amazonaws.com/{algorithm}:*": "mlberth-train:sklearn"
+        for algorithm in ("kmeans", "knn", "linear-learner", "pca", "randomcutforest")
+    },
+    "*.dkr.ecr.*.amazonaws.com/xgboost:*": "mlberth-train:xgboost",
     "*.dkr.ecr.*.amazonaws.com/mlberth-*": "mlberth-*",
 }
 """The framework images that the SDKs name, and our own pushed to a registry. A `*` of the local name is what

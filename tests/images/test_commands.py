@@ -145,3 +145,12 @@ def test_serve_that_links_its_logs(engine: Engine, image: Image, tmp_path: Path)
     links = f"ln -sf /dev/stdout {folder}/access.log && ln -sf /dev/stderr {folder}/error.log && nginx -t"
     done = engine.run(image("serve", "base"), "sh", "-c", links)
     assert done.returncode == 0, done.stderr
+
+
+def test_run_with_a_folder_is_a_job_of_the_platform(engine: Engine, image: Image) -> None:
+    """The platform is not in the images: the error says what to install. Without a folder it is the command."""
+    done = engine.run(image("train", "base"), "train", "/opt/ml/code", "--image", "base")
+    assert done.returncode == 69, done.stdout + done.stderr
+    assert 'pip install "mlberth[local]"' in done.stderr
+    done = engine.run(image("train", "base"), "train", "--help")
+    assert done.stdout.startswith("usage: train [--explain")

@@ -20,6 +20,7 @@ ECR = "683313688378.dkr.ecr.us-east-1.amazonaws.com"
         (f"{ECR}/sagemaker-xgboost:1.7-1", "mlberth-train:xgboost"),
         ("763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training:2.3-cpu", "mlberth-train:torch"),
         (f"{ECR}/mlberth-serve:sklearn", "mlberth-serve:sklearn"),
+        (f"{ECR}/linear-learner:1", "mlberth-train:sklearn"),
         ("my/own:image", "my/own:image"),
     ],
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import mlberth
-from mlberth.__main__ import find_commands
+from mlberth.__main__ import find_commands, run
 
 
 def mlberth_command(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -96,3 +96,34 @@ def test_help_for_a_reader_that_has_read_enough() -> None:
     done = subprocess.run(argv, stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False)
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    ("words", "usage"),
+    [
+        (("train", ".", "--help"), "usage: mlberth run train "),
+        (("train", "--image", "xgboost", "--help"), "usage: mlberth run train "),
+        (("process", ".", "--help"), "usage: mlberth run process "),
+        (("transform", "--help"), "usage: mlberth run transform "),
+        (("train", "--help"), "usage: train [--explain"),
+        (("process", "--help"), "usage: process [PROGRAM"),
+    ],
+)
+def test_run_is_the_platforms_with_a_folder_or_a_flag_of_it(words: tuple[str, ...], usage: str) -> None:
+    done = mlberth_command("run", *words)
+    assert (done.returncode, done.stdout.startswith(usage)) == (0, True), done.stdout + done.stderr
+
+
+def test_run_with_hyperparameters_is_the_command() -> None:
+    """It says where they go, as it does without the platform."""
+    done = mlberth_command("run", "train", "--epochs", "10")
+    assert (done.returncode, "Hyperparameters are read from a file" in done.stderr) == (2, True)
+
+
+def test_run_without_the_platform_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["mlberth run", "transform"])
+    monkeypatch.setattr(sys, "path", [])
+    said: list[str] = []
+    monkeypatch.setattr("mlberth.__main__.say", said.append)
+    assert run() == 69
+    assert said == ['mlberth run transform: the platform is not installed. Run: pip install "mlberth[local]"']

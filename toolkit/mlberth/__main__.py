@@ -11,16 +11,24 @@ from mlberth.log_escapes import indented
 from mlberth.log_outlet import say
 from mlberth.process.signals import end_on_stop
 
-GROUP = "mlberth.commands"
+GROUP, RUNS = "mlberth.commands", "mlberth.runs"
 RUN_USAGE = """\
 usage: mlberth run COMMAND [ARGUMENT…]
+       mlberth run train|process|transform FOLDER [FLAG…]
 
 Run a command with the duties of a container's first process: signals are passed on, orphans are
 collected, and the exit code is the command's own. `train`, `serve` and `process` are ours, unless
 another program of that name stands first on PATH.
 
+With a folder, or a flag such as --image, after it, `train` or `process` is a job of the platform on this
+machine (extra `local`), and so is `transform` always: `mlberth run train FOLDER --help` shows more.
+
 Exit codes: the command's own; 126 it cannot be run; 127 there is no such command."""
 _OURS = ("train", "serve", "process")
+_NOT_INSTALLED = 69
+_ON_THE_PLATFORM = ("transform",)
+_FLAGS_OF_THE_PLATFORM = ("--engine", "--home", "--image", "--input", "--json", "--name")
+"""Those that may come first if there is no folder; the command itself has none of them."""
 _READ_BY_OURS_ALONE = {
     "serve": ("SAGEMAKER_SERVING_MODULE", "SAGEMAKER_SERVICE_MODULE"),
     "train": ("SAGEMAKER_TRAINING_MODULE",),
@@ -46,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(_load(commands[name])() or 0)
 
 
-def find_commands(path: Iterable[str]) -> dict[str, str]:
+def find_commands(path: Iterable[str], group: str = GROUP) -> dict[str, str]:
     """Return `module:function` of each sub-command that a package installed on the path declares.
 
     Not with `importlib.metadata`, which takes longer to import than a command to start.
@@ -59,13 +67,13 @@ def find_commands(path: Iterable[str]) -> dict[str, str]:
             continue
         for name in names:
             if name.endswith(".dist-info"):
-                for command, target in _entry_points(f"{folder}/{name}/entry_points.txt"):
+                for command, target in _entry_points(f"{folder}/{name}/entry_points.txt", group):
                     found.setdefault(command, target)
     return found
 
 
-def _entry_points(file: str) -> Iterator[tuple[str, str]]:
-    """Yield name and target of the entry points of our group in a file of a package's metadata."""
+def _entry_points(file: str, wanted: str) -> Iterator[tuple[str, str]]:
+    """Yield name and target of the entry points of a group in a file of a package's metadata."""
     try:
         with open(file, encoding="utf-8", errors="replace") as opened:  # noqa: PTH123 - as above
             lines = opened.read().splitlines()
@@ -75,7 +83,7 @@ def _entry_points(file: str) -> Iterator[tuple[str, str]]:
     for line in lines:
         if line.startswith("["):
             group = line.strip("[] ")
-        elif group == GROUP and "=" in line:
+        elif group == wanted and "=" in line:
             name, _, target = line.partition("=")
             yield name.strip(), target.strip()
 
@@ -98,9 +106,11 @@ def run() -> int:
         return USAGE_ERROR
     if answer(arguments[:1], RUN_USAGE):
         return 0
+    if arguments[0] in _ON_THE_PLATFORM:
+        return _run_on_platform(arguments)
     own = _own_command(arguments[0]) if arguments[0] in _OURS else arguments[:1]
     if own is None:
-        return main(arguments)
+        return _run_on_platform(arguments) if _is_for_platform(arguments) else main(arguments)
     _tell_what_is_replaced(arguments[0], own, os.environ)
     try:
         return run_program([*own, *arguments[1:]], _with_compat(arguments[0], os.environ))
@@ -128,6 +138,24 @@ def _transfer(name: str) -> int:
     except MlberthError as error:
         say(indented(f"mlberth {name}: {error}"))
         return error.exit_code
+
+
+def _is_for_platform(arguments: Sequence[str]) -> bool:
+    """Return whether `train` or `process` is meant as a job of the platform, and not as the command."""
+    if arguments[0] not in ("train", "process") or len(arguments) == 1:
+        return False
+    first = arguments[1].partition("=")[0]
+    return first in _FLAGS_OF_THE_PLATFORM or os.path.isdir(arguments[1])  # noqa: PTH112 - no pathlib yet
+
+
+def _run_on_platform(arguments: Sequence[str]) -> int:
+    name, *rest = arguments
+    found = find_commands(sys.path, RUNS).get(name)
+    if found is None:
+        say(f'mlberth run {name}: the platform is not installed. Run: pip install "mlberth[local]"')
+        return _NOT_INSTALLED
+    sys.argv = [f"mlberth run {name}", *rest]
+    return int(_load(found)() or 0)
 
 
 def _own_command(name: str) -> list[str] | None:

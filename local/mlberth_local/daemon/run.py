@@ -8,7 +8,9 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 
 from mlberth.errors import Fault, PortInUseError
@@ -16,6 +18,7 @@ from mlberth_local.api.server import ApiServer
 from mlberth_local.daemon import certificate
 from mlberth_local.daemon.home import Home, Running
 from mlberth_local.daemon.parts import Parts, bridge_address, open_parts
+from mlberth_local.daemon.start_flags import StartFlags
 from mlberth_local.gateway.client import Callbacks, GatewayClient
 from mlberth_local.gateway.metric_points import points
 from mlberth_local.gateway.takeover import listening_sockets
@@ -28,14 +31,13 @@ _DRAIN_SECONDS = 5.0
 """For the requests that endpoints are answering then."""
 
 
-def run(
-    home: Home, *, port: int, engine: str, region: str, environ: Mapping[str, str], ready: int | None
-) -> None:
-    """Answer until SIGTERM or SIGINT. The caller has the home's lock.
+def run(home: Home, flags: StartFlags, environ: Mapping[str, str], ready: int | None) -> None:
+    """Answer until SIGTERM or SIGINT, or the end of the lease. The caller has the home's lock.
 
     `ready` is a descriptor that is written to, and closed, when the API answers. Raises `PortInUseError`.
     """
     # Bound first: a port that is taken must change nothing.
+    port, engine, region = flags.port, flags.engine, flags.region
     inherited = {one.getsockname(): one for one in listening_sockets(home.gateway)}
     sockets = listen(port, engine, environ, inherited)
     before = home.last_running()
@@ -44,7 +46,7 @@ def run(
     gateway = GatewayClient(home.gateway, sockets, keys=home.keys_file, environ=environ)
     parts = open_parts(home, settings, gateway)
     running = Running(os.getpid(), port, sts.getsockname()[1], engine, region)
-    asyncio.run(_serve(home, parts, running, sockets=sockets, sts=sts, ready=ready))
+    asyncio.run(_serve(home, parts, running, sockets=sockets, sts=sts, ready=ready, lease=flags.lease))
     parts.close(STOP_SECONDS)
 
 
@@ -97,6 +99,7 @@ async def _serve(
     sockets: list[socket.socket],
     sts: socket.socket,
     ready: int | None,
+    lease: int | None,
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -119,6 +122,18 @@ async def _serve(
     await server.start_tls(sts, await asyncio.to_thread(certificate.context, home.folder))
     # The models take a moment to load; who comes first need not wait for them.
     await asyncio.to_thread(server.warm_up)
+    if lease is not None:
+        threading.Thread(
+            target=_end_with, args=(lease, parts, partial(loop.call_soon_threadsafe, stop.set)), daemon=True
+        ).start()
     await stop.wait()
     await asyncio.to_thread(parts.platform.gateway.stop, _DRAIN_SECONDS)
     await server.stop()
+
+
+def _end_with(lease: int, parts: Parts, stop: Callable[[], object]) -> None:
+    """Stop the daemon when the other end of the lease is closed and no job is left."""
+    os.read(lease, 1)
+    os.close(lease)
+    parts.platform.jobs.join()
+    stop()

@@ -7,22 +7,13 @@ import select
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from mlberth.errors import Fault, PlatformError
 from mlberth_local.daemon.home import Home
+from mlberth_local.daemon.start_flags import StartFlags
 
 START_SECONDS = 30.0
 _LINES = 15
-
-
-@dataclass(frozen=True)
-class StartFlags:
-    """The flags of `mlberth up`."""
-
-    port: int
-    engine: str
-    region: str
 
 
 def start_here(home: Home, flags: StartFlags, environ: Mapping[str, str], ready: int | None) -> bool:
@@ -32,7 +23,7 @@ def start_here(home: Home, flags: StartFlags, environ: Mapping[str, str], ready:
     from mlberth_local.daemon.run import run  # the server takes longer to import than a look at the lock
 
     # The lock is free when this process has ended, and not before.
-    run(home, port=flags.port, engine=flags.engine, region=flags.region, environ=environ, ready=ready)
+    run(home, flags, environ, ready)
     home.pid_file.unlink(missing_ok=True)
     return True
 
@@ -49,6 +40,7 @@ def start_detached(home: Home, flags: StartFlags, environ: Mapping[str, str]) ->
     argv = [
         *(sys.executable, "-m", "mlberth_local", "up", "--home", str(home.folder), "--port", str(flags.port)),
         *("--engine", flags.engine, "--region", flags.region, "--ready", str(writing)),
+        *(() if flags.lease is None else ("--lease", str(flags.lease))),
     ]
     with home.log_file.open("ab") as log:
         begun = log.tell()
@@ -58,7 +50,7 @@ def start_detached(home: Home, flags: StartFlags, environ: Mapping[str, str]) ->
             stdout=log,
             stderr=log,
             env=dict(environ),
-            pass_fds=[writing],
+            pass_fds=[writing, *(() if flags.lease is None else (flags.lease,))],
             start_new_session=True,
         )
     os.close(writing)

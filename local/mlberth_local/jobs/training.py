@@ -18,6 +18,7 @@ from mlberth_local.inputs.feeding import Feeding
 from mlberth_local.inputs.objects import below
 from mlberth_local.job_failure import JobFailure
 from mlberth_local.jobs import artifacts, metric_definitions
+from mlberth_local.jobs.algorithm_images import algorithm_variables
 from mlberth_local.jobs.cluster import Member, members, resource_config, write_json
 from mlberth_local.jobs.context import enter
 from mlberth_local.jobs.driver import JobDriver, program_failure, read_failure, status_at_the_end
@@ -129,7 +130,7 @@ class TrainingDriver(JobDriver):
         isolated = bool(request.get("EnableNetworkIsolation"))
         return Run(
             self.record.run_name,
-            self.context.find_image(algorithm.get("TrainingImage") or algorithm.get("AlgorithmName") or ""),
+            self.context.find_image(_image(job)),
             entrypoint,
             arguments,
             tuple(self._host(job, member, isolated=isolated) for member in hosts),
@@ -152,6 +153,7 @@ class TrainingDriver(JobDriver):
             "TRAINING_JOB_NAME": job.name,
             "TRAINING_JOB_ARN": job.arn,
             "AWS_REGION": self.context.region,
+            **algorithm_variables(_image(job), self.context.find_image(_image(job))),
         }
         environ |= job.request.get("Environment") or {}
         return Host(member.name, layout.base, tuple(mounts), environ, self._log(job, member.name))
@@ -253,6 +255,11 @@ class TrainingDriver(JobDriver):
         if "training_started" in job.state:
             job.state["training_ended"] = now
             job.state["training_seconds"] = math.ceil(now - job.state["training_started"])
+
+
+def _image(job: Resource) -> str:
+    algorithm = job.request["AlgorithmSpecification"]
+    return str(algorithm.get("TrainingImage") or algorithm.get("AlgorithmName") or "")
 
 
 def checkpoint_path(config: Mapping[str, Any]) -> str:

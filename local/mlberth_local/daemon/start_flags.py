@@ -1,0 +1,16 @@
+"""The flags of a daemon's start, from its command to its process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class StartFlags:
+    """The flags of `mlberth up`."""
+
+    port: int
+    engine: str
+    region: str
+    lease: int | None = None
+    """A descriptor: when its other end is closed and no job is left, the daemon ends."""
