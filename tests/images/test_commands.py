@@ -148,7 +148,7 @@ def test_serve_that_links_its_logs(engine: Engine, image: Image, tmp_path: Path)
 
 
 def test_run_with_a_folder_is_a_job_of_the_platform(engine: Engine, image: Image) -> None:
-    """The platform is not in the images: the error says what to install. Without a folder it is the command."""
+    """The platform is not in the images: the error says what to install."""
     done = engine.run(image("train", "base"), "train", "/opt/ml/code", "--image", "base")
     assert done.returncode == 69, done.stdout + done.stderr
     assert 'pip install "mlberth[local]"' in done.stderr
