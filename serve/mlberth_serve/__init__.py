@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlberth_serve.handler.response import Response
     from mlberth_serve.handler.retry import is_retry
     from mlberth_serve.handler.session import Session, SessionClosedError
+    from mlberth_serve.handler.stateful_session import StatefulSession
     from mlberth_serve.handler.stream_items import Event
     from mlberth_serve.handler.streaming import json_lines, server_sent_events
 
@@ -28,6 +29,7 @@ __all__ = [
     "Response",
     "Session",
     "SessionClosedError",
+    "StatefulSession",
     "batched",
     "concurrent",
     "is_retry",
@@ -43,6 +45,7 @@ _MODULES = {
     "Response": "mlberth_serve.handler.response",
     "Session": "mlberth_serve.handler.session",
     "SessionClosedError": "mlberth_serve.handler.session",
+    "StatefulSession": "mlberth_serve.handler.stateful_session",
     "batched": "mlberth_serve.handler.batched",
     "concurrent": "mlberth_serve.handler.concurrent",
     "is_retry": "mlberth_serve.handler.retry",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +92,10 @@ class Settings(Variables):
             reader.add(Fault(Variables.inference_output.name, repr(self.inference_output), expected))
         if self.multi_model:
             self._check_multi_model(reader)
+        if self.stateful_sessions and self.serving_module:
+            expected = f"false, with {Variables.serving_module.name}"
+            action = "An application of your own keeps its sessions itself."
+            reader.add(Fault(Variables.stateful_sessions.name, "true", expected, action))
         if self.capture_destination and self.serving_module:
             found, expected = repr(self.capture_destination), f"nothing, with {Variables.serving_module.name}"
             action = "An application of your own captures its requests itself."
@@ -135,6 +141,13 @@ class Settings(Variables):
     def max_memory_bytes(self) -> int | None:
         """Above how many resident bytes a worker is replaced; None is no limit."""
         return self.max_memory_mb * MB if self.max_memory_mb else None
+
+    @property
+    def sessions_folder(self) -> Path:
+        """Where the state of stateful sessions is."""
+        shared_memory = Path("/dev/shm")  # noqa: S108 - checked for its owner before it is used
+        parent = shared_memory if os.access(shared_memory, os.W_OK) else Path(tempfile.gettempdir())
+        return self.sessions_path or parent / "sagemaker_sessions"
 
     @property
     def max_payload_bytes(self) -> int | None:

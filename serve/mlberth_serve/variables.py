@@ -296,6 +296,28 @@ class Variables(Declared):
         100,
         "From which size on it is finished before.",
     )
+    stateful_sessions = Variable(
+        "SAGEMAKER_ENABLE_STATEFUL_SESSIONS",
+        BOOLEAN,
+        False,
+        "Keep the state of clients' sessions (NEW_SESSION, CLOSE); a handler finds it as `context.session`.",
+    )
+    sessions_expiration = Variable(
+        "SAGEMAKER_SESSIONS_EXPIRATION",
+        seconds(1, 31_536_000),
+        1200.0,
+        "How long a session lives, in seconds from its beginning.",
+    )
+    sessions_path = Variable(
+        "SAGEMAKER_SESSIONS_PATH",
+        Kind(optional_path, "text"),
+        None,
+        "The folder of sessions' state; on a disk it outlives the container.",
+        default_text="sagemaker_sessions in /dev/shm, or where temporary files go",
+    )
+    sessions_limit = Variable(
+        "SAGEMAKER_SESSIONS_LIMIT", whole_number(1, 1_000_000), 1000, "About how many sessions there may be."
+    )
     metrics = Variable("SAGEMAKER_METRICS", BOOLEAN, True, "Answer /metrics, in Prometheus' text form.")
     stop_grace = Variable(
         "SAGEMAKER_STOP_GRACE_SECONDS",

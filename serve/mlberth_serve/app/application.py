@@ -28,10 +28,17 @@ from mlberth_serve.errors import (
     RequestError,
     ResponseHeaderError,
 )
-from mlberth_serve.handler.context import ENVIRON_CUSTOM_ATTRIBUTES, Context, check_custom_attributes
+from mlberth_serve.handler.context import (
+    ENVIRON_ADAPTER,
+    ENVIRON_ADAPTER_IDENTIFIER,
+    ENVIRON_CUSTOM_ATTRIBUTES,
+    ENVIRON_SESSION_ID,
+    Context,
+    check_custom_attributes,
+)
 from mlberth_serve.handler.metrics import NoSink, Sink
 from mlberth_serve.handler.placement import current_placement
-from mlberth_serve.handler.predictor import Predictor, Request, StreamedBody
+from mlberth_serve.handler.predictor import Predictor, Request, StreamedBody, Transform
 from mlberth_serve.handler.response import to_body
 from mlberth_serve.handler.response_headers import check_sizes
 from mlberth_serve.inference.examples import find_examples
@@ -39,7 +46,7 @@ from mlberth_serve.inference.handler_errors import to_http_error
 from mlberth_serve.inference.load_handler import Handler, load_handler
 from mlberth_serve.inference.pipeline import Pipeline
 from mlberth_serve.inference.warm_up import warm_up
-from mlberth_serve.media_types import JSON, parse_content_type, read_content_type
+from mlberth_serve.media_types import JSON, TEXT, parse_content_type, read_content_type
 from mlberth_serve.profiles import PROFILES
 from mlberth_serve.settings import Settings
 from mlberth_serve.shared.metrics_recorder import ENVIRON_RECORDER, ENVIRON_STEP_TIMES
@@ -53,6 +60,8 @@ if TYPE_CHECKING:
     import flask
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+    from mlberth_serve.app.adapters import Adapters
+    from mlberth_serve.app.stateful_sessions import StatefulSessions
     from mlberth_serve.capture.capture import Capture
 
 log = logging.getLogger(__name__)
@@ -70,9 +79,13 @@ class Application:
         sink: Sink = _NO_SINK,
         *,
         capture: Capture | None = None,
+        sessions: StatefulSessions | None = None,
     ) -> None:
         self.capture = capture
         """What keeps requests and answers; each worker starts it."""
+        self.adapters: Adapters | None = None
+        """The adapters of a handler that loads some; each worker starts them."""
+        self._sessions = sessions
         self._settings = settings
         self._clock = clock
         self._sink = sink
@@ -99,6 +112,10 @@ class Application:
         start = self._clock()
         with failures_logged():
             self._handler, self._transformer = self._load()
+        if self._handler.load_adapter_fn:
+            from mlberth_serve.app.adapters import Adapters
+
+            self.adapters = Adapters(self._handler, self._settings.layout.base)
         self.load_seconds = self._clock() - start
 
     def warm_up(self) -> None:
@@ -141,9 +158,9 @@ class Application:
         """Answer one prediction."""
         name = environ[ENVIRON_REQUEST_ID] = environ.get(ENVIRON_REQUEST_ID) or request_id(environ)
         try:
-            transformer, request = self._parse_request(environ, name)
+            transform, request = self._parse_request(environ, name)
             body = self.capture.take(request.body) if self.capture else None  # before a handler changes it
-            answer = transformer.transform(*request)
+            answer = transform(*request)
             response = self._to_response(answer, request.context)
             if self.capture and body is not None:
                 self.capture.put(body, request.media_type.sent, answer, request.context)
@@ -162,6 +179,8 @@ class Application:
     @property
     def max_batch_size(self) -> int:
         """How many requests `respond_batch` may be given."""
+        if self._sessions or self.adapters:  # what a request names is its context's, and a batch has one
+            return 1
         return self._transformer.max_batch_size if self._transformer else 1
 
     def respond_batch(self, environs: Sequence[WSGIEnvironment]) -> list[HTTPResponse | StreamedResponse]:
@@ -199,7 +218,7 @@ class Application:
         """Whether the latest batch was predicted in one call, so that its time tells what a batch takes."""
         return isinstance(self._transformer, Pipeline) and self._transformer.has_joined
 
-    def _parse_request(self, environ: Mapping[str, Any], name: str) -> tuple[Predictor, Request]:
+    def _parse_request(self, environ: WSGIEnvironment, name: str) -> tuple[Transform, Request]:
         """Return what answers a request, and what it is to be asked; raises RequestError."""
         transformer = self._transformer
         if not transformer:
@@ -210,9 +229,26 @@ class Application:
         body = read_body(environ, self._limit)
         # Without the dash it is what some clients of sagemaker-containers send.
         media_type = read_content_type(environ.get("CONTENT_TYPE") or environ.get("HTTP_CONTENTTYPE"))
+        if self._sessions and (order := self._sessions.order(environ, body)):
+            context = self._make_context(media_type.name, TEXT, environ, name, deadline)
+            return order, Request(body, media_type, context)
         accept = transformer.choose_accept(environ.get("HTTP_ACCEPT"))
         context = self._make_context(media_type.name, accept, environ, name, deadline)
-        return transformer, Request(body, media_type, context)
+        transform: Transform = transformer.transform
+        if self._sessions:
+            transform = self._sessions.attach(environ, transform)
+        elif ENVIRON_SESSION_ID in environ:
+            self._refuse_session(environ, body)
+        if self.adapters and (adapter := environ.get(ENVIRON_ADAPTER_IDENTIFIER)):
+            environ[ENVIRON_ADAPTER] = self.adapters.find(adapter, lambda: context)
+        return transform, Request(body, media_type, context)
+
+    def _refuse_session(self, environ: Mapping[str, Any], body: bytes | memoryview) -> None:
+        """Raise RequestError for a request that only a server with sessions can answer."""
+        from mlberth_serve.app.stateful_sessions import refuse
+
+        if not (self._handler and self._handler.program):  # which may keep sessions of its own
+            refuse(environ, body)
 
     def _to_response(
         self, answer: tuple[bytes | StreamedBody, str], context: Context
@@ -237,12 +273,20 @@ class Application:
 
     @cached_property
     def _routes(self) -> flask.Flask:
+        from mlberth_serve.app.adapter_routes import AdapterRoutes
         from mlberth_serve.app.routes import make_routes
         from mlberth_serve.shared.try_page.page import make_page
 
         routes = route_list(metrics=self._settings.metrics)
         page = make_page() if self._settings.try_page else None
-        return make_routes(lambda: self.loaded, self._execution_parameters, self._describe, routes, page=page)
+        app = make_routes(lambda: self.loaded, self._execution_parameters, self._describe, routes, page=page)
+        adapters = AdapterRoutes(lambda: self.adapters, lambda: self.loaded, self._adapter_context)
+        adapters.add_to(app)
+        return app
+
+    def _adapter_context(self, environ: Mapping[str, Any]) -> Context:
+        deadline = self._clock() + self._settings.timeout
+        return self._make_context("", "", environ, str(environ[ENVIRON_REQUEST_ID]), deadline)
 
     def _load(self) -> tuple[Handler, Predictor]:
         without_code = PROFILES[self._settings.profile].without_code
@@ -287,7 +331,11 @@ class Application:
         examples = find_examples(shown, self._settings.layout.model) if shown else {}
         has_sessions = bool(self._handler and self._handler.stream_fn)
         return describe(
-            self._transformer.reads, self._transformer.writes, examples, has_sessions=has_sessions
+            self._transformer.reads,
+            self._transformer.writes,
+            examples,
+            has_sessions=has_sessions,
+            has_adapters=self.adapters is not None,
         )
 
     def _execution_parameters(self) -> tuple[bytes, int, list[tuple[str, str]]]:

@@ -38,11 +38,16 @@ def create_app(environ: Mapping[str, str]) -> Application | WsgiPassthrough:
 def _make_application(settings: Settings, environ: Mapping[str, str]) -> Application:
     from mlberth_serve.app.application import Application
 
-    if not settings.capture_destination:
-        return Application(settings)
-    from mlberth_serve.capture.capture import make_capture
+    capture = sessions = None
+    if settings.capture_destination:
+        from mlberth_serve.capture.capture import make_capture
 
-    return Application(settings, capture=make_capture(settings, environ))
+        capture = make_capture(settings, environ)
+    if settings.stateful_sessions:
+        from mlberth_serve.app.stateful_sessions import make_sessions
+
+        sessions = make_sessions(settings)
+    return Application(settings, capture=capture, sessions=sessions)
 
 
 def _make_passthrough(settings: Settings) -> WsgiPassthrough:

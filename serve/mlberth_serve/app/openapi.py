@@ -9,6 +9,7 @@ import mlberth
 from mlberth_serve.app.http_response import JSON, REQUEST_ID
 from mlberth_serve.handler.context import INFERENCE_ID
 from mlberth_serve.handler.response_headers import CUSTOM_ATTRIBUTES, LONGEST_CUSTOM_ATTRIBUTES
+from mlberth_serve.media_types import TEXT
 
 Document = dict[str, Any]
 
@@ -17,6 +18,7 @@ STATUSES = {
     404: "There is nothing at this path.",
     405: "Allow names the methods that this path takes.",
     406: "Nothing that Accept asks for can be written.",
+    409: "There is one of this name.",
     413: "The body is larger than the limit (SAGEMAKER_MAX_PAYLOAD_IN_MB).",
     415: "The Content-Type cannot be read.",
     426: "Only a WebSocket is opened here.",
@@ -50,12 +52,25 @@ _EXECUTION_PARAMETERS = {
 }
 
 
+_SOURCE = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string"},
+        "src": {"type": "string"},
+        "preload": {"type": "boolean"},
+        "pin": {"type": "boolean"},
+    },
+}
+"""What is said of an adapter."""
+
+
 def describe(
     reads: Iterable[str],
     writes: Iterable[str],
     examples: Mapping[str, Any] | None = None,
     *,
     has_sessions: bool = False,
+    has_adapters: bool = False,
 ) -> Document:
     """Return the document of a server that reads and writes bodies of some media types.
 
@@ -70,6 +85,7 @@ def describe(
             "/v1/chat/completions": {"post": _invocations("chatCompletions", reads, writes, {})},
             "/v1/completions": {"post": _invocations("completions", reads, writes, {})},
             **({"/invocations-bidirectional-stream": {"get": _session()}} if has_sessions else {}),
+            **(_adapters() if has_adapters else {}),
             "/execution-parameters": {
                 "get": _get(
                     "What a batch transform should know.", "executionParameters", _EXECUTION_PARAMETERS
@@ -114,6 +130,29 @@ def _session() -> Document:
         "summary": "Open a WebSocket, for messages in both directions.",
         "responses": {"101": {"description": "Messages go both ways."}} | _errors(400, 426),
     }
+
+
+def _adapters() -> Document:
+    name = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
+    update = _change("updateAdapter", "Load an adapter anew.", _SOURCE, 400, 404)
+    remove = _change("unregisterAdapter", "Unregister an adapter.", None, 404)
+    register = _SOURCE | {"required": ["name", "src"]}
+    return {
+        "/adapters": {
+            "get": _get("The adapters that are registered.", "adapters", {"type": "object"}),
+            "post": _change("registerAdapter", "Register an adapter.", register, 400, 404, 409, 413),
+        },
+        "/adapters/{name}": {
+            "post": update | {"parameters": [name]},
+            "delete": remove | {"parameters": [name]},
+        },
+    }
+
+
+def _change(name: str, summary: str, schema: Document | None, *errors: int) -> Document:
+    answer = {"description": summary, "content": {TEXT: {"schema": {"type": "string"}}}}
+    body = {"requestBody": {"required": True, "content": {JSON: {"schema": schema}}}} if schema else {}
+    return {"operationId": name, "summary": summary, "responses": {"200": answer} | _errors(*errors), **body}
 
 
 def _invocations(

@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from mlberth_serve.errors import BadRequestError
 from mlberth_serve.handler.headers import Headers
@@ -27,11 +27,20 @@ from mlberth_serve.shared.limits import MAX_HEADER_BYTES
 from mlberth_serve.shared.metrics_recorder import StepTime
 from mlberth_serve.shared.request_ids import trace_id
 
+if TYPE_CHECKING:
+    from mlberth_serve.handler.stateful_session import StatefulSession
+
 INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
 TARGET_MODEL = "X-Amzn-SageMaker-Target-Model"
 HANDLER_LOGGER = "handler"
 
 ENVIRON_CUSTOM_ATTRIBUTES = "HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES"
+ENVIRON_SESSION_ID = "HTTP_X_AMZN_SAGEMAKER_SESSION_ID"
+ENVIRON_ADAPTER_IDENTIFIER = "HTTP_X_AMZN_SAGEMAKER_ADAPTER_IDENTIFIER"
+ENVIRON_SESSION = "mlberth.session"
+"""Where the WSGI environment has the stateful session of the request."""
+ENVIRON_ADAPTER = "mlberth.adapter"
+"""Where it has what was loaded for the adapter that the request names."""
 _NOWHERE = Placement()
 _NO_SINK = NoSink()
 
@@ -114,6 +123,17 @@ class Context(ModelServerContext):
     def target_model(self) -> str:
         """The request's X-Amzn-SageMaker-Target-Model, "" if there is none."""
         return self.headers.get(TARGET_MODEL, "")
+
+    @property
+    def session(self) -> StatefulSession | None:
+        """The stateful session that the request names, None if it names none."""
+        session: StatefulSession | None = self._environ.get(ENVIRON_SESSION)  # type: ignore[assignment]
+        return session
+
+    @property
+    def adapter(self) -> Any:
+        """What `load_adapter_fn` returned for the adapter that the request names, None if it names none."""
+        return self._environ.get(ENVIRON_ADAPTER)
 
     @property
     def seconds_left(self) -> float:

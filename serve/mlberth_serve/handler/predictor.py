@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from mlberth_serve.handler.context import Context
@@ -40,6 +41,10 @@ class StreamedBody(Protocol):
 
     def read_all(self) -> bytes:
         """Return the whole body; raises RequestError."""
+
+
+Transform = Callable[[bytes | memoryview, MediaType, Context], tuple[bytes | StreamedBody, str]]
+"""What answers one request."""
 
 
 class Predictor(Protocol):

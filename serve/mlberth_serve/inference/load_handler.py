@@ -44,6 +44,9 @@ class Handler:
     execution_parameters_fn: Function | None = None
     stream_fn: Function | None = None
     """For sessions in both directions; None: there are none."""
+    load_adapter_fn: Function | None = None
+    """None: there are no adapters."""
+    unload_adapter_fn: Function | None = None
     can_move: bool = False
     """Whether the model may be moved to a worker's device: what asks it is ours, and looks where it is."""
 
@@ -81,6 +84,8 @@ def load_handler(settings: Settings, context: Context | None = None) -> Handler:
         model_warmup_fn=functions.get("model_warmup_fn"),
         execution_parameters_fn=functions.get("execution_parameters_fn"),
         stream_fn=functions.get("stream_fn"),
+        load_adapter_fn=functions.get("load_adapter_fn"),
+        unload_adapter_fn=functions.get("unload_adapter_fn"),
         can_move=functions.keys().isdisjoint({"predict_fn", "transform_fn"}),
     )
 

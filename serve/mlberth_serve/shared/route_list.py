@@ -14,6 +14,10 @@ _ROUTES = {
     "POST /v1/chat/completions": "The same, for OpenAI's clients.",
     "POST /v1/completions": "The same, for OpenAI's clients.",
     "GET /invocations-bidirectional-stream": "A WebSocket, if the handler has a stream_fn.",
+    "GET /adapters": "The adapters that are registered, if the handler has a load_adapter_fn.",
+    "POST /adapters": 'Register one: {"name": NAME, "src": PATH}.',
+    "POST /adapters/{name}": "Update it.",
+    "DELETE /adapters/{name}": "Unregister it.",
     "GET /ping": "200 if predictions can be answered, otherwise 503 with the reason.",
     "GET /execution-parameters": "What a batch transform may send: concurrency, strategy and payload.",
     "GET /openapi.json": "These routes as an OpenAPI document, with the media types of this model.",
@@ -21,7 +25,13 @@ _ROUTES = {
 }
 
 
-_OF_ONE_MODEL = frozenset(f"POST {path}" for path in (PREDICTIONS, *ALIASES)) | {f"GET {SESSIONS}"}
+_OF_ONE_MODEL = frozenset(
+    {
+        *(f"POST {path}" for path in (PREDICTIONS, *ALIASES)),
+        f"GET {SESSIONS}",
+        *(route for route in _ROUTES if "/adapters" in route),
+    }
+)
 _OF_MODELS = {
     "POST /models/{model_name}/invoke": _ROUTES["POST /invocations"],
     "GET /models": "The models that are loaded, 100 at a time: limit, next_page_token.",

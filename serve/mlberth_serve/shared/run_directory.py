@@ -107,6 +107,16 @@ class RunDirectory:
         return self.path / "o"
 
     @property
+    def adapters(self) -> Path:
+        """The adapters that are registered, a file for each."""
+        return self.path / "adapters"
+
+    @property
+    def sessions(self) -> Path:
+        """The state of stateful sessions of several models, in a folder for each."""
+        return self.path / "sessions"
+
+    @property
     def packages(self) -> Path:
         """What models' requirements have installed, in a folder for each text of requirements."""
         return self.path / "packages"

@@ -18,6 +18,8 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
     "output_fn": ("prediction", "accept"),
     "transform_fn": ("model", "data", "content_type", "accept"),
     "stream_fn": ("session",),
+    "load_adapter_fn": ("name", "src", "model"),
+    "unload_adapter_fn": ("name", "adapter", "model"),
 }
 
 STREAM_FN = "stream_fn"

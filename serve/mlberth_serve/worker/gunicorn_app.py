@@ -162,6 +162,8 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
             self.predictions = instrumented
         if capture := getattr(application, "capture", None):
             capture.start(recorder.count_captured)
+        if adapters := getattr(application, "adapters", None):
+            adapters.start(self._folder.run.adapters)
         if behind_nginx:
             return instrumented
         run = self._folder.run

@@ -77,6 +77,16 @@ def test_answer_has_length_type_and_id(iris: Application) -> None:
     assert np.mean(np.array(orjson.loads(answer.data)) == SPECIES) > 0.9
 
 
+def test_server_without_sessions_refuses_to_open_one(iris: Application) -> None:
+    """If no code of the user's can keep sessions, a request that opens one is a 400."""
+    header = "X-Amzn-SageMaker-Session-Id"
+    for body, session in ((b"[5.1, 3.5, 1.4, 0.2]", "NEW_SESSION"), (b'{"requestType": "CLOSE"}', "x")):
+        answer = post(iris, body, headers={header: session})
+        assert_error(answer, 400, "bad_request")
+        assert "stateful sessions not enabled" in answer.text
+    assert post(iris, b"[5.1, 3.5, 1.4, 0.2]", headers={header: "x"}).data == b"[0]"
+
+
 @pytest.mark.parametrize("given", ["", "a b", "a" * 129, "é", "a\tb", "<script>"])
 def test_request_id_that_is_no_token_is_replaced(iris: Application, given: str) -> None:
     """An id that is not a short token is not reflected; each request gets one of its own."""

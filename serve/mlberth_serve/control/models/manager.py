@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -169,14 +170,22 @@ class Manager:
         )
 
     def _retire(self, model: Model) -> None:
+        if self._settings.stateful_sessions:  # they are memory, which an unload gives back
+            shutil.rmtree(self._sessions(model), ignore_errors=True)
         if model.board:
             if self._metrics:
                 self._metrics.retire(model.board)
             os.close(model.board.descriptor)
 
+    def _sessions(self, model: Model) -> Path:
+        """Return where the state of a model's sessions is; the default is private, and ends with the run."""
+        return (self._settings.sessions_path or self._run.sessions) / model.name
+
     def _start(self, model: Model) -> Generation | None:
         """Start the processes of a model; None if a process that they are forked from is not ready yet."""
         environ = model_environ(self._environ, self._settings, model.folder, self._generations)
+        if self._settings.stateful_sessions:
+            environ[Variables.sessions_path.name] = str(self._sessions(model))
         settings = Settings.from_environ(environ)
         packages = find_packages(settings, self._run.packages)
         kind = Kind(model=model.name)
