@@ -170,8 +170,8 @@ class GatewayClient:
             try:
                 return connect(self._places.control, _ANSWER_SECONDS)
             except OSError as error:
-                ended = self._child is not None and self._child.poll() is not None
-                if ended or time.monotonic() > until:
+                starting = self._child is not None and self._child.poll() is None
+                if not (starting or self._places.pid()) or time.monotonic() > until:
                     raise GatewayError(f"the gateway does not start; see {self._places.log}") from error
             time.sleep(0.01)
 
