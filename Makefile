@@ -32,9 +32,9 @@ demo: $(VENV)/demo.stamp $(if $(filter docker,$(ENGINE)),wheel) ## Train and ser
 	@$(if $(filter docker,$(ENGINE)),scripts/build-images xgboost sklearn)
 	@$(BIN)/python examples/demo.py $(ENGINE)
 
-# Most tests wait for processes. The folder's name is short: a socket's path, of at most 107 bytes, begins with it.
+# Most tests wait for processes: three at a time keep two CPUs busy. The folder's name is short: a socket's path, of at most 107 bytes, begins with it.
 # Bytecode is kept, even where a container's image forbids it, since the tests start Python thousands of times.
-PROCESSES ?= 2
+PROCESSES ?= 3
 .PHONY: test
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/test.stamp ## Run every test, long ones in their short form (MLBERTH_LONG=1 for the long).
