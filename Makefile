@@ -41,6 +41,10 @@ test: $(VENV)/test.stamp ## Run every test, long ones in their short form (MLBER
 	@folder=$$(mktemp -d /tmp/pytest.XXX) && \
 	  $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder --basetemp $$folder && rm -rf $$folder
 
+.PHONY: test-kubernetes
+test-kubernetes: $(VENV)/test.stamp ## Apply deploy/kubernetes to the cluster of KUBECONFIG, in a namespace of its own; skipped without one.
+	@$(BIN)/python -m pytest tests/kubernetes/test_cluster.py
+
 .PHONY: bench-train
 bench-train: $(VENV)/test.stamp ## Measure what `train` costs beside `python train.py`, its peers and the limit.
 	@$(BIN)/python -m bench.train_overhead

@@ -42,11 +42,11 @@ class ObjectStore:
 
 
 @contextmanager
-def serving_objects() -> Iterator[ObjectStore]:
-    """Serve an empty bucket on 127.0.0.1."""
+def serving_objects(address: str = "127.0.0.1") -> Iterator[ObjectStore]:
+    """Serve an empty bucket on an address of this machine."""
     from moto.server import ThreadedMotoServer
 
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server = ThreadedMotoServer(ip_address=address, port=0, verbose=False)
     server.start()
     try:
         host, port = server.get_host_and_port()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlberth.code.install import ALLOWED, CODEARTIFACT, CONSTRAINTS, SAFE
+from mlberth.contract.layout import MODEL_DIR
 from mlberth.contract.resources import cpu_count
 from mlberth.envvars import (
     BOOLEAN,
@@ -386,4 +387,15 @@ class Variables(Declared):
     )
 
 
-ALL: tuple[Variable[Any], ...] = (*Variables.declared().values(), ALLOWED, SAFE, CONSTRAINTS, CODEARTIFACT)
+# Read by the layout of the tree, which is not ours alone.
+MODEL_FOLDER = Variable(
+    MODEL_DIR,
+    OPTIONAL_TEXT,
+    None,
+    "The folder of the model, such as the /mnt/models of KServe.",
+    default_text="`model` below SAGEMAKER_BASE_DIR",
+)
+ALL: tuple[Variable[Any], ...] = (
+    *Variables.declared().values(),
+    *(ALLOWED, SAFE, CONSTRAINTS, CODEARTIFACT, MODEL_FOLDER),
+)

@@ -1,4 +1,4 @@
-"""The files of examples/deploy: compose, Kubernetes, Prometheus and Grafana."""
+"""The files of examples/deploy: compose, Prometheus and Grafana."""
 
 from __future__ import annotations
 
@@ -13,16 +13,13 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from tests.docs.serving import a_server, wait_scraped
+from tests.kubernetes.manifests import one
 from tests.serve.running import require_nginx
 
 from mlberth_serve import variables
-from mlberth_serve.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "examples/deploy"
-MANIFESTS = ("kubernetes.yaml", "autoscaling.yaml")
-KUBERNETES = ("1.28", "1.32", "1.37")
-TIMEOUT = Settings.from_environ({}).timeout
 KNOWN = {name for one in variables.ALL for name in (one.name, *one.aliases)}
 _METRIC = re.compile(r"\bmlberth_\w+")
 
@@ -32,87 +29,10 @@ def documents(name: str) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all((DEPLOY / name).read_text()))
 
 
-def pod() -> dict[str, Any]:
-    """Return the pod of the Deployment."""
-    spec: dict[str, Any] = documents("kubernetes.yaml")[0]["spec"]["template"]["spec"]
-    return spec
-
-
-def environment(container: dict[str, Any]) -> dict[str, str]:
-    """Return a container's variables."""
-    return {one["name"]: one["value"] for one in container["env"]}
-
-
-@pytest.mark.parametrize("version", KUBERNETES)
-@pytest.mark.parametrize("name", MANIFESTS)
-def test_manifest_fits_the_schema(name: str, version: str) -> None:
-    """Kubernetes knows every field, and every value has the right type."""
-    validator = pytest.importorskip("kubernetes_validate")
-    for document in documents(name):
-        validator.validate(document, version, strict=True)
-
-
-def test_service_leads_to_the_pods() -> None:
-    """Labels, ports and names agree between Deployment, Service and autoscaler."""
-    deployment, service = documents("kubernetes.yaml")
-    (scaler,) = documents("autoscaling.yaml")
-    labels = deployment["spec"]["template"]["metadata"]["labels"]
-    assert service["spec"]["selector"] == deployment["spec"]["selector"]["matchLabels"] == labels
-    (server,) = pod()["containers"]
-    assert server["ports"] == [{"name": "http", "containerPort": 8080}]
-    assert service["spec"]["ports"][0]["targetPort"] == "http"
-    target = scaler["spec"]["scaleTargetRef"]
-    assert (target["kind"], target["name"]) == (deployment["kind"], deployment["metadata"]["name"])
-
-
-def test_probes_ask_ping() -> None:
-    """Each asks /ping on the server's port; a start may take ten minutes, a repair longer than a request."""
-    (server,) = pod()["containers"]
-    probes = {name: server[f"{name}Probe"] for name in ("startup", "readiness", "liveness")}
-    assert {(probe["httpGet"]["path"], probe["httpGet"]["port"]) for probe in probes.values()} == {
-        ("/ping", "http")
-    }
-    seconds = {name: probe["periodSeconds"] * probe["failureThreshold"] for name, probe in probes.items()}
-    assert seconds["startup"] == 600
-    assert seconds["readiness"] < TIMEOUT < seconds["liveness"]
-
-
-def test_a_stop_ends_before_the_kill() -> None:
-    """The delay and the longest request fit into the stop, and the stop into the time before the kill."""
-    (server,) = pod()["containers"]
-    own = environment(server)
-    delay, stop = float(own["SAGEMAKER_STOP_DELAY_SECONDS"]), float(own["SAGEMAKER_STOP_GRACE_SECONDS"])
-    assert delay + TIMEOUT < stop < pod()["terminationGracePeriodSeconds"]
-    page = (ROOT / "docs/how-to/deploy.md").read_text()
-    for name, value in (
-        *own.items(),
-        ("terminationGracePeriodSeconds", "75"),
-        ("SAGEMAKER_MODEL_SERVER_TIMEOUT", "60"),
-    ):
-        if name.endswith(("SECONDS", "Seconds", "TIMEOUT")):
-            assert f"| `{name}` | {value} |" in page
-
-
-def test_the_pod_has_no_rights() -> None:
-    """A user who is not root, a read-only root, no capability, and a place for temporary files."""
-    assert pod()["securityContext"]["runAsNonRoot"] is True
-    assert pod()["securityContext"]["runAsUser"] > 0
-    for container in (*pod()["initContainers"], *pod()["containers"]):
-        assert container["securityContext"] == {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        }
-        assert {"name": "tmp", "mountPath": "/tmp"} in container["volumeMounts"]
-    assert {volume["name"] for volume in pod()["volumes"] if "emptyDir" in volume} == {"model", "tmp"}
-
-
 def test_every_variable_is_one() -> None:
-    """The files set no variable that `serve` does not read."""
-    (server,) = pod()["containers"]
+    """The file sets no variable that `serve` does not read."""
     (compose,) = documents("compose.yaml")
-    named = {*environment(server), *compose["services"]["model"]["environment"]}
-    assert named <= KNOWN
+    assert set(compose["services"]["model"]["environment"]) <= KNOWN
 
 
 def test_compose_waits_for_the_model_and_the_stop() -> None:
@@ -148,7 +68,7 @@ def test_every_metric_is_on_the_page(tmp_path: Path) -> None:
     there |= {f"{family.name}_total" for family in families if family.type == "counter"}
     there |= {family.name for family in families if family.type == "gauge"}
     named = {name for query in queries().values() for name in _METRIC.findall(query)}
-    (scaler,) = documents("autoscaling.yaml")
+    scaler = one("serve/autoscaler.yaml", "HorizontalPodAutoscaler")
     named |= {one["pods"]["metric"]["name"] for one in scaler["spec"]["metrics"]}
     assert len(named) > 10
     assert named - there == set()

@@ -14,7 +14,7 @@ from mlberth._typing import NamedTuple
 BASE_DIR = "SAGEMAKER_BASE_DIR"
 DEFAULT_BASE = "/opt/ml"
 MODEL_DIR = "MLBERTH_MODEL_DIR"
-"""Where the one model of a process is: set by our own model manager, for the processes of a model."""
+"""Where the one model of a process is: set by our own model manager, and by those who mount it elsewhere."""
 
 
 def exported_base(environ: Mapping[str, str]) -> dict[str, str]:
@@ -27,7 +27,7 @@ class Layout(NamedTuple):
 
     base: Path
     model_dir: Path | None = None
-    """Where the model is, if not in `model`: one of several that a server has."""
+    """Where the model is, if not in `model`."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Layout:
