@@ -12,7 +12,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in _FOLDERS for page in (R
 # A block of any other language is a mistake: commands in it would never be run.
 LANGUAGES = {"sh", "text", "python", "json", "yaml", "dockerfile", "diff"}
 # Why commands cannot be run by a test, and how many blocks each reason excuses.
-EXCUSED = {"takes minutes": 4, "needs a GPU": 1, "needs a cluster": 1, "needs Slurm": 1}
+EXCUSED = {"takes minutes": 4, "needs a GPU": 1, "needs a cluster": 2, "needs Slurm": 1}
 # Which test runs the commands below a heading, each once.
 RUN_BY = {
     ("README.md", "In a minute"): "tests/docs/test_readme.py::test_a_newcomer_gets_the_answer_of_the_page",
@@ -29,6 +29,7 @@ RUN_BY = {
     ("docs/how-to/platform.md", ""): "tests/docs/test_platform_page.py::test_commands",
     ("docs/how-to/run-jobs.md", ""): "tests/docs/test_run_page.py::test_commands",
     ("docs/how-to/stream.md", ""): "tests/docs/test_commands.py::test_stream",
+    ("docs/how-to/kubernetes.md", "Data in, model out"): "tests/docs/test_commands.py::test_fetch_and_push",
     ("docs/how-to/deploy.md", "compose"): "tests/images/test_deploy.py::test_compose",
     ("docs/reference/images.md", "What is inside"): "tests/images/test_pages.py::test_sbom",
     ("docs/reference/serving.md", "How it runs"): "tests/images/test_pages.py::test_tls",

@@ -14,11 +14,10 @@ import numpy as np
 import pytest
 from tests.docs.commands import EXCUSED, LANGUAGES, ROOT, RUN_BY, blocks, commands, every_block
 from tests.docs.serving import a_server, wait_scraped
-from tests.docs.test_deploy import MANIFESTS
 from tests.serve.running import Server, require_nginx
 
 _COMMAND = re.compile(r"(\$|curl|docker|kubectl|make|mlberth|pip|python3?) .*")
-_FILE = re.compile(r"(?<![\w./:-])(?:docs|examples|scripts|tests)/[\w./-]+")
+_FILE = re.compile(r"(?<![\w./:-])(?:docs|deploy|examples|scripts|tests)/[\w./-]+")
 
 
 def test_a_block_says_what_it_is() -> None:
@@ -58,12 +57,12 @@ def test_the_runner_is_there(runner: str) -> None:
 
 
 def test_files_of_commands_are_there() -> None:
-    """A command that is not run names files of the repository that exist; a manifest is validated."""
+    """A command that is not run names files of the repository that exist; all manifests are validated."""
     for block in every_block():
         if block.reason:
             assert [name for name in _FILE.findall(block.content) if not (ROOT / name).exists()] == []
         if block.reason == "needs a cluster":
-            assert set(_FILE.findall(block.content)) <= {f"examples/deploy/{name}" for name in MANIFESTS}
+            assert all(name.startswith("deploy/kubernetes/") for name in _FILE.findall(block.content))
 
 
 def shell(script: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -84,6 +83,14 @@ def test_tools(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "exit code 1" in done.stdout
     assert list((tmp_path / "ml/model").iterdir()) == []
+
+
+def test_fetch_and_push(tmp_path: Path) -> None:
+    """The page's commands bring data, and take a model to where another command finds it."""
+    (script,) = commands("docs/how-to/kubernetes.md", "Data in, model out")
+    done = shell(script, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "served/model/iris.csv").read_text() == "5.1,3.5,1.4,0.2,0\n"
 
 
 def test_metrics(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The manifests on a cluster: `make test-kubernetes`, with KUBECONFIG. Everything is in a namespace of its own."""
+"""The manifests on the cluster of KUBECONFIG (`make test-kubernetes`), in a namespace of their own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.kubernetes.manifests import DEPLOY, FILES, ROOT, Manifest, one, pods,
 
 REASON = (
     "no KUBECONFIG is set" if not os.environ.get("KUBECONFIG") else "kubectl is not on PATH",
-    "MLBERTH_TEST_REGISTRY names no registry with mlberth-train:base and mlberth-serve:sklearn for the cluster",
+    "MLBERTH_TEST_REGISTRY names no registry with mlberth-train:base and mlberth-serve:sklearn",
 )
 pytestmark = pytest.mark.skipif(
     not os.environ.get("KUBECONFIG") or shutil.which("kubectl") is None, reason=REASON[0]

@@ -58,6 +58,7 @@ FOREIGN = frozenset(
         "SM_MASTER_ADDR",
         "SM_MASTER_PORT",
         "SM_MODEL_DIR",
+        "SM_MODULE_DIR",
     }
 )
 
