@@ -395,7 +395,5 @@ MODEL_FOLDER = Variable(
     "The folder of the model, such as the /mnt/models of KServe.",
     default_text="`model` below SAGEMAKER_BASE_DIR",
 )
-ALL: tuple[Variable[Any], ...] = (
-    *Variables.declared().values(),
-    *(ALLOWED, SAFE, CONSTRAINTS, CODEARTIFACT, MODEL_FOLDER),
-)
+_SHARED = (ALLOWED, SAFE, CONSTRAINTS, CODEARTIFACT, MODEL_FOLDER)
+ALL: tuple[Variable[Any], ...] = (*Variables.declared().values(), *_SHARED)
