@@ -17,6 +17,7 @@ TITLES = {
     "cloudwatch": "CloudWatch",
     "ecr": "ECR",
     "sns": "SNS",
+    "application-autoscaling": "Application Auto Scaling",
 }
 
 

@@ -77,6 +77,7 @@ ROOMS = {
             "gateway/proxy",
             "endpoints",
             "alarms",
+            "scaling",
             "services",
             "sagemaker",
             "api",

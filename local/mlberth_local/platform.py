@@ -48,6 +48,9 @@ class Platform:
     gateway: Any = None
     """The `gateway.client.GatewayClient` of this home."""
 
+    scaling: Any = None
+    """The `scaling.scaling.Scaling` of this home."""
+
     @property
     def account(self) -> str:
         """The account that every resource belongs to."""

@@ -16,11 +16,13 @@ import boto3
 import pytest
 from botocore.config import Config
 from tests.local.jobs.job_platform import JobPlatform
+from tests.local.scaling.scaling_home import VariantsInMemory
 
 from mlberth_local.alarms.alarms import Alarms
 from mlberth_local.alarms.messages import Transition
 from mlberth_local.api.server import ApiServer
 from mlberth_local.platform import Platform, Settings
+from mlberth_local.scaling.scaling import Scaling
 from mlberth_local.store.database import Database
 from mlberth_local.store.events import Events
 from mlberth_local.store.metrics import Metrics
@@ -50,6 +52,11 @@ class Front:
     clock: Clock
     actions: list[tuple[str, Transition]]
     """What alarms have done."""
+
+    @property
+    def variants(self) -> Any:
+        """What is scaled: a `VariantsInMemory`."""
+        return self.platform.scaling.variants
 
     @property
     def url(self) -> str:
@@ -94,7 +101,16 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
         arn=platform.arn,
         act=lambda arn, transition: actions.append((arn, transition)),
     )
-    platform = replace(platform, alarms=alarms, topics=topics)
+    scaling = Scaling(
+        resources,
+        alarms,
+        Events(database),
+        VariantsInMemory(1),
+        clock=clock,
+        arn=platform.arn,
+        minute=60.0,
+    )
+    platform = replace(platform, alarms=alarms, topics=topics, scaling=scaling)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
@@ -109,6 +125,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
+        listening.close()
         database.close()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from mlberth_local.alarms import definition as definitions
 from mlberth_local.alarms import evaluation, messages, times
 from mlberth_local.alarms.definition import Definition
-from mlberth_local.alarms.evaluation import INSUFFICIENT_DATA, Verdict
+from mlberth_local.alarms.evaluation import INSUFFICIENT_DATA, Datapoint, Verdict
 from mlberth_local.alarms.messages import Transition
 from mlberth_local.alarms.observation import has_few_samples, observe
 from mlberth_local.errors import ServiceError
@@ -138,12 +138,16 @@ class Alarms:
             return
         self.take_actions(name)
 
+    def observe(self, definition: Definition) -> list[Datapoint]:
+        """Return the values that an alarm of a definition sees now, oldest first. Raises `ServiceError`."""
+        return observe(self._metrics, definition, self._clock())
+
     def _verdict(self, alarm: Resource, now: float) -> Verdict:
         definition: Definition = alarm.state["definition"]
         try:
             if has_few_samples(self._metrics, definition, now):
                 return Verdict(alarm.status, alarm.state["reason"], {})
-            return evaluation.judge(definition, observe(self._metrics, definition, now), alarm.status)
+            return evaluation.judge(definition, self.observe(definition), alarm.status)
         except ServiceError as error:
             return Verdict(INSUFFICIENT_DATA, f"Evaluation error: {error.message}", {})
 

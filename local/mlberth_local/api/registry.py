@@ -7,6 +7,7 @@ from mlberth_local.operations import Exceptions, Operation
 from mlberth_local.s3 import operations as s3
 from mlberth_local.sagemaker import operations as sagemaker
 from mlberth_local.services import ecr, iam, logs, sns, sts
+from mlberth_local.services.application_autoscaling import operations as application_autoscaling
 from mlberth_local.services.cloudwatch import operations as cloudwatch
 
 OPERATIONS: dict[str, dict[str, Operation]] = {
@@ -18,6 +19,7 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
     "cloudwatch": cloudwatch.OPERATIONS,
     "ecr": ecr.OPERATIONS,
     "sns": sns.OPERATIONS,
+    "application-autoscaling": application_autoscaling.OPERATIONS,
 }
 EXCEPTIONS: dict[str, dict[str, Exceptions]] = {
     "sagemaker": sagemaker.EXCEPTIONS,
@@ -28,6 +30,7 @@ EXCEPTIONS: dict[str, dict[str, Exceptions]] = {
     "cloudwatch": cloudwatch.EXCEPTIONS,
     "ecr": ecr.EXCEPTIONS,
     "sns": sns.EXCEPTIONS,
+    "application-autoscaling": application_autoscaling.EXCEPTIONS,
 }
 
 

@@ -22,6 +22,10 @@ from mlberth_local.images import local_image
 from mlberth_local.jobs.opening import open_jobs
 from mlberth_local.platform import Platform, Settings
 from mlberth_local.s3.buckets import remove_leftovers
+from mlberth_local.scaling.endpoint_variants import EndpointVariants
+from mlberth_local.scaling.minute import minute_seconds
+from mlberth_local.scaling.scaler import Scaler
+from mlberth_local.scaling.scaling import Scaling
 from mlberth_local.store.database import Database
 from mlberth_local.store.events import Events
 from mlberth_local.store.metrics import Metrics
@@ -43,14 +47,17 @@ class Parts:
     platform: Platform
     database: Database
     evaluator: Evaluator
+    scaler: Scaler
 
     def start(self) -> None:
-        """Judge alarms and send messages from now on."""
+        """Send messages, judge alarms and scale from now on."""
         self.platform.topics.sender.start()
         self.evaluator.start()
+        self.scaler.start()
 
     def close(self, seconds: float) -> None:
         """End what runs, with `seconds` for the programs of jobs, and close the store."""
+        self.scaler.stop()
         self.evaluator.stop()
         self.platform.topics.sender.stop()
         with ThreadPoolExecutor(1) as other:
@@ -81,13 +88,14 @@ def open_parts(home: Home, settings: Settings, gateway: GatewayClient | None = N
         endpoint=f"http://127.0.0.1:{settings.port}",
     )
     platform = replace(platform, topics=topics)
+    events = Events(database)
     alarms = Alarms(
         resources,
         metrics,
-        Events(database),
+        events,
         clock=platform.clock,
         arn=platform.arn,
-        act=partial(alarm_actions.act, platform),
+        act=partial(alarm_actions.act, platform, resources),
     )
     jobs = open_jobs(
         platform,
@@ -99,8 +107,17 @@ def open_parts(home: Home, settings: Settings, gateway: GatewayClient | None = N
     log_arn = platform.arn("logs", "log-group:")
     context = EndpointContext(jobs.context, gateway or NoGateway(), log_arn, is_firing=alarms.is_firing)
     endpoints = Endpoints(context)
-    opened = replace(platform, jobs=jobs, endpoints=endpoints, alarms=alarms)
-    return Parts(opened, database, Evaluator(alarms))
+    scaling = Scaling(
+        resources,
+        alarms,
+        events,
+        EndpointVariants(resources, endpoints, clock=platform.clock),
+        clock=platform.clock,
+        arn=platform.arn,
+        minute=minute_seconds(settings.environ),
+    )
+    opened = replace(platform, jobs=jobs, endpoints=endpoints, alarms=alarms, scaling=scaling)
+    return Parts(opened, database, Evaluator(alarms), Scaler(scaling))
 
 
 def host_environ(home: Home, settings: Settings) -> dict[str, str]:

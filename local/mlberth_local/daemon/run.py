@@ -13,16 +13,19 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 
-from mlberth.errors import Fault, PortInUseError
+from mlberth.errors import ContractError, Fault, PortInUseError
 from mlberth_local.api.server import ApiServer
 from mlberth_local.daemon import certificate
 from mlberth_local.daemon.home import Home, Running
 from mlberth_local.daemon.parts import Parts, bridge_address, open_parts
 from mlberth_local.daemon.start_flags import StartFlags
 from mlberth_local.gateway.client import Callbacks, GatewayClient
+from mlberth_local.gateway.limits import Limits
 from mlberth_local.gateway.metric_points import points
 from mlberth_local.gateway.takeover import listening_sockets
+from mlberth_local.jobs.capacity import read_capacity
 from mlberth_local.platform import Settings
+from mlberth_local.scaling.minute import minute_seconds
 
 _LOG = logging.getLogger("mlberth.daemon")
 STOP_SECONDS = 20.0
@@ -34,8 +37,10 @@ _DRAIN_SECONDS = 5.0
 def run(home: Home, flags: StartFlags, environ: Mapping[str, str], ready: int | None) -> None:
     """Answer until SIGTERM or SIGINT, or the end of the lease. The caller has the home's lock.
 
-    `ready` is a descriptor that is written to, and closed, when the API answers. Raises `PortInUseError`.
+    `ready` is a descriptor that is written to, and closed, when the API answers. Raises `PortInUseError`,
+    or `ContractError` for variables that are not valid.
     """
+    check_variables(environ)
     # Bound first: a port that is taken must change nothing.
     port, engine, region = flags.port, flags.engine, flags.region
     inherited = {one.getsockname(): one for one in listening_sockets(home.gateway)}
@@ -43,11 +48,25 @@ def run(home: Home, flags: StartFlags, environ: Mapping[str, str], ready: int | 
     before = home.last_running()
     sts = _listen_near([before.sts_port] if before else [], port + 1)
     settings = Settings(port=port, engine=engine, region=region, keys=home.keys(), environ=environ)
-    gateway = GatewayClient(home.gateway, sockets, keys=home.keys_file, environ=environ)
+    # Counts are gathered for no longer than the minute in which scaling reads them.
+    limits = Limits(window_seconds=min(Limits.window_seconds, minute_seconds(environ)))
+    gateway = GatewayClient(home.gateway, sockets, keys=home.keys_file, environ=environ, limits=limits)
     parts = open_parts(home, settings, gateway)
     running = Running(os.getpid(), port, sts.getsockname()[1], engine, region)
     asyncio.run(_serve(home, parts, running, sockets=sockets, sts=sts, ready=ready, lease=flags.lease))
     parts.close(STOP_SECONDS)
+
+
+def check_variables(environ: Mapping[str, str]) -> None:
+    """Raise `ContractError` with every variable of the platform that is not valid."""
+    faults = []
+    for read in (read_capacity, minute_seconds):
+        try:
+            read(environ)
+        except ValueError as error:
+            faults.append(Fault("environment", str(error), ""))
+    if faults:
+        raise ContractError(*faults)
 
 
 def listen(

@@ -138,6 +138,7 @@ class GatewayClient:
                 *("--folder", str(self._places.folder), "--keys", str(self._keys)),
                 *("--model-seconds", str(self._limits.model_seconds)),
                 *("--daemon-seconds", str(self._limits.daemon_seconds)),
+                *("--window-seconds", str(self._limits.window_seconds)),
             ]
             with self._places.log.open("ab") as log:
                 self._child = subprocess.Popen(

@@ -56,8 +56,13 @@ class Period:
 
     @property
     def has_values(self) -> bool:
-        """Whether every value is known, and with them the percentiles; of some sets, statistics alone are."""
-        return all(point.count <= 1 or point.low == point.high for point in self.points)
+        """Whether every value is known, and with them the percentiles.
+
+        Of other sets statistics alone are known; one whose values are within 11 % is as good as values.
+        """
+        return all(
+            point.count <= 1 or 0 <= point.high - point.low <= 0.11 * abs(point.low) for point in self.points
+        )
 
     def _percentile(self, percent: float) -> float:
         """Return the smallest value that so many per cent of the samples do not exceed."""

@@ -45,7 +45,7 @@ class GatewayProcess:
         self._keys_file = keys
         self._keys: Mapping[str, str] = {}
         self._routes = Routes()
-        self._tallies = Tallies(time.time)
+        self._tallies = Tallies(time.time, window_seconds=limits.window_seconds)
         self._invoker = Invoker(self._routes, [self._tallies.finished], model_seconds=limits.model_seconds)
         self._handover = Handover(daemon_seconds=limits.daemon_seconds)
         self._front = Front(self._serve, check=self._check, hand_over=self._handover.give)

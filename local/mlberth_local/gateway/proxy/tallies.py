@@ -14,8 +14,6 @@ from typing import Any
 from mlberth_local.gateway.proxy.answer import ModelError
 from mlberth_local.gateway.proxy.invocation import Invocation
 
-WINDOW_SECONDS = 5
-"""How long requests are gathered; it divides the periods that metrics are read in."""
 _STEPS = 24
 """Latencies in a tenfold range are told apart in so many steps of 10 %."""
 _WINDOWS = 60
@@ -99,15 +97,16 @@ Window = dict[Key, Tally]
 class Tallies:
     """The windows that the daemon has not got yet, and the totals since the process began."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], *, window_seconds: float) -> None:
         self._clock = clock
+        self._window_seconds = window_seconds
         self._current: Window = {}
         self._start = self._now()
-        self._waiting: deque[tuple[int, Window]] = deque()
+        self._waiting: deque[tuple[float, Window]] = deque()
         self._totals: Window = {}
 
-    def _now(self) -> int:
-        return int(self._clock() // WINDOW_SECONDS * WINDOW_SECONDS)
+    def _now(self) -> float:
+        return self._clock() // self._window_seconds * self._window_seconds
 
     def finished(self, invocation: Invocation) -> None:
         """Count a request that has its answer."""
@@ -142,7 +141,7 @@ class Tallies:
                 self._waiting = deque(_by_minute(self._waiting))
         self._start = now
 
-    def waiting(self) -> list[tuple[int, Window]]:
+    def waiting(self) -> list[tuple[float, Window]]:
         """Return the windows that are over, oldest first, with the second at which each began."""
         return list(self._waiting)
 
@@ -164,9 +163,9 @@ def _merge(into: Window, window: Window) -> None:
         into.setdefault(key, Tally()).merge(tally)
 
 
-def _by_minute(windows: deque[tuple[int, Window]]) -> Iterator[tuple[int, Window]]:
+def _by_minute(windows: deque[tuple[float, Window]]) -> Iterator[tuple[float, Window]]:
     """Yield windows of a minute in place of shorter ones; the newest minutes of a day."""
-    minutes: dict[int, Window] = {}
+    minutes: dict[float, Window] = {}
     for start, window in windows:
         _merge(minutes.setdefault(start // 60 * 60, {}), window)
     yield from list(minutes.items())[-_MINUTES:]

@@ -1,0 +1,1 @@
+"""Application Auto Scaling: targets, policies, scheduled actions and activities."""
