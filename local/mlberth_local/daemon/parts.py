@@ -18,6 +18,7 @@ from mlberth_local.daemon.home import CONTAINER_KEY, Home
 from mlberth_local.endpoints.context import EndpointContext, NoGateway
 from mlberth_local.endpoints.endpoints import Endpoints
 from mlberth_local.gateway.client import GatewayClient
+from mlberth_local.gateway.control_socket import Places
 from mlberth_local.images import local_image
 from mlberth_local.jobs.opening import open_jobs
 from mlberth_local.platform import Platform, Settings
@@ -105,7 +106,13 @@ def open_parts(home: Home, settings: Settings, gateway: GatewayClient | None = N
         find_image=partial(local_image, home.folder),
     )
     log_arn = platform.arn("logs", "log-group:")
-    context = EndpointContext(jobs.context, gateway or NoGateway(), log_arn, is_firing=alarms.is_firing)
+    context = EndpointContext(
+        jobs.context,
+        gateway or NoGateway(),
+        log_arn,
+        captured=Places(home.folder / "gateway").captured,
+        is_firing=alarms.is_firing,
+    )
     endpoints = Endpoints(context)
     scaling = Scaling(
         resources,

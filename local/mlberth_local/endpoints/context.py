@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from pathlib import Path
 
 from mlberth_local.gateway.base import Gateway
 from mlberth_local.gateway.table import Instance, Table
@@ -34,6 +35,8 @@ class Seconds:
     """From SIGTERM to SIGKILL, as the platform has it."""
     look: float = 0.5
     """Between two looks at instances that serve."""
+    deliver: float = 2.0
+    """Between two looks for captured requests."""
 
 
 @dataclass(frozen=True)
@@ -46,5 +49,7 @@ class EndpointContext:
     log_arn: str
     """What comes before the name of a log group in its ARN."""
     seconds: Seconds = Seconds()
+    captured: Path | None = None
+    """Where the gateway keeps captured requests; None if nobody captures any."""
     is_firing: Callable[[str], bool] = lambda name: False  # noqa: ARG005 - no alarms
     """Tells whether a CloudWatch alarm is in the state ALARM."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from mlberth_local.endpoints import deployment
+from mlberth_local.endpoints.captured_files import deliver
 from mlberth_local.endpoints.context import EndpointContext
 from mlberth_local.endpoints.driver import EndpointDriver
 from mlberth_local.endpoints.instances import Instances
@@ -111,7 +112,11 @@ class Endpoints:
 
     def _watch(self) -> None:
         """Look, again and again, whether the instances of endpoints at rest still run."""
+        next_delivery = 0.0
         while not self._closing.wait(self.context.seconds.look):
+            if time.monotonic() > next_delivery:
+                self._deliver()
+                next_delivery = time.monotonic() + self.context.seconds.deliver
             with self._lock:
                 resting = dict(self._resting)
             for name, runs in resting.items():
@@ -122,6 +127,10 @@ class Endpoints:
                     continue
                 if has_ended:
                     self.wake(name)
+
+    def _deliver(self) -> None:
+        if self.context.captured:
+            deliver(self.context.captured, self.context.parts.objects)
 
     def _runs(self, run: str, host: str) -> bool:
         return self.context.parts.engine.states(run, (host,))[host].is_running
@@ -165,6 +174,7 @@ class Endpoints:
                 changed.set()
         self.join(seconds)
         self.context.gateway.stop(seconds)
+        self._deliver()
         names = [endpoint.name for endpoint in self._resources.unfinished(KIND)]
         runs = [pair for name in names for pair in self._runs_of(name)]
         engine = self.context.parts.engine

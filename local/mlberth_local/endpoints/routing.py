@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from mlberth_local.endpoints.deployment import DELETING
 from mlberth_local.endpoints.instances import host_names, in_table, log_group
 from mlberth_local.endpoints.record import READY, Deployment, EndpointState, Fleet
@@ -16,26 +19,57 @@ def route(name: str, state: EndpointState, log_arn: str) -> table.Endpoint | Non
     return table.Endpoint(
         name,
         f"{log_arn}{log_group(name)}",
-        _variants(active, shadow=False),
-        _variants(active, shadow=True),
+        _variants(active),
+        _shadows(active),
         direct=any(fleet.direct for one in active for fleet in one.fleets),
         asynchronous=any("AsyncInferenceConfig" in one.config for one in active),
+        capture=_capture(active[-1].config.get("DataCaptureConfig") or {}),
     )
 
 
-def _variants(deployments: list[Deployment], *, shadow: bool) -> tuple[table.Variant, ...]:
+def _variants(deployments: list[Deployment]) -> tuple[table.Variant, ...]:
     """Return the variants of deployments that share the traffic.
 
     A variant's part is the sum of those that it has in each deployment, and so are its fleets' shares.
     """
     found: dict[str, list[tuple[Deployment, Fleet, float]]] = {}
     for deployment in deployments:
-        fleets = [fleet for fleet in deployment.fleets if fleet.shadow == shadow]
+        fleets = [fleet for fleet in deployment.fleets if not fleet.shadow]
         total = sum(fleet.weight for fleet in fleets)
         for fleet in fleets:
             part = deployment.share * fleet.weight / total if total else 0.0
             found.setdefault(fleet.variant, []).append((deployment, fleet, part))
     return tuple(_variant(name, parts) for name, parts in found.items())
+
+
+def _shadows(deployments: list[Deployment]) -> tuple[table.Variant, ...]:
+    """Return the shadow variants of deployments: each gets copies of its own deployment's requests.
+
+    The part of them is its weight over the sum of the production variants' weights. Source: the platform.
+    """
+    found: dict[str, list[tuple[Deployment, Fleet, float]]] = {}
+    for deployment in deployments:
+        total = sum(fleet.weight for fleet in deployment.fleets if not fleet.shadow)
+        for fleet in deployment.fleets:
+            if fleet.shadow:
+                part = deployment.share * min(1.0, fleet.weight / total) if total else 0.0
+                found.setdefault(fleet.variant, []).append((deployment, fleet, part))
+    return tuple(_variant(name, parts) for name, parts in found.items())
+
+
+def _capture(config: Mapping[str, Any]) -> table.Capture | None:
+    if not config.get("EnableCapture"):
+        return None
+    modes = {one["CaptureMode"] for one in config["CaptureOptions"]}
+    types = config.get("CaptureContentTypeHeader") or {}
+    return table.Capture(
+        config["DestinationS3Uri"],
+        config["InitialSamplingPercentage"],
+        bool(modes & {"Input", "InputAndOutput"}),
+        bool(modes & {"Output", "InputAndOutput"}),
+        tuple(one.lower() for one in types.get("CsvContentTypes") or ()),
+        tuple(one.lower() for one in types.get("JsonContentTypes") or ()),
+    )
 
 
 def _variant(name: str, parts: list[tuple[Deployment, Fleet, float]]) -> table.Variant:

@@ -33,6 +33,16 @@ class Places:
         return self.folder / "http.sock"
 
     @property
+    def captured(self) -> Path:
+        """The files of captured requests, which the daemon takes away."""
+        return self.folder / "captured"
+
+    @property
+    def shadows(self) -> Path:
+        """How shadow variants compare: a folder for each endpoint, and in it for each variant."""
+        return self.folder / "shadows"
+
+    @property
     def log(self) -> Path:
         """What it has to say."""
         return self.folder / "gateway.log"

@@ -44,6 +44,21 @@ class Variant:
 
 
 @dataclass(frozen=True)
+class Capture:
+    """What is kept of an endpoint's requests. Source: `DataCaptureConfig` of the platform's API."""
+
+    destination: str
+    """The address below which the daemon puts it: `s3://bucket/prefix`."""
+    percentage: float
+    """Of all requests, 0 to 100, chosen by chance."""
+    has_input: bool
+    has_output: bool
+    csv_types: tuple[str, ...]
+    json_types: tuple[str, ...]
+    """Media types whose bodies are kept as text; all others are in Base64."""
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """An endpoint as far as its requests are concerned."""
 
@@ -51,10 +66,12 @@ class Endpoint:
     log_group_arn: str
     variants: tuple[Variant, ...]
     shadows: tuple[Variant, ...] = ()
+    """The weight of each is the part of the requests that it gets a copy of, 0 to 1."""
     direct: bool = False
     """Whether requests name one of several containers (`InferenceExecutionConfig.Mode`)."""
     asynchronous: bool = False
     """Whether it takes asynchronous calls alone."""
+    capture: Capture | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlberth_local.files import write_atomically
-from mlberth_local.gateway.table import Endpoint, Fleet, Instance, Table, Variant
+from mlberth_local.gateway.table import Capture, Endpoint, Fleet, Instance, Table, Variant
 
 
 def write_table(path: Path, table: Table) -> None:
@@ -27,7 +27,13 @@ def read_table(path: Path) -> Table:
 
 def _endpoint(found: dict[str, Any]) -> Endpoint:
     variants = {name: tuple(_variant(one) for one in found[name]) for name in ("variants", "shadows")}
-    return Endpoint(**{**found, **variants})
+    capture = found.get("capture")
+    return Endpoint(**{**found, **variants, "capture": _capture(capture) if capture else None})
+
+
+def _capture(found: dict[str, Any]) -> Capture:
+    types = {name: tuple(found[name]) for name in ("csv_types", "json_types")}
+    return Capture(**{**found, **types})
 
 
 def _variant(found: dict[str, Any]) -> Variant:

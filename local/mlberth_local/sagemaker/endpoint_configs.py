@@ -15,12 +15,13 @@ from mlberth_local.sagemaker.resource_lists import list_page
 from mlberth_local.store.resources import NameTakenError, NoSuchResourceError, Resource
 
 KIND = "endpoint-config"
+SHADOWS = "ShadowProductionVariants"
 
 
 def create_endpoint_config(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
     """Keep a configuration; nothing is started before an endpoint has it."""
     raise_all(list(_faults(request)))
-    for variant in request["ProductionVariants"]:
+    for variant in (*request["ProductionVariants"], *(request.get(SHADOWS) or [])):
         models.find(platform, variant["ModelName"])
     name, now = request["EndpointConfigName"], platform.clock()
     arn = platform.arn("sagemaker", f"{KIND}/{name}")
@@ -33,12 +34,16 @@ def create_endpoint_config(platform: Platform, request: dict[str, Any]) -> dict[
 
 
 def _faults(request: dict[str, Any]) -> Iterator[str]:
-    variants = request["ProductionVariants"]
-    names = [variant["VariantName"] for variant in variants]
+    variants, shadows = request["ProductionVariants"], request.get(SHADOWS) or []
+    names = [variant["VariantName"] for variant in (*variants, *shadows)]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"ProductionVariants: two are called {name}; variant names must be unique"
-    for variant in variants:
-        where = f"ProductionVariants.{variant['VariantName']}"
+    if shadows and (len(variants) > 1 or len(shadows) > 1):
+        yield f"{SHADOWS}: expected one shadow variant beside one production variant"
+    if shadows and request.get("AsyncInferenceConfig"):
+        yield f"{SHADOWS}: an endpoint with AsyncInferenceConfig has none"
+    for variant in (*variants, *shadows):
+        where = f"{SHADOWS if variant in shadows else 'ProductionVariants'}.{variant['VariantName']}"
         for member in ("ModelName", "InstanceType", "InitialInstanceCount"):
             if variant.get(member) is None:
                 yield f"{where}.{member} is required"
@@ -78,10 +83,11 @@ def describe_endpoint_config(platform: Platform, request: dict[str, Any]) -> dic
     """Return a configuration's request."""
     config = find(platform, request["EndpointConfigName"])
     answer = {name: value for name, value in config.request.items() if name != "Tags"}
-    variants = [{**one, "InitialVariantWeight": weight_of(one)} for one in answer["ProductionVariants"]]
+    for place in ("ProductionVariants", SHADOWS):
+        if place in answer:
+            answer[place] = [{**one, "InitialVariantWeight": weight_of(one)} for one in answer[place]]
     return {
         **answer,
-        "ProductionVariants": variants,
         "EndpointConfigArn": config.arn,
         "CreationTime": config.created,
     }
@@ -129,6 +135,7 @@ _REFUSED = {
     "ManagedInstanceScaling": "it belongs to inference components, and there are none",
     "ServerlessConfig": "all variants have instances",
 }
+_PLACES = ("ProductionVariants", SHADOWS)
 EXCEPTIONS: dict[str, Exceptions] = {
     "CreateEndpointConfig": Exceptions(
         without_effect={
@@ -137,14 +144,13 @@ EXCEPTIONS: dict[str, Exceptions] = {
             "KmsKeyId": "the disk is not encrypted by the platform",
             "MetricsConfig": "metrics are published as often as always",
             "VpcConfig": _ONE_MACHINE,
-            **{f"ProductionVariants.{name}": why for name, why in _WITHOUT_EFFECT.items()},
+            "DataCaptureConfig.KmsKeyId": "objects are not encrypted",
+            **{f"{place}.{name}": why for place in _PLACES for name, why in _WITHOUT_EFFECT.items()},
         },
         refused={
             "AsyncInferenceConfig": "requests are answered at once",
-            "DataCaptureConfig": "requests are not captured by the platform",
             "ExplainerConfig": "there are no explainers",
-            "ShadowProductionVariants": "requests are not copied to shadows",
-            **{f"ProductionVariants.{name}": why for name, why in _REFUSED.items()},
+            **{f"{place}.{name}": why for place in _PLACES for name, why in _REFUSED.items()},
         },
     ),
 }

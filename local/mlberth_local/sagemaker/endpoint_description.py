@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlberth_local.endpoints.deployment import BAKING, CREATING, ENDING, LAUNCHING, RETURNING, SCALING
@@ -21,17 +21,13 @@ def describe(endpoint: Resource, find_image: FindImage) -> dict[str, Any]:
         "EndpointConfigName": shown.config_name if shown else endpoint.request["EndpointConfigName"],
     }
     if shown:
-        answer["ProductionVariants"] = [
-            _variant(fleet, shown, state, find_image) for fleet in shown.fleets if not fleet.shadow
-        ]
+        answer |= _variants(shown, state, find_image)
+        if capture := shown.config.get("DataCaptureConfig"):
+            answer["DataCaptureConfig"] = _capture(capture)
     if pending := state.pending:
         answer["PendingDeploymentSummary"] = {
             "EndpointConfigName": pending.config_name,
-            "ProductionVariants": [
-                _variant(fleet, pending, state, find_image) | {"InstanceType": fleet.plan["InstanceType"]}
-                for fleet in pending.fleets
-                if not fleet.shadow
-            ],
+            **_variants(pending, state, find_image, is_pending=True),
             "StartTime": pending.started,
         }
     if state.deployment_config:
@@ -54,6 +50,31 @@ def _names(endpoint: Resource) -> dict[str, Any]:
         "CreationTime": endpoint.created,
         "LastModifiedTime": endpoint.modified,
     }
+
+
+def _capture(config: Mapping[str, Any]) -> dict[str, Any]:
+    enabled = bool(config.get("EnableCapture"))
+    return {
+        "EnableCapture": enabled,
+        "CaptureStatus": "Started" if enabled else "Stopped",
+        "CurrentSamplingPercentage": config["InitialSamplingPercentage"],
+        "DestinationS3Uri": config["DestinationS3Uri"],
+        "KmsKeyId": config.get("KmsKeyId") or "",
+    }
+
+
+def _variants(
+    deployment: Deployment, state: EndpointState, find_image: FindImage, *, is_pending: bool = False
+) -> dict[str, Any]:
+    """Return the production variants of a deployment, and its shadow variants if it has any."""
+    found: dict[str, Any] = {"ProductionVariants": []}
+    for fleet in deployment.fleets:
+        variant = _variant(fleet, deployment, state, find_image)
+        if is_pending:
+            variant["InstanceType"] = fleet.plan["InstanceType"]
+        place = "ShadowProductionVariants" if fleet.shadow else "ProductionVariants"
+        found.setdefault(place, []).append(variant)
+    return found
 
 
 def _variant(

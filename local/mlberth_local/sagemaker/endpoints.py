@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from mlberth_local.endpoints import deployment, guardrails
@@ -17,6 +18,7 @@ from mlberth_local.sagemaker.job_requests import raise_all
 from mlberth_local.sagemaker.resource_lists import list_page
 from mlberth_local.store.resources import NameTakenError, NoSuchResourceError, Resource
 
+_NOT_KEPT = ("ProductionVariants", endpoint_configs.SHADOWS, "Tags")
 _DESIRED_COUNT, _DESIRED_WEIGHT = "DesiredInstanceCount", "DesiredWeight"
 
 
@@ -51,7 +53,11 @@ def _deployment(platform: Platform, config_name: str, number: int, now: float) -
     """Return a configuration with its models as they are now: either may be deleted later."""
     config = endpoint_configs.find(platform, config_name).request
     fleets = [_fleet(platform, variant, config) for variant in config["ProductionVariants"]]
-    others = {name: value for name, value in config.items() if name not in ("ProductionVariants", "Tags")}
+    fleets += [
+        replace(_fleet(platform, variant, config), shadow=True)
+        for variant in config.get(endpoint_configs.SHADOWS) or []
+    ]
+    others = {name: value for name, value in config.items() if name not in _NOT_KEPT}
     return Deployment(number, config_name, others, fleets, started=now)
 
 

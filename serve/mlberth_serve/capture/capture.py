@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from mlberth.captured_request import Exchange, Form
 from mlberth.code.s3 import SCHEME, S3Prefix
 from mlberth.errors import ContractError, Fault
-from mlberth_serve.capture.record import Exchange, Form
 from mlberth_serve.capture.writer import Writer
 from mlberth_serve.handler.context import Context
 from mlberth_serve.handler.predictor import StreamedBody

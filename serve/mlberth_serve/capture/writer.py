@@ -11,8 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+import orjson
+
+from mlberth.captured_request import Exchange, Form, to_event
 from mlberth_serve.capture.files import OpenFile, hour_of, published, recover
-from mlberth_serve.capture.record import Exchange, Form, to_line
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +122,8 @@ class Writer:
             ):
                 self._rotate()
             self._file = self._file or OpenFile(self._folder, exchange.time)
-            self._file.add(to_line(exchange, self._form))
+            line = orjson.dumps(to_event(exchange, self._form), option=orjson.OPT_APPEND_NEWLINE)
+            self._file.add(line)
         except OSError as error:
             self._warn("%s: a captured request could not be written", error)
             self._count(0, 1)

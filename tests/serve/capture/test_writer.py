@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from tests.support import wait_until
 
+from mlberth.captured_request import Exchange, Form
 from mlberth_serve.capture.files import OpenFile, published, recover
-from mlberth_serve.capture.record import Exchange, Form
 from mlberth_serve.capture.writer import Writer
 
 FORM = Form(has_input=True, has_output=False, csv_types=frozenset({"text/csv"}), json_types=frozenset())

@@ -6,10 +6,11 @@ Source: `InvokeEndpoint` of the platform's API.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from time import monotonic
+from typing import Any
 
 from mlberth_local.errors import ServiceError
 from mlberth_local.gateway.proxy.answer import Answer, ModelError, error
@@ -42,10 +43,14 @@ class Invocation:
     """A request on its way; who looks at finished ones finds in it what has become of them."""
 
     request: Request
+    is_copy: bool = False
+    """Whether it goes to a shadow variant, after its client has got another one's answer."""
     endpoint: LiveEndpoint | None = None
     variant: LiveVariant | None = None
     fleet: LiveFleet | None = None
     instance: LiveInstance | None = None
+    reply: Reply | None = None
+    """What the last container answered, if that was a success."""
     answer: Answer | None = None
     failure: ServiceError | None = None
     model_seconds: float | None = None
@@ -71,8 +76,20 @@ class Invoker:
     async def invoke(self, request: Request) -> Answer:
         """Return the answer to a request, which may be an error."""
         invocation = Invocation(request)
+        return await self._finish(invocation, self._carry_out(invocation))
+
+    async def copy(self, request: Request, endpoint: LiveEndpoint, shadow: LiveVariant) -> Invocation:
+        """Send a request that was answered to a shadow variant, too; return what has become of it."""
+        invocation = Invocation(request, True, endpoint, shadow)
+        await self._finish(invocation, self._ask(invocation, endpoint, shadow))
+        return invocation
+
+    async def _finish(self, invocation: Invocation, way: Coroutine[Any, Any, Answer]) -> Answer:
+        request, began = invocation.request, invocation.request.received
+        if invocation.is_copy:
+            began = monotonic()
         try:
-            answer = await self._carry_out(invocation)
+            answer = await way
         except ServiceError as failure:
             invocation.failure = failure
             answer = error(failure)
@@ -82,7 +99,7 @@ class Invoker:
             invocation.failure = ServiceError("InternalFailure", text, HTTPStatus.INTERNAL_SERVER_ERROR)
             answer = error(invocation.failure)
         invocation.answer = answer
-        invocation.seconds = monotonic() - request.received
+        invocation.seconds = monotonic() - began
         for finished in self._finished:
             finished(invocation)
         return answer
@@ -94,6 +111,11 @@ class Invoker:
             text = f"Endpoint {request.endpoint} takes asynchronous requests alone: call InvokeEndpointAsync."
             raise ServiceError("ValidationError", text)
         variant = invocation.variant = endpoint.variant(request.text(TARGET_VARIANT), chance)
+        return await self._ask(invocation, endpoint, variant)
+
+    async def _ask(self, invocation: Invocation, endpoint: LiveEndpoint, variant: LiveVariant) -> Answer:
+        """Return the answer of a variant."""
+        request, chance = invocation.request, self._routes.chance
         containers = _containers(endpoint, variant, request)
         most = variant.variant.max_concurrency
         if most is not None and variant.outstanding >= most:
@@ -109,6 +131,7 @@ class Invoker:
                 continue
             finally:
                 instance.done()
+            invocation.reply = reply
             return _relayed(reply, variant)
         text = f"Variant {variant.variant.name} of endpoint {request.endpoint} has no instance that answers."
         raise ServiceError("ServiceUnavailable", text, HTTPStatus.SERVICE_UNAVAILABLE)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import random
 import signal
 import socket
 import time
@@ -21,12 +22,14 @@ from mlberth_local.gateway.limits import Limits
 from mlberth_local.gateway.messages import Message
 from mlberth_local.gateway.proxy import prometheus
 from mlberth_local.gateway.proxy.answer import Answer
+from mlberth_local.gateway.proxy.captures import Captures
 from mlberth_local.gateway.proxy.control import ControlConnection
 from mlberth_local.gateway.proxy.front import Front
 from mlberth_local.gateway.proxy.handover import Handover
 from mlberth_local.gateway.proxy.invocation import Invoker
 from mlberth_local.gateway.proxy.request import Request, TextHeaders
 from mlberth_local.gateway.proxy.routes import Routes
+from mlberth_local.gateway.proxy.shadows import Shadows
 from mlberth_local.gateway.proxy.tallies import Tallies
 from mlberth_local.gateway.table_file import read_table
 from mlberth_local.http_request import HttpRequest
@@ -46,7 +49,12 @@ class GatewayProcess:
         self._keys: Mapping[str, str] = {}
         self._routes = Routes()
         self._tallies = Tallies(time.time, window_seconds=limits.window_seconds)
-        self._invoker = Invoker(self._routes, [self._tallies.finished], model_seconds=limits.model_seconds)
+        self._captures = Captures(places.captured, random.random)
+        self._shadows = Shadows(self._routes, places.shadows, random.random)
+        finished = (self._tallies.finished, self._captures.finished, self._shadows.finished)
+        self._invoker = self._shadows.invoker = Invoker(
+            self._routes, finished, model_seconds=limits.model_seconds
+        )
         self._handover = Handover(daemon_seconds=limits.daemon_seconds)
         self._front = Front(self._serve, check=self._check, hand_over=self._handover.give)
         self._public: list[tuple[socket.socket, asyncio.Server]] = []
@@ -75,6 +83,9 @@ class GatewayProcess:
         while (self._routes.outstanding() or self._front.connections) and time.monotonic() < deadline:
             await asyncio.sleep(0.02)
         ticking.cancel()
+        self._shadows.forget()
+        for spool in (self._captures.spool, self._shadows.spool):
+            await asyncio.to_thread(spool.close)
         self._handover.sweep(float("inf"))
         self._report()
         await asyncio.sleep(0.02)  # what was written last goes out

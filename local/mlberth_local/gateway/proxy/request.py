@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 CONTENT_TYPE = b"content-type"
 ACCEPT = b"accept"
+INFERENCE_ID = b"x-amzn-sagemaker-inference-id"
 CUSTOM_ATTRIBUTES = b"x-amzn-sagemaker-custom-attributes"
 TARGET_VARIANT = b"x-amzn-sagemaker-target-variant"
 TARGET_CONTAINER = b"x-amzn-sagemaker-target-container-hostname"

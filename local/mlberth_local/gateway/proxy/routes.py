@@ -103,11 +103,14 @@ class LiveVariant:
 class LiveEndpoint:
     """An endpoint, and how it shares its requests among its variants."""
 
-    __slots__ = ("_names", "_weights", "endpoint", "variants")
+    __slots__ = ("_names", "_weights", "endpoint", "shadows", "variants")
 
-    def __init__(self, endpoint: Endpoint, variants: dict[str, LiveVariant]) -> None:
+    def __init__(
+        self, endpoint: Endpoint, variants: dict[str, LiveVariant], shadows: tuple[LiveVariant, ...] = ()
+    ) -> None:
         self.endpoint = endpoint
         self.variants = variants
+        self.shadows = shadows
         weighted = {name: one.variant.weight for name, one in variants.items() if one.variant.weight > 0}
         self._names = list(weighted)
         self._weights = list(accumulate(weighted.values()))
@@ -168,7 +171,9 @@ class Routes:
 
     def _live(self, endpoint: Endpoint) -> LiveEndpoint:
         return LiveEndpoint(
-            endpoint, {one.name: self._live_variant(endpoint, one) for one in endpoint.variants}
+            endpoint,
+            {one.name: self._live_variant(endpoint, one) for one in endpoint.variants},
+            tuple(self._live_variant(endpoint, one) for one in endpoint.shadows),
         )
 
     def _live_variant(self, endpoint: Endpoint, variant: Variant) -> LiveVariant:

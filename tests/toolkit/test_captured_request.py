@@ -1,4 +1,4 @@
-"""One captured request as a line."""
+"""One captured request."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from mlberth_serve.capture.record import Exchange, Form, to_line
+from mlberth.captured_request import Exchange, Form, to_event
 
 FORM = Form(
     has_input=True,
@@ -25,9 +25,8 @@ def exchange(body: bytes = b"1,2", content_type: str = "text/csv") -> Exchange:
 def test_line_is_the_platforms() -> None:
     """Field for field, with ids only if the request has them; one line whatever the body holds."""
     found = exchange(b"1,2\n3,4")._replace(inference_id="order-17", custom_attributes="trace=1")
-    line = to_line(found, FORM)
-    assert line.endswith(b"}\n")
-    assert line.count(b"\n") == 1
+    line = json.dumps(to_event(found, FORM))
+    assert "\n" not in line
     read = json.loads(line)
     assert len(read["eventMetadata"].pop("eventId")) == 36
     assert read == {
@@ -52,7 +51,7 @@ def test_line_is_the_platforms() -> None:
         },
         "eventVersion": "0",
     }
-    assert set(json.loads(to_line(exchange(), FORM))["eventMetadata"]) == {"eventId", "inferenceTime"}
+    assert set(to_event(exchange(), FORM)["eventMetadata"]) == {"eventId", "inferenceTime"}
 
 
 @pytest.mark.parametrize(
@@ -68,7 +67,7 @@ def test_line_is_the_platforms() -> None:
 )
 def test_text_is_text_and_all_else_is_base64(body: bytes, content_type: str, encoding: str) -> None:
     """Every body comes back to the byte."""
-    side = json.loads(to_line(exchange(body, content_type), FORM))["captureData"]["endpointInput"]
+    side = to_event(exchange(body, content_type), FORM)["captureData"]["endpointInput"]
     assert side["encoding"] == encoding
     data = side["data"]
     assert (base64.b64decode(data) if encoding == "BASE64" else data.encode()) == body
@@ -76,7 +75,7 @@ def test_text_is_text_and_all_else_is_base64(body: bytes, content_type: str, enc
 
 def test_sides_can_be_left_out() -> None:
     """The options say which bodies are there."""
-    only_input = json.loads(to_line(exchange(), FORM._replace(has_output=False)))
+    only_input = to_event(exchange(), FORM._replace(has_output=False))
     assert set(only_input["captureData"]) == {"endpointInput"}
-    only_output = json.loads(to_line(exchange(), FORM._replace(has_input=False)))
+    only_output = to_event(exchange(), FORM._replace(has_input=False))
     assert set(only_output["captureData"]) == {"endpointOutput"}

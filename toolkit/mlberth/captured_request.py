@@ -1,4 +1,4 @@
-"""One captured request as a line of JSON, in the form of SageMaker's data capture (event version 0)."""
+"""One captured request, in the form of SageMaker's data capture (event version 0)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from base64 import b64encode
 from collections.abc import Collection
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
-
-import orjson
 
 
 class Exchange(NamedTuple):
@@ -33,8 +31,8 @@ class Form(NamedTuple):
     json_types: Collection[str]
 
 
-def to_line(exchange: Exchange, form: Form) -> bytes:
-    """Return the line, with its end."""
+def to_event(exchange: Exchange, form: Form) -> dict[str, Any]:
+    """Return what a line of JSON holds of it."""
     data: dict[str, Any] = {}
     if form.has_input:
         data["endpointInput"] = _side("INPUT", exchange.body, exchange.content_type, form)
@@ -47,8 +45,7 @@ def to_line(exchange: Exchange, form: Form) -> bytes:
         metadata["customAttributes"] = [exchange.custom_attributes]
     when = datetime.fromtimestamp(exchange.time, timezone.utc)
     metadata["inferenceTime"] = when.strftime("%Y-%m-%dT%H:%M:%SZ")
-    line = {"captureData": data, "eventMetadata": metadata, "eventVersion": "0"}
-    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+    return {"captureData": data, "eventMetadata": metadata, "eventVersion": "0"}
 
 
 def _side(mode: str, body: bytes, content_type: str, form: Form) -> dict[str, str]:
