@@ -110,8 +110,7 @@ def test_commands_show_endpoints(daemon: Daemon) -> None:
     )
     with followed:
         assert followed.stdout
-        while "loaded" not in followed.stdout.readline():
-            pass
+        assert any("loaded" in line for line in followed.stdout)
         client(daemon, "sagemaker").delete_endpoint(EndpointName="served")
         followed.communicate(timeout=60)
     assert followed.returncode == 0
