@@ -17,6 +17,8 @@ def model_fn(model_dir):
     print("loaded", flush=True)
 
 def predict_fn(data, model):
+    if data[0][0] < 0:
+        raise ValueError("negative")
     return [os.getpid()]
 """
 
@@ -28,7 +30,7 @@ def client(daemon: Daemon, service: str) -> Any:
     return boto3.client(service, endpoint_url=url, region_name="us-east-1", **keys)
 
 
-def deploy(daemon: Daemon, name: str) -> None:
+def deploy(daemon: Daemon, name: str, *, count: int = 1) -> None:
     """Make a model, a configuration and an endpoint of one name, and wait for it."""
     code = io.BytesIO()
     with tarfile.open(fileobj=code, mode="w:gz") as archive:
@@ -49,7 +51,7 @@ def deploy(daemon: Daemon, name: str) -> None:
         "VariantName": "AllTraffic",
         "ModelName": name,
         "InstanceType": "ml.m5.large",
-        "InitialInstanceCount": 1,
+        "InitialInstanceCount": count,
     }
     sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
     sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)

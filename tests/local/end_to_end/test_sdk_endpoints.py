@@ -1,0 +1,40 @@
+"""Unmodified SDKs deploy to `mlberth up`, by environment alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.local.end_to_end.daemon import Daemon
+from tests.local.end_to_end.test_sdk_jobs import LONG, run
+
+pytestmark = pytest.mark.skipif(not LONG, reason="MLBERTH_LONG=1: importing the SDKs takes a while")
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """Run a daemon for the tests of this file."""
+    daemon = Daemon(tmp_path_factory.mktemp("endpoints"))
+    started = daemon.up()
+    assert started.returncode == 0, started.stderr
+    yield daemon
+    daemon.run("down")
+
+
+def test_sdk_v2(daemon: Daemon, tmp_path: Path) -> None:
+    """`deploy`, `predict`, `update_endpoint`, `delete_endpoint`, and a `PipelineModel`."""
+    found, _ = run("endpoints_v2.py", "sagemaker==2.257.7", daemon, str(tmp_path), "any:serve")
+    assert found == {
+        "first": [["6"]],
+        "updated": [["15"]],
+        "error": "ModelError",
+        "status": 400,
+        "pipeline": [["30"]],
+    }
+
+
+def test_sdk_v3(daemon: Daemon, tmp_path: Path) -> None:
+    """`ModelBuilder.build` and `deploy`, and `Endpoint.create`, `invoke` and `delete`."""
+    found, _ = run("endpoints_v3.py", "sagemaker-serve==1.27.0", daemon, str(tmp_path), "any:serve")
+    assert found == {"built": "6\n", "created": "6\n"}
