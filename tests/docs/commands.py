@@ -28,6 +28,7 @@ RUN_BY = {
     ("docs/how-to/train-without-code.md", "XGBoost"): "tests/docs/test_algorithms_page.py::test_xgboost",
     ("docs/how-to/platform.md", ""): "tests/docs/test_platform_page.py::test_commands",
     ("docs/how-to/run-jobs.md", ""): "tests/docs/test_run_page.py::test_commands",
+    ("docs/how-to/endpoints.md", ""): "tests/docs/test_endpoints_page.py::test_commands",
     ("docs/how-to/stream.md", ""): "tests/docs/test_commands.py::test_stream",
     ("docs/how-to/kubernetes.md", "Data in, model out"): "tests/docs/test_commands.py::test_fetch_and_push",
     ("docs/how-to/deploy.md", "compose"): "tests/images/test_deploy.py::test_compose",

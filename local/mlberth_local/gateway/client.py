@@ -132,6 +132,8 @@ class GatewayClient:
 
     def _start(self) -> None:
         """Start the process unless there is one, and wait until it accepts. Raises `GatewayError`."""
+        if self._stopping.is_set():
+            raise GatewayError("the gateway was stopped")
         if self._places.pid() is None:
             argv = [
                 *(sys.executable, "-m", "mlberth_local.gateway"),

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
 import tarfile
+from pathlib import Path
 from typing import Any
 
 import boto3
 from tests.local.end_to_end.daemon import Daemon
 from tests.local.endpoints.endpoint_platform import ENVIRONMENT
+from tests.support import wait_until
+
+from mlberth_local.endpoints.record import KIND, READY, Instance, state_of
+from mlberth_local.store.database import Database
+from mlberth_local.store.resources import Resources
 
 HANDLER = """
 import os
@@ -62,3 +70,43 @@ def wait(daemon: Daemon, name: str, state: str) -> None:
     """Wait as boto3 does, with shorter pauses."""
     waiter = client(daemon, "sagemaker").get_waiter(state)
     waiter.wait(EndpointName=name, WaiterConfig={"Delay": 0.2, "MaxAttempts": 300})
+
+
+def port_of(daemon: Daemon, name: str) -> int:
+    """Return the port of an endpoint's one container."""
+    [instance] = instances_of(daemon, name)
+    return instance.ports[0]
+
+
+def pids_of(daemon: Daemon, name: str) -> list[int]:
+    """Return the process ids of an endpoint's servers."""
+    return [pid for one in instances_of(daemon, name) for pid in _first_process(one.ports[0])]
+
+
+def _first_process(port: int) -> list[int]:
+    """Return the first process that was started for a port, if it is there."""
+    wanted, found = f"SAGEMAKER_BIND_TO_PORT={port}".encode(), []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            environ = (folder / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if wanted in environ:
+            found.append(int(folder.name))
+    return sorted(found)[:1]
+
+
+def instances_of(daemon: Daemon, name: str) -> list[Instance]:
+    """Return an endpoint's instances that are in traffic."""
+    database = Database(daemon.home / "mlberth.sqlite")
+    try:
+        pairs = list(state_of(Resources(database).get(KIND, name)).instances())
+    finally:
+        database.close()
+    return [instance for _, instance in pairs if instance.phase == READY]
+
+
+def kill(daemon: Daemon) -> None:
+    """Kill the daemon's process alone."""
+    os.kill(int((daemon.home / "daemon.pid").read_text()), signal.SIGKILL)
+    wait_until(lambda: daemon.run("status").returncode == 3)

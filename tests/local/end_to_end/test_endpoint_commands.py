@@ -5,21 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import threading
-from collections import Counter
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-from botocore.exceptions import ClientError
 from tests.local.end_to_end.daemon import MLBERTH, Daemon
-from tests.local.end_to_end.deployments import client, deploy, wait
+from tests.local.end_to_end.deployments import client, deploy, kill, port_of, wait
 from tests.support import wait_until
 
-from mlberth_local.endpoints.record import KIND, state_of
-from mlberth_local.store.database import Database
-from mlberth_local.store.resources import Resources
 
 
 @pytest.fixture(scope="module")
@@ -30,16 +24,6 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     deploy(daemon, "served")
     yield daemon
     daemon.run("down")
-
-
-def port_of(daemon: Daemon, name: str) -> int:
-    """Return the port of an endpoint's one container."""
-    database = Database(daemon.home / "mlberth.sqlite")
-    try:
-        [(_, instance)] = state_of(Resources(database).get(KIND, name)).instances()
-    finally:
-        database.close()
-    return instance.ports[0]
 
 
 def server(port: int) -> str:
@@ -71,12 +55,6 @@ def test_an_endpoint_outlives_a_kill(daemon: Daemon) -> None:
     assert daemon.up().returncode == 0
     wait(daemon, "served", "endpoint_in_service")
     assert (port_of(daemon, "served"), invoke(daemon)) == (port, before)
-
-
-def kill(daemon: Daemon) -> None:
-    """Kill the daemon's process alone."""
-    os.kill(int((daemon.home / "daemon.pid").read_text()), signal.SIGKILL)
-    wait_until(lambda: daemon.run("status").returncode == 3)
 
 
 def test_down_ends_endpoints_and_up_serves_them_again(daemon: Daemon) -> None:
@@ -142,41 +120,3 @@ def test_invoke(daemon: Daemon, tmp_path: Path) -> None:
     missing = daemon.run("invoke", "nothing", "--body", str(body))
     assert "nothing" in missing.stderr
     assert daemon.run("invoke", "served", "--body", str(tmp_path / "no")).returncode == 78
-
-
-def test_an_update_under_load(daemon: Daemon) -> None:
-    """No request fails while one configuration takes the other's place, or instances come and go."""
-    sagemaker = client(daemon, "sagemaker")
-    done, answers, failures = threading.Event(), Counter[str](), list[str]()
-
-    def load() -> None:
-        while not done.is_set():
-            try:
-                answers[invoke(daemon)] += 1
-            except ClientError as error:
-                failures.append(str(error))
-
-    threads = [threading.Thread(target=load) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    try:
-        sagemaker.update_endpoint(EndpointName="served", EndpointConfigName="served")
-        wait(daemon, "served", "endpoint_in_service")
-        after = invoke(daemon)
-        weights = [{"VariantName": "AllTraffic", "DesiredInstanceCount": 2}]
-        sagemaker.update_endpoint_weights_and_capacities(
-            EndpointName="served", DesiredWeightsAndCapacities=weights
-        )
-        wait(daemon, "served", "endpoint_in_service")
-        wait_until(lambda: len(answers) == 3)
-        weights[0]["DesiredInstanceCount"] = 1
-        sagemaker.update_endpoint_weights_and_capacities(
-            EndpointName="served", DesiredWeightsAndCapacities=weights
-        )
-        wait(daemon, "served", "endpoint_in_service")
-    finally:
-        done.set()
-        for thread in threads:
-            thread.join()
-    assert failures == []
-    assert after in answers

@@ -29,7 +29,7 @@ def test_sdk_v2(daemon: Daemon, tmp_path: Path) -> None:
         "first": [["6"]],
         "updated": [["15"]],
         "error": "ModelError",
-        "status": 400,
+        "status": 500,
         "pipeline": [["30"]],
     }
 
