@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -12,8 +10,6 @@ from pathlib import Path
 import pytest
 from tests.local.end_to_end.daemon import MLBERTH, Daemon
 from tests.local.end_to_end.deployments import client, deploy, kill, port_of, wait
-from tests.support import wait_until
-
 
 
 @pytest.fixture(scope="module")
