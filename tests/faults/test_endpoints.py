@@ -14,7 +14,7 @@ from types import TracebackType
 import pytest
 from tests.faults.load import LONG, report
 from tests.local.end_to_end.daemon import Daemon
-from tests.local.end_to_end.deployments import client, deploy, kill, pids_of, wait
+from tests.local.end_to_end.deployments import client, deploy, instances_of, kill, pids_of, wait
 from tests.support import wait_until
 
 from mlberth_local.gateway.control_socket import Places
@@ -97,13 +97,18 @@ def test_a_killed_daemon(daemon: Daemon) -> None:
     assert load.failures == []
 
 
+def names(daemon: Daemon) -> set[str]:
+    """Return the names of the instances that are in traffic."""
+    return {instance.name for instance in instances_of(daemon, "served")}
+
+
 def test_a_killed_instance(daemon: Daemon) -> None:
     """At most the requests fail that it was answering; another one takes its place."""
-    before = pids_of(daemon, "served")
+    before = names(daemon)
     with Load(daemon.port) as load:
         began = time.monotonic()
-        os.kill(before[0], signal.SIGKILL)
-        wait_until(lambda: len(set(pids_of(daemon, "served")) - set(before)) == 1, timeout=60)
+        os.kill(pids_of(daemon, "served")[0], signal.SIGKILL)
+        wait_until(lambda: len(names(daemon) - before) == 1, timeout=60)
         recovery = time.monotonic() - began
         load.go_on()
     report("endpoint: instance killed", n=load.answered, failed=len(load.failures), recovery=recovery)
