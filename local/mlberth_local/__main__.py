@@ -28,6 +28,9 @@ def up() -> int:
     flags.add_argument("--engine", choices=ENGINES, default="docker", help="what runs jobs (docker)")
     flags.add_argument("--region", default=_region(), help=f"that ARNs name ({_region()})")
     flags.add_argument(
+        "--s3-endpoint", metavar="URL", help="another S3 that has the objects, with this environment's keys"
+    )
+    flags.add_argument(
         "--detach", "-d", action="store_true", help="go to the background when the API answers"
     )
     flags.add_argument("--ready", type=int, help="a descriptor to write to when the API answers")
@@ -44,8 +47,10 @@ def _region() -> str:
 def _up(home: Home, chosen: Namespace) -> int:
     from mlberth_local.daemon.start import start_detached, start_here
     from mlberth_local.daemon.start_flags import StartFlags
+    from mlberth_local.other_s3 import checked_address
 
-    flags = StartFlags(chosen.port, chosen.engine, chosen.region, chosen.lease)
+    other = checked_address(chosen.s3_endpoint) if chosen.s3_endpoint else ""
+    flags = StartFlags(chosen.port, chosen.engine, chosen.region, other, chosen.lease)
     if chosen.detach:
         started = start_detached(home, flags, os.environ)
     else:
@@ -64,7 +69,9 @@ def _up(home: Home, chosen: Namespace) -> int:
 
 
 def _described(home: Home, running: Running) -> str:
-    return f"http://127.0.0.1:{running.port}, engine {running.engine}, home {home.folder}, pid {running.pid}"
+    other = f", S3 {running.s3_endpoint}" if running.s3_endpoint else ""
+    where = f"http://127.0.0.1:{running.port}, engine {running.engine}{other}"
+    return f"{where}, home {home.folder}, pid {running.pid}"
 
 
 def _log_to_stderr() -> None:

@@ -21,6 +21,8 @@ class Settings:
     engine: str = "docker"
     """`docker` or `process`."""
     region: str = "us-east-1"
+    s3_endpoint: str = ""
+    """The address of another S3 that has the objects; "" if they are in this home."""
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Access key to secret. A request with one of them must be signed with its secret."""
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -22,6 +22,7 @@ from mlberth_local.http_request import HttpRequest
 from mlberth_local.platform import Platform
 
 if TYPE_CHECKING:
+    from mlberth_local.api.forwarding import Forwarder
     from mlberth_local.api.routing import Route
 
 T = TypeVar("T")
@@ -45,6 +46,7 @@ class Dispatcher:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
+        self._forwarder: Forwarder | None = None
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="operation")
 
     async def answer(self, request: HttpRequest, body: Body, request_id: str) -> HttpAnswer:
@@ -57,6 +59,8 @@ class Dispatcher:
             form_body = await body.read() if request.form else None
             form = dict(parse_qsl((form_body or b"").decode(errors="replace"), keep_blank_values=True))
             route = await self._in_thread(find_route, request, form)
+            if route.service == "s3" and self._platform.settings.s3_endpoint:
+                return await self._forward(request, body)
             result = await self._carry_out(route, request, form, form_body, body)
             return answer_writer.answer(route, result, request_id)
         except ServiceError as error:
@@ -77,6 +81,23 @@ class Dispatcher:
         for service in registry.OPERATIONS:
             service_model(service)
         rest_route("s3", HttpRequest("GET", "/", "", {}), "/")
+
+    async def close(self) -> None:
+        """Close connections to others."""
+        if self._forwarder:
+            await self._forwarder.close()
+
+    async def _forward(self, request: HttpRequest, body: Body) -> HttpAnswer:
+        """Return what the S3 behind the platform answers; the platform itself checks who asks."""
+        from mlberth_local import signatures
+        from mlberth_local.api.routing import path_style
+
+        signatures.check(request, None, self._platform.settings.keys, self._platform.clock())
+        if self._forwarder is None:
+            from mlberth_local.api.forwarding import Forwarder
+
+            self._forwarder = Forwarder(self._platform)
+        return await self._forwarder.forward(request, path_style(request), body.pieces())
 
     async def _carry_out(
         self, route: Route, request: HttpRequest, form: dict[str, str], form_body: bytes | None, body: Body

@@ -60,7 +60,7 @@ def find_route(request: HttpRequest, form: Mapping[str, str]) -> Route:
         return rest_route("sagemaker-runtime", request, request.raw_path)
     if scope and scope not in BY_SCOPE:
         raise UnknownOperationError(f"There is no service {scope!r} here; there are {', '.join(SERVICES)}.")
-    return rest_route("s3", request, _path_style(request))
+    return rest_route("s3", request, path_style(request))
 
 
 def credential_scope(request: HttpRequest) -> str:
@@ -93,7 +93,7 @@ def _named(service: str | None, operation: str, protocol: str, place: str) -> Ro
     return Route(service, operation, protocol)
 
 
-def _path_style(request: HttpRequest) -> str:
+def path_style(request: HttpRequest) -> str:
     """Return the raw path with the bucket first, also if the host names it."""
     found = VIRTUAL_HOST.match(request.authority)
     return f"/{found['bucket']}{request.raw_path}" if found else request.raw_path

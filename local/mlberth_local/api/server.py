@@ -17,7 +17,7 @@ from aiohttp import web
 
 from mlberth_local.api import invocations
 from mlberth_local.api.dispatch import Dispatcher
-from mlberth_local.api.http_answer import HttpAnswer
+from mlberth_local.api.http_answer import HttpAnswer, StreamBody
 from mlberth_local.bodies import FileBody
 from mlberth_local.errors import ServiceError
 from mlberth_local.http_request import HttpRequest
@@ -102,6 +102,7 @@ class ApiServer:
         """Finish what is being answered, and close."""
         if self._runner:
             await self._runner.cleanup()
+        await self._dispatcher.close()
 
     async def _handle(self, received: web.BaseRequest) -> web.StreamResponse:
         if received.path == HEALTH:
@@ -231,9 +232,25 @@ async def _send(received: web.BaseRequest, found: HttpAnswer, request_id: str) -
         response = web.StreamResponse(status=found.status, headers={"Content-Length": "0", **headers})
         await response.prepare(received)
         return response
+    if isinstance(found.body, StreamBody):
+        return await _send_stream(received, found.body, found.status, headers)
     if isinstance(found.body, bytes):
         return web.Response(status=found.status, headers=headers, body=found.body)
     return await _send_file(received, found.body, found.status, headers)
+
+
+async def _send_stream(
+    received: web.BaseRequest, body: StreamBody, status: int, headers: dict[str, str]
+) -> web.StreamResponse:
+    response = web.StreamResponse(status=status, headers=headers)
+    try:
+        await response.prepare(received)
+        async for piece in body.pieces:
+            await response.write(piece)
+        await response.write_eof()
+    finally:
+        body.close()
+    return response
 
 
 async def _send_file(

@@ -27,6 +27,8 @@ class Running:
     """Of STS over TLS, which the SDKs ask for at an address of their own."""
     engine: str
     region: str
+    s3_endpoint: str = ""
+    """Of another S3 behind the platform, if there is one."""
 
 
 class Home:

@@ -47,12 +47,12 @@ def run(home: Home, flags: StartFlags, environ: Mapping[str, str], ready: int | 
     sockets = listen(port, engine, environ, inherited)
     before = home.last_running()
     sts = _listen_near([before.sts_port] if before else [], port + 1)
-    settings = Settings(port=port, engine=engine, region=region, keys=home.keys(), environ=environ)
+    settings = Settings(port, engine, region, flags.s3_endpoint, keys=home.keys(), environ=environ)
     # Counts are gathered for no longer than the minute in which scaling reads them.
     limits = Limits(window_seconds=min(Limits.window_seconds, minute_seconds(environ)))
     gateway = GatewayClient(home.gateway, sockets, keys=home.keys_file, environ=environ, limits=limits)
     parts = open_parts(home, settings, gateway)
-    running = Running(os.getpid(), port, sts.getsockname()[1], engine, region)
+    running = Running(os.getpid(), port, sts.getsockname()[1], engine, region, flags.s3_endpoint)
     asyncio.run(_serve(home, parts, running, sockets=sockets, sts=sts, ready=ready, lease=flags.lease))
     parts.close(STOP_SECONDS)
 

@@ -12,5 +12,7 @@ class StartFlags:
     port: int
     engine: str
     region: str
+    s3_endpoint: str = ""
+    """Of another S3 that has the objects."""
     lease: int | None = None
     """A descriptor: when its other end is closed and no job is left, the daemon ends."""

@@ -50,7 +50,7 @@ def _end_what_runs(home: Home, last: Running, environ: Mapping[str, str]) -> Non
     from mlberth_local.daemon.run import STOP_SECONDS
 
     keys = home.keys()
-    settings = Settings(port=last.port, engine=last.engine, region=last.region, keys=keys, environ=environ)
+    settings = Settings(last.port, last.engine, last.region, last.s3_endpoint, keys=keys, environ=environ)
     parts = open_parts(home, settings)
     parts.platform.jobs.start()
     parts.platform.endpoints.start()

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 from mlberth_local.engines.base import Engine
 from mlberth_local.engines.process import ProcessEngine
 from mlberth_local.files import write_atomically
-from mlberth_local.inputs.objects import FolderObjects
+from mlberth_local.inputs.objects import FolderObjects, Objects
 from mlberth_local.jobs.capacity import read_capacity
 from mlberth_local.jobs.context import JobContext
 from mlberth_local.jobs.jobs import Jobs
+from mlberth_local.other_s3 import open_client
 from mlberth_local.platform import Platform
 from mlberth_local.store.metrics import Metrics
 from mlberth_local.store.resources import Resources
@@ -41,7 +43,7 @@ def open_jobs(
         metrics=metrics,
         engine=open_engine(settings.engine, home, settings.environ),
         helpers=ProcessEngine(home / "helpers", settings.environ),
-        objects=FolderObjects(platform.buckets),
+        objects=open_objects(platform),
         runs=home / "runs",
         logs=platform.log_folder,
         capacity=read_capacity(settings.environ),
@@ -54,6 +56,18 @@ def open_jobs(
         owner=(os.getuid(), os.getgid()) if in_containers and os.getuid() else None,
     )
     return Jobs(context)
+
+
+def open_objects(platform: Platform) -> Objects:
+    """Return the objects of the home, or those of the other S3 that the settings name."""
+    settings = platform.settings
+    if not settings.s3_endpoint:
+        return FolderObjects(platform.buckets)
+    # botocore's client takes a while to import.
+    from mlberth_local.inputs.remote_objects import RemoteObjects
+
+    connect = partial(open_client, settings.s3_endpoint, settings.region, settings.environ)
+    return RemoteObjects(connect, platform.home / "s3-cache")
 
 
 def open_engine(name: str, home: Path, environ: Mapping[str, str]) -> Engine:

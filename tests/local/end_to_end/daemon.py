@@ -6,8 +6,10 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.support import free_port
 
@@ -40,12 +42,13 @@ class Daemon:
         }
         return {**kept, "HOME": str(self.user_home), "MLBERTH_HOME": str(self.home)}
 
-    def run(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
-        """Run `mlberth …`."""
+    def run(
+        self, *arguments: str, timeout: float = 60, environ: Mapping[str, str] = MappingProxyType({})
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `mlberth …`, with more variables if need be."""
         argv = [*MLBERTH, *arguments]
-        return subprocess.run(
-            argv, env=self.environ, capture_output=True, text=True, timeout=timeout, check=False
-        )
+        given = {**self.environ, **environ}
+        return subprocess.run(argv, env=given, capture_output=True, text=True, timeout=timeout, check=False)
 
     def up(self, engine: str = "process") -> subprocess.CompletedProcess[str]:
         """Run `mlberth up --detach`, with the engine that needs no Docker or the other one."""
