@@ -84,6 +84,7 @@ ROOMS = {
             "render",
             "daemon",
             "runs",
+            "reports",
         ),
     ),
 }

@@ -110,7 +110,7 @@ def open_parts(home: Home, settings: Settings, gateway: GatewayClient | None = N
         jobs.context,
         gateway or NoGateway(),
         log_arn,
-        captured=Places(home.folder / "gateway").captured,
+        captured=Places(home.gateway).captured,
         is_firing=alarms.is_firing,
     )
     endpoints = Endpoints(context)

@@ -15,13 +15,15 @@ from typing import Any
 from mlberth_local.gateway.proxy.invocation import Invocation, Invoker
 from mlberth_local.gateway.proxy.request import CONTENT_TYPE, TARGET_VARIANT, Request
 from mlberth_local.gateway.proxy.routes import LiveVariant, Routes
-from mlberth_local.gateway.proxy.spool import Spool, hourly_name
+from mlberth_local.gateway.proxy.spool import Spool, SpoolLimits, hourly_name
 
 MOST_WAITING = 100
 """Copies of one shadow variant; further ones are dropped, so that a slow shadow costs production nothing."""
 MOST_BYTES = 64 * 1024 * 1024
 SENDERS = 4
 """So many copies are with one shadow variant at once."""
+_KEPT = 64 * 1024 * 1024
+"""Of what is known of the copies of one shadow variant, in bytes."""
 _LARGEST_KEPT = 64 * 1024
 """Of a body that is kept to compare, in bytes."""
 
@@ -42,7 +44,7 @@ class Shadows:
     def __init__(self, routes: Routes, folder: Path, chance: Callable[[], float]) -> None:
         self._routes = routes
         self._chance = chance
-        self.spool = Spool(folder, hourly_name)
+        self.spool = Spool(folder, hourly_name, SpoolLimits(kept_bytes=_KEPT))
         self.invoker: Invoker | None = None
         """Sends the copies. It tells this object of finished requests, so it is made later."""
         self._queues: dict[tuple[str, str], _Queue] = {}

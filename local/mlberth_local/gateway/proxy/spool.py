@@ -27,6 +27,8 @@ class SpoolLimits:
     """More is dropped: whoever writes must not be waited for."""
     file_bytes: int = 16 * 1024 * 1024
     file_seconds: float = 10.0
+    kept_bytes: int | None = None
+    """Of whole files in one folder: older ones are removed. None if somebody else takes them away."""
 
 
 @dataclass
@@ -134,6 +136,15 @@ class Spool:
         found = self._files.pop(folder)
         found.file.close()
         found.path.with_name(found.path.name + PART).rename(found.path)
+        if self.limits.kept_bytes is not None:
+            _remove_oldest(folder, self.limits.kept_bytes)
+
+
+def _remove_oldest(folder: Path, kept: int) -> None:
+    for path in sorted(folder.rglob("*.jsonl"), reverse=True):
+        kept -= path.stat().st_size
+        if kept < 0:
+            path.unlink()
 
 
 def hourly_name(now: float) -> str:

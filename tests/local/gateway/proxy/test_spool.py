@@ -55,6 +55,16 @@ def test_more_than_there_is_room_for_is_dropped(tmp_path: Path) -> None:
     assert (spool.dropped, contents(tmp_path)) == (1, [b"slow\n1234512345"])
 
 
+def test_only_the_newest_files_are_kept(tmp_path: Path) -> None:
+    """As many as there is room for, if nobody takes them away."""
+    spool = Spool(tmp_path, lambda now: f"{now:.0f}.jsonl", SpoolLimits(file_bytes=1, kept_bytes=5))
+    spool.clock = iter(range(1000, 2000)).__next__
+    for number in range(4):
+        spool.offer("a", partial(bytes, b"%d\n" % number), 2)
+    spool.close()
+    assert contents(tmp_path) == [b"2\n", b"3\n"]
+
+
 def test_what_a_killed_process_has_left(tmp_path: Path) -> None:
     """It gets its name with the next line."""
     (tmp_path / "a").mkdir()
