@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tarfile
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
@@ -75,14 +75,20 @@ class EndpointPlatform:
     """The endpoints of a home, with a bucket and a model's archive."""
 
     def __init__(
-        self, home: Path, *, engine: str = "process", image: str = "image", **seconds: float
+        self,
+        home: Path,
+        *,
+        engine: str = "process",
+        image: str = "image",
+        resources: Callable[[Database], Resources] = Resources,
+        **seconds: float,
     ) -> None:
         self.home = home
         self.image = image
         settings = Settings(engine=engine, environ={**os.environ, "MLBERTH_CPUS": "4"})
         self._database = Database(home / "db")
         platform = Platform(home, settings)
-        jobs = open_jobs(platform, Resources(self._database), Metrics(self._database), host_environ={})
+        jobs = open_jobs(platform, resources(self._database), Metrics(self._database), host_environ={})
         self.gateway = Recorder()
         context = EndpointContext(
             jobs.context,
