@@ -25,6 +25,8 @@ DEFAULT_IN_FLIGHT = 128
 TRANSFORM_BUDGET_MB = 100
 """The platform's rule: MaxConcurrentTransforms x MaxPayloadInMB is at most 100."""
 
+_SHARED = "SAGEMAKER_MULTI_MODEL_SHARED"
+"""What asks for several models in one worker, which there is not (docs/adr/0008-many-models.md)."""
 _DEFAULT_ACCEPTS = {"xgboost": CSV}
 
 
@@ -90,6 +92,9 @@ class Settings(Variables):
         if self.inference_output is not None and self.profile != "xgboost":
             expected = f"nothing, without {Variables.profile.name}=xgboost"
             reader.add(Fault(Variables.inference_output.name, repr(self.inference_output), expected))
+        if environ.get(_SHARED, "").strip().lower() not in ("", "false", "0", "no", "off"):
+            action = "Each model has processes of its own, which share the framework's memory all the same."
+            reader.add(Fault(_SHARED, repr(environ[_SHARED]), "nothing", action))
         if self.multi_model:
             self._check_multi_model(reader)
         if self.stateful_sessions and self.serving_module:

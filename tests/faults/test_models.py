@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import os
 import signal
+import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import joblib
 import pytest
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
 from tests.faults.limits import memory_cgroup
-from tests.faults.load import PATIENCE, Pings, report
+from tests.faults.load import PATIENCE, Pings, processes, report
 from tests.serve.models import ModelsServer
 from tests.serve.running import Answer, children_of
 from tests.support import is_alive, wait_until
 
 from mlberth.contract.resources import memory_left, read_resident
+from mlberth_serve.control.metrics.process_memory import read_proportional
 
 pytestmark = pytest.mark.usefixtures("nginx")
 
@@ -185,9 +190,12 @@ def _left(server: ModelsServer) -> int:
 
 
 def test_models_that_come_and_go_leave_nothing(tmp_path: Path) -> None:
-    """Loads and unloads leak no process, descriptor, file or memory of the processes that stay."""
+    """Loads and unloads leak no process, descriptor, file or memory of the processes that stay.
+
+    MLBERTH_ROUNDS is how many of them; 10,000 in the long form.
+    """
     server = ModelsServer(tmp_path)
-    rounds = 10_000 if _LONG else 5
+    rounds = int(os.environ.get("MLBERTH_ROUNDS", "10000" if _LONG else "5"))
     with server:
         server.wait_ready()
         server.write("m0", _HANDLER)
@@ -197,7 +205,7 @@ def test_models_that_come_and_go_leave_nothing(tmp_path: Path) -> None:
             assert server.ask("m0", "x", **_BYTES).status == 200
             assert server.unload("m0").status == 200
 
-        for _ in range(100 if _LONG else 3):
+        for _ in range(100 if rounds > 100 else 3):
             come_and_go()
         before = _state(server)
         for _ in range(rounds):
@@ -214,3 +222,51 @@ def _state(server: ModelsServer) -> tuple[int, int, int, int]:
     files = sum(len(names) for _, _, names in os.walk(server.temporary))
     descriptors = len(list(Path(f"/proc/{manager}/fd").iterdir()))
     return len(children_of(manager)), descriptors, files, read_resident(manager) or 0
+
+
+def test_models_by_the_hundred(tmp_path: Path) -> None:
+    """So many models of scikit-learn are loaded at once, answer and are unloaded, and leave no process."""
+    server = ModelsServer(tmp_path)
+    count = 500 if _LONG else 6
+    rows, kinds = load_iris(return_X_y=True)
+    trained = LogisticRegression(max_iter=1000).fit(rows, kinds)
+    names = [f"m{number:03}" for number in range(count)]
+    for name in names:
+        folder = server.models / name / "model"
+        folder.mkdir(parents=True)
+        joblib.dump(trained, folder / "model.joblib")
+
+    def ask(name: str) -> None:
+        answer = server.ask(name, "5.1,3.5,1.4,0.2", **{"Content-Type": "text/csv"})
+        assert (answer.status, answer.body) == (200, b"[0]"), name
+
+    with server, Pings(server) as pings:
+        server.wait_ready()
+        assert server.load(names[0]).status == 200
+        ask(names[0])
+        at_first, before = _memory(server), children_of(server.children()["gunicorn"])
+        loads = []
+        for name in names[1:]:
+            began = time.monotonic()
+            assert server.load(name).status == 200, name
+            loads.append(time.monotonic() - began)
+            ask(name)
+        memory = (_memory(server) - at_first) / len(loads)
+        for name in names:
+            ask(name)
+        for name in names[1:]:
+            assert server.unload(name).status == 200
+        after = children_of(server.children()["gunicorn"])
+        assert server.names() == names[:1]
+    assert len(after) == len(before)
+    figures = {"load_ms": 1000 * statistics.median(loads), "mb_a_model": memory / (1 << 20)}
+    report(f"{count} models at once", n=count, failed=0, pings=pings, **figures)
+
+
+def _memory(server: ModelsServer) -> int:
+    """Return the bytes of all processes of a server, what they share counted once."""
+    pids, found = processes(server), 0
+    for pid in pids:  # an arbiter's workers are children of its own
+        pids += [child for child in children_of(pid) if child not in pids]
+        found += read_proportional(pid, read_resident(pid) or 0) or 0
+    return found

@@ -141,3 +141,12 @@ def test_what_several_models_cannot_have_is_told_at_once() -> None:
     with pytest.raises(ContractError) as caught:
         Settings.from_environ({"SAGEMAKER_MULTI_MODEL": "true", **variables})
     assert [fault.where for fault in caught.value.faults] == list(variables)
+
+
+@pytest.mark.parametrize("value", ["true", "yes", "2"])
+def test_workers_that_models_share_are_refused(value: str) -> None:
+    """The error says so by the variable's name; `false` asks for what there is."""
+    name = "SAGEMAKER_MULTI_MODEL_SHARED"
+    with pytest.raises(ContractError, match=name):
+        Settings.from_environ({"SAGEMAKER_MULTI_MODEL": "true", name: value})
+    assert Settings.from_environ({"SAGEMAKER_MULTI_MODEL": "true", name: "false"}).multi_model

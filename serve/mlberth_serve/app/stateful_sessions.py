@@ -82,7 +82,11 @@ class StatefulSessions:
         def transform_in_new(
             body: bytes | memoryview, media_type: MediaType, context: Context
         ) -> tuple[bytes | StreamedBody, str]:
-            answer = transform(body, media_type, context)
+            try:
+                answer = transform(body, media_type, context)
+            except BaseException:
+                self._remove(session.id)  # whose id nobody is told
+                raise
             context.add_response_headers(_opened(session))
             return answer
 

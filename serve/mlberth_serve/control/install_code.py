@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mlberth import logs
-from mlberth.code.install import REQUIREMENTS, install, install_command
+from mlberth.code.install import LOCK, REQUIREMENTS, install, install_command
 from mlberth.code.sources import S3, fetch_code
 from mlberth.code.staging import lone_archive
 from mlberth.contract.layout import exported_base
@@ -69,7 +69,7 @@ def find_requirements(settings: Settings) -> Path | None:
     if program := find_code(settings):
         return program.folder
     folder = settings.layout.model / "code"
-    asks = any(is_file(folder / name) for name in (REQUIREMENTS, *MORE))
+    asks = any(is_file(folder / name) for name in (REQUIREMENTS, LOCK, *MORE))
     return folder if asks and not settings.safe_models_only else None
 
 

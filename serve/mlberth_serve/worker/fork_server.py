@@ -22,6 +22,7 @@ from typing import NamedTuple, NoReturn
 from mlberth.process.kernel import die_with_parent
 from mlberth_serve.shared.fork_request import READY, ForkRequest
 from mlberth_serve.worker.preload import why_not_fork
+from mlberth_serve.worker.rehearsal import rehearse
 
 _OURS = (
     "flask",
@@ -50,6 +51,8 @@ def main(argv: Sequence[str], environ: MutableMapping[str, str]) -> int:
     for name in (*_OURS, *argv[1:]):
         with contextlib.suppress(Exception):  # a model that needs it will say what is wrong with it
             importlib.import_module(name)
+    with contextlib.suppress(Exception):
+        rehearse(argv)
     gc.collect()
     gc.freeze()
     control.send((why_not_fork() or READY).encode())

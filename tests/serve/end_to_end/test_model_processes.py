@@ -246,3 +246,12 @@ def test_requirements_that_the_image_has_cost_nothing(server: ModelsServer) -> N
     assert answer.status == 500
     assert b"no-such-package-anywhere" in answer.body
     assert server.unload("plain").status == 200
+
+
+def test_lock_without_requirements_is_refused(server: ModelsServer) -> None:
+    """It would be installed into the environment of all models; the answer has the command that helps."""
+    server.write("locked", uv__lock="version = 1\n")
+    answer = server.load("locked")
+    assert answer.status == 500
+    assert b"uv export -o requirements.txt" in answer.body
+    assert server.names() == []

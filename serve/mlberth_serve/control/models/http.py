@@ -155,10 +155,10 @@ class Listener:
 def _parse(head: bytes, body: bytes) -> Request | None:
     """Return a request; None for what is none. nginx has refused what HTTP does not allow."""
     try:
-        method, target, _ = head.split(b"\r\n", 1)[0].decode("ascii").split(" ")
+        method, target, _ = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
         parts = urlsplit(target)
         path, query = (
-            unquote(parts.path, errors="strict"),
+            unquote(parts.path, errors="replace"),  # no name holds what stands for other bytes
             dict(parse_qsl(parts.query, keep_blank_values=True)),
         )
     except ValueError:

@@ -16,7 +16,8 @@ from importlib import metadata
 from pathlib import Path
 
 from mlberth import logs
-from mlberth.code.install import REQUIREMENTS, install, install_command, is_package
+from mlberth.code.install import LOCK, REQUIREMENTS, install, install_command, is_package
+from mlberth.errors import DependencyError, Fault
 from mlberth.masking import secret_values
 from mlberth.paths import is_file, is_folder
 from mlberth.process.children import exit_code
@@ -37,7 +38,8 @@ log = logging.getLogger(__name__)
 def find_packages(settings: Settings, folder: Path) -> Path | None:
     """Return where a model's packages are to be, below a folder; None if it needs none of its own.
 
-    Raises ContractError or ModelLoadError for a program that is not where a variable says.
+    Raises ContractError or ModelLoadError if a program is not where a variable says, DependencyError for
+    a lock that pip cannot read.
     """
     code = find_requirements(settings)
     if (
@@ -46,6 +48,10 @@ def find_packages(settings: Settings, folder: Path) -> Path | None:
         or install_command("", code, settings.installs, MORE) is None
     ):
         return None
+    if is_file(code / LOCK) and not is_file(code / REQUIREMENTS):
+        # `uv sync` installs into an environment, and all models have the image's.
+        action = f"Bring {REQUIREMENTS} with the model: uv export -o {REQUIREMENTS}"
+        raise DependencyError(Fault(LOCK, f"no {REQUIREMENTS} beside it", REQUIREMENTS, action))
     texts = [
         path.read_text(errors="replace") for name in (REQUIREMENTS, *MORE) if is_file(path := code / name)
     ]

@@ -10,6 +10,7 @@ import pytest
 from tests.support import wait_until
 
 from mlberth_serve.control.models.http import Answer, Exchange, Listener
+from mlberth_serve.control.models.names import is_name
 
 REQUEST = (
     b"POST /models?a=%20b HTTP/1.1\r\nHost: x\r\nX-Request-Id: abc\r\nContent-Length: 5\r\n"
@@ -65,14 +66,27 @@ def test_a_request_arrives_in_pieces(listener: Listener, tmp_path: Path, size: i
     listener.close()
 
 
+@pytest.mark.parametrize("path", [b"/models/\xff", b"/models/%ff%fe"])
+def test_a_path_that_is_no_text_is_a_request(listener: Listener, tmp_path: Path, path: bytes) -> None:
+    """It is answered, as nginx passes such a path on; no model has such a name."""
+    with connect(tmp_path) as client:
+        client.sendall(b"GET " + path + b" HTTP/1.1\r\n\r\n")
+        found: list[Exchange] = []
+        collect(listener, found)
+        request = found[0].request
+        assert request
+        assert not is_name(request.path.removeprefix("/models/"))
+        found[0].close()
+    listener.close()
+
+
 @pytest.mark.parametrize(
     "data",
     [
         b"",
         b"\r\n\r\n",
         b"GET\r\n\r\n",
-        b"GET /\xff HTTP/1.1\r\n\r\n",
-        b"GET /%ff HTTP/1.1\r\n\r\n",
+        b"GET  / HTTP/1.1\r\n\r\n",
         b"x" * 300_000,
     ],
 )
