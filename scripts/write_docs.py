@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from api_page import api_page
+from render_page import render_page
 
 from mlberth import errors
 from mlberth.contract.environment import Environment
@@ -41,6 +42,7 @@ def pages() -> dict[str, str]:
         "reference/exit-codes.md": exit_codes_page(),
         "reference/algorithms.md": algorithms_page(),
         "reference/api.md": api_page(NOTE),
+        "reference/render.md": render_page(NOTE),
     }
 
 

@@ -31,6 +31,7 @@ RUN_BY = {
     ("docs/how-to/endpoints.md", ""): "tests/docs/test_endpoints_page.py::test_commands",
     ("docs/how-to/stream.md", ""): "tests/docs/test_commands.py::test_stream",
     ("docs/how-to/kubernetes.md", "Data in, model out"): "tests/docs/test_commands.py::test_fetch_and_push",
+    ("docs/how-to/kubernetes.md", "From a request"): "tests/docs/test_commands.py::test_render",
     ("docs/how-to/deploy.md", "compose"): "tests/images/test_deploy.py::test_compose",
     ("docs/reference/images.md", "What is inside"): "tests/images/test_pages.py::test_sbom",
     ("docs/reference/serving.md", "How it runs"): "tests/images/test_pages.py::test_tls",

@@ -93,6 +93,15 @@ def test_fetch_and_push(tmp_path: Path) -> None:
     assert (tmp_path / "served/model/iris.csv").read_text() == "5.1,3.5,1.4,0.2,0\n"
 
 
+def test_render(tmp_path: Path) -> None:
+    """The page's request becomes a Job, and what it loses is said."""
+    (script,) = commands("docs/how-to/kubernetes.md", "From a request")
+    done = shell(script, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("mlberth render: CreateTrainingJob.RoleArn = ")
+    assert "kind: Job" in (tmp_path / "job.yaml").read_text()
+
+
 def test_metrics(tmp_path: Path) -> None:
     """A server's page comes, and has its metrics."""
     require_nginx()

@@ -15,12 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.images.conftest import Image
 from tests.images.engine import ROOT, Engine
 from tests.images.pod import Pod, torch_variables, xgboost_variables
 from tests.images.test_hosts import BOOST, DDP
 from tests.kubernetes.manifests import one, pods
+from tests.local.render.kubernetes.requests import HOSTS
 from tests.object_store import ObjectStore, serving_objects
+
+from mlberth_local.render.kubernetes.renderer import render
+from mlberth_local.render.request_files import read_requests
 
 PROJECT = ROOT / "tests/projects/four_functions"
 TRAIN = """
@@ -37,6 +42,15 @@ if step == 0:
     raise SystemExit(7)
 model = {"rows": len(rows), "step": step, "depth": job.hyperparameters["max_depth"]}
 pathlib.Path("/opt/ml/model/model.json").write_text(json.dumps(model))
+"""
+WHO = """
+import json, pathlib
+import mlberth
+
+hosts = mlberth.environment().hosts
+rows = sorted(path.name for path in pathlib.Path("/opt/ml/input/data/train").iterdir())
+print("I have", json.dumps([hosts.rank, hosts.current, rows]))
+pathlib.Path("/opt/ml/model/host").write_text(hosts.current)
 """
 long = pytest.mark.skipif(os.environ.get("MLBERTH_LONG") != "1", reason="imports PyTorch four times")
 
@@ -88,6 +102,14 @@ def set_variable(container: dict[str, Any], name: str, value: str) -> None:
     entry["value"] = value
 
 
+def build(engine: Engine, folder: Path, base: str, program: str) -> str:
+    """Return the name of an image with a program, FROM one of ours."""
+    folder.mkdir()
+    (folder / "train.py").write_text(program)
+    (folder / "Dockerfile").write_text(f"FROM {base}\nCOPY train.py /opt/ml/code/\n")
+    return engine.build(folder, f"mlberth-tests/iris:{uuid.uuid4().hex[:8]}")
+
+
 def invoke(port: int) -> str:
     """Return the prediction for one flower."""
     request = urllib.request.Request(
@@ -137,11 +159,7 @@ def test_runtime_of_kserve(engine: Engine, image: Image, network: str, tmp_path:
 def test_job(engine: Engine, image: Image, network: str, store: ObjectStore, tmp_path: Path) -> None:
     """Data in, the model out; what failed leaves its output, and goes on from its checkpoint."""
     (manifest,) = pods(one("train/job.yaml", "Job"))
-    (tmp_path / "image").mkdir()
-    (tmp_path / "image/train.py").write_text(TRAIN)
-    base = image("train", "base")
-    (tmp_path / "image/Dockerfile").write_text(f"FROM {base}\nCOPY train.py /opt/ml/code/\n")
-    built = engine.build(tmp_path / "image", f"mlberth-tests/iris-train:{uuid.uuid4().hex[:8]}")
+    built = build(engine, tmp_path / "image", image("train", "base"), TRAIN)
     store.client().put_object(Bucket="bucket", Key="iris/train/iris.csv", Body=b"1\n2\n3\n")
     config = {"iris-train": one("train/job.yaml", "ConfigMap")["data"]}
     volumes = tmp_path / "volumes"
@@ -186,12 +204,8 @@ def test_two_hosts_of_kubeflow(  # noqa: PLR0917 - fixtures
     (manifest,) = pods(one(f"train/trainer-{name}.yaml", "ClusterTrainingRuntime"))
     job = one(f"train/trainer-{name}.yaml", "TrainJob")
     own = job["metadata"]["name"]
-    (tmp_path / "image").mkdir()
     text = f"{program}\nopen('/opt/ml/model/model', 'w').write('learnt')\n"
-    (tmp_path / "image/train.py").write_text(text)
-    base = image("train", flavour)
-    (tmp_path / "image/Dockerfile").write_text(f"FROM {base}\nCOPY train.py /opt/ml/code/\n")
-    built = engine.build(tmp_path / "image", f"mlberth-tests/iris-{name}:{uuid.uuid4().hex[:8]}")
+    built = build(engine, tmp_path / "image", image("train", flavour), text)
     store.client().put_object(Bucket="bucket", Key="iris/train/iris.csv", Body=b"1\n")
     (patch,) = job["spec"]["runtimePatches"]
     (replicated,) = patch["trainingRuntimeSpec"]["template"]["spec"]["replicatedJobs"]
@@ -228,3 +242,45 @@ def test_two_hosts_of_kubeflow(  # noqa: PLR0917 - fixtures
     assert archive_of(store, "iris/model.tar.gz") == {"model": "learnt"}
     assert "mlberth push: 1 file" in logs[0]
     assert "mlberth push" not in logs[1]
+
+
+def test_rendered_hosts(
+    engine: Engine, image: Image, network: str, store: ObjectStore, tmp_path: Path
+) -> None:
+    """The pods of a rendered request know their places, share the objects, and leave one model."""
+    (manifest,) = pods(rendered_hosts("JobSet"))
+    jobset, config = rendered_hosts("JobSet"), rendered_hosts("ConfigMap")
+    own, label = jobset["metadata"]["name"], jobset["spec"]["replicatedJobs"][0]["name"]
+    built = build(engine, tmp_path / "image", image("train", "base"), WHO)
+    for name in "abc":
+        store.client().put_object(Bucket="bucket", Key=f"iris/train/{name}", Body=b"1")
+    running = []
+    for index in (0, 1):
+        pod = Pod(
+            engine,
+            manifest,
+            tmp_path / str(index),
+            {manifest["spec"]["containers"][0]["image"]: built},
+            network,
+            name=f"{own}-{label}-0-{index}",
+            domain=own,
+            index=str(index),
+            secrets=keys(store),
+            config_maps={own: config["data"]},
+        )
+        pod.run_init_containers()
+        running.append(pod.start())
+    codes = [container.wait(120) for container in running]
+    logs = [container.logs() for container in running]
+    assert codes == [0, 0], logs
+    names = [f"{own}-{label}-0-{index}.{own}" for index in (0, 1)]
+    assert f"I have {json.dumps([0, names[0], ['a', 'c']])}" in logs[0]
+    assert f"I have {json.dumps([1, names[1], ['b']])}" in logs[1]
+    assert archive_of(store, f"jobs/{own}/output/model.tar.gz") == {"host": names[0]}
+
+
+def rendered_hosts(kind: str) -> dict[str, Any]:
+    """Return a manifest of the request of a job on two hosts."""
+    made = render(read_requests(["job.json"], lambda _: json.dumps(HOSTS)))
+    (found,) = [one for one in yaml.safe_load_all(made.text) if one["kind"] == kind]
+    return dict(found)

@@ -24,7 +24,7 @@ LOG_GROUP = "/aws/sagemaker/ProcessingJobs"
 FOLDER = f"{DEFAULT_BASE}/processing"
 _DEFAULT_RUNTIME = 86400
 _LARGEST_MESSAGE = 1024
-_IN_CONFIG = (
+CONFIG_MEMBERS = (
     "AppSpecification",
     "Environment",
     "ProcessingInputs",
@@ -33,6 +33,7 @@ _IN_CONFIG = (
     "RoleArn",
     "StoppingCondition",
 )
+"""What processingjobconfig.json has of the request."""
 
 
 class ProcessingDriver(JobDriver):
@@ -84,7 +85,7 @@ class ProcessingDriver(JobDriver):
 
     def _write_config(self, job: Resource, hosts: list[Member], member: Member) -> None:
         layout = self._layout(member)
-        config = {name: job.request[name] for name in _IN_CONFIG if name in job.request}
+        config = {name: job.request[name] for name in CONFIG_MEMBERS if name in job.request}
         config |= {"ProcessingJobArn": job.arn, "ProcessingJobName": job.name}
         write_json(layout.processing_job_config, config)
         names = [host.name for host in hosts]

@@ -23,7 +23,9 @@ Renderer = Callable[[Sequence[Request]], Rendered]
 
 def engines() -> Mapping[str, Renderer]:
     """Return what renders for each engine."""
-    return {}
+    from mlberth_local.render.kubernetes import renderer as kubernetes
+
+    return {"kubernetes": kubernetes.render}
 
 
 def comments(notes: Sequence[str]) -> str:

@@ -11,6 +11,8 @@ from botocore.validate import ParamValidator
 from mlberth.errors import ContractError, Fault
 from mlberth_local.api.forms import validation
 from mlberth_local.api.forms.models import service_model
+from mlberth_local.errors import ServiceError
+from mlberth_local.sagemaker import processing_jobs, training_jobs
 
 TRAINING = "CreateTrainingJob"
 PROCESSING = "CreateProcessingJob"
@@ -65,6 +67,15 @@ def read_requests(files: Iterable[str], read: Callable[[str], str]) -> list[Requ
 def input_shape(operation: str) -> Any:
     """Return the botocore shape of an operation's request."""
     return service_model("sagemaker").operation_model(operation).input_shape
+
+
+def check(operation: str, parameters: Mapping[str, Any]) -> None:
+    """Raise ContractError for what the operation itself refuses in a request that its model takes."""
+    checks = {TRAINING: training_jobs.check, PROCESSING: processing_jobs.check}
+    try:
+        checks[operation](dict(parameters))
+    except ServiceError as error:
+        raise ContractError(Fault(operation, error.message, "")) from None
 
 
 def _split(document: Any) -> Iterator[tuple[str, Any]]:

@@ -15,13 +15,14 @@ from mlberth_local.store.resources import Resource
 
 def create_processing_job(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
     """Start a processing job."""
-    _check(request)
+    check(request)
     state = job_requests.fresh_state(platform)
     arn = job_requests.submit(platform, KIND, request["ProcessingJobName"], request, state)
     return {"ProcessingJobArn": arn}
 
 
-def _check(request: dict[str, Any]) -> None:
+def check(request: dict[str, Any]) -> None:
+    """Raise ValidationError with all that is wrong in a request beside what its model says."""
     faults: list[str] = []
     entries = request.get("ProcessingInputs") or []
     names = [entry["InputName"] for entry in entries]

@@ -18,7 +18,7 @@ _NOT_IN_DESCRIBE = ("Tags",)
 
 def create_training_job(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
     """Start a training job."""
-    _check(request)
+    check(request)
     for channel in request.get("InputDataConfig") or []:
         channel.setdefault("CompressionType", "None")
         channel.setdefault("RecordWrapperType", "None")
@@ -27,7 +27,8 @@ def create_training_job(platform: Platform, request: dict[str, Any]) -> dict[str
     return {"TrainingJobArn": arn}
 
 
-def _check(request: dict[str, Any]) -> None:
+def check(request: dict[str, Any]) -> None:
+    """Raise ValidationError with all that is wrong in a request beside what its model says."""
     algorithm = request["AlgorithmSpecification"]
     faults = []
     if not (algorithm.get("TrainingImage") or algorithm.get("AlgorithmName")):

@@ -1,0 +1,28 @@
+"""Names and amounts as Kubernetes takes them."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlberth_local.render.kubernetes.names import gpu_count, name_of, resources
+
+
+def test_names() -> None:
+    """Names that were different stay so, also if they are cut."""
+    assert name_of("Iris-Train", 20) == "iris-train"
+    assert name_of("a" * 63, 38) != name_of("a" * 62, 38)
+    assert len(name_of("a" * 63, 38)) == 38
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "gpus"),
+    [("ml.m5.large", 0), ("ml.g5.xlarge", 1), ("ml.g5.12xlarge", 4), ("ml.p4d.24xlarge", 8), ("local", 0)],
+)
+def test_gpus(instance_type: str, gpus: int) -> None:
+    assert gpu_count(instance_type) == gpus
+
+
+def test_resources() -> None:
+    amounts = {"cpu": "16", "memory": "64Gi", "ephemeral-storage": "30Gi"}
+    assert resources("ml.m5.4xlarge", 30) == {"requests": amounts, "limits": amounts}
+    assert resources("local") == {}
