@@ -15,8 +15,8 @@ def render_page(note: str) -> str:
     """Return the page."""
     lines = [
         *(note, "", "# What `mlberth render` carries over", ""),
-        "Each parameter of a request goes where its row says. One with *no* is named on stderr and at the top of what is",
-        "written if a request sets it. A row counts for all parameters below it that have no row of their own.",
+        "Each parameter of a request goes where its row says. One with *no* is named on stderr and at the",
+        "top of what is written, if a request sets it. A row counts for all below it without their own.",
     ]
     for operation in OPERATIONS:
         accounts = {engine: found[operation] for engine, found in ENGINES.items() if operation in found}

@@ -274,22 +274,22 @@ def _gc(home: Home, _: Namespace) -> int:
 
 def render() -> int:
     """Write what runs a request of the platform on another engine: Kubernetes' manifests, a batch script."""
-    from mlberth_local.render.rendering import engines
+    from mlberth_local.render.engines import ENGINES
 
     parser = _plain_parser("render", render.__doc__, _RENDER_HELP)
-    parser.add_argument("engine", choices=sorted(engines()), help="that is to run it")
+    parser.add_argument("engine", choices=sorted(ENGINES), help="that is to run it")
     parser.add_argument("files", metavar="FILE.json", nargs="+", help="with requests; - for stdin")
     return _guarded(parser, _render)
 
 
 def _render(chosen: Namespace) -> int:
-    from mlberth_local.render.rendering import engines
+    from mlberth_local.render.engines import ENGINES
     from mlberth_local.render.request_files import read_requests
 
     def read(file: str) -> str:
         return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
 
-    rendered = engines()[chosen.engine](read_requests(chosen.files, read))
+    rendered = ENGINES[chosen.engine](read_requests(chosen.files, read))
     for note in rendered.notes:
         say(f"mlberth render: {note}")
     show(rendered.text.rstrip("\n"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from mlberth_local.render.request_files import Request
@@ -19,13 +19,6 @@ class Rendered(NamedTuple):
 
 Renderer = Callable[[Sequence[Request]], Rendered]
 """Takes requests that have passed the service's checks; raises ContractError for what cannot be rendered."""
-
-
-def engines() -> Mapping[str, Renderer]:
-    """Return what renders for each engine."""
-    from mlberth_local.render.kubernetes import renderer as kubernetes
-
-    return {"kubernetes": kubernetes.render}
 
 
 def comments(notes: Sequence[str]) -> str:
