@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+LONG = os.environ.get("MLBERTH_LONG") == "1"
+"""Whether tests are run in their long form."""
+
+
+def within(seconds: float) -> float:
+    """Return the limit of what takes `seconds` at most on a quiet machine; only long runs hold it to that."""
+    return seconds if LONG else 5 * seconds
 
 
 def wait_until(predicate: Callable[[], object], *, timeout: float = 30.0, message: str = "") -> None:

@@ -73,7 +73,7 @@ def test_train_then_serve(user: str, tree: Path, engine: Engine, image: Image) -
     assert server.execute("python", "-c", ASK, port).stdout.strip() == '["yes"]'
     began = time.monotonic()
     assert server.stop() == 0, server.logs()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 9  # the engine kills after 10 s
 
 
 def test_serve_image_trains_too(tree: Path, engine: Engine, image: Image) -> None:

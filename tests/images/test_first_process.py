@@ -49,7 +49,7 @@ def test_stop_while_starting_is_not_lost(engine: Engine, image: Image) -> None:
     wait_until(lambda: "loading" in container.logs())
     began = time.monotonic()
     assert container.stop() == 143
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 9  # the engine kills after 10 s
 
 
 def test_orphans_are_reaped(engine: Engine, image: Image) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.serve.running import Answer, Server, children_of, require_nginx
-from tests.support import is_alive, wait_until
+from tests.support import is_alive, wait_until, within
 
 from mlberth.process.signals import ONE_PRESS_SECONDS
 
@@ -75,7 +75,7 @@ def test_stop_while_loading(tmp_path: Path, front: str) -> None:
         wait_until(loads.exists)
         began = time.monotonic()
         assert server.stop() == 0
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < within(4)
 
 
 def test_stop_while_a_worker_is_forked(tmp_path: Path, front: str) -> None:
@@ -184,7 +184,7 @@ def test_grace_is_the_longest_that_a_stop_takes(tmp_path: Path, front: str) -> N
         pids = tree(server.process.pid)
         began = time.monotonic()
         assert server.stop() == 0
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < within(4)
         assert not any(is_alive(pid) for pid in pids)
         thread.join(20)
 
@@ -207,7 +207,7 @@ def test_delay_serves_on_while_ping_says_stopping(tmp_path: Path, front: str) ->
         assert server.invoke("1").status == 200
         began = time.monotonic()
         assert server.stop() == 0
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < within(3)
 
 
 @pytest.mark.parametrize("victim", ["nginx", "gunicorn"])
@@ -219,8 +219,8 @@ def test_first_child_to_die_ends_the_server(tmp_path: Path, victim: str) -> None
         pids = tree(server.process.pid)
         began = time.monotonic()
         os.kill(server.children()[victim], signal.SIGKILL)
-        assert server.process.wait(10) == 137
-        assert time.monotonic() - began < 2
+        assert server.process.wait(20) == 137
+        assert time.monotonic() - began < within(2)
         assert not any(is_alive(pid) for pid in pids)
         assert server.failure["faults"][0]["where"] == victim
         assert server.failure["faults"][0]["found"] == "killed by SIGKILL"
@@ -234,7 +234,7 @@ def test_killed_supervisor_leaves_nothing_answering(tmp_path: Path, front: str) 
         began = time.monotonic()
         server.process.kill()
         wait_until(lambda: not server.is_open() and not any(is_alive(pid) for pid in pids))
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < within(2)
 
 
 def test_killed_worker_is_replaced(tmp_path: Path, front: str) -> None:

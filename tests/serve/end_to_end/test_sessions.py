@@ -13,7 +13,7 @@ import pytest
 from tests.serve.raw import split_answers
 from tests.serve.running import Answer
 from tests.serve.streaming import Streaming
-from tests.support import wait_until
+from tests.support import wait_until, within
 from wsproto import ConnectionType, WSConnection
 from wsproto.connection import Connection
 from wsproto.events import (
@@ -133,7 +133,7 @@ def test_request_of_a_session(server: Streaming, front: str) -> None:
     with Client(server, **{"X-Amzn-SageMaker-Custom-Attributes": "trace=7"}) as client:
         client.send(TextMessage("wait"))
         assert client.receive() == TextMessage("trace=7")
-    wait_until((server.notes / "wait.finally").exists, timeout=2.5)
+    wait_until((server.notes / "wait.finally").exists, timeout=within(2.5))
     with Client(server, f"{PATH}?lang=en") as client:
         client.send(TextMessage("wait"))
         assert client.receive() == TextMessage("lang=en")
@@ -220,7 +220,7 @@ def test_client_that_goes_away_ends_the_function(server: Streaming, kind: str) -
     with Client(server, f"{PATH}?x") as client:
         client.send(TextMessage(kind))
         client.receive()
-    wait_until((server.notes / f"{kind}.finally").exists, timeout=2.5)
+    wait_until((server.notes / f"{kind}.finally").exists, timeout=within(2.5))
 
 
 def refused(server: Streaming, head: str) -> Answer:

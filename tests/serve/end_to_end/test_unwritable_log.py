@@ -61,7 +61,7 @@ def start(folder: Path, front: str, form: str = "text", **more: str) -> Server:
     return Server(folder, APPLICATION, SAGEMAKER_USE_NGINX=front, **variables)
 
 
-def use(server: Server, *, seconds: float = 20.0) -> None:
+def use(server: Server) -> None:
     """Send requests of every kind; each must get its own answer, soon."""
     headers = {"Content-Type": "application/json", "X-Amzn-SageMaker-Inference-Id": "\xe9"}
     began = time.monotonic()
@@ -71,7 +71,7 @@ def use(server: Server, *, seconds: float = 20.0) -> None:
         assert server.request("POST", "/invocations", b"[-1]", headers).status == 500
         assert server.request("GET", "/nothing%c3%a9").status == 404
         assert server.ping() == 200
-    assert time.monotonic() - began < seconds
+    assert time.monotonic() - began < 60  # if each of the 80 waited for its log, it would take longer
 
 
 @pytest.mark.parametrize("how", REDIRECTIONS)
@@ -110,9 +110,7 @@ def test_nobody_reads(tmp_path: Path, front: str) -> None:
         with server:
             os.close(writer)
             server.wait_ready()
-            use(
-                server, seconds=30
-            )  # the handler's prints wait a second for their reader, once in each worker
+            use(server)  # the handler's prints wait a second for their reader, once in each worker
             wait_until(lambda: dropped(server) > 20)
             os.set_blocking(reader, False)
             with contextlib.suppress(BlockingIOError):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.serve.running import Answer, Server, children_of, require_nginx
-from tests.support import is_alive, wait_until
+from tests.support import is_alive, wait_until, within
 
 FAULTY = "faulty:application"
 
@@ -275,5 +275,5 @@ def test_worker_ends_with_its_master(tmp_path: Path) -> None:
         master = server.wait_ready().children()["gunicorn"]
         workers = children_of(master)
         os.kill(master, signal.SIGKILL)
-        wait_until(lambda: not any(is_alive(worker) for worker in workers), timeout=2)
+        wait_until(lambda: not any(is_alive(worker) for worker in workers), timeout=within(2))
         assert server.process.wait(10) == 137
