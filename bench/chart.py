@@ -77,6 +77,31 @@ def line_chart(title: str, x_title: str, y_title: str, lines: Sequence[Line]) ->
     return _svg(760, 372, drawn)
 
 
+def step_chart(title: str, x_title: str, panels: Sequence[Line]) -> str:
+    """Return series that keep each value until the next one, below each other over one linear axis."""
+    end = max(x for panel in panels for x, _ in panel.line)
+    drawn, top = [_text(10, 22, title, weight="bold")], 40
+    for number, panel in enumerate(panels):
+        most = max(1.0, *(y for _, y in panel.line))
+        bottom = top + 120
+        drawn.append(_text(10, top + 12, panel.name))
+        for share in (0.0, 0.5, 1.0):
+            y = bottom - 90 * share
+            drawn.append(f'<path d="M70 {y:.1f}H650" stroke="#dee2e6"/>')
+            drawn.append(_text(62, y + 4, _number(most * share), anchor="end"))
+        points = [(70 + 580 * x / end, bottom - 90 * y / most) for x, y in panel.line]
+        path = f"M{points[0][0]:.1f} {points[0][1]:.1f}" + "".join(f"H{x:.1f}V{y:.1f}" for x, y in points[1:])
+        drawn.append(
+            f'<path d="{path}" fill="none" stroke="{_COLOURS[number % len(_COLOURS)]}" stroke-width="1.5"/>'
+        )
+        top = bottom + 10
+    step = 10 ** math.floor(math.log10(end))
+    marks = [number * step for number in range(int(end / step) + 1)]
+    drawn += [_text(70 + 580 * x / end, top + 10, _number(x), anchor="middle") for x in marks]
+    drawn.append(_text(360, top + 30, x_title, anchor="middle"))
+    return _svg(680, top + 42, drawn)
+
+
 def _decades(values: Sequence[float]) -> tuple[int, int]:
     low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
     return low, max(high, low + 1)
