@@ -27,7 +27,7 @@ def build(checkout: Path, *before: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """Return a copy of what the site is made from, and of the files that it links to."""
-    for name in ("docs", "examples", "scripts"):
+    for name in ("deploy", "docs", "examples", "scripts"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for path in (ROOT / "mkdocs.yml", *ROOT.glob("*.md"), *ROOT.glob("Dockerfile.*")):
         shutil.copy(path, tmp_path)
