@@ -131,9 +131,18 @@ class ProcessEngine:
     def _signal(self, name: str, number: int) -> None:
         for folder in self._hosts(name):
             # While the lock is held, the process of that number is the shim.
-            pid = _read(folder / shim.STARTED).get("pid")
+            pid = self._shim(folder)
             if pid and self._lives(folder):
                 os.kill(pid, number)
+
+    def _shim(self, folder: Path) -> int | None:
+        """Return the process id of a host's shim; one that has just been started has yet to write it."""
+        deadline = time.monotonic() + _KILL_SECONDS
+        while not (pid := _read(folder / shim.STARTED).get("pid")):
+            if not self._lives(folder) or time.monotonic() > deadline:
+                return None
+            time.sleep(_LOOK_SECONDS)
+        return int(pid)
 
     def flush(self, name: str) -> None:
         """Do nothing: a shim writes the log before the end."""

@@ -40,6 +40,8 @@ class JobContext:
     """Whether hosts are containers: folders are mounted, and /opt/ml is each one's own."""
     owner: tuple[int, int] | None = None
     """The user and group that a job's files belong to, if the engine's are another's."""
+    spot_seconds: float = 0.0
+    """How long a spot instance stays on average; 0 for ever."""
     stop_seconds: float = 120.0
     """Between SIGTERM and SIGKILL."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import math
 import threading
 import time
 from pathlib import Path
@@ -70,6 +71,10 @@ class JobDriver:
     def time_limit(self, job: Resource) -> tuple[float, str] | None:
         """Return until when the programs may run, and the ending if they do longer."""
         raise NotImplementedError
+
+    def interruption_time(self, job: Resource) -> float:  # noqa: ARG002 - for those that make a difference
+        """Return when the machine is taken away; never, unless it can be."""
+        return math.inf
 
     def stop_programs(self, run: str, ending: str) -> None:  # noqa: ARG002 - for those that make a difference
         """Let the programs of a run stop; they are killed if they do not."""
@@ -212,7 +217,7 @@ class JobDriver:
     def _reason_to_stop(self, job: Resource, states: dict[str, HostState], now: float) -> str:
         if self._is_stopping(job):
             return "Stopped"
-        if job.state.get("interrupt"):
+        if job.state.get("interrupt") or now > self.interruption_time(job):
             return "Interrupted"
         failed = [state.ended for state in states.values() if state.ended and state.exit_code != 0]
         if failed and now > min(failed) + _OTHER_HOSTS_SECONDS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -20,6 +21,7 @@ from mlberth_local.platform import Platform
 from mlberth_local.store.metrics import Metrics
 from mlberth_local.store.resources import Resources
 
+SPOT = "MLBERTH_SPOT_SECONDS"
 ENGINES = ("docker", "process")
 
 
@@ -52,10 +54,23 @@ def open_jobs(
         find_image=find_image,
         host_environ=host_environ,
         in_containers=in_containers,
+        spot_seconds=read_spot_seconds(settings.environ),
         # Containers write as root, whoever runs us.
         owner=(os.getuid(), os.getgid()) if in_containers and os.getuid() else None,
     )
     return Jobs(context)
+
+
+def read_spot_seconds(environ: Mapping[str, str]) -> float:
+    """Return how long a spot instance stays on average. Raises ValueError that names the variable."""
+    text = environ.get(SPOT) or "0"
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found < math.inf:
+        raise ValueError(f"{SPOT} is {text!r}; expected a number of seconds, or 0 for no interruptions")
+    return found
 
 
 def open_objects(platform: Platform) -> Objects:

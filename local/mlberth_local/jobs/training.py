@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,14 @@ class TrainingDriver(JobDriver):
         if wait := condition.get("MaxWaitTimeInSeconds"):
             limits.append((job.created + wait, "MaxWaitTimeExceeded"))
         return min(limits)
+
+    def interruption_time(self, job: Resource) -> float:
+        """Return when the spot instance of the present attempt is taken away: the same for a later daemon."""
+        mean = self.context.spot_seconds
+        if not mean or not job.request.get("EnableManagedSpotTraining"):
+            return math.inf
+        moments = random.Random(f"{job.arn}/{job.created}/{job.state['attempt']}")  # noqa: S311 - no secret
+        return float(job.state["began"]) + moments.expovariate(1 / mean)
 
     def failure(self, run: Run, host: str, state: HostState) -> str:
         """Return what the failure file says, or the last lines of the log."""

@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from mlberth_local.errors import ValidationError
@@ -23,10 +24,11 @@ def list_page(
     summary: Callable[[Resource], dict[str, Any]],
     *,
     descending: bool = True,
+    chosen: Callable[[Resource], bool] | None = None,
 ) -> dict[str, Any]:
     """Return the page of a List operation: its summaries under the name `member`, and NextToken.
 
-    `descending` is the order if the request has none.
+    `descending` is the order if the request has none; of some, only those that are `chosen` are listed.
     """
     order = request.get("SortOrder")
     query = Query(
@@ -42,9 +44,25 @@ def list_page(
         limit=request.get("MaxResults") or _DEFAULT_RESULTS,
         after=_read_token(request.get("NextToken")),
     )
-    found, after = resources.list(query)
+    found, after = _chosen(resources, query, chosen) if chosen else resources.list(query)
     page: dict[str, Any] = {member: [summary(resource) for resource in found]}
     return page | {"NextToken": _token(after)} if after else page
+
+
+def _chosen(
+    resources: Resources, query: Query, chosen: Callable[[Resource], bool]
+) -> tuple[list[Resource], tuple[Any, str] | None]:
+    """Return the first resources that are chosen, as many as a page has; and `after` for the next page."""
+    found: list[Resource] = []
+    while True:
+        page, after = resources.list(query)
+        for resource in page:
+            if len(found) == query.limit:
+                return found, (getattr(found[-1], query.sort_by), found[-1].name)
+            found += [resource] if chosen(resource) else []
+        if after is None:
+            return found, None
+        query = replace(query, after=after)
 
 
 def _token(after: tuple[Any, str]) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
+from mlberth_local.errors import ValidationError
 from mlberth_local.jobs.training import KIND
 from mlberth_local.operations import ONE_MACHINE, Exceptions, Operation
 from mlberth_local.platform import Platform
-from mlberth_local.sagemaker import job_requests
+from mlberth_local.sagemaker import job_requests, warm_pools
 from mlberth_local.sagemaker.job_requests import check_addresses, check_folder, raise_all, times
 from mlberth_local.sagemaker.resource_lists import list_page
 from mlberth_local.store.resources import Resource
@@ -24,6 +26,7 @@ def create_training_job(platform: Platform, request: dict[str, Any]) -> dict[str
         channel.setdefault("RecordWrapperType", "None")
     state = job_requests.fresh_state(platform, "Starting", "Starting the training job")
     arn = job_requests.submit(platform, KIND, request["TrainingJobName"], request, state)
+    warm_pools.take(platform, request, platform.clock())
     return {"TrainingJobArn": arn}
 
 
@@ -82,7 +85,9 @@ def _addresses(request: dict[str, Any]) -> dict[str, str | None]:
 
 def describe_training_job(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
     """Return a job's request, and how far it is."""
-    return describe(job_requests.find(platform, KIND, request["TrainingJobName"]))
+    job = job_requests.find(platform, KIND, request["TrainingJobName"])
+    pool = warm_pools.status(job, platform.clock())
+    return {**describe(job), **({"WarmPoolStatus": pool} if pool else {})}
 
 
 def describe(job: Resource) -> dict[str, Any]:
@@ -115,18 +120,40 @@ def describe(job: Resource) -> dict[str, Any]:
         answer["FinalMetricDataList"] = state["metrics"]
     if "training_seconds" in state:
         answer["TrainingTimeInSeconds"] = state["training_seconds"]
-        answer["BillableTimeInSeconds"] = state["training_seconds"]
+        # A spot instance that was taken away costs nothing until the next one trains.
+        interrupted = answer["EnableManagedSpotTraining"] and state["attempt"] > 1
+        trained = math.ceil(state.get("run_seconds", 0.0)) if interrupted else state["training_seconds"]
+        answer["BillableTimeInSeconds"] = trained
     return answer
 
 
 def list_training_jobs(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
     """List jobs, a page at a time."""
-    resources = platform.jobs.context.resources
-    return list_page(resources, KIND, request, "TrainingJobSummaries", _summary, descending=False)
+    resources, now, wanted = (
+        platform.jobs.context.resources,
+        platform.clock(),
+        request.get("WarmPoolStatusEquals"),
+    )
+
+    def has_pool(job: Resource) -> bool:
+        pool = warm_pools.status(job, now)
+        return pool is not None and pool["Status"] == wanted
+
+    return list_page(
+        resources,
+        KIND,
+        request,
+        "TrainingJobSummaries",
+        lambda job: _summary(job, now),
+        descending=False,
+        chosen=has_pool if wanted else None,
+    )
 
 
-def _summary(job: Resource) -> dict[str, Any]:
+def _summary(job: Resource, now: float) -> dict[str, Any]:
+    pool = warm_pools.status(job, now)
     return {
+        **({"WarmPoolStatus": pool} if pool else {}),
         "TrainingJobName": job.name,
         "TrainingJobArn": job.arn,
         "TrainingJobStatus": job.status,
@@ -144,6 +171,17 @@ def stop_training_job(platform: Platform, request: dict[str, Any]) -> dict[str, 
     return job_requests.stop(platform, KIND, request["TrainingJobName"])
 
 
+def update_training_job(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
+    """Change how long a job's instances are kept after it."""
+    job = job_requests.find(platform, KIND, request["TrainingJobName"])
+    seconds = (request.get("ResourceConfig") or {}).get("KeepAlivePeriodInSeconds")
+    if seconds is not None:
+        if not warm_pools.keep_seconds(job):
+            raise ValidationError("The training job keeps no instances: it has no KeepAlivePeriodInSeconds.")
+        platform.jobs.change(KIND, job.name, lambda found: warm_pools.keep(found, seconds, platform.clock()))
+    return {"TrainingJobArn": job.arn}
+
+
 def interrupt_training_job(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
     """Take a job's spot instance away; it starts again from its checkpoints. No operation of the service."""
     return job_requests.interrupt(platform, KIND, request["TrainingJobName"])
@@ -154,6 +192,7 @@ OPERATIONS: dict[str, Operation] = {
     "DescribeTrainingJob": describe_training_job,
     "ListTrainingJobs": list_training_jobs,
     "StopTrainingJob": stop_training_job,
+    "UpdateTrainingJob": update_training_job,
 }
 EXCEPTIONS: dict[str, Exceptions] = {
     "CreateTrainingJob": Exceptions(
@@ -169,7 +208,6 @@ EXCEPTIONS: dict[str, Exceptions] = {
             "OutputDataConfig.KmsKeyId": "objects are not encrypted",
             "ResourceConfig.VolumeSizeInGB": "the machine's disk is used",
             "ResourceConfig.VolumeKmsKeyId": "the disk is not encrypted by the platform",
-            "ResourceConfig.KeepAlivePeriodInSeconds": "a job starts within a second without one",
             "ResourceConfig.TrainingPlanArn": ONE_MACHINE,
             "ResourceConfig.InstancePlacementConfig": ONE_MACHINE,
             "EnableInterContainerTrafficEncryption": "the hosts are on one machine",
@@ -194,8 +232,14 @@ EXCEPTIONS: dict[str, Exceptions] = {
     ),
     "ListTrainingJobs": Exceptions(
         without_effect={
-            "WarmPoolStatusEquals": "there are no warm pools",
             "TrainingPlanArnEquals": "there are no training plans",
+        },
+    ),
+    "UpdateTrainingJob": Exceptions(
+        without_effect={
+            "ProfilerConfig": "no profiler",
+            "ProfilerRuleConfigurations": "no profiler",
+            "RemoteDebugConfig": "`docker exec` does the same",
         },
     ),
 }

@@ -41,6 +41,13 @@ class TestProcessEngine(EngineRules):
         ended(platform_engine, run)
         assert not (tmp_path / "engine").stat().st_mode & 0o077
 
+    def test_a_stop_right_after_the_start_is_not_lost(self, platform_engine: Engine, runs: Runs) -> None:
+        """Also if the shim has not yet said which process it is."""
+        run = runs.make("import time; time.sleep(600)")
+        platform_engine.start(run)
+        platform_engine.stop(run.name)
+        assert ended(platform_engine, run)[0].exit_code == 128 + signal.SIGTERM
+
     def test_a_killed_shim_is_noticed(self, platform_engine: Engine, runs: Runs, tmp_path: Path) -> None:
         """With the shim the program ends too, and the state says that nobody knows how."""
         run = runs.make("import os, time; print(os.getpid(), flush=True); time.sleep(60)")

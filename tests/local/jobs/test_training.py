@@ -12,6 +12,7 @@ import pytest
 from tests.local.jobs.job_platform import BUCKET, JobPlatform, channel, training
 from tests.support import wait_until
 
+from mlberth_local.jobs.opening import read_spot_seconds
 from mlberth_local.sagemaker import training_jobs
 from mlberth_local.store.metrics import Series
 
@@ -280,6 +281,48 @@ def test_interruption(jobs: JobPlatform) -> None:
         *("Starting", "Downloading", "Training", "Interrupted"),
         *("Starting", "Downloading", "Training", "Uploading", "Completed"),
     ]
+
+
+def test_random_interruptions(tmp_path: Path) -> None:
+    """Spot instances go at random, others stay; each attempt goes on from what the one before has saved."""
+    program = (
+        "import pathlib, signal, sys, time\n"
+        "file = pathlib.Path('/opt/ml/checkpoints/epoch')\n"
+        "epoch = int(file.read_text()) if file.exists() else 0\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(file.write_text(str(epoch + 1)) * 0))\n"
+        "print('epoch', epoch, flush=True)\n"
+        "time.sleep(0 if epoch > 1 else 60)\n"
+    )
+    members: dict[str, Any] = {
+        "CheckpointConfig": {"S3Uri": f"s3://{BUCKET}/saved"},
+        "EnableManagedSpotTraining": True,
+        "StoppingCondition": {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 90},
+    }
+    with closing(JobPlatform(tmp_path, MLBERTH_SPOT_SECONDS="0.7")) as jobs:
+        found = jobs.train(program, **members)
+        assert found["TrainingJobStatus"] == "Completed", found
+        assert [line for line in jobs.lines()["algo-1"] if line.startswith("epoch")][-1] == "epoch 2"
+        assert statuses(found).count("Interrupted") >= 2
+        assert found["BillableTimeInSeconds"] <= found["TrainingTimeInSeconds"]
+        stays = jobs.train("import time; time.sleep(1)", "stays")
+        assert "Interrupted" not in statuses(stays)
+
+
+def test_interruptions_end_with_the_longest_wait(tmp_path: Path) -> None:
+    """A job that never comes to its end is stopped after MaxWaitTimeInSeconds."""
+    condition = {"MaxRuntimeInSeconds": 2, "MaxWaitTimeInSeconds": 2}
+    with closing(JobPlatform(tmp_path, MLBERTH_SPOT_SECONDS="0.3")) as jobs:
+        found = jobs.train(
+            "import time; time.sleep(60)", EnableManagedSpotTraining=True, StoppingCondition=condition
+        )
+        assert found["TrainingJobStatus"] == "Stopped", found
+        assert found["SecondaryStatus"] in ("MaxWaitTimeExceeded", "MaxRuntimeExceeded")
+
+
+@pytest.mark.parametrize("value", ["-1", "inf", "often"])
+def test_the_time_of_spot_instances_is_a_number(value: str) -> None:
+    with pytest.raises(ValueError, match=f"MLBERTH_SPOT_SECONDS is '{value}'; expected a number of seconds"):
+        read_spot_seconds({"MLBERTH_SPOT_SECONDS": value})
 
 
 def test_plain_folders_as_output(jobs: JobPlatform) -> None:
