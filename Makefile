@@ -52,6 +52,9 @@ bench-train: $(VENV)/test.stamp ## Measure what `train` costs beside `python tra
 .PHONY: bench-platform
 bench-platform: $(VENV)/test.stamp ## Measure the platform's front: start, memory, a Describe, large objects beside cp.
 	@$(BIN)/python -m bench.platform
+.PHONY: bench-gateway
+bench-gateway: $(VENV)/test.stamp ## Measure InvokeEndpoint through the gateway beside nginx, a Flask front and the container itself.
+	@$(BIN)/python -m bench.gateway
 
 .PHONY: check
 check: $(VENV)/test.stamp ## Lint, format and type check everything.

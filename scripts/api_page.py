@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from mlberth_local.api import registry
+from mlberth_local.api import invocations, registry
 from mlberth_local.api.forms.models import service_model
 from mlberth_local.operations import Exceptions
 
 TITLES = {
     "sagemaker": "SageMaker",
+    "sagemaker-runtime": "SageMaker Runtime",
     "s3": "S3",
     "sts": "STS",
     "iam": "IAM",
@@ -33,11 +34,16 @@ def api_page(note: str) -> str:
         "says why. Any other operation is answered with `UnknownOperationException` and the list of those",
         "that are here.",
     ]
-    for service, operations in registry.OPERATIONS.items():
-        if operations:
-            lines += ["", f"## {TITLES[service]}", ""]
-            for operation in sorted(operations):
-                lines += _operation(service, operation, registry.exceptions(service, operation))
+    found = {
+        service: {name: registry.exceptions(service, name) for name in operations}
+        for service, operations in registry.OPERATIONS.items()
+    }
+    runtime = "sagemaker-runtime"
+    found[runtime] = {**found.get(runtime, {}), **invocations.OPERATIONS}
+    for service, title in TITLES.items():
+        lines += ["", f"## {title}", ""]
+        for operation, exceptions in sorted(found[service].items()):
+            lines += _operation(service, operation, exceptions)
     return "\n".join([*lines, ""])
 
 

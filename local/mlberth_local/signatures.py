@@ -14,6 +14,7 @@ import re
 from calendar import timegm
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from time import strptime
 from urllib.parse import quote, unquote
@@ -49,6 +50,7 @@ class _Credential:
     service: str
 
     @classmethod
+    @lru_cache(64)
     def parse(cls, text: str) -> _Credential:
         parts = unquote(text).rsplit("/", 4)
         if len(parts) != 5 or parts[4] != "aws4_request":
@@ -163,13 +165,8 @@ def _v4(
     request: HttpRequest, credential: _Credential, secret: str, *, stamp: str, headers: str, payload: str
 ) -> str:
     """Return the signature that a request should have."""
-    path = request.raw_path
-    if (
-        credential.service != "s3"
-    ):  # S3 signs its keys as they are, the others a path in normal form, twice encoded
-        path = quote(
-            posixpath.normpath(path) + ("/" if path.endswith("/") and path != "/" else ""), safe="/~"
-        )
+    # S3 signs its keys as they are, the others a path in normal form, twice encoded.
+    path = request.raw_path if credential.service == "s3" else _normal_path(request.raw_path)
     names = headers.split(";")
     values = (" ".join(request.headers.get(name, "").split()) for name in names)
     canonical = "\n".join(
@@ -185,13 +182,27 @@ def _v4(
     )
     scope = f"{credential.day}/{credential.region}/{credential.service}/aws4_request"
     text = "\n".join(["AWS4-HMAC-SHA256", stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    return hmac.digest(_signing_key(secret, scope), text.encode(), hashlib.sha256).hex()
+
+
+# A client's requests have all of these in common, or those of a second.
+@lru_cache(64)
+def _signing_key(secret: str, scope: str) -> bytes:
     key = f"AWS4{secret}".encode()
-    for part in (credential.day, credential.region, credential.service, "aws4_request", text):
-        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-    return key.hex()
+    for part in scope.split("/"):
+        key = hmac.digest(key, part.encode(), hashlib.sha256)
+    return key
+
+
+@lru_cache(256)
+def _normal_path(path: str) -> str:
+    found = posixpath.normpath(path) + ("/" if path.endswith("/") and path != "/" else "")
+    return quote(found, safe="/~")
 
 
 def _canonical_query(raw: str) -> str:
+    if not raw:
+        return ""
     pairs = (pair.partition("=")[::2] for pair in raw.split("&") if pair)
     encoded = (
         (quote(unquote(name), safe="-_.~"), quote(unquote(value), safe="-_.~")) for name, value in pairs
@@ -210,6 +221,7 @@ def _secret(key: str, keys: Mapping[str, str], request: HttpRequest) -> str | No
     )
 
 
+@lru_cache(64)
 def _moment(stamp: str) -> float:
     try:
         return timegm(strptime(stamp, "%Y%m%dT%H%M%SZ"))

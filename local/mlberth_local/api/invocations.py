@@ -15,9 +15,14 @@ from mlberth_local.api.http_answer import HttpAnswer
 from mlberth_local.errors import ServiceError
 from mlberth_local.gateway.control_socket import connect
 from mlberth_local.http_request import HttpRequest
+from mlberth_local.operations import Exceptions
 from mlberth_local.platform import ACCOUNT, Platform
 
 _INVOCATION = re.compile(r"(?:https?://[^/]+)?/endpoints/([^/?]+)/invocations(?:\?.*)?")
+OPERATIONS = {
+    "InvokeEndpoint": Exceptions(refused={"InferenceComponentName": "there are no inference components"})
+}
+"""The operations that the gateway carries out, and the parameters that it does not."""
 METRICS = "/_mlberth/metrics"
 """The counts of endpoints as Prometheus reads them."""
 _CONNECT_SECONDS = 5.0

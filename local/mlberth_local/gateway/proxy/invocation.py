@@ -20,6 +20,7 @@ from mlberth_local.gateway.proxy.request import (
     TARGET_CONTAINER,
     TARGET_VARIANT,
     Request,
+    check,
     passed,
 )
 from mlberth_local.gateway.proxy.routes import LiveEndpoint, LiveFleet, LiveInstance, LiveVariant, Routes
@@ -106,6 +107,7 @@ class Invoker:
 
     async def _carry_out(self, invocation: Invocation) -> Answer:
         request, chance = invocation.request, self._routes.chance
+        check(request.headers)
         endpoint = invocation.endpoint = self._routes.endpoint(request.endpoint)
         if endpoint.endpoint.asynchronous:
             text = f"Endpoint {request.endpoint} takes asynchronous requests alone: call InvokeEndpointAsync."
@@ -147,7 +149,10 @@ class Invoker:
         for index in containers:
             if reply is not None:
                 self._check_hop(invocation, variant, index, reply)
-                headers, body = {**headers, CONTENT_TYPE: reply.headers.get(CONTENT_TYPE, b"")}, reply.body
+                headers, body = {**request.headers}, reply.body
+                headers.pop(CONTENT_TYPE, None)
+                if CONTENT_TYPE in reply.headers:
+                    headers[CONTENT_TYPE] = reply.headers[CONTENT_TYPE]
             # A client's Accept is for what it gets, which the last container makes.
             accept = request.headers.get(ACCEPT) if index == containers[-1] else None
             pool = instance.pools[index]

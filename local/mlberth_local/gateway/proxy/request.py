@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from mlberth_local.errors import ServiceError
+from mlberth_local.platform import ACCOUNT
+
 CONTENT_TYPE = b"content-type"
 ACCEPT = b"accept"
 INFERENCE_ID = b"x-amzn-sagemaker-inference-id"
@@ -12,6 +15,20 @@ CUSTOM_ATTRIBUTES = b"x-amzn-sagemaker-custom-attributes"
 TARGET_VARIANT = b"x-amzn-sagemaker-target-variant"
 TARGET_CONTAINER = b"x-amzn-sagemaker-target-container-hostname"
 _PLATFORM = b"x-amzn-sagemaker-"
+_COMPONENT = b"x-amzn-sagemaker-inference-component"
+_LONGEST = {
+    CONTENT_TYPE: ("contentType", 1024),
+    ACCEPT: ("accept", 1024),
+    CUSTOM_ATTRIBUTES: ("customAttributes", 1024),
+    TARGET_VARIANT: ("targetVariant", 63),
+    TARGET_CONTAINER: ("targetContainerHostname", 63),
+    _PLATFORM + b"target-model": ("targetModel", 1024),
+    _PLATFORM + b"inference-id": ("inferenceId", 64),
+    _PLATFORM + b"enable-explanations": ("enableExplanations", 64),
+    _PLATFORM + b"session-id": ("sessionId", 256),
+    _PLATFORM + b"prefix-aware-id": ("prefixAwareId", 64),
+}
+"""The members that are headers, and how long each may be. Source: the API's model of InvokeEndpoint."""
 
 
 @dataclass(slots=True)
@@ -31,6 +48,22 @@ class Request:
         """Return a header's value; None if it is not there."""
         value = self.headers.get(name)
         return None if value is None else value.decode("latin-1")
+
+
+def check(headers: Mapping[bytes, bytes]) -> None:
+    """Raise `ServiceError` for members that are too long, or that name what is not here."""
+    if _COMPONENT in headers:
+        name = headers[_COMPONENT].decode("latin-1")
+        raise ServiceError("ValidationError", f"Inference Component {name} of account {ACCOUNT} not found.")
+    found = [
+        f"Value at '{_LONGEST[name][0]}' failed to satisfy constraint: "
+        f"Member must have length less than or equal to {_LONGEST[name][1]}"
+        for name, value in headers.items()
+        if name in _LONGEST and len(value) > _LONGEST[name][1]
+    ]
+    if found:
+        errors = f"{len(found)} validation error{'s' if len(found) > 1 else ''} detected: "
+        raise ServiceError("ValidationError", errors + "; ".join(found))
 
 
 def passed(headers: dict[bytes, bytes]) -> bytes:

@@ -101,6 +101,22 @@ def test_names_that_are_not_there(platform: GatewayPlatform) -> None:
         assert not one.received
 
 
+@pytest.mark.parametrize(
+    ("member", "value", "words"),
+    [
+        ("CustomAttributes", "a" * 1025, "'customAttributes' failed to satisfy constraint: Member must have"),
+        ("InferenceId", "a" * 65, "length less than or equal to 64"),
+        ("InferenceComponentName", "c", "Inference Component c of account 000000000000 not found."),
+    ],
+)
+def test_members_that_are_refused(platform: GatewayPlatform, member: str, value: str, words: str) -> None:
+    with container() as one:
+        platform.serve(one_port(one.port))
+        found = failed(platform, **{member: value})
+        assert (found["Error"]["Code"], words in found["Error"]["Message"]) == ("ValidationError", True)
+        assert not one.received
+
+
 def test_sizes(platform: GatewayPlatform) -> None:
     """20 MB pass; 26 MB get an answer that speaks of the size, also if they come in chunks."""
     with container() as one:
