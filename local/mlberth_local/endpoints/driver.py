@@ -14,6 +14,7 @@ from mlberth_local.endpoints.context import EndpointContext
 from mlberth_local.endpoints.instances import Finding, Instances
 from mlberth_local.endpoints.record import EndpointRecord, EndpointState, Fleet, Instance, state_of
 from mlberth_local.engines.base import EngineError
+from mlberth_local.errors import ServiceError
 from mlberth_local.gateway.base import GatewayError
 from mlberth_local.store.resources import NoSuchResourceError, Resource
 
@@ -73,7 +74,7 @@ class EndpointDriver:
         try:
             for one, instance in state_of(self._record.read()).instances():
                 self._instances.watch(one, instance)
-        except (EngineError, NoSuchResourceError) as error:
+        except (EngineError, ServiceError, NoSuchResourceError) as error:
             log.warning("endpoint %s: %s", self._record.name, error)
 
     def _is_at_rest(self) -> bool:

@@ -11,7 +11,7 @@ from mlberth_local.endpoints import deployment
 from mlberth_local.endpoints.captured_files import deliver
 from mlberth_local.endpoints.context import EndpointContext
 from mlberth_local.endpoints.driver import EndpointDriver
-from mlberth_local.endpoints.instances import Instances
+from mlberth_local.endpoints.instances import programs
 from mlberth_local.endpoints.record import KIND, EndpointRecord, EndpointState, state_of
 from mlberth_local.endpoints.routing import route
 from mlberth_local.engines.base import EngineError
@@ -22,6 +22,7 @@ from mlberth_local.store.resources import NoSuchResourceError, Resource
 
 log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.05
+_AGAIN_SECONDS = 2.0
 
 
 class Endpoints:
@@ -89,8 +90,10 @@ class Endpoints:
         while True:
             try:
                 driver.drive()
-            except Exception:
+            except Exception:  # a full disk for example: it is tried again until there is room
                 log.exception("endpoint %s: it cannot be looked after", name)
+                if not self._closing.wait(_AGAIN_SECONDS):
+                    continue
             with self._lock:
                 if changed.is_set() and not self._closing.is_set():
                     changed.clear()
@@ -102,31 +105,33 @@ class Endpoints:
 
     def _rest(self, name: str) -> None:
         try:
-            state = state_of(self._resources.get(KIND, name))
+            self._resting[name] = self._runs_of(name)
         except NoSuchResourceError:
             return
-        instances = Instances(self.context, name)
-        self._resting[name] = [
-            (run.name, run.hosts[0].name) for pair in state.instances() for run in instances.runs(*pair)
-        ]
 
     def _watch(self) -> None:
         """Look, again and again, whether the instances of endpoints at rest still run."""
         next_delivery = 0.0
         while not self._closing.wait(self.context.seconds.look):
-            if time.monotonic() > next_delivery:
-                self._deliver()
-                next_delivery = time.monotonic() + self.context.seconds.deliver
-            with self._lock:
-                resting = dict(self._resting)
-            for name, runs in resting.items():
-                try:
-                    has_ended = any(not self._runs(run, host) for run, host in runs)
-                except EngineError as error:
-                    log.warning("endpoint %s: %s", name, error)
-                    continue
-                if has_ended:
-                    self.wake(name)
+            try:
+                if time.monotonic() > next_delivery:
+                    next_delivery = time.monotonic() + self.context.seconds.deliver
+                    self._deliver()
+                self._look()
+            except Exception:  # whatever it is, instances that end later must be noticed
+                log.exception("the endpoints cannot be looked at")
+
+    def _look(self) -> None:
+        with self._lock:
+            resting = dict(self._resting)
+        for name, runs in resting.items():
+            try:
+                has_ended = any(not self._runs(run, host) for run, host in runs)
+            except EngineError as error:
+                log.warning("endpoint %s: %s", name, error)
+                continue
+            if has_ended:
+                self.wake(name)
 
     def _deliver(self) -> None:
         if self.context.captured:
@@ -193,9 +198,8 @@ class Endpoints:
         return True
 
     def _runs_of(self, name: str) -> list[tuple[str, str]]:
-        instances = Instances(self.context, name)
         state = state_of(self._resources.get(KIND, name))
-        return [(run.name, run.hosts[0].name) for pair in state.instances() for run in instances.runs(*pair)]
+        return [one for pair in state.instances() for one in programs(name, *pair)]
 
     def _note_stop(self, name: str) -> None:
         now = self.context.parts.clock()

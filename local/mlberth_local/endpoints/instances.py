@@ -22,6 +22,7 @@ from mlberth_local.endpoints.record import (
 )
 from mlberth_local.engines.base import EngineError, Host, HostState, ImageMissingError, Mount, Run
 from mlberth_local.engines.trees import remove_tree
+from mlberth_local.errors import ServiceError
 from mlberth_local.gateway import table
 from mlberth_local.inputs.model_data import bring_model
 from mlberth_local.job_failure import JobFailure
@@ -79,11 +80,7 @@ class Instances:
 
     def runs(self, fleet: Fleet, instance: Instance) -> list[Run]:
         """Return what runs on an instance: from the record alone, the same each time."""
-        hosts = host_names(fleet)
-        return [
-            self._run(fleet, instance, number, hosts[number - 1])
-            for number in range(1, len(fleet.containers) + 1)
-        ]
+        return [self._run(fleet, instance, number, host) for number, host in enumerate(host_names(fleet), 1)]
 
     def _run(self, fleet: Fleet, instance: Instance, number: int, host: str) -> Run:
         container, parts = fleet.containers[number - 1], self._parts
@@ -124,7 +121,7 @@ class Instances:
         try:
             for run, container in zip(self.runs(fleet, instance), fleet.containers, strict=True):
                 [host] = run.hosts
-                if self._states(run)[host.name].started is not None:
+                if self._state(run.name, host.name).started is not None:
                     continue
                 self._parts.engine.check_image(run.image)
                 remove_tree(host.base)
@@ -134,7 +131,7 @@ class Instances:
                 self._parts.engine.start(run)
         except JobFailure as failure:
             return Finding(STOPPING, str(failure), failed=True)
-        except ImageMissingError as error:
+        except (ImageMissingError, ServiceError) as error:
             return Finding(STOPPING, f"ClientError: {error}", failed=True)
         except (EngineError, OSError) as error:
             if fleet.failures < _MOST_PORTS and any(text in str(error) for text in _PORT_TAKEN):
@@ -147,7 +144,7 @@ class Instances:
             if not state.is_running:
                 if state.exit_code == PortInUseError.exit_code and fleet.failures < _MOST_PORTS:
                     return Finding(STOPPING, failed=True)
-                self._parts.engine.flush(run.name)
+                self._parts.engine.flush(run)
                 return Finding(STOPPING, self._problem(fleet, instance, number, _ended(state)), failed=True)
         limit = fleet.plan.get("ContainerStartupHealthCheckTimeoutInSeconds") or _HEALTH_SECONDS
         for number, port in enumerate(instance.ports, 1):
@@ -161,7 +158,7 @@ class Instances:
     def _check(self, fleet: Fleet, instance: Instance) -> Finding | None:
         for number, run, state in self._hosts(fleet, instance):
             if not state.is_running:
-                self._parts.engine.flush(run.name)
+                self._parts.engine.flush(run)
                 return Finding(DRAINING, self._problem(fleet, instance, number, _ended(state)), failed=True)
         return None
 
@@ -169,8 +166,8 @@ class Instances:
         is_late = self._parts.clock() > instance.since + self._context.seconds.drain
         if not is_late and not self._context.gateway.drained([in_table(instance)], _DRAIN_LOOK):
             return None
-        for run in self.runs(fleet, instance):
-            self._parts.engine.stop(run.name)
+        for run, _ in programs(self._endpoint, fleet, instance):
+            self._parts.engine.stop(run)
         return Finding(STOPPING)
 
     def _stop(self, fleet: Fleet, instance: Instance) -> Finding | None:
@@ -178,24 +175,20 @@ class Instances:
             # What has never served has nothing to finish.
             if instance.served and self._parts.clock() < instance.since + self._context.seconds.stop:
                 return None
-            for run in self.runs(fleet, instance):
-                self._parts.engine.kill(run.name)
-        for run in self.runs(fleet, instance):
-            self._parts.engine.flush(run.name)
-            self.remove(run.name)
+            for run, _ in programs(self._endpoint, fleet, instance):
+                self._parts.engine.kill(run)
+        for run, _ in programs(self._endpoint, fleet, instance):
+            self._parts.engine.flush(run)
+            self._parts.engine.remove(run, self._parts.owner)
+            remove_tree(self._parts.runs / run)
         return Finding(GONE)
 
-    def remove(self, run: str) -> None:
-        """Remove all that there is of a run."""
-        self._parts.engine.remove(run, self._parts.owner)
-        remove_tree(self._parts.runs / run)
+    def _hosts(self, fleet: Fleet, instance: Instance) -> Iterator[tuple[int, str, HostState]]:
+        for number, (run, host) in enumerate(programs(self._endpoint, fleet, instance), 1):
+            yield number, run, self._state(run, host)
 
-    def _hosts(self, fleet: Fleet, instance: Instance) -> Iterator[tuple[int, Run, HostState]]:
-        for number, run in enumerate(self.runs(fleet, instance), 1):
-            yield number, run, self._states(run)[run.hosts[0].name]
-
-    def _states(self, run: Run) -> dict[str, HostState]:
-        return self._parts.engine.states(run.name, (run.hosts[0].name,))
+    def _state(self, run: str, host: str) -> HostState:
+        return self._parts.engine.states(run, (host,))[host]
 
     def _problem(self, fleet: Fleet, instance: Instance, number: int, text: str) -> str:
         """Return the platform's words, with what happened and the container's last lines."""
@@ -221,6 +214,13 @@ def in_table(instance: Instance) -> table.Instance:
 def run_name(endpoint: str, instance: str, number: int) -> str:
     """Return the name of a container's run."""
     return f"{KIND}.{endpoint}.{instance}.{number}"
+
+
+def programs(endpoint: str, fleet: Fleet, instance: Instance) -> list[tuple[str, str]]:
+    """Return the name of the run and of the host for each container of an instance."""
+    return [
+        (run_name(endpoint, instance.name, number), host) for number, host in enumerate(host_names(fleet), 1)
+    ]
 
 
 def log_group(endpoint: str) -> str:

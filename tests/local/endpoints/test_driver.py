@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 from tests.local.endpoints.endpoint_platform import EndpointPlatform, invoke
+
+from mlberth_local.store.resources import Resource, Resources
+
+
+class FullOnce(Resources):
+    """A store whose disk is full at the third change."""
+
+    changes = 0
+
+    @contextmanager
+    def changing(self, kind: str, name: str) -> Iterator[Resource]:
+        """Hand out a resource, or fail."""
+        self.changes += 1
+        if self.changes == 3:
+            raise sqlite3.OperationalError("database or disk is full")
+        with super().changing(kind, name) as resource:
+            yield resource
+
 
 LONG = os.environ.get("MLBERTH_LONG") == "1"
 COMMITS = range(1, 13) if LONG else (2, 8)
@@ -32,3 +52,11 @@ def test_a_killed_daemon(tmp_path: Path, commit: int, moment: str) -> None:
         assert invoke(port, "1") == f"{found['EndpointConfigName']}<1>"
         [(_, instance)] = platform.state("e").instances()
         assert platform.endpoints.context.parts.engine.names() == {f"endpoint.e.{instance.name}.1"}
+
+
+def test_a_disk_that_is_full_for_a_while(tmp_path: Path) -> None:
+    """What could not be written down is tried again."""
+    with closing(EndpointPlatform(tmp_path, resources=FullOnce)) as platform:
+        platform.model("a")
+        platform.config("a", "a")
+        assert platform.create("e", "a")["EndpointStatus"] == "InService"
