@@ -30,7 +30,17 @@ pathlib.Path("/opt/ml/output/intermediate/log.txt").write_text("step 1")
 """
 
 
-@pytest.fixture
+HANDLER = """
+def model_fn(model_dir):
+    return 2
+
+
+def predict_fn(data, model):
+    return data * model
+"""
+
+
+@pytest.fixture(scope="module")
 def store() -> Iterator[ObjectStore]:
     """Serve a bucket on this machine."""
     with serving_objects() as serving:
@@ -44,9 +54,16 @@ def options(tree: Path, store: ObjectStore, **more: str) -> list[str]:
     return ["--network=host", f"--volume={tree}:/opt/ml", *environ]
 
 
-def upload(store: ObjectStore, folder: Path, script: str) -> str:
-    """Return the address of the archive that the SDK makes of a folder."""
-    argv = [python_with(REQUIREMENTS["v2"]), str(CLIENTS / "upload_v2.py"), store.url, str(folder), script]
+@pytest.fixture(scope="module")
+def address(store: ObjectStore, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the address of the archive that the SDK makes of a folder with a program and a handler."""
+    folder = tmp_path_factory.mktemp("sdk") / "project"
+    folder.mkdir()
+    files = {"train.py": TRAIN, "helper.py": "TEXT = 'from the archive'\n", "inference.py": HANDLER}
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    python, program = python_with(REQUIREMENTS["v2"]), str(CLIENTS / "upload_v2.py")
+    argv = [python, program, store.url, str(folder), "train.py"]
     env = {"PATH": os.environ["PATH"], "HOME": str(folder.parent), **CREDENTIALS}
     done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr[-4000:]
@@ -54,14 +71,9 @@ def upload(store: ObjectStore, folder: Path, script: str) -> str:
 
 
 def test_job_of_the_sdk_fetches_its_code_and_copies_its_output(
-    tmp_path: Path, store: ObjectStore, engine: Engine, image: Image
+    tmp_path: Path, store: ObjectStore, address: str, engine: Engine, image: Image
 ) -> None:
     """`sagemaker_submit_directory` is the SDK's own archive; intermediate output arrives in the bucket."""
-    project = tmp_path / "project"
-    project.mkdir()
-    (project / "train.py").write_text(TRAIN)
-    (project / "helper.py").write_text("TEXT = 'from the archive'\n")
-    address = upload(store, project, "train.py")
     tree = tmp_path / "ml"
     (tree / "input/config").mkdir(parents=True)
     hyperparameters = {
@@ -89,14 +101,10 @@ def test_code_that_is_not_there_ends_the_job_with_the_stores_reason(
     assert "NoSuchKey" in done.stderr
 
 
-def test_server_fetches_its_code(tmp_path: Path, store: ObjectStore, engine: Engine, image: Image) -> None:
+def test_server_fetches_its_code(
+    tmp_path: Path, store: ObjectStore, address: str, engine: Engine, image: Image
+) -> None:
     """A serve image asks for its handler's code in the same way."""
-    project = tmp_path / "project"
-    project.mkdir()
-    (project / "inference.py").write_text(
-        "def model_fn(model_dir):\n    return 2\n\n\ndef predict_fn(data, model):\n    return data * model\n"
-    )
-    address = upload(store, project, "inference.py")
     tree = tmp_path / "ml"
     (tree / "model").mkdir(parents=True)
     variables = {"SAGEMAKER_SUBMIT_DIRECTORY": address, "SAGEMAKER_PROGRAM": "inference.py"}
@@ -114,7 +122,7 @@ def test_server_fetches_its_code(tmp_path: Path, store: ObjectStore, engine: Eng
         f"        r.urlopen('http://127.0.0.1:{port}/ping'); break\n"
         "    except OSError:\n"
         "        time.sleep(0.1)\n"
-        f"url, headers = 'http://127.0.0.1:{port}/invocations', {'Content-Type': 'application/json'}\n"
+        f"url, headers = 'http://127.0.0.1:{port}/invocations', {{'Content-Type': 'application/json'}}\n"
         "print(r.urlopen(r.Request(url, b'[[1, 2]]', headers)).read().decode())\n"
     )
     assert server.execute("python", "-c", ask).stdout.strip() == "[[2,4]]", server.logs()
