@@ -29,6 +29,9 @@ RUN_BY = {
     ("docs/how-to/platform.md", ""): "tests/docs/test_platform_page.py::test_commands",
     ("docs/how-to/run-jobs.md", ""): "tests/docs/test_run_page.py::test_commands",
     ("docs/how-to/endpoints.md", ""): "tests/docs/test_endpoints_page.py::test_commands",
+    ("docs/how-to/guarded-deployments.md", ""): (
+        "tests/local/end_to_end/test_guarded_deployments.py::test_the_page"
+    ),
     ("docs/how-to/stream.md", ""): "tests/docs/test_commands.py::test_stream",
     ("docs/how-to/kubernetes.md", "Data in, model out"): "tests/docs/test_commands.py::test_fetch_and_push",
     ("docs/how-to/kubernetes.md", "From a request"): "tests/docs/test_commands.py::test_render",
