@@ -56,7 +56,7 @@ TARGETS = [
     ),
     ("… descriptors, processes and files that leak", "0", _SOAK, "{leaks}"),
 ]
-ROWS = {str(row) for row in range(1, 40)} | {"23b"}
+ROWS = {str(row) for row in range(1, 47)} | {"23b"}
 """Of the matrix of faults."""
 _COMMON = {"row", "id", "passed", "seconds", "fault", "n", "failed", "recovery_ms", "ping_max_ms"}
 

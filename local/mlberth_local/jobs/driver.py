@@ -7,9 +7,9 @@ waiting ──► preparing ──► running ──► uploading ──► fini
 
 from __future__ import annotations
 
-import errno
 import logging
 import math
+import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -22,12 +22,15 @@ from mlberth_local.errors import ServiceError
 from mlberth_local.job_failure import JobFailure
 from mlberth_local.jobs.context import JobRecord
 from mlberth_local.jobs.side_work import Work
+from mlberth_local.store.database import is_full
 from mlberth_local.store.resources import Resource
 
 LONGEST_REASON = 1024
 """Of a FailureReason, in characters."""
 _FIRST_LOOK, _LONGEST_LOOK = 0.01, 0.2
 """Seconds between two looks at the hosts: short jobs end without delay, long ones cost nothing."""
+_FULL_SECONDS = 2.0
+"""Between two tries to write on a full disk."""
 _ENGINE_SECONDS = 60.0
 """An engine that does not answer for so long will not; until then it is being started again."""
 _OTHER_HOSTS_SECONDS = 30.0
@@ -119,8 +122,10 @@ class JobDriver:
                 self._finish(f"ClientError: {error}")
             except ServiceError as error:
                 self._finish(f"ClientError: {error.message}")
-            except (EngineError, OSError) as error:
+            except (EngineError, OSError, sqlite3.OperationalError) as error:
                 log.warning("%s %s", *self.record.run_name.split(".")[:2], exc_info=True)
+                if is_full(error):
+                    self.clean_up()  # first: the record of the end needs room as well
                 self._finish(f"InternalServerError: {_explained(error)}")
         self.clean_up()
 
@@ -263,6 +268,19 @@ class JobDriver:
         self._finish(job.state["reason"])
 
     def _finish(self, reason: str) -> None:
+        """Commit the end, as soon as there is room on the disk for it."""
+        while True:
+            try:
+                self._commit_end(reason)
+                return
+            except (OSError, sqlite3.OperationalError) as error:
+                if not is_full(error):
+                    raise
+                log.warning("%s: its end cannot be written: the disk is full", self.record.name)
+            self._changed.wait(_FULL_SECONDS)
+            self._changed.clear()
+
+    def _commit_end(self, reason: str) -> None:
         now = self.context.clock()
         with self.record.changing() as changing:
             changing.state["reason"] = reason[:LONGEST_REASON]
@@ -272,7 +290,7 @@ class JobDriver:
 
 
 def _explained(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if is_full(error):
         return "no space is left on the disk of the platform's home"
     return str(error)
 

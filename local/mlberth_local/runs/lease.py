@@ -73,13 +73,21 @@ def _wait_for_the_end(home: Home, screen: Screen) -> None:
     """Return when the daemon has ended, so that the next command finds the home as it was."""
     deadline = time.monotonic() + _END_SECONDS
     while home.is_locked():
-        with open_resources(home) as resources:
-            others = jobs(resources, finished=False, limit=1)
-        if others:
-            screen.say(f"the platform goes on until {others[0].name} has ended")
+        if name := _unfinished(home):
+            screen.say(f"the platform goes on until {name} has ended")
             return
         if time.monotonic() > deadline:
             raise PlatformError(
                 Fault(str(home.pid_file), f"the daemon has not ended after {_END_SECONDS:g} s", "")
             )
         time.sleep(_LOOK_SECONDS)
+
+
+def _unfinished(home: Home) -> str | None:
+    """Return the name of a job that has not ended, if there is one."""
+    try:
+        with open_resources(home) as resources:
+            found = jobs(resources, finished=False, limit=1)
+    except PlatformError:  # the daemon has been stopped before it had a store
+        return None
+    return found[0].name if found else None
