@@ -157,15 +157,17 @@ class Queries:
 
     def _points(self, name: str, start: float, end: float) -> Points:
         stat = self._queries[name]["MetricStat"]["Stat"]
-        found = {one.start: statistic(one, stat) for one in self.periods(name, start, end)}
+        periods = self.periods(name, start, end, singly=stat not in STATISTICS)
+        found = {one.start: statistic(one, stat) for one in periods}
         return {time: value for time, value in found.items() if value is not None}
 
-    def periods(self, name: str, start: float, end: float) -> list[Period]:
-        """Return the periods of a metric that have values, from `start` up to `end`."""
+    def periods(self, name: str, start: float, end: float, *, singly: bool = False) -> list[Period]:
+        """Return the periods of a metric that have values, from `start` up to `end`; `singly` with each."""
         metric = self._queries[name]["MetricStat"]
         what, length = metric["Metric"], float(metric["Period"])
         series = Series(
             what.get("Namespace", ""), what.get("MetricName", ""), dimensions(what.get("Dimensions") or [])
         )
         start = start // length * length
-        return self._metrics.periods(series, start, end, length, metric.get("Unit") or "")
+        read = self._metrics.periods if singly else self._metrics.totals
+        return read(series, start, end, length, metric.get("Unit") or "")

@@ -15,6 +15,7 @@ from mlberth_local.alarms.alarms import Alarms
 from mlberth_local.alarms.evaluator import Evaluator
 from mlberth_local.daemon import alarm_actions
 from mlberth_local.daemon.home import CONTAINER_KEY, Home
+from mlberth_local.daemon.upkeep import Upkeep
 from mlberth_local.endpoints.context import EndpointContext, NoGateway
 from mlberth_local.endpoints.endpoints import Endpoints
 from mlberth_local.gateway.client import GatewayClient
@@ -29,6 +30,7 @@ from mlberth_local.scaling.scaler import Scaler
 from mlberth_local.scaling.scaling import Scaling
 from mlberth_local.store.database import Database
 from mlberth_local.store.events import Events
+from mlberth_local.store.metric_rollup import roll_up
 from mlberth_local.store.metrics import Metrics
 from mlberth_local.store.resources import Resources
 from mlberth_local.topics.topics import Topics
@@ -49,15 +51,18 @@ class Parts:
     database: Database
     evaluator: Evaluator
     scaler: Scaler
+    upkeep: Upkeep
 
     def start(self) -> None:
-        """Send messages, judge alarms and scale from now on."""
+        """Send messages, judge alarms, scale, and keep the store small from now on."""
         self.platform.topics.sender.start()
         self.evaluator.start()
         self.scaler.start()
+        self.upkeep.start()
 
     def close(self, seconds: float) -> None:
         """End what runs, with `seconds` for the programs of jobs, and close the store."""
+        self.upkeep.stop()
         self.scaler.stop()
         self.evaluator.stop()
         self.platform.topics.sender.stop()
@@ -124,7 +129,8 @@ def open_parts(home: Home, settings: Settings, gateway: GatewayClient | None = N
         minute=minute_seconds(settings.environ),
     )
     opened = replace(platform, jobs=jobs, endpoints=endpoints, alarms=alarms, scaling=scaling)
-    return Parts(opened, database, Evaluator(alarms), Scaler(scaling))
+    upkeep = Upkeep(lambda: roll_up(database, metrics, platform.clock()))
+    return Parts(opened, database, Evaluator(alarms), Scaler(scaling), upkeep)
 
 
 def host_environ(home: Home, settings: Settings) -> dict[str, str]:

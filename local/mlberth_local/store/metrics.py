@@ -85,9 +85,7 @@ class Metrics:
         """Add points."""
         rows = [
             (
-                series.namespace,
-                series.name,
-                _text(series.dimensions),
+                *key_of(series),
                 point.time,
                 point.unit,
                 point.count,
@@ -107,13 +105,23 @@ class Metrics:
         rows = self._database.read(
             "SELECT time, sum, count, low, high, unit FROM metric WHERE namespace = ? AND name = ? "
             "AND dimensions = ? AND time >= ? AND time < ? AND (? = '' OR unit = ?) ORDER BY time",
-            (series.namespace, series.name, _text(series.dimensions), start, end, unit, unit),
+            (*key_of(series), start, end, unit, unit),
         )
         found: dict[float, list[Point]] = {}
         for row in rows:
             point = Point(*row)
             found.setdefault(point.time // length * length, []).append(point)
         return [Period(at, points) for at, points in found.items()]
+
+    def totals(self, series: Series, start: float, end: float, length: float, unit: str = "") -> list[Period]:
+        """Return the same periods with one point each, made by SQLite: enough for all but percentiles."""
+        rows = self._database.read(
+            "SELECT CAST(time / ? AS INTEGER) * ?, SUM(sum), SUM(count), MIN(low), MAX(high), MIN(unit)"
+            " FROM metric WHERE namespace = ? AND name = ? AND dimensions = ? AND time >= ? AND time < ?"
+            " AND (? = '' OR unit = ?) GROUP BY 1 ORDER BY 1",
+            (length, length, *key_of(series), start, end, unit, unit),
+        )
+        return [Period(row[0], [Point(*row)]) for row in rows]
 
     def series(self, namespace: str = "", name: str = "") -> list[Series]:
         """Return all metrics, or those of a namespace or a name."""
@@ -125,5 +133,6 @@ class Metrics:
         return [Series(row[0], row[1], json.loads(row[2])) for row in rows]
 
 
-def _text(dimensions: Mapping[str, str]) -> str:
-    return json.dumps(dict(sorted(dimensions.items())))
+def key_of(series: Series) -> tuple[str, str, str]:
+    """Return the columns of a metric's rows: namespace, name, and dimensions as JSON."""
+    return series.namespace, series.name, json.dumps(dict(sorted(series.dimensions.items())))

@@ -63,7 +63,8 @@ def get_metric_statistics(platform: Platform, request: dict[str, Any]) -> dict[s
     series = Series(request["Namespace"], request["MetricName"], dimensions(request.get("Dimensions") or []))
     start = request["StartTime"] // request["Period"] * request["Period"]
     unit = request.get("Unit") or ""
-    found = platform.metrics.periods(series, start, request["EndTime"], request["Period"], unit)
+    read = platform.metrics.periods if request.get("ExtendedStatistics") else platform.metrics.totals
+    found = read(series, start, request["EndTime"], request["Period"], unit)
     return {"Label": request["MetricName"], "Datapoints": [_datapoint(period, names) for period in found]}
 
 

@@ -1,0 +1,36 @@
+"""The thread that keeps the store small."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+_PAUSE_SECONDS = 600.0
+log = logging.getLogger(__name__)
+
+
+class Upkeep:
+    """Does some work from `start` to `stop`, again and again."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work = work
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self, seconds: float = 5.0) -> None:
+        """End, at the latest after so many seconds."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
+
+    def _run(self) -> None:
+        while not self._stop.wait(_PAUSE_SECONDS):
+            try:
+                self._work()
+            except Exception:
+                log.exception("the store cannot be kept small now")
