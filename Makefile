@@ -33,11 +33,11 @@ demo: $(VENV)/demo.stamp $(if $(filter docker,$(ENGINE)),wheel) ## Train and ser
 	@$(BIN)/python examples/demo.py $(ENGINE)
 
 # Most tests wait for processes: three at a time keep two CPUs busy. The folder's name is short: a socket's path, of at most 107 bytes, begins with it.
-# Bytecode is kept, even where a container's image forbids it, since the tests start Python thousands of times.
+# Bytecode of ours is made before, also where PYTHONDONTWRITEBYTECODE is set: the tests start Python thousands of times.
 PROCESSES ?= 3
 .PHONY: test
-test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/test.stamp ## Run every test, long ones in their short form (MLBERTH_LONG=1 for the long).
+	@$(BIN)/python -m compileall -q toolkit train serve local
 	@folder=$$(mktemp -d /tmp/pytest.XXX) && \
 	  $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder --basetemp $$folder && rm -rf $$folder
 
