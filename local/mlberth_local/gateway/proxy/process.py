@@ -101,12 +101,18 @@ class GatewayProcess:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(_TICK_SECONDS)
-            now = time.monotonic()
-            self._routes.sweep(now)
-            self._front.sweep(now)
-            self._handover.sweep(now)
-            self._tallies.close_window()
-            self._report()
+            try:
+                self._look(time.monotonic())
+            except Exception:  # noqa: BLE001 - the next look may succeed, and deadlines depend on it
+                _LOG.exception("the gateway's housekeeping failed; it goes on")
+
+    def _look(self, now: float) -> None:
+        """See to what has waited for too long, and to counts that are due."""
+        self._routes.sweep(now)
+        self._front.sweep(now)
+        self._handover.sweep(now)
+        self._tallies.close_window()
+        self._report()
 
     def _report(self) -> None:
         waiting = self._tallies.waiting()

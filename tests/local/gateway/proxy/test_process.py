@@ -9,7 +9,9 @@ import signal
 import socket
 import stat
 import threading
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -25,10 +27,13 @@ from tests.local.gateway.platform import (
     variant,
 )
 from tests.local.gateway.servers import Received, Said, container
+from tests.local.jobs.recovery import is_long
 from tests.support import is_alive, wait_until
 
 from mlberth_local.gateway.control_socket import Places
 from mlberth_local.gateway.table import Fleet
+
+REQUESTS = 100_000 if is_long() else 500
 
 
 @pytest.fixture
@@ -155,6 +160,39 @@ def test_a_shift_is_complete_when_it_is_acknowledged(platform: GatewayPlatform) 
         thread.join(5)
         assert bodies == [b"old"]
         assert platform.gateway.drained([before, after], 0)
+
+
+def test_instances_that_come_and_go_under_load(platform: GatewayPlatform) -> None:
+    """A table, `drained`, and the end of the old server: no request of 100 000 (500 in short) notices."""
+    url = f"{platform.url}/endpoints/e/invocations"
+    ended = threading.Event()
+    found: Counter[int] = Counter()
+
+    def run() -> None:
+        with requests.Session() as session:
+            while not ended.is_set():
+                found[session.post(url, b"1", timeout=30).status_code] += 1
+
+    with ExitStack() as servers:
+        one = servers.enter_context(container())
+        platform.serve(one_port(one.port))
+        threads = [threading.Thread(target=run) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        shifts = 0
+        while found.total() < REQUESTS:
+            with ExitStack() as old:
+                old.push(servers.pop_all())
+                before = instance(one.port)
+                one = servers.enter_context(container())
+                platform.serve(one_port(one.port))
+                assert platform.gateway.drained([before], 10)
+            shifts += 1
+        ended.set()
+        for thread in threads:
+            thread.join(30)
+    assert shifts > 3
+    assert set(found) == {200}
 
 
 def test_a_killed_gateway_is_replaced(fresh: GatewayPlatform) -> None:
