@@ -78,7 +78,6 @@ def test_41_the_server_of_a_batch_dies(model: JobPlatform) -> None:
     model.put("in/a.csv", "x\n")
     model.put("in/b.csv", "slow\n")
 
-
     transform_jobs.create_transform_job(model.platform, request())
     wait_until((model.bucket / "out/a.csv.out").exists)
     began = time.monotonic()
