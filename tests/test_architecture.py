@@ -76,6 +76,7 @@ ROOMS = {
             "gateway",
             "gateway/proxy",
             "endpoints",
+            "asynchronous",
             "alarms",
             "scaling",
             "services",

@@ -43,6 +43,8 @@ class Platform:
     """The `jobs.jobs.Jobs` of this home, and with them the record of resources."""
     topics: Any = None
     """The `topics.topics.Topics` of this home."""
+    asynchronous: Any = None
+    """The `asynchronous.queue.AsyncQueue` of this home."""
     endpoints: Any = None
     """The `endpoints.endpoints.Endpoints` of this home."""
     alarms: Any = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mlberth_local.errors import UnknownOperationError
 from mlberth_local.operations import Exceptions, Operation
 from mlberth_local.s3 import operations as s3
+from mlberth_local.sagemaker import async_invocations
 from mlberth_local.sagemaker import operations as sagemaker
 from mlberth_local.services import ecr, iam, logs, sns, sts
 from mlberth_local.services.application_autoscaling import operations as application_autoscaling
@@ -12,6 +13,7 @@ from mlberth_local.services.cloudwatch import operations as cloudwatch
 
 OPERATIONS: dict[str, dict[str, Operation]] = {
     "sagemaker": sagemaker.OPERATIONS,
+    "sagemaker-runtime": async_invocations.OPERATIONS,
     "s3": s3.OPERATIONS,
     "sts": sts.OPERATIONS,
     "iam": iam.OPERATIONS,
@@ -23,6 +25,7 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
 }
 EXCEPTIONS: dict[str, dict[str, Exceptions]] = {
     "sagemaker": sagemaker.EXCEPTIONS,
+    "sagemaker-runtime": async_invocations.EXCEPTIONS,
     "s3": s3.EXCEPTIONS,
     "sts": sts.EXCEPTIONS,
     "iam": iam.EXCEPTIONS,

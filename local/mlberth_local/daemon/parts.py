@@ -13,6 +13,7 @@ from functools import partial
 
 from mlberth_local.alarms.alarms import Alarms
 from mlberth_local.alarms.evaluator import Evaluator
+from mlberth_local.asynchronous.queue import AsyncQueue
 from mlberth_local.daemon import alarm_actions
 from mlberth_local.daemon.home import CONTAINER_KEY, Home
 from mlberth_local.daemon.upkeep import Upkeep
@@ -33,7 +34,7 @@ from mlberth_local.store.events import Events
 from mlberth_local.store.metric_rollup import roll_up
 from mlberth_local.store.metrics import Metrics
 from mlberth_local.store.resources import Resources
-from mlberth_local.topics.topics import Topics
+from mlberth_local.topics.topics import Topics, publish
 
 _LOG = logging.getLogger("mlberth.daemon")
 
@@ -59,10 +60,12 @@ class Parts:
         self.evaluator.start()
         self.scaler.start()
         self.upkeep.start()
+        self.platform.asynchronous.start()
 
     def close(self, seconds: float) -> None:
         """End what runs, with `seconds` for the programs of jobs, and close the store."""
         self.upkeep.stop()
+        self.platform.asynchronous.stop()
         self.scaler.stop()
         self.evaluator.stop()
         self.platform.topics.sender.stop()
@@ -128,7 +131,18 @@ def open_parts(home: Home, settings: Settings, gateway: GatewayClient | None = N
         arn=platform.arn,
         minute=minute_seconds(settings.environ),
     )
-    opened = replace(platform, jobs=jobs, endpoints=endpoints, alarms=alarms, scaling=scaling)
+    asynchronous = AsyncQueue(
+        home.folder / "asynchronous",
+        resources,
+        jobs.context.objects,
+        metrics,
+        clock=platform.clock,
+        region=settings.region,
+        publish=partial(publish, platform),
+    )
+    opened = replace(
+        platform, jobs=jobs, endpoints=endpoints, alarms=alarms, scaling=scaling, asynchronous=asynchronous
+    )
     upkeep = Upkeep(lambda: roll_up(database, metrics, platform.clock()))
     return Parts(opened, database, Evaluator(alarms), Scaler(scaling), upkeep)
 

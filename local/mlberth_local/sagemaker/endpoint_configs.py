@@ -144,11 +144,11 @@ EXCEPTIONS: dict[str, Exceptions] = {
             "KmsKeyId": "the disk is not encrypted by the platform",
             "MetricsConfig": "metrics are published as often as always",
             "VpcConfig": _ONE_MACHINE,
+            "AsyncInferenceConfig.OutputConfig.KmsKeyId": "objects are not encrypted",
             "DataCaptureConfig.KmsKeyId": "objects are not encrypted",
             **{f"{place}.{name}": why for place in _PLACES for name, why in _WITHOUT_EFFECT.items()},
         },
         refused={
-            "AsyncInferenceConfig": "requests are answered at once",
             "ExplainerConfig": "there are no explainers",
             **{f"{place}.{name}": why for place in _PLACES for name, why in _REFUSED.items()},
         },

@@ -160,7 +160,7 @@ def _scaling_faults(serving: Deployment, wanted: Mapping[str, dict[str, Any]], e
     for name, one in wanted.items():
         where = f"DesiredWeightsAndCapacities.{name}"
         faults += weight_faults(f"{where}.DesiredWeight", one.get("DesiredWeight"))
-        if one.get("DesiredInstanceCount") == 0:
+        if one.get("DesiredInstanceCount") == 0 and "AsyncInferenceConfig" not in serving.config:
             faults.append(f"{where}.DesiredInstanceCount: 0 must be 1 or more")
     weights = [
         fleet.weight if (wanted.get(name, {}).get("DesiredWeight")) is None else wanted[name]["DesiredWeight"]

@@ -38,23 +38,31 @@ def client(daemon: Daemon, service: str) -> Any:
     return boto3.client(service, endpoint_url=url, region_name="us-east-1", **keys)
 
 
-def deploy(daemon: Daemon, name: str, *, count: int = 1) -> None:
-    """Make a model, a configuration and an endpoint of one name, and wait for it."""
+def make_model(daemon: Daemon, name: str, handler: str = HANDLER) -> None:
+    """Make a model with a handler, and the bucket of models if there is none."""
     code = io.BytesIO()
     with tarfile.open(fileobj=code, mode="w:gz") as archive:
         member = tarfile.TarInfo("code/inference.py")
-        member.size = len(HANDLER)
-        archive.addfile(member, io.BytesIO(HANDLER.encode()))
-    s3, sagemaker = client(daemon, "s3"), client(daemon, "sagemaker")
+        member.size = len(handler)
+        archive.addfile(member, io.BytesIO(handler.encode()))
+    s3 = client(daemon, "s3")
     s3.create_bucket(Bucket="models")
-    s3.put_object(Bucket="models", Key="model.tar.gz", Body=code.getvalue())
+    s3.put_object(Bucket="models", Key=f"{name}.tar.gz", Body=code.getvalue())
     container = {
         "Image": "mlberth-serve:base",
-        "ModelDataUrl": "s3://models/model.tar.gz",
+        "ModelDataUrl": f"s3://models/{name}.tar.gz",
         "Environment": ENVIRONMENT,
     }
     role = "arn:aws:iam::000000000000:role/mlberth"
-    sagemaker.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=role)
+    client(daemon, "sagemaker").create_model(
+        ModelName=name, PrimaryContainer=container, ExecutionRoleArn=role
+    )
+
+
+def deploy(daemon: Daemon, name: str, *, count: int = 1) -> None:
+    """Make a model, a configuration and an endpoint of one name, and wait for it."""
+    make_model(daemon, name)
+    sagemaker = client(daemon, "sagemaker")
     variant = {
         "VariantName": "AllTraffic",
         "ModelName": name,
