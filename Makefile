@@ -62,7 +62,7 @@ check: $(VENV)/test.stamp ## Lint, format and type check everything.
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
 	@$(BIN)/python scripts/write_docs.py --check
-	@$(BIN)/shellcheck .ci/run $$(grep -lE -d skip '^#!.*\b(ba)?sh$$' scripts/* examples/*/*.sh)
+	@$(BIN)/shellcheck .ci/run $$(grep -lE -d skip '^#!.*\b(ba)?sh$$' scripts/* examples/*/*.sh deploy/slurm/*)
 	@$(BIN)/hadolint Dockerfile.* examples/*/Dockerfile
 
 .PHONY: audit

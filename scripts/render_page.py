@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mlberth_local.render.coverage import Coverage
+from mlberth_local.render.coverage import Coverage, owner_of
 from mlberth_local.render.kubernetes.renderer import COVERAGE as KUBERNETES
 from mlberth_local.render.request_files import OPERATIONS
+from mlberth_local.render.slurm.coverage import COVERAGE as SLURM
 
-ENGINES: Mapping[str, Mapping[str, Coverage]] = {"Kubernetes": KUBERNETES}
+ENGINES: Mapping[str, Mapping[str, Coverage]] = {"Kubernetes": KUBERNETES, "Slurm": SLURM}
 
 
 def render_page(note: str) -> str:
@@ -25,11 +26,13 @@ def render_page(note: str) -> str:
         paths = {path for one in accounts.values() for path in (*one.carried, *one.left_out)}
         for path in sorted(paths):
             cells = [_cell(one, path) for one in accounts.values()]
-            lines.append(f"| `{path}` | {' | '.join(cells)} |")
+            if all(cells):  # without one, the engine has rows for what is below it
+                lines.append(f"| `{path}` | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 
 
 def _cell(coverage: Coverage, path: str) -> str:
-    if path in coverage.carried:
-        return coverage.carried[path]
-    return f"no: {coverage.left_out[path]}" if path in coverage.left_out else ""
+    owner = owner_of(path, coverage)
+    if owner in coverage.carried:
+        return coverage.carried[owner]
+    return f"no: {coverage.left_out[owner]}" if owner else ""

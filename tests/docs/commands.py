@@ -12,7 +12,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in _FOLDERS for page in (R
 # A block of any other language is a mistake: commands in it would never be run.
 LANGUAGES = {"sh", "text", "python", "json", "yaml", "dockerfile", "diff"}
 # Why commands cannot be run by a test, and how many blocks each reason excuses.
-EXCUSED = {"takes minutes": 4, "needs a GPU": 1, "needs a cluster": 2, "needs Slurm": 1}
+EXCUSED = {"takes minutes": 4, "needs a GPU": 1, "needs a cluster": 2, "needs Slurm": 2}
 # Which test runs the commands below a heading, each once.
 RUN_BY = {
     ("README.md", "In a minute"): "tests/docs/test_readme.py::test_a_newcomer_gets_the_answer_of_the_page",

@@ -29,6 +29,7 @@ _COMMANDS = {
 _NODE = ("--pid", "--fork", "--kill-child", "--mount-proc")
 """What a node has of its own, beside what the head has too: its processes end with the first."""
 _HEAD, _NETWORK = "head", "10.78.0"
+HEAD_ADDRESS = f"{_NETWORK}.254"
 KILL_WAIT = 6
 """Seconds from SIGTERM to SIGKILL, of a job that is cancelled or whose time is up."""
 _CONFIGURATION = """
@@ -129,7 +130,7 @@ class Cluster:
         )
 
     def run(
-        self, *argv: str | Path, environ: Mapping[str, str] | None = None, timeout: float = 60.0
+        self, *argv: str | Path, environ: Mapping[str, str] | None = None, timeout: float = 120.0
     ) -> subprocess.CompletedProcess[str]:
         """Run a command on the head to its end."""
         with self.start(argv, environ) as process:
@@ -157,7 +158,7 @@ class Cluster:
         out = self.run("scontrol", "--oneliner", "show", "job", number).stdout
         return dict(word.split("=", 1) for word in out.split() if "=" in word)
 
-    def end_of(self, number: str, timeout: float = 60.0) -> dict[str, str]:
+    def end_of(self, number: str, timeout: float = 120.0) -> dict[str, str]:
         """Wait for the end of a job; return what `scontrol` says of it then."""
         ended = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "PREEMPTED")
         wait_until(

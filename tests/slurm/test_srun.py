@@ -71,7 +71,7 @@ class Job:
     def run(self, *options: str, **environ: str) -> Ended:
         """Run it to its end; both outputs of all nodes are one."""
         with self.running(*options, **environ) as command:
-            out, _ = command.communicate(timeout=120)
+            out, _ = command.communicate(timeout=180)
         return Ended(command.returncode, out, out)
 
     def files(self, pattern: str) -> list[Path]:
@@ -80,7 +80,7 @@ class Job:
 
     def wait_for(self, pattern: str, count: int) -> None:
         """Wait for so many files in the models of all nodes."""
-        wait_until(lambda: len(self.files(pattern)) == count, timeout=60, message=f"no {count} {pattern}")
+        wait_until(lambda: len(self.files(pattern)) == count, timeout=120, message=f"no {count} {pattern}")
 
     def ends(self) -> list[str]:
         """Return the report of each node: "success", or the failure's first line."""
@@ -95,7 +95,10 @@ def codes(out: str) -> list[str]:
     return [line for line in out.splitlines() if line.startswith("srun: error: node")]
 
 
-@pytest.mark.parametrize("launcher", [None, "plain"])
+long = pytest.mark.skipif(not LONG, reason="Slurm takes its time")
+
+
+@pytest.mark.parametrize("launcher", [pytest.param(None, marks=long), "plain"])
 def test_cancelled_job_saves_on_every_node_and_ends_alike(cluster: Cluster, launcher: str | None) -> None:
     """`scancel` signals every process itself: each program gets one SIGTERM, and ends as it likes."""
     job = Job(cluster).code(WAIT)
@@ -104,7 +107,7 @@ def test_cancelled_job_saves_on_every_node_and_ends_alike(cluster: Cluster, laun
         job.wait_for("running-*", 2)
         began = time.monotonic()
         cluster.run("scancel", "--user=root")
-        out, _ = command.communicate(timeout=60)
+        out, _ = command.communicate(timeout=180)
     took = time.monotonic() - began
     assert [json.loads(file.read_text()) for file in job.files("saved-*")] == [[signal.SIGTERM]] * 2, out
     assert job.ends() == ["success", "success"], out
@@ -118,22 +121,24 @@ def test_cancelled_job_that_handles_nothing_fails_alike(cluster: Cluster) -> Non
     with job.running(SAGEMAKER_LAUNCHER="plain", HANDLED="0") as command:
         job.wait_for("running-*", 2)
         cluster.run("scancel", "--user=root")
-        out, _ = command.communicate(timeout=60)
+        out, _ = command.communicate(timeout=180)
     assert job.ends() == ["Stopped by SIGTERM"] * 2, out
     assert codes(out) == [f"srun: error: node{n}: task {n - 1}: Exited with exit code 143" for n in (1, 2)]
 
 
+@long
 def test_stop_of_one_train_reaches_all_nodes(cluster: Cluster) -> None:
     """A signal to one process is passed on as ever, to every rank once."""
     job = Job(cluster).code(WAIT)
     with job.running(SAGEMAKER_LAUNCHER="plain") as command:
         job.wait_for("running-*", 2)
         cluster.inside("node2", "pkill", "--signal=TERM", "--oldest", "--full", str(BIN / "train"))
-        out, _ = command.communicate(timeout=60)
+        out, _ = command.communicate(timeout=180)
     assert [json.loads(file.read_text()) for file in job.files("saved-*")] == [[signal.SIGTERM]] * 2, out
     assert (command.returncode, job.ends()) == (0, ["success", "success"]), out
 
 
+@long
 def test_failed_task_ends_the_others(cluster: Cluster) -> None:
     """Without a launcher that is Slurm's part (`--kill-on-bad-exit`); the failed one has the reason."""
     program = WAIT.replace("while True:", "while rank == '0':")
@@ -229,6 +234,7 @@ def test_torchrun_trains_on_two_nodes_what_one_would(cluster: Cluster) -> None:
     assert (((features @ weights) > 0) == labels).mean() > 0.97
 
 
+@long
 def test_xgboost_trains_on_two_nodes_what_one_would(cluster: Cluster) -> None:
     """Real data, by XGBoost's own collective."""
     xgboost = pytest.importorskip("xgboost")

@@ -27,7 +27,7 @@ def notes(operation: str, shape: Any, request: Mapping[str, Any], coverage: Cove
     """Return a line for each parameter of a request that is not carried over."""
     found: dict[str, str] = {}
     for path, shown, value in _leaves(shape, request, "", ""):
-        owner = _owner(path, coverage)
+        owner = owner_of(path, coverage)
         if owner in coverage.left_out:
             # All that is below one path is one line.
             depth = len(owner.split("."))
@@ -40,10 +40,10 @@ def notes(operation: str, shape: Any, request: Mapping[str, Any], coverage: Cove
 
 def unaccounted(shape: Any, coverage: Coverage) -> list[str]:
     """Return the paths of a shape that are neither carried over nor left out with a reason."""
-    return [path for path in sorted(set(_paths(shape, "", ()))) if not _owner(path, coverage)]
+    return [path for path in sorted(set(_paths(shape, "", ()))) if not owner_of(path, coverage)]
 
 
-def _owner(path: str, coverage: Coverage) -> str:
+def owner_of(path: str, coverage: Coverage) -> str:
     """Return the longest path with a line that a parameter is at or below; "" without one."""
     parts = path.split(".")
     for end in range(len(parts), 0, -1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -273,3 +274,16 @@ def test_strangers_are_refused() -> None:
     assert "another job" in coordinator.stranger("b", "other")[1]
     assert "another list" in coordinator.stranger("d", "job")[1]
     assert "a second host" in coordinator.stranger("b", "job")[1]
+
+
+def test_a_thousand_hosts_are_no_work() -> None:
+    """What the leader does for one message grows slower than the number of hosts: it has all of theirs."""
+    hosts = [f"host-{number}" for number in range(1000)]
+    coordinator = Coordinator(PLAN._replace(hosts=hosts, host=hosts[0], min_hosts=len(hosts)))
+    began = time.process_time()
+    for kind in ("join", "waiting", "done"):
+        for host in hosts:
+            coordinator.receive(host, {"kind": kind, "processes": 8, "ranks": None})
+    assert coordinator.ended
+    assert time.process_time() - began < 3  # a fifth of a second; once it was half a minute
+    assert sum(message["kind"] == "start" for _, message in coordinator.outbox) == len(hosts)

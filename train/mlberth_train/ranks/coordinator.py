@@ -155,6 +155,9 @@ class Coordinator:
             self._helping.add(host)
 
     def _start(self) -> None:
+        left = self._processes.keys() - self._gone - self._started
+        if not left:
+            return
         size = sum(self._processes.values())
         if not size:
             action = (
@@ -166,7 +169,7 @@ class Coordinator:
         first = 0
         for host in self._plan.hosts:
             may_start = self._is_ready or host == self._plan.leader
-            if may_start and host in self._processes.keys() - self._gone - self._started:
+            if may_start and host in left:
                 self._started.add(host)
                 self.outbox.append((host, {"kind": "start", "first": first, "size": size}))
             first += self._processes.get(host, 0)
