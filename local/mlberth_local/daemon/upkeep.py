@@ -13,8 +13,9 @@ log = logging.getLogger(__name__)
 class Upkeep:
     """Does some work from `start` to `stop`, again and again."""
 
-    def __init__(self, work: Callable[[], None]) -> None:
+    def __init__(self, work: Callable[[], None], *, pause_seconds: float = _PAUSE_SECONDS) -> None:
         self._work = work
+        self._pause_seconds = pause_seconds
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
 
@@ -29,7 +30,7 @@ class Upkeep:
             self._thread.join(seconds)
 
     def _run(self) -> None:
-        while not self._stop.wait(_PAUSE_SECONDS):
+        while not self._stop.wait(self._pause_seconds):
             try:
                 self._work()
             except Exception:

@@ -69,7 +69,10 @@ class Scaling:
             apply(target)
             arn = self._arn("application-autoscaling", f"scalable-target/{uuid4().hex}")
             row = Resource(TARGET, resource_id, arn, now, now, "", {}, vars(target))
-            self.resources.create(row)
+            try:
+                self.resources.create(row)
+            except NameTakenError:  # by a request at the same time
+                return self.register(resource_id, apply)
         self.changed.set()
         return row
 
@@ -132,19 +135,16 @@ class Scaling:
 
     def put_scheduled(self, resource_id: str, name: str, definition: Mapping[str, Any]) -> None:
         """Make a scheduled action, or change one. Raises `ScheduleError`."""
-        now = self._clock()
-        arn = self._arn(
-            "autoscaling",
-            f"scheduledAction:{uuid4()}:resource/sagemaker/{resource_id}:scheduledActionName/{name}",
-        )
-        state = {"definition": {**definition}, "next": _next(definition, now, now)}
-        row = Resource(SCHEDULED, key(resource_id, name), arn, now, now, "", {}, state)
+        now, place = self._clock(), f"resource/sagemaker/{resource_id}:scheduledActionName/{name}"
         try:
-            self.resources.create(row)
-        except NameTakenError:
-            with self.resources.changing(SCHEDULED, row.name) as row:
+            with self.resources.changing(SCHEDULED, key(resource_id, name)) as row:
                 merged = {**row.state["definition"], **definition}
                 row.state = {"definition": merged, "next": _next(merged, now, row.created)}
+        except NoSuchResourceError:
+            arn = self._arn("autoscaling", f"scheduledAction:{uuid4()}:{place}")
+            state = {"definition": {**definition}, "next": _next(definition, now, now)}
+            new = Resource(SCHEDULED, key(resource_id, name), arn, now, now, "", {}, state)
+            self.resources.create(new)
         self.changed.set()
 
     def look_after(self, resource_id: str) -> None:

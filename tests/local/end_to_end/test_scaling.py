@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bench import scaling as bench
 from tests.docs.commands import ROOT, blocks
 from tests.local.end_to_end.daemon import Daemon
 from tests.local.end_to_end.deployments import client, deploy
@@ -73,3 +75,19 @@ def test_instances_follow_the_load_and_no_request_fails(daemon: Daemon) -> None:
     activities = scaling.describe_scaling_activities(**TARGET)["ScalingActivities"]
     assert {one["StatusCode"] for one in activities} <= {"Successful", "InProgress"}
     assert "in state ALARM triggered policy invocations" in activities[-1]["Cause"]
+
+
+@pytest.mark.skipif(os.environ.get("MLBERTH_LONG") != "1", reason="MLBERTH_LONG=1: takes three minutes")
+def test_the_run_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """75 minutes of two seconds: at the end of each load there are as many instances as it needs."""
+    monkeypatch.setenv("MLBERTH_METRIC_MINUTE_SECONDS", "2")
+    daemon = Daemon(tmp_path)
+    assert daemon.up().returncode == 0
+    try:
+        deploy(daemon, "served")
+        bench.scale(daemon, 2 * bench.INSTANCE_RATE)
+        _, answers, phases = bench.run(daemon, 2)
+    finally:
+        daemon.run("down")
+    assert [one.failure for one in answers if one.failure] == []
+    assert [instances for *_, instances in phases] == [1, 3, 5, 2, 1]

@@ -141,6 +141,11 @@ def test_scheduled_actions(registered: Any) -> None:
         "ScheduledActions"
     ]
     assert {name: found[name] for name in request} == {**request, "Schedule": "rate(1 day)"}
+    registered.put_scheduled_action(
+        **TARGET, ScheduledActionName="morning", ScalableTargetAction={"MaxCapacity": 3}
+    )
+    [found] = registered.describe_scheduled_actions(**SAGEMAKER)["ScheduledActions"]
+    assert (found["Schedule"], found["ScalableTargetAction"]) == ("rate(1 day)", {"MaxCapacity": 3})
     registered.delete_scheduled_action(**TARGET, ScheduledActionName="morning")
     assert registered.describe_scheduled_actions(**SAGEMAKER)["ScheduledActions"] == []
 
