@@ -22,7 +22,7 @@ def create_endpoint_config(platform: Platform, request: dict[str, Any]) -> dict[
     """Keep a configuration; nothing is started before an endpoint has it."""
     raise_all(list(_faults(request)))
     for variant in (*request["ProductionVariants"], *(request.get(SHADOWS) or [])):
-        models.find(platform, variant["ModelName"])
+        _check_model(models.find(platform, variant["ModelName"]))
     name, now = request["EndpointConfigName"], platform.clock()
     arn = platform.arn("sagemaker", f"{KIND}/{name}")
     config = Resource(KIND, name, arn, now, now, "", request, finished=True)
@@ -31,6 +31,12 @@ def create_endpoint_config(platform: Platform, request: dict[str, Any]) -> dict[
     except NameTakenError:
         raise ValidationError(f'Cannot create already existing endpoint configuration "{arn}".') from None
     return {"EndpointConfigArn": arn}
+
+
+def _check_model(model: Resource) -> None:
+    if any(container.get("Mode") == "MultiModel" for container in models.containers_of(model.request)):
+        text = "its Mode is MultiModel, and endpoints serve one model a container here"
+        raise ValidationError(f'Cannot serve model "{model.arn}": {text}.')
 
 
 def _faults(request: dict[str, Any]) -> Iterator[str]:

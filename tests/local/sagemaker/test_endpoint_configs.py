@@ -15,8 +15,10 @@ from mlberth_local.sagemaker import endpoint_configs, models
 
 @pytest.fixture
 def platform(jobs: JobPlatform) -> Platform:
-    """Return a platform with the model `m`."""
-    models.create_model(jobs.platform, {"ModelName": "m", "PrimaryContainer": {"Image": "image"}})
+    """Return a platform with the model `m`, and one of several models, `many`."""
+    for name, mode in (("m", "SingleModel"), ("many", "MultiModel")):
+        container = {"Image": "image", "Mode": mode}
+        models.create_model(jobs.platform, {"ModelName": name, "PrimaryContainer": container})
     return jobs.platform
 
 
@@ -58,6 +60,7 @@ def test_a_configuration_is_kept(platform: Platform) -> None:
     [
         ([variant(), variant()], ["two are called v"]),
         ([variant(ModelName="none")], ['Could not find model "arn:']),
+        ([variant(ModelName="many")], ["its Mode is MultiModel"]),
         (
             [variant(InitialVariantWeight=-1.0)],
             ["v.InitialVariantWeight: -1.0 must be a number of 0 or more"],
