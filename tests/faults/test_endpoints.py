@@ -87,9 +87,9 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 def test_a_killed_daemon(daemon: Daemon) -> None:
     """No request notices, neither the daemon's end nor the next one's start."""
     with Load(daemon.port) as load:
-        began = time.monotonic()
         kill(daemon)
         load.go_on()
+        began = time.monotonic()
         assert daemon.up().returncode == 0
         recovery = time.monotonic() - began
         load.go_on()

@@ -150,7 +150,7 @@ class Instances:
         for number, port in enumerate(instance.ports, 1):
             if not ModelClient(port).is_ready():
                 if self._parts.clock() > instance.since + limit:
-                    text = f"it did not answer /ping with 200 within {limit:g} s"
+                    text = f"It did not answer /ping with 200 within {limit:g} s"
                     return Finding(STOPPING, self._problem(fleet, instance, number, text), failed=True)
                 return None
         return Finding(READY)
@@ -194,7 +194,7 @@ class Instances:
         """Return the platform's words, with what happened and the container's last lines."""
         start = (
             f"The {host_names(fleet)[number - 1]} container for production variant {fleet.variant} did not "
-            f"pass the ping health check. Please check CloudWatch logs for this endpoint. Here {text}."
+            f"pass the ping health check. Please check CloudWatch logs for this endpoint. {text}."
         )
         events = log_files.read_events(self.log_file(fleet, instance, number))
         lines = "\n".join(event.message for event in events).splitlines()[-_LINES:]
@@ -240,11 +240,11 @@ def host_names(fleet: Fleet) -> list[str]:
 
 def _ended(state: HostState) -> str:
     if state.started is None:
-        return f"it could not be started: {state.problem or 'the engine does not know it'}"
+        return f"It could not be started: {state.problem or 'the engine does not know it'}"
     if state.exit_code is None:
-        return f"its program was lost ({state.problem or 'nobody knows how'})"
+        return f"Its program was lost ({state.problem or 'nobody knows how'})"
     problem = f": {state.problem}" if state.problem else ""
-    return f"it ended with exit code {state.exit_code}{problem}"
+    return f"It ended with exit code {state.exit_code}{problem}"
 
 
 def _too_slow(fleet: Fleet, limit: float) -> str:

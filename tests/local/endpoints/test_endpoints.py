@@ -115,7 +115,7 @@ def test_a_server_that_is_never_ready(platform: EndpointPlatform) -> None:
     platform.model("slow", "import time\nprint('loading', flush=True)\ntime.sleep(600)\n")
     platform.config("late", "slow", ContainerStartupHealthCheckTimeoutInSeconds=1)
     found = platform.create("e", "late")
-    assert "did not answer /ping with 200 within 1 s" in found["FailureReason"]
+    assert "It did not answer /ping with 200 within 1 s." in found["FailureReason"]
 
 
 def test_a_model_that_is_not_there(platform: EndpointPlatform) -> None:
