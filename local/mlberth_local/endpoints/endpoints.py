@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from mlberth_local.endpoints import deployment
 from mlberth_local.endpoints.captured_files import deliver
@@ -23,6 +24,7 @@ from mlberth_local.store.resources import NoSuchResourceError, Resource
 log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.05
 _AGAIN_SECONDS = 2.0
+_THREADS = 8
 
 
 class Endpoints:
@@ -219,7 +221,12 @@ class Endpoints:
         found = {name for name in folders | parts.engine.names() if name.startswith(f"{KIND}.")}
         known = {run for one in self._resources.unfinished(KIND) for run, _ in self._runs_of(one.name)}
         gone = sorted(found - known)
-        for name in gone:
+
+        def remove(name: str) -> None:
             parts.engine.remove(name, parts.owner)
             remove_tree(parts.runs / name)
+
+        # Docker takes most of a second for each.
+        with ThreadPoolExecutor(_THREADS) as pool:
+            list(pool.map(remove, gone))
         return gone

@@ -156,7 +156,9 @@ class ProcessEngine:
                 if time.monotonic() > deadline:
                     raise EngineError(f"{folder}: the host's processes do not end within {_KILL_SECONDS:g} s")
                 time.sleep(_LOOK_SECONDS)
-            self._shims.pop(folder, None)
+            if shim_process := self._shims.pop(folder, None):
+                # Its lock is free at its very end; it is collected a moment later.
+                shim_process.wait(_KILL_SECONDS)
         shutil.rmtree(self._folder / name, ignore_errors=True)
 
     def names(self) -> set[str]:
