@@ -77,7 +77,8 @@ def listen(
 ) -> list[socket.socket]:
     """Bind 127.0.0.1, and the bridge's address if jobs run in containers; or take what was inherited.
 
-    `inherited` are the sockets of a gateway that has outlived its daemon. Raises `PortInUseError`.
+    `inherited` are the sockets of a gateway that has outlived its daemon; those that are not asked for are
+    closed. Raises `PortInUseError`.
     """
     sockets = [inherited.get(("127.0.0.1", port)) or _bound("127.0.0.1", port)]
     if engine == "docker" and (address := bridge_address(environ)):
@@ -85,6 +86,9 @@ def listen(
             sockets.append(inherited.get((address, port)) or _bound(address, port))
         except OSError as error:
             _LOG.warning("containers cannot reach the API: %s:%d: %s", address, port, error.strerror)
+    for one in inherited.values():
+        if one not in sockets:
+            one.close()
     return sockets
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 from collections.abc import Awaitable, Callable
@@ -18,6 +19,7 @@ from mlberth_local.errors import ServiceError
 from mlberth_local.gateway.proxy.answer import Answer, encode, error
 from mlberth_local.gateway.proxy.request import Request
 
+_LOG = logging.getLogger("mlberth.gateway")
 LARGEST_BODY = 25 * 1024 * 1024
 """In bytes. Source: the platform's quotas for real-time endpoints."""
 _LARGEST_LINE = 8192
@@ -203,6 +205,9 @@ class ClientConnection(asyncio.Protocol):
             answer = await self._front.serve(request)
         except ServiceError as failure:
             answer = error(failure)
+        except Exception:  # noqa: BLE001 - the client is owed an answer
+            _LOG.exception("the request %s failed", request.request_id)
+            answer = error(ServiceError("InternalFailure", "The gateway failed; its log has the cause.", 500))
         keep = keep and not self._front.stopping and not self._dropping
         if self._transport.is_closing():
             return
