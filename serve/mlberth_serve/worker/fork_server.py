@@ -140,8 +140,7 @@ def _become(request: ForkRequest, descriptors: Sequence[int], environ: MutableMa
     if os.getppid() != request.parent:  # the manager ended before we asked to be told
         os._exit(128 + signal.SIGKILL)
     _place(descriptors, request.numbers)
-    environ.clear()
-    environ.update(request.environ)
+    replace_environ(environ, request.environ)
     with contextlib.suppress(OSError):  # its load will say that the folder is gone
         os.chdir(request.cwd)
     with contextlib.suppress(OSError):
@@ -149,6 +148,15 @@ def _become(request: ForkRequest, descriptors: Sequence[int], environ: MutableMa
     if numbers := sys.modules.get("numpy.random"):  # else all models would draw the same; `random` sees to it
         numbers.seed()
     sys.argv, sys.orig_argv = ["-c", request.folder], list(request.argv)
+
+
+def replace_environ(environ: MutableMapping[str, str], wanted: Mapping[str, str]) -> None:
+    """Make an environment another; what is the same stays, as what is written is no longer shared memory."""
+    for name in environ.keys() - wanted.keys():
+        del environ[name]
+    for name, text in wanted.items():
+        if environ.get(name) != text:
+            environ[name] = text
 
 
 def _place(descriptors: Iterable[int], numbers: Sequence[int]) -> None:

@@ -1,7 +1,7 @@
 """A first prediction in the fork server, so that models' processes find what such a one leaves in memory.
 
 Libraries fill caches when they are first called. Each forked process would do that for itself:
-for scikit-learn that is 3 MB of a model's 20, and a part of its load.
+for scikit-learn that is more than a megabyte of a model's 20, and a part of its load.
 """
 
 from __future__ import annotations

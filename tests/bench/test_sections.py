@@ -1,0 +1,45 @@
+"""The section about several models and streams, from results that are known."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bench import report, sections
+
+NAMES = ("models", "streams")
+MODELS: dict[str, Any] = {
+    "machine": {"load": 1.5},
+    "models": 20,
+    "found": {
+        "several models": {"mb_a_model": 18.0, "load_ms": 90.0, "unload_ms": 60.0, "request_us": 110.0},
+        "multi-model-server": {"mb_a_model": 90.0, "load_ms": 900.0, "unload_ms": 20.0},
+        "one model": {"request_us": 100.0},
+    },
+    "skipped": {},
+}
+STREAMS: dict[str, Any] = {
+    "streams_at_once": 64,
+    "ms_p50_p99": {
+        "mlberth": {kind: [1, 2] for kind in ("first", "token", "first at once", "token at once")}
+    },
+}
+
+
+def test_the_section_is_made_from_the_results() -> None:
+    """A row for each server, with what was not measured left empty; what is around stays."""
+    page = sections.with_section(f"a\n{sections.BEGIN}\nstale\n{sections.END}\nz\n", MODELS, STREAMS)
+    assert page.startswith("a\n")
+    assert page.endswith("\nz\n")
+    assert "stale" not in page
+    assert "| several models | 18.0 | 90.0 | 60.0 | 110.0 | 1.10 |" in page
+    assert "| multi-model-server | 90.0 | 900.0 | 20.0 |  |  |" in page
+    assert "| mlberth | 1 / 2 | 1 / 2 | 1 / 2 | 1 / 2 |" in page
+    assert sections.with_section(page, MODELS, STREAMS) == page
+
+
+def test_the_page_is_what_the_results_say() -> None:
+    """Nobody has edited it."""
+    before = report.PAGE.read_text()
+    found = [json.loads((sections.RESULTS / f"{name}.json").read_text()) for name in NAMES]
+    assert sections.with_section(before, *found) == before
