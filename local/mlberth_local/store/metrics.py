@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 
 from mlberth_local.store.database import Database
 
+_AFTER_ALL = 1e18
+"""Later than any time."""
+
 
 @dataclass(frozen=True)
 class Series:
@@ -125,12 +128,20 @@ class Metrics:
 
     def series(self, namespace: str = "", name: str = "") -> list[Series]:
         """Return all metrics, or those of a namespace or a name."""
-        rows = self._database.read(
-            "SELECT DISTINCT namespace, name, dimensions FROM metric WHERE (? = '' OR namespace = ?) "
-            "AND (? = '' OR name = ?) ORDER BY namespace, name, dimensions",
-            (namespace, namespace, name, name),
-        )
-        return [Series(row[0], row[1], json.loads(row[2])) for row in rows]
+        # From one metric to the next in the index: DISTINCT would read every point.
+        found, last = [], (namespace, "", "")
+        while rows := self._database.read(
+            "SELECT namespace, name, dimensions FROM metric"
+            " WHERE (namespace, name, dimensions, time) > (?, ?, ?, ?)"
+            " ORDER BY namespace, name, dimensions, time LIMIT 1",
+            (*last, _AFTER_ALL),
+        ):
+            last = tuple(rows[0])
+            if namespace and last[0] != namespace:
+                break
+            if name in {"", last[1]}:
+                found.append(Series(last[0], last[1], json.loads(last[2])))
+        return found
 
 
 def key_of(series: Series) -> tuple[str, str, str]:
