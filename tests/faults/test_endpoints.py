@@ -19,8 +19,8 @@ from tests.support import wait_until
 
 from mlberth_local.gateway.control_socket import Places
 
-CLIENTS = 4
-SECONDS = 20.0 if LONG else 1.0
+CLIENTS = 4 if LONG else 2
+SECONDS = 20.0 if LONG else 0.5
 """Of load before and after a fault."""
 
 
