@@ -113,6 +113,8 @@ class GatewayProcess:
         self._handover.sweep(now)
         self._tallies.close_window()
         self._report()
+        if not self._places.control.exists():  # its home was removed: no daemon can ever find it again
+            self._end(0)
 
     def _report(self) -> None:
         waiting = self._tallies.waiting()

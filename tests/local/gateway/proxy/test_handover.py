@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import shutil
 import socket
 import subprocess
 import sys
@@ -97,6 +98,19 @@ def test_the_next_daemon_takes_the_sockets(alone: tuple[Path, int]) -> None:
     (found,) = listening_sockets(alone[0])
     with found:
         assert found.getsockname() == ("127.0.0.1", alone[1])
+
+
+def test_a_removed_home(tmp_path: Path) -> None:
+    """A gateway without a daemon that nobody can find ends by itself."""
+    keys = tmp_path / "keys.json"
+    keys.write_text("{}")
+    folder = tmp_path / "gateway"
+    folder.mkdir()
+    argv = [sys.executable, "-m", "mlberth_local.gateway", "--folder", str(folder), "--keys", str(keys)]
+    with subprocess.Popen(argv) as process:
+        wait_until(Places(folder).control.exists)
+        shutil.rmtree(folder)
+        assert process.wait(10) == 0
 
 
 def test_a_gateway_that_does_not_answer_is_killed(tmp_path: Path) -> None:
