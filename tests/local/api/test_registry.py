@@ -38,9 +38,13 @@ OPERATIONS = [
 def sources(service: str) -> str:
     """Return the code of a service."""
     name = service.replace("-", "_")
-    paths = (ROOT / "s3").glob("*.py") if service == "s3" else (ROOT / "services").rglob("*.py")
-    if service != "s3":
-        paths = (path for path in paths if name in {path.stem, path.parent.name})
+    if service == "s3":
+        paths = [*(ROOT / "s3").glob("*.py")]
+    elif service == "sagemaker-runtime":
+        paths = [ROOT / "sagemaker/async_invocations.py", *(ROOT / "asynchronous").glob("*.py")]
+    else:
+        every = (ROOT / "services").rglob("*.py")
+        paths = [path for path in every if name in {path.stem, path.parent.name}]
     return "\n".join(path.read_text() for path in paths)
 
 
