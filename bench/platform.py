@@ -93,7 +93,7 @@ def describe(daemon: Daemon, pid: int) -> float:
 
 
 def transfers(daemon: Daemon, pid: int, folder: Path, megabytes: int) -> None:
-    """Print how fast an object goes in and out, beside a copy by `cp`."""
+    """Print how fast an object goes in and out, beside a copy by `cp`; and the MD5 that its ETag is."""
     source, target = folder / "source", folder / "target"
     with source.open("wb") as file:
         for _ in range(megabytes):
@@ -103,11 +103,18 @@ def transfers(daemon: Daemon, pid: int, folder: Path, megabytes: int) -> None:
     copied = seconds(lambda: subprocess.run(["cp", source, target], check=True))
     target.unlink()
     curl = ["curl", "-sS", "--fail", "-H", "Expect:"]
-    up = seconds(lambda: subprocess.run([*curl, "-T", source, url], check=True))
-    down = seconds(lambda: subprocess.run([*curl, "-o", target, url], check=True))
-    for name, took in (("in", up), ("out", down)):
-        speed = megabytes / took
-        print(f"{megabytes} MB {name}: {took:.2f} s, {speed:.0f} MB/s, {copied / took:.2f} of cp's speed")
+    hashed = seconds(lambda: subprocess.run(["md5sum", source], check=True, stdout=subprocess.DEVNULL))
+    print(f"{megabytes} MB: cp {copied:.2f} s, md5sum {hashed:.2f} s")
+    for name, words in (("in", ["-T", source, url]), ("out", ["-o", target, url])):
+        before = cpu(pid)
+        took = seconds(lambda words=words: subprocess.run([*curl, *words], check=True))  # type: ignore[misc]
+        used = cpu(pid) - before
+        # What comes in is hashed; what goes out is not.
+        least = copied + hashed if name == "in" else copied
+        speed = (
+            f"{megabytes / took:.0f} MB/s, {copied / took:.2f} of cp's speed, {least / took:.2f} of its limit"
+        )
+        print(f"{megabytes} MB {name}: {took:.2f} s, {speed}; {used:.2f} s of the daemon's CPU")
     print(f"memory after it: {resident(pid) / 1e6:.0f} MB")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import hashlib
 import os
 import socket
 import struct
@@ -49,10 +50,17 @@ def enter(base: Path, host: str, hosts: Sequence[str], scratch: Path, *, isolate
 
 def _hosts_file(hosts: Sequence[str], scratch: Path) -> Path:
     """Write the names of the hosts: each has an address of its own, so that they can use the same ports."""
-    lines = [f"127.0.1.{number} {name}" for number, name in enumerate(hosts, 1)]
+    network = loopback_network(scratch.parent)
+    lines = [f"{network}.{number} {name}" for number, name in enumerate(hosts, 1)]
     file = scratch / "hosts"
     file.write_text("\n".join([*lines, Path("/etc/hosts").read_text()]))
     return file
+
+
+def loopback_network(run: Path) -> str:
+    """Return the first bytes of the addresses of a run's hosts: those of another run have others."""
+    digest = hashlib.sha256(bytes(run)).digest()
+    return f"127.{16 + digest[0] % 224}.{digest[1]}"
 
 
 def _place(base: Path, scratch: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.local.engines.rules import EngineRules, Runs, ended, lines
 from tests.support import is_alive, wait_until
 
 from mlberth_local.engines.base import Engine, Host, Mount, Run
+from mlberth_local.engines.namespaces import loopback_network
 from mlberth_local.engines.process import ProcessEngine, argv
 
 
@@ -92,6 +94,13 @@ class TestProcessEngine(EngineRules):
         platform_engine.start(run)
         assert ended(platform_engine, run)[0].exit_code == 0
         assert lines(run.hosts[0]) == ["print"]
+
+
+def test_two_runs_have_networks_of_their_own(tmp_path: Path) -> None:
+    """So the hosts of both may use the same ports."""
+    one, other = (loopback_network(tmp_path / name) for name in ("one", "other"))
+    assert one != other
+    assert all(ip_address(f"{network}.1").is_loopback for network in (one, other))
 
 
 def test_argv() -> None:
