@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ PROMPT = 30.0
 # Says that it runs, and counts how often it is told to stop while it saves.
 WAIT = """
 import json, os, pathlib, signal, sys, time
-rank = os.environ["RANK"]
+rank = os.environ.get("OMPI_COMM_WORLD_RANK") or os.environ["RANK"]
 stops = []
 def save(number, frame):
     stops.append(number)
@@ -98,9 +100,16 @@ def codes(out: str) -> list[str]:
 long = pytest.mark.skipif(not LONG, reason="Slurm takes its time")
 
 
-@pytest.mark.parametrize("launcher", [pytest.param(None, marks=long), "plain"])
+NEEDS = {"mpi": "mpirun", "torchrun": "torch"}
+LAUNCHERS = ["plain", "mpi", *(pytest.param(name, marks=long) for name in (None, "torchrun"))]
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
 def test_cancelled_job_saves_on_every_node_and_ends_alike(cluster: Cluster, launcher: str | None) -> None:
     """`scancel` signals every process itself: each program gets one SIGTERM, and ends as it likes."""
+    needed = NEEDS.get(launcher or "", "")
+    if needed and not (shutil.which(needed) or find_spec(needed)):
+        pytest.skip(f"needs {needed}")
     job = Job(cluster).code(WAIT)
     environ = {"SAGEMAKER_LAUNCHER": launcher} if launcher else {}
     with job.running(**environ) as command:

@@ -20,6 +20,8 @@ _INTERFACES = Path("/sys/class/net")
 # sagemaker-training-toolkit's, but for those of its machines, and of ssh.
 _FIXED = (
     *("--allow-run-as-root", "-bind-to", "none", "-map-by", "slot"),
+    # Inside a job of Slurm it would start its daemons by srun, in a step that waits for this one to end.
+    *("-mca", "plm", "rsh", "-mca", "ras", "^slurm"),
     *("-mca", "plm_rsh_no_tree_spawn", "1"),
     *("-mca", "pml", "ob1", "-mca", "btl", "^openib"),
     *("-mca", "orte_abort_on_non_zero_status", "1"),
