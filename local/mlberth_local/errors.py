@@ -28,13 +28,6 @@ class ValidationError(ServiceError):
         super().__init__("ValidationException", message)
 
 
-class ResourceNotFoundError(ServiceError):
-    """The operation's model declares ResourceNotFound, and what it names is not there."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__("ResourceNotFound", message)
-
-
 class ResourceInUseError(ServiceError):
     """The name is taken, or something else uses the resource."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mlberth_local.errors import ResourceInUseError, ResourceNotFoundError, ValidationError
+from mlberth_local.errors import ResourceInUseError, ValidationError
 from mlberth_local.inputs.objects import split
 from mlberth_local.jobs.context import new_state
 from mlberth_local.platform import Platform
@@ -38,12 +38,19 @@ def fresh_state(platform: Platform, secondary: str = "", message: str = "") -> d
 
 
 def find(platform: Platform, kind: str, name: str) -> Resource:
-    """Return a job. Raises ResourceNotFoundError."""
+    """Return a job. Raises ValidationError: ACK's controller gives up at any other error."""
     try:
         found: Resource = platform.jobs.context.resources.get(kind, name)
     except NoSuchResourceError:
-        raise ResourceNotFoundError("Requested resource not found.") from None
+        raise _missing(kind, name) from None
     return found
+
+
+def _missing(kind: str, name: str) -> ValidationError:
+    """Return the service's own error, which is not the ResourceNotFound that its model declares."""
+    if kind == "training-job":
+        return ValidationError("Requested resource not found.")
+    return ValidationError(f"Could not find requested job with name: {name}")
 
 
 def stop(platform: Platform, kind: str, name: str) -> dict[str, Any]:
@@ -79,7 +86,7 @@ def _change(platform: Platform, kind: str, name: str, apply: Any) -> None:
     try:
         platform.jobs.change(kind, name, apply)
     except NoSuchResourceError:
-        raise ResourceNotFoundError("Requested resource not found.") from None
+        raise _missing(kind, name) from None
 
 
 def check_addresses(addresses: Mapping[str, str | None]) -> None:

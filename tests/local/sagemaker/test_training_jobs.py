@@ -48,7 +48,7 @@ def test_names(jobs: JobPlatform) -> None:
     with pytest.raises(ServiceError, match="ResourceInUse: Job name must be unique"):
         jobs.train("")
     for operation in (training_jobs.describe_training_job, training_jobs.stop_training_job):
-        with pytest.raises(ServiceError, match="ResourceNotFound: Requested resource not found"):
+        with pytest.raises(ServiceError, match="ValidationException: Requested resource not found"):
             operation(jobs.platform, {"TrainingJobName": "none"})
     with pytest.raises(ServiceError, match="the training job is in status Completed"):
         training_jobs.stop_training_job(jobs.platform, {"TrainingJobName": "job"})
