@@ -39,12 +39,12 @@ print("RESULT", both().output)
 """
 
 
-@pytest.mark.skipif(os.environ.get("MLBERTH_LONG") != "1", reason="installs kfp")
+@pytest.mark.skipif(os.environ.get("MLBERTH_LONG") != "1", reason="installs kfp, 120 MB")
 def test_two_steps(engine: Engine, image: Image, tmp_path: Path) -> None:
     """The first step trains, and the second one gets what it has left."""
     script = tmp_path / "pipeline.py"
     script.write_text(PIPELINE)
-    argv = [python_with("kfp==2.17.3 docker"), str(script), image("train", "base"), str(tmp_path / "root")]
+    argv = [python_with("kfp[all]==2.17.3"), str(script), image("train", "base"), str(tmp_path / "root")]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "RESULT the model has learnt" in done.stdout
