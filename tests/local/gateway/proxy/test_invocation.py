@@ -154,7 +154,7 @@ def test_an_instance_that_refuses_is_passed_over(platform: GatewayPlatform) -> N
         assert len(one.received) == 10
 
 
-def test_a_container_that_does_not_answer_in_time(platform: GatewayPlatform) -> None:
+def test_a_container_that_does_not_answer_in_time(hurried: GatewayPlatform) -> None:
     release = threading.Event()
 
     def wait(_: Received) -> Said:
@@ -162,9 +162,9 @@ def test_a_container_that_does_not_answer_in_time(platform: GatewayPlatform) -> 
         return Said()
 
     with container(wait) as one:
-        platform.serve(one_port(one.port))
+        hurried.serve(one_port(one.port))
         started = time.monotonic()
-        found = failed(platform)
+        found = failed(hurried)
         release.set()
     assert 1 <= time.monotonic() - started < within(3)
     assert (found["Error"]["Code"], found["OriginalStatusCode"]) == ("ModelError", 0)

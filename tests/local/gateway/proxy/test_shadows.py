@@ -62,11 +62,11 @@ def test_only_a_part_is_copied(platform: GatewayPlatform) -> None:
     """By chance, each request by itself."""
     with container() as one, container() as two:
         platform.serve(with_shadow(one.port, two.port, 0.25))
-        for _ in range(200):
+        for _ in range(120):
             platform.runtime.invoke_endpoint(EndpointName="e", Body=b"1")
-        # 50 are expected; outside of these bounds one run in 10^7 is.
+        # 30 are expected; outside of these bounds one run in 10^7 is.
         wait_until(lambda: len(lines(platform)) == len(two.received))
-        assert 20 < len(two.received) < 85
+        assert 7 < len(two.received) < 60
 
 
 @pytest.mark.parametrize("kind", ["dead", "failing", "hanging"])
@@ -89,8 +89,8 @@ def test_a_bad_shadow_costs_production_nothing(platform: GatewayPlatform, kind: 
         without = statistics.median(took() for _ in range(100))
         platform.serve(with_shadow(one.port, free_port() if kind == "dead" else two.port))
         times = [took() for _ in range(150)]
-        # Medians on a machine that others use; bench/ has the tail.
-        assert statistics.median(times) < 3 * without + 0.005
+        # Others use the machine, too; a shadow that is waited for would cost seconds.
+        assert statistics.median(times) < 10 * without + 0.05
         if kind == "hanging":
             assert len(two.received) <= 4
             hanging.set()
