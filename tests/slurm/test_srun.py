@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,9 @@ while True: time.sleep(60)
 """
 
 
+PORTS = count(20000)
+
+
 class Job:
     """The trees of one job's nodes below the shared folder, and `srun` on them."""
 
@@ -51,7 +55,9 @@ class Job:
         self.cluster = cluster
         self.trees = {node: Tree(cluster.shared / name / node) for node in cluster.nodes[:nodes]}
         self._options = [f"--nodes={nodes}", f"--nodelist={','.join(self.trees)}", "--kill-on-bad-exit"]
-        self._environ = {"SAGEMAKER_HOST_WAIT_SECONDS": "30", "TREES": str(cluster.shared / name)}
+        # Of its own: the last job's may be in TIME_WAIT, and XGBoost's tracker takes no such port.
+        ports = {"SAGEMAKER_LAUNCHER_PORT": str(next(PORTS)), "MASTER_PORT": str(next(PORTS))}
+        self._environ = {"SAGEMAKER_HOST_WAIT_SECONDS": "30", "TREES": str(cluster.shared / name), **ports}
 
     def code(self, program: str) -> Job:
         """Write the same program for each node."""
@@ -100,8 +106,8 @@ def codes(out: str) -> list[str]:
 long = pytest.mark.skipif(not LONG, reason="Slurm takes its time")
 
 
-NEEDS = {"mpi": "mpirun", "torchrun": "torch"}
-LAUNCHERS = ["plain", "mpi", *(pytest.param(name, marks=long) for name in (None, "torchrun"))]
+NEEDS = {"mpi": "mpirun", "torchrun": "torch", "xgboost": "xgboost"}
+LAUNCHERS = ["plain", "mpi", *(pytest.param(name, marks=long) for name in (None, "torchrun", "xgboost"))]
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
