@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.images.conftest import Image
 from tests.local.end_to_end.daemon import Daemon
+from tests.local.end_to_end.test_examples import by_aws, by_notebook
 from tests.local.end_to_end.test_sdk_jobs import run
 from tests.local.jobs.job_platform import JobPlatform, channel
 from tests.local.jobs.recovery import check_end, is_long, request, run_daemon
@@ -114,3 +115,18 @@ def test_a_killed_daemon(tmp_path: Path, image_name: str, commit: int) -> None:
     """The next one finds the container again: the job ends as it would have, with each line once."""
     assert run_daemon(tmp_path, "docker", json.dumps(request(image_name)), commit=commit, moment="after")
     check_end(tmp_path, "docker")
+
+
+@pytest.mark.skipif(not is_long(), reason="MLBERTH_LONG=1: takes a minute")
+@pytest.mark.parametrize("run_example", [by_aws, by_notebook])
+def test_the_example(
+    tmp_path: Path, image: Image, run_example: Callable[[Daemon, tuple[str, str]], None]
+) -> None:
+    """Process, train on two hosts and transform with a join, in containers."""
+    daemon = Daemon(tmp_path)
+    started = daemon.up("docker")
+    assert started.returncode == 0, started.stderr
+    try:
+        run_example(daemon, (image("train", "xgboost"), image("serve", "xgboost")))
+    finally:
+        daemon.run("down")
