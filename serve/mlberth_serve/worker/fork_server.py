@@ -52,7 +52,7 @@ def main(argv: Sequence[str], environ: MutableMapping[str, str]) -> int:
         with contextlib.suppress(Exception):  # a model that needs it will say what is wrong with it
             importlib.import_module(name)
     with contextlib.suppress(Exception):
-        rehearse(argv)
+        rehearse(argv, environ)
     gc.collect()
     gc.freeze()
     control.send((why_not_fork() or READY).encode())

@@ -15,7 +15,7 @@ from mlberth_serve.worker.rehearsal import rehearse
 modules = warm_modules("sklearn")
 for name in modules:
     importlib.import_module(name)
-rehearse(modules)
+rehearse(modules, {"A_TOKEN": "hidden"})
 print(why_not_fork())
 """
 
