@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [path for root in ("toolkit", "train", "serve") for path in (ROOT / root).rglob("*.py")]
 SHELLS = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput", "pty.spawn"}
 # Calls that run what they read, and the only functions of ours that may make them. All read a model, which
-# SAGEMAKER_SAFE_MODELS_ONLY refuses, or a checkpoint of the job's own.
+# SAGEMAKER_SAFE_MODELS_ONLY refuses, a checkpoint of the job's own, or what they have just written themselves.
 RUNS_WHAT_IT_READS = {
     *("eval", "exec", "compile", "__import__"),
     *("pickle.load", "pickle.loads", "pickle.Unpickler", "cloudpickle.load", "cloudpickle.loads"),
@@ -27,12 +27,14 @@ MAY_RUN_WHAT_THEY_READ = {
     ("serve/mlberth_serve/frameworks/pickles.py", "_load_plain", "pickle.load"),
     ("serve/mlberth_serve/frameworks/torch.py", "load", "torch.jit.load"),
     ("serve/mlberth_serve/frameworks/torch.py", "load", "torch.export.load"),
+    ("serve/mlberth_serve/worker/rehearsal.py", "rehearse", "joblib.load"),
     ("toolkit/mlberth/checkpoints/sklearn.py", "train", "joblib.load"),
 }
 UNPACKS = {"tarfile.open", "shutil.unpack_archive", "zipfile.ZipFile"}
 # Archives of the user's go through the one extractor; the others look into a zip file, or make one.
 MAY_UNPACK = {
     "toolkit/mlberth/code/archives.py",
+    "toolkit/mlberth/transfer/push.py",
     "serve/mlberth_serve/codecs/npz.py",
     "toolkit/mlberth/compat/arrays.py",
     "serve/mlberth_serve/frameworks/torch.py",
