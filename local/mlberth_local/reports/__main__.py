@@ -8,7 +8,8 @@ import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
 
-from mlberth.command_line import show
+from mlberth import __version__
+from mlberth.command_line import VERSION, show
 from mlberth.errors import Fault, MlberthError, PlatformError
 from mlberth.log_outlet import say
 
@@ -30,6 +31,7 @@ def shadows() -> int:
         epilog=_HELP,
         formatter_class=RawDescriptionHelpFormatter,
     )
+    parser.add_argument(*VERSION, action="version", version=f"mlberth {__version__}")
     parser.add_argument("endpoint", help="its name; it may have been deleted")
     parser.add_argument(
         "--tolerance", type=float, default=1e-6, help="of numbers, absolute and relative (1e-6)"
