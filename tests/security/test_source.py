@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [path for root in ("toolkit", "train", "serve") for path in (ROOT / root).rglob("*.py")]
 SHELLS = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput", "pty.spawn"}
 # Calls that run what they read, and the only functions of ours that may make them. All read a model, which
-# SAGEMAKER_SAFE_MODELS_ONLY refuses, a checkpoint of the job's own, or what they have just written themselves.
+# SAGEMAKER_SAFE_MODELS_ONLY refuses, a checkpoint of the job's own, or what they have just written.
 RUNS_WHAT_IT_READS = {
     *("eval", "exec", "compile", "__import__"),
     *("pickle.load", "pickle.loads", "pickle.Unpickler", "cloudpickle.load", "cloudpickle.loads"),
