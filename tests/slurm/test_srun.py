@@ -233,6 +233,7 @@ def models(cluster: Cluster, program: str, **environ: str) -> list[Any]:
     return [json.loads(file.read_text()) for file in job.files("model.json")]
 
 
+@long
 def test_torchrun_trains_on_two_nodes_what_one_would(cluster: Cluster) -> None:
     """Real data; both nodes have the same weights, which are those of the same descent in numpy."""
     pytest.importorskip("torch")
@@ -249,7 +250,6 @@ def test_torchrun_trains_on_two_nodes_what_one_would(cluster: Cluster) -> None:
     assert (((features @ weights) > 0) == labels).mean() > 0.97
 
 
-@long
 def test_xgboost_trains_on_two_nodes_what_one_would(cluster: Cluster) -> None:
     """Real data, by XGBoost's own collective."""
     xgboost = pytest.importorskip("xgboost")
