@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable
 
+from mlberth.errors import PlatformError
 from mlberth_local.daemon.home import Home
 from mlberth_local.daemon.job_list import STOP_OPERATIONS, find_job, log_lines, open_resources
 from mlberth_local.runs.screen import Screen, duration
@@ -35,7 +36,11 @@ class Follower:
                 self._follow(resources, job)
             except KeyboardInterrupt:
                 self._screen.say(f"{self._name} is stopping; Ctrl-C again leaves it to itself")
-                self._stop(*STOP_OPERATIONS[job.kind])
+                try:
+                    self._stop(*STOP_OPERATIONS[job.kind])
+                except PlatformError:
+                    if not resources.get(job.kind, job.name).finished:  # it has ended in the meantime
+                        raise
                 self._follow(resources, job)
             return resources.get(job.kind, job.name)
 
