@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import re
+from collections.abc import Iterator
 from http import HTTPStatus
 from http.client import parse_headers
 from urllib.parse import unquote
@@ -18,9 +19,11 @@ from mlberth_local.http_request import HttpRequest
 from mlberth_local.operations import Exceptions
 from mlberth_local.platform import ACCOUNT, Platform
 
-_INVOCATION = re.compile(r"(?:https?://[^/]+)?/endpoints/([^/?]+)/invocations(?:\?.*)?")
+_INVOCATION = re.compile(r"(?:https?://[^/]+)?/endpoints/([^/?]+)/invocations(?:-response-stream)?(?:\?.*)?")
+_NO_COMPONENTS = {"InferenceComponentName": "there are no inference components"}
 OPERATIONS = {
-    "InvokeEndpoint": Exceptions(refused={"InferenceComponentName": "there are no inference components"})
+    name: Exceptions(refused=_NO_COMPONENTS)
+    for name in ("InvokeEndpoint", "InvokeEndpointWithResponseStream")
 }
 """The operations that the gateway carries out, and the parameters that it does not."""
 METRICS = "/_mlberth/metrics"
@@ -82,4 +85,12 @@ async def _ask(platform: Platform, request: HttpRequest, body: bytes) -> HttpAns
     headers = dict(parse_headers(content).items())
     headers.pop("Connection", None)
     headers.pop("Content-Length", None)
-    return HttpAnswer(status, headers, content.read())
+    chunked = headers.pop("Transfer-Encoding", "") == "chunked"
+    return HttpAnswer(status, headers, b"".join(_chunks(content)) if chunked else content.read())
+
+
+def _chunks(content: io.BytesIO) -> Iterator[bytes]:
+    """Yield the parts of a stream, whose answer comes here when it is whole."""
+    while size := int(content.readline() or b"0", 16):
+        yield content.read(size)
+        content.readline()

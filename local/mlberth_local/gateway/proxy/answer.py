@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
@@ -21,6 +22,15 @@ class Answer:
     head: bytes
     """Lines of headers."""
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedAnswer:
+    """A response whose body is still to come, in parts."""
+
+    head: bytes
+    """Lines of headers."""
+    parts: AsyncGenerator[bytes, None]
 
 
 class ModelError(ServiceError):
@@ -63,6 +73,17 @@ def encode(answer: Answer, request_id: str, *, keep: bool) -> bytes:
         request_id.encode(),
         len(answer.body),
         answer.body,
+    )
+
+
+def encode_head(answer: StreamedAnswer, request_id: str, *, keep: bool) -> bytes:
+    """Return the bytes before the parts of an answer, which is sent in chunks."""
+    close = b"" if keep else b"Connection: close\r\n"
+    return b"%b%b%bx-amzn-RequestId: %b\r\nTransfer-Encoding: chunked\r\n\r\n" % (
+        _first_line(HTTPStatus.OK),
+        answer.head,
+        close,
+        request_id.encode(),
     )
 
 

@@ -16,7 +16,7 @@ from uuid import uuid4
 import httptools
 
 from mlberth_local.errors import ServiceError
-from mlberth_local.gateway.proxy.answer import Answer, encode, error
+from mlberth_local.gateway.proxy.answer import Answer, StreamedAnswer, encode, encode_head, error
 from mlberth_local.gateway.proxy.request import Request
 
 _LOG = logging.getLogger("mlberth.gateway")
@@ -24,7 +24,10 @@ LARGEST_BODY = 25 * 1024 * 1024
 """In bytes. Source: the platform's quotas for real-time endpoints."""
 _LARGEST_LINE = 8192
 _LARGEST_HEAD = 64 * 1024
-_OURS = re.compile(rb"(?:POST /endpoints/([^/ ?]+)/(invocations)|GET /_mlberth/(metrics)) HTTP/1\.[01]\r\n")
+_OURS = re.compile(
+    rb"(?:POST /endpoints/([^/ ?]+)/(invocations(?:-response-stream)?)|GET /_mlberth/(metrics))"
+    rb" HTTP/1\.[01]\r\n"
+)
 READ_SECONDS = 60.0
 """How long a client may pause within a request."""
 IDLE_SECONDS = 900.0
@@ -32,7 +35,7 @@ IDLE_SECONDS = 900.0
 _DISCARD_SECONDS = 20.0
 """How long the rest of a body that is too large is read: a client that still sends would miss the answer."""
 
-Serve = Callable[[Request], Awaitable[Answer]]
+Serve = Callable[[Request], Awaitable[Answer | StreamedAnswer]]
 
 
 class Front:
@@ -84,7 +87,19 @@ class ClientConnection(asyncio.Protocol):
 
     __slots__ = (
         *("_ahead", "_answering", "_body", "_discarding", "_dropping", "_front", "_headers", "_length"),
-        *("_local", "_loop", "_parser", "_received", "_route", "_size", "_task", "_transport", "_used"),
+        *(
+            "_local",
+            "_loop",
+            "_parser",
+            "_received",
+            "_route",
+            "_size",
+            "_streaming",
+            "_task",
+            "_transport",
+            "_used",
+            "_writable",
+        ),
     )
 
     def __init__(self, front: Front, loop: asyncio.AbstractEventLoop) -> None:
@@ -98,6 +113,9 @@ class ClientConnection(asyncio.Protocol):
         self._ahead = b""
         """What has come of a request that is not begun yet."""
         self._used = monotonic()
+        self._streaming = False
+        self._writable = asyncio.Event()
+        self._writable.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
@@ -107,8 +125,18 @@ class ClientConnection(asyncio.Protocol):
         self._front.connections.add(self)
 
     def connection_lost(self, _: Exception | None) -> None:
-        """Forget the connection; what it asked for is finished all the same."""
+        """Forget the connection; what it asked for is finished all the same, but for a stream."""
         self._front.connections.discard(self)
+        if self._streaming:
+            self._task.cancel()
+
+    def pause_writing(self) -> None:
+        """Send no more parts of a stream: the client is slow."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """Go on with a stream."""
+        self._writable.set()
 
     def data_received(self, data: bytes) -> None:
         """Read a part of a request, or hand the connection over if it is not an invocation."""
@@ -209,9 +237,12 @@ class ClientConnection(asyncio.Protocol):
             _LOG.exception("the request %s failed", request.request_id)
             answer = error(ServiceError("InternalFailure", "The gateway failed; its log has the cause.", 500))
         keep = keep and not self._front.stopping and not self._dropping
+        if isinstance(answer, StreamedAnswer):
+            await self._stream(answer, request.request_id, keep=keep)
         if self._transport.is_closing():
             return
-        self._transport.write(encode(answer, request.request_id, keep=keep))
+        if isinstance(answer, Answer):
+            self._transport.write(encode(answer, request.request_id, keep=keep))
         self._answering = False
         self._route = None
         if not keep:
@@ -220,6 +251,24 @@ class ClientConnection(asyncio.Protocol):
             self._transport.resume_reading()
             data, self._ahead = self._ahead, b""
             self.data_received(data)
+
+    async def _stream(self, answer: StreamedAnswer, request_id: str, *, keep: bool) -> None:
+        """Send an answer in chunks, as its parts come."""
+        self._streaming = True
+        try:
+            self._transport.write(encode_head(answer, request_id, keep=keep))
+            async for part in answer.parts:
+                if not self._writable.is_set():
+                    await asyncio.wait_for(self._writable.wait(), READ_SECONDS)
+                if self._transport.is_closing():
+                    break
+                self._transport.writelines((b"%x\r\n" % len(part), part, b"\r\n"))
+            self._transport.write(b"0\r\n\r\n")
+        except asyncio.TimeoutError:  # the client takes nothing any more
+            self._transport.abort()
+        finally:
+            self._streaming = False
+            await answer.parts.aclose()
 
     def _refuse_size(self) -> None:
         text = f"The request body is too large: HTTP content length exceeded {LARGEST_BODY} bytes."

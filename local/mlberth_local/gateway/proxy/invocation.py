@@ -5,18 +5,22 @@ Source: `InvokeEndpoint` of the platform's API.
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from time import monotonic
 from typing import Any
 
 from mlberth_local.errors import ServiceError
-from mlberth_local.gateway.proxy.answer import Answer, ModelError, error
+from mlberth_local.gateway import event_stream
+from mlberth_local.gateway.proxy.answer import Answer, ModelError, StreamedAnswer, error
 from mlberth_local.gateway.proxy.request import (
     ACCEPT,
     CONTENT_TYPE,
+    STREAM,
+    STREAM_ACCEPT,
     TARGET_CONTAINER,
     TARGET_VARIANT,
     Request,
@@ -24,7 +28,8 @@ from mlberth_local.gateway.proxy.request import (
     passed,
 )
 from mlberth_local.gateway.proxy.routes import LiveEndpoint, LiveFleet, LiveInstance, LiveVariant, Routes
-from mlberth_local.gateway.proxy.server_pool import NoReplyError, NotTakenError, Reply
+from mlberth_local.gateway.proxy.server_pool import NoReplyError, NotTakenError, Reply, ServerPool
+from mlberth_local.gateway.proxy.streamed_reply import StreamConnection
 
 _LOG = logging.getLogger("mlberth.gateway")
 LARGEST_HOP = 5 * 1024 * 1024
@@ -74,7 +79,7 @@ class Invoker:
         self._finished = finished
         self._model_seconds = model_seconds
 
-    async def invoke(self, request: Request) -> Answer:
+    async def invoke(self, request: Request) -> Answer | StreamedAnswer:
         """Return the answer to a request, which may be an error."""
         invocation = Invocation(request)
         return await self._finish(invocation, self._carry_out(invocation))
@@ -85,7 +90,9 @@ class Invoker:
         await self._finish(invocation, self._ask(invocation, endpoint, shadow))
         return invocation
 
-    async def _finish(self, invocation: Invocation, way: Coroutine[Any, Any, Answer]) -> Answer:
+    async def _finish(
+        self, invocation: Invocation, way: Coroutine[Any, Any, Answer | StreamedAnswer]
+    ) -> Answer | StreamedAnswer:
         request, began = invocation.request, invocation.request.received
         if invocation.is_copy:
             began = monotonic()
@@ -99,13 +106,18 @@ class Invoker:
             text = f"The gateway failed; its log has the cause, with the request {request.request_id}."
             invocation.failure = ServiceError("InternalFailure", text, HTTPStatus.INTERNAL_SERVER_ERROR)
             answer = error(invocation.failure)
+        if isinstance(answer, StreamedAnswer):
+            return answer  # its end is still to come
         invocation.answer = answer
         invocation.seconds = monotonic() - began
-        for finished in self._finished:
-            finished(invocation)
+        self._tell(invocation)
         return answer
 
-    async def _carry_out(self, invocation: Invocation) -> Answer:
+    def _tell(self, invocation: Invocation) -> None:
+        for finished in self._finished:
+            finished(invocation)
+
+    async def _carry_out(self, invocation: Invocation) -> Answer | StreamedAnswer:
         request, chance = invocation.request, self._routes.chance
         check(request.headers)
         endpoint = invocation.endpoint = self._routes.endpoint(request.endpoint)
@@ -115,7 +127,9 @@ class Invoker:
         variant = invocation.variant = endpoint.variant(request.text(TARGET_VARIANT), chance)
         return await self._ask(invocation, endpoint, variant)
 
-    async def _ask(self, invocation: Invocation, endpoint: LiveEndpoint, variant: LiveVariant) -> Answer:
+    async def _ask(
+        self, invocation: Invocation, endpoint: LiveEndpoint, variant: LiveVariant
+    ) -> Answer | StreamedAnswer:
         """Return the answer of a variant."""
         request, chance = invocation.request, self._routes.chance
         containers = _containers(endpoint, variant, request)
@@ -126,17 +140,43 @@ class Invoker:
         for fleet, instance in variant.candidates(chance):
             invocation.fleet, invocation.instance = fleet, instance
             instance.outstanding += 1
+            parts = None
             try:
                 reply = await self._through(invocation, variant, instance, containers)
+                parts = reply.parts
             except NotTakenError as reason:
                 _LOG.warning("%s: instance %s: %s", request.endpoint, instance.instance.name, reason)
                 continue
             finally:
-                instance.done()
+                if parts is None:
+                    instance.done()
+            if parts is not None:
+                head = _stream_head(reply, variant)
+                return StreamedAnswer(head, self._messages(invocation, instance, parts))
             invocation.reply = reply
             return _relayed(reply, variant)
         text = f"Variant {variant.variant.name} of endpoint {request.endpoint} has no instance that answers."
         raise ServiceError("ServiceUnavailable", text, HTTPStatus.SERVICE_UNAVAILABLE)
+
+    async def _messages(
+        self, invocation: Invocation, instance: LiveInstance, parts: AsyncGenerator[bytes, None]
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the messages of a streamed response; the instance has the request until the last one."""
+        began = monotonic()
+        try:
+            async for part in parts:
+                yield event_stream.payload_part(part)
+        except NoReplyError as reason:
+            code = "ModelInvocationTimeExceeded" if reason.timed_out else "StreamBroken"
+            text = f"The response of the container was cut off: {reason}."
+            invocation.failure = ServiceError("ModelStreamError", text, HTTPStatus.FAILED_DEPENDENCY)
+            yield event_stream.model_stream_error(code, text)
+        finally:
+            await parts.aclose()
+            instance.done()
+            invocation.model_seconds = (invocation.model_seconds or 0.0) + monotonic() - began
+            invocation.seconds = monotonic() - invocation.request.received
+            self._tell(invocation)
 
     async def _through(
         self, invocation: Invocation, variant: LiveVariant, instance: LiveInstance, containers: range
@@ -154,13 +194,17 @@ class Invoker:
                 if CONTENT_TYPE in reply.headers:
                     headers[CONTENT_TYPE] = reply.headers[CONTENT_TYPE]
             # A client's Accept is for what it gets, which the last container makes.
-            accept = request.headers.get(ACCEPT) if index == containers[-1] else None
+            is_last = index == containers[-1]
+            streams = is_last and request.operation == STREAM
+            accept = request.headers.get(STREAM_ACCEPT if streams else ACCEPT) if is_last else None
             pool = instance.pools[index]
             head = _head(pool.port, headers, accept, len(body))
             began = monotonic()
             try:
                 left = self._model_seconds - invocation.model_seconds
-                reply = await pool.exchange(head, body, left)
+                reply = await (
+                    self._stream(pool, head, body, left) if streams else pool.exchange(head, body, left)
+                )
             except NoReplyError as reason:
                 raise self._no_reply(invocation, variant, index, reason) from reason
             except NotTakenError as reason:
@@ -173,6 +217,12 @@ class Invoker:
                 raise self._model_error(invocation, variant, index, reply.status, reply.body)
         assert reply is not None
         return reply
+
+    async def _stream(self, pool: ServerPool, head: bytes, body: bytes, left: float) -> Reply:
+        """Send a request on a connection of its own; returns its response when it begins."""
+        loop = asyncio.get_running_loop()
+        connection = await pool.connect(lambda: StreamConnection(pool, loop, self._model_seconds))
+        return await connection.exchange(head, body, monotonic() + left)
 
     def _check_hop(self, invocation: Invocation, variant: LiveVariant, index: int, reply: Reply) -> None:
         if len(reply.body) > LARGEST_HOP:
@@ -231,6 +281,14 @@ def _head(port: int, headers: dict[bytes, bytes], accept: bytes | None, length: 
         lines,
         passed(headers),
     )
+
+
+def _stream_head(reply: Reply, variant: LiveVariant) -> bytes:
+    """Return the headers of a streamed answer: the container's media type is that of the events' content."""
+    headers = {**reply.headers, CONTENT_TYPE: event_stream.CONTENT_TYPE}
+    found = _relayed(Reply(reply.status, headers, b""), variant).head
+    inner = reply.headers.get(CONTENT_TYPE)
+    return found + (b"X-Amzn-SageMaker-Content-Type: %b\r\n" % inner if inner else b"")
 
 
 def _relayed(reply: Reply, variant: LiveVariant) -> Answer:

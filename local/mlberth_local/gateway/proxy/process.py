@@ -21,7 +21,7 @@ from mlberth_local.gateway.control_socket import Places, listen
 from mlberth_local.gateway.limits import Limits
 from mlberth_local.gateway.messages import Message
 from mlberth_local.gateway.proxy import prometheus
-from mlberth_local.gateway.proxy.answer import Answer
+from mlberth_local.gateway.proxy.answer import Answer, StreamedAnswer
 from mlberth_local.gateway.proxy.captures import Captures
 from mlberth_local.gateway.proxy.control import ControlConnection
 from mlberth_local.gateway.proxy.front import Front
@@ -186,7 +186,7 @@ class GatewayProcess:
             found = HttpRequest(method, path, "", TextHeaders(request.headers), local_client=local)
             signatures.check(found, request.body, self._keys, time.time())
 
-    async def _serve(self, request: Request) -> Answer:
+    async def _serve(self, request: Request) -> Answer | StreamedAnswer:
         if request.operation == b"metrics":
             outstanding = {
                 one.key[:2]: one.outstanding

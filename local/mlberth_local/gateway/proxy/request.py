@@ -10,6 +10,11 @@ from mlberth_local.platform import ACCOUNT
 
 CONTENT_TYPE = b"content-type"
 ACCEPT = b"accept"
+STREAM_ACCEPT = b"x-amzn-sagemaker-accept"
+"""In place of `Accept`, which says how the client wants the stream itself."""
+INVOKE = b"invocations"
+STREAM = b"invocations-response-stream"
+"""The operations InvokeEndpoint and InvokeEndpointWithResponseStream."""
 INFERENCE_ID = b"x-amzn-sagemaker-inference-id"
 CUSTOM_ATTRIBUTES = b"x-amzn-sagemaker-custom-attributes"
 TARGET_VARIANT = b"x-amzn-sagemaker-target-variant"

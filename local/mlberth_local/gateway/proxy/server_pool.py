@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from time import monotonic
 from typing import cast
@@ -40,6 +41,8 @@ class Reply:
     headers: dict[bytes, bytes]
     """By name in lower case."""
     body: bytes
+    parts: AsyncGenerator[bytes, None] | None = None
+    """The body of a streamed response, which is still to come."""
 
 
 class ServerPool:
@@ -71,12 +74,14 @@ class ServerPool:
                 return await kept.exchange(head, body, deadline)
             except NotTakenError:
                 continue
-        fresh = await self._connect(loop)
+        fresh = await self.connect(lambda: ServerConnection(self, loop))
         return await fresh.exchange(head, body, deadline)
 
-    async def _connect(self, loop: asyncio.AbstractEventLoop) -> ServerConnection:
+    async def connect(self, make: Callable[[], ServerConnection]) -> ServerConnection:
+        """Return a new connection. Raises `NotTakenError`."""
+        loop = asyncio.get_running_loop()
         try:
-            connecting = loop.create_connection(lambda: ServerConnection(self, loop), "127.0.0.1", self.port)
+            connecting = loop.create_connection(make, "127.0.0.1", self.port)
             _, found = await asyncio.wait_for(connecting, CONNECT_SECONDS)
         except (OSError, asyncio.TimeoutError) as error:
             raise NotTakenError(f"port {self.port}: {error or 'no connection in time'}") from error

@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from mlberth_local.gateway.proxy.invocation import Invocation, Invoker
-from mlberth_local.gateway.proxy.request import CONTENT_TYPE, TARGET_VARIANT, Request
+from mlberth_local.gateway.proxy.request import (
+    ACCEPT,
+    CONTENT_TYPE,
+    INVOKE,
+    STREAM_ACCEPT,
+    TARGET_VARIANT,
+    Request,
+)
 from mlberth_local.gateway.proxy.routes import LiveVariant, Routes
 from mlberth_local.gateway.proxy.spool import Spool, SpoolLimits, hourly_name
 
@@ -110,11 +117,11 @@ class Shadows:
 
 
 def _request(request: Request) -> Request:
-    """Return the request as a shadow gets it: it names no other variant."""
+    """Return the request as a shadow gets it: it names no other variant, and its answer is no stream."""
     headers = {name: value for name, value in request.headers.items() if name != TARGET_VARIANT}
-    return Request(
-        request.endpoint, request.operation, headers, request.body, request.request_id, time.monotonic()
-    )
+    if STREAM_ACCEPT in headers:
+        headers[ACCEPT] = headers[STREAM_ACCEPT]
+    return Request(request.endpoint, INVOKE, headers, request.body, request.request_id, time.monotonic())
 
 
 def _side(invocation: Invocation) -> dict[str, Any]:
