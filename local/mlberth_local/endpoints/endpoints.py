@@ -72,6 +72,21 @@ class Endpoints:
             apply(endpoint, state)
         self.wake(name)
 
+    def need(self, name: str, variant: str, awake: bool) -> None:
+        """Give a serverless variant an instance, or take it away; others are not touched."""
+
+        def apply(_: Resource, state: EndpointState) -> None:
+            for deployment_ in state.deployments:
+                for fleet in deployment_.fleets:
+                    if fleet.variant == variant and fleet.is_serverless and fleet.full is None:
+                        keeps = bool(fleet.plan["ServerlessConfig"].get("ProvisionedConcurrency"))
+                        fleet.desired = int(awake or keeps)
+
+        try:
+            self.change(name, apply)
+        except NoSuchResourceError:
+            log.debug("endpoint %s is gone", name)
+
     def wake(self, name: str) -> None:
         """Look after an endpoint now: its record was changed, or one of its instances has ended."""
         with self._lock:

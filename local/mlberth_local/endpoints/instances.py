@@ -20,7 +20,7 @@ from mlberth_local.endpoints.record import (
     Fleet,
     Instance,
 )
-from mlberth_local.engines.base import EngineError, Host, HostState, ImageMissingError, Mount, Run
+from mlberth_local.engines.base import EngineError, Host, HostState, ImageMissingError, Limits, Mount, Run
 from mlberth_local.engines.trees import remove_tree
 from mlberth_local.errors import ServiceError
 from mlberth_local.gateway import table
@@ -88,7 +88,6 @@ class Instances:
         base = parts.runs / name
         environ = {} if fleet.isolated else dict(parts.host_environ)
         environ |= {"AWS_REGION": parts.region} | (container.get("Environment") or {})
-        capacity = parts.capacity
         return Run(
             name,
             parts.find_image(container["Image"]),
@@ -104,8 +103,18 @@ class Instances:
                     instance.ports[number - 1],
                 ),
             ),
-            limits=capacity.limits(fleet.plan.get("InstanceType", "local")) if capacity.has_limits else None,
+            limits=self._limits(fleet),
         )
+
+    def _limits(self, fleet: Fleet) -> Limits | None:
+        capacity = self._parts.capacity
+        if not capacity.has_limits:
+            return None
+        if fleet.is_serverless:
+            # The platform gives CPUs by the memory, and says no more about it than that.
+            megabytes = fleet.plan["ServerlessConfig"]["MemorySizeInMB"]
+            return Limits(megabytes / 1024, megabytes * 1024 * 1024)
+        return capacity.limits(fleet.plan.get("InstanceType", "local"))
 
     def log_file(self, fleet: Fleet, instance: Instance, number: int) -> Path:
         """Return the file of a container's log stream."""

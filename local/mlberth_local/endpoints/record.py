@@ -57,6 +57,11 @@ class Fleet:
     """Why the last instance did not get ready; empty once one has."""
 
     @property
+    def is_serverless(self) -> bool:
+        """Whether it has an instance only while there are requests."""
+        return bool(self.plan.get("ServerlessConfig"))
+
+    @property
     def ready(self) -> int:
         """How many instances are in traffic."""
         return sum(instance.phase == READY for instance in self.instances)

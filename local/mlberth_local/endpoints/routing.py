@@ -89,6 +89,7 @@ def _variant(name: str, parts: list[tuple[Deployment, Fleet, float]]) -> table.V
             for deployment, fleet, part in parts
         ),
         tuple(host_names(newest)),
+        max_concurrency=(newest.plan.get("ServerlessConfig") or {}).get("MaxConcurrency"),
         multi_model=newest.containers[0].get("Mode") == "MultiModel",
     )
 

@@ -29,6 +29,7 @@ def main() -> int:
     flags.add_argument("--model-seconds", type=float, default=Limits.model_seconds)
     flags.add_argument("--daemon-seconds", type=float, default=Limits.daemon_seconds)
     flags.add_argument("--window-seconds", type=float, default=Limits.window_seconds)
+    flags.add_argument("--idle-seconds", type=float, default=Limits.idle_seconds)
     chosen = flags.parse_args()
     logs.configure(logging.INFO, form="text")
     places = Places(chosen.folder)
@@ -40,7 +41,12 @@ def main() -> int:
         time.sleep(0.02)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    limits = Limits(chosen.model_seconds, chosen.daemon_seconds, chosen.window_seconds)
+    limits = Limits(
+        chosen.model_seconds,
+        chosen.daemon_seconds,
+        window_seconds=chosen.window_seconds,
+        idle_seconds=chosen.idle_seconds,
+    )
     gateway = GatewayProcess(places, chosen.keys, limits)
     gc.freeze()  # what is there now stays: no collection need look at it
     loop = uvloop.new_event_loop()

@@ -42,6 +42,8 @@ class Callbacks:
     """Keeps counts: lists of start, endpoint, variant, configuration, and `Tally.as_json`."""
     accept: Callable[[bool], None]
     """Accepts connections itself from now on, or leaves that to the gateway."""
+    need: Callable[[str, str, bool], None] = lambda endpoint, variant, awake: None  # noqa: ARG005
+    """Gives an instance to a serverless variant of an endpoint, or takes it away."""
 
 
 class GatewayClient:
@@ -141,6 +143,7 @@ class GatewayClient:
                 *("--model-seconds", str(self._limits.model_seconds)),
                 *("--daemon-seconds", str(self._limits.daemon_seconds)),
                 *("--window-seconds", str(self._limits.window_seconds)),
+                *("--idle-seconds", str(self._limits.idle_seconds)),
             ]
             with self._places.log.open("ab") as log:
                 self._child = subprocess.Popen(
@@ -184,6 +187,12 @@ class GatewayClient:
         elif message.fields["event"] == "report":
             # The store may be busy for a while; connections must not wait for it.
             threading.Thread(target=self._report, args=(message,), name="gateway report", daemon=True).start()
+        elif message.fields["event"] == "need":
+            fields = message.fields
+            arguments = (fields["endpoint"], fields["variant"], fields["awake"])
+            threading.Thread(
+                target=self._daemon.need, args=arguments, name="gateway need", daemon=True
+            ).start()
 
     def _report(self, message: Message) -> None:
         taken = 0

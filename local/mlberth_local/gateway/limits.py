@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+IDLE_VARIABLE = "MLBERTH_SERVERLESS_IDLE_SECONDS"
+_LONGEST_IDLE = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -13,5 +17,23 @@ class Limits:
     """For the containers to answer. Source: the platform's container contract."""
     daemon_seconds: float = 30.0
     """For a daemon to come, while there is none, and somebody asks for something that is its business."""
+    idle_seconds: float = 300.0
+    """For a request to a serverless variant to come, before its instance is given up."""
+    wake_seconds: float = 60.0
+    """For an instance of a serverless variant to be ready for the request that it was started for."""
     window_seconds: float = 5.0
     """For requests to be gathered before they are reported; it divides the periods of metrics."""
+
+
+def idle_seconds(environ: Mapping[str, str]) -> float:
+    """Return how long a serverless variant keeps its instance without a request. Raises ValueError."""
+    text = environ.get(IDLE_VARIABLE, "").strip()
+    try:
+        found = float(text) if text else Limits.idle_seconds
+    except ValueError:
+        found = 0.0
+    if not 0 < found <= _LONGEST_IDLE:
+        raise ValueError(
+            f"{IDLE_VARIABLE} is {text!r}; expected seconds, more than 0, at most {_LONGEST_IDLE:.0f}"
+        )
+    return found

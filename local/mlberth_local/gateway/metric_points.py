@@ -9,7 +9,7 @@ from mlberth_local.store.metrics import Point, Series
 
 NAMESPACE = "AWS/SageMaker"
 _ERRORS = ("Invocation4XXErrors", "Invocation5XXErrors", "InvocationModelErrors")
-_LATENCIES = ("ModelLatency", "OverheadLatency")
+_LATENCIES = ("ModelLatency", "OverheadLatency", "ModelSetupTime")
 
 
 def points(report: Iterable[list[Any]]) -> Iterator[tuple[Series, Point]]:
@@ -39,5 +39,5 @@ def _points(
     each = total / requests
     yield Series(NAMESPACE, "InvocationsPerInstance", dimensions), Point(start, total, requests, each, each)
     for name in _LATENCIES:
-        for count, total, low, high in tally[name]:
+        for count, total, low, high in tally.get(name, ()):
             yield Series(NAMESPACE, name, dimensions), Point(start, total, count, low, high, "Microseconds")

@@ -50,11 +50,38 @@ def _faults(request: dict[str, Any]) -> Iterator[str]:
         yield f"{SHADOWS}: an endpoint with AsyncInferenceConfig has none"
     for variant in (*variants, *shadows):
         where = f"{SHADOWS if variant in shadows else 'ProductionVariants'}.{variant['VariantName']}"
-        for member in ("ModelName", "InstanceType", "InitialInstanceCount"):
-            if variant.get(member) is None:
-                yield f"{where}.{member} is required"
+        yield from _size_faults(where, variant)
         yield from weight_faults(f"{where}.InitialVariantWeight", variant.get("InitialVariantWeight"))
     yield from no_weight_faults([weight_of(variant) for variant in variants])
+    if any(variant.get("ServerlessConfig") for variant in variants):
+        beside = [
+            name for name in (SHADOWS, "AsyncInferenceConfig", "DataCaptureConfig") if request.get(name)
+        ]
+        if len(variants) > 1:
+            beside.append("a second variant")
+        for name in beside:
+            yield f"ProductionVariants: an endpoint with ServerlessConfig has no place for {name}"
+
+
+def _size_faults(where: str, variant: dict[str, Any]) -> Iterator[str]:
+    serverless = variant.get("ServerlessConfig")
+    needed = ("ModelName",) if serverless else ("ModelName", "InstanceType", "InitialInstanceCount")
+    for member in needed:
+        if variant.get(member) is None:
+            yield f"{where}.{member} is required"
+    if not serverless:
+        return
+    for member in ("InstanceType", "InitialInstanceCount"):
+        if variant.get(member) is not None:
+            yield f"{where}.{member} has no place beside ServerlessConfig"
+    if (memory := serverless["MemorySizeInMB"]) % 1024:
+        yield f"{where}.ServerlessConfig.MemorySizeInMB: {memory} must be a multiple of 1024"
+    provisioned = serverless.get("ProvisionedConcurrency")
+    if provisioned and provisioned > serverless["MaxConcurrency"]:
+        yield (
+            f"{where}.ServerlessConfig.ProvisionedConcurrency: {provisioned} must be at most MaxConcurrency, "
+            f"{serverless['MaxConcurrency']}"
+        )
 
 
 def weight_of(variant: dict[str, Any]) -> float:
@@ -139,7 +166,6 @@ _WITHOUT_EFFECT = {
 _REFUSED = {
     "InstancePools": _ONE_MACHINE,
     "ManagedInstanceScaling": "it belongs to inference components, and there are none",
-    "ServerlessConfig": "all variants have instances",
 }
 _PLACES = ("ProductionVariants", SHADOWS)
 EXCEPTIONS: dict[str, Exceptions] = {

@@ -71,7 +71,7 @@ def _variants(
     for fleet in deployment.fleets:
         variant = _variant(fleet, deployment, state, find_image)
         if is_pending:
-            variant["InstanceType"] = fleet.plan["InstanceType"]
+            variant |= {"InstanceType": fleet.plan["InstanceType"]} if "InstanceType" in fleet.plan else {}
         place = "ShadowProductionVariants" if fleet.shadow else "ProductionVariants"
         found.setdefault(place, []).append(variant)
     return found
@@ -81,7 +81,7 @@ def _variant(
     fleet: Fleet, deployment: Deployment, state: EndpointState, find_image: FindImage
 ) -> dict[str, Any]:
     before = state.before.get(fleet.variant)
-    return {
+    found = {
         "VariantName": fleet.variant,
         "DeployedImages": [
             {
@@ -93,10 +93,12 @@ def _variant(
         ],
         "CurrentWeight": before[0] if before else fleet.weight,
         "DesiredWeight": fleet.weight,
-        "CurrentInstanceCount": fleet.ready,
-        "DesiredInstanceCount": fleet.desired,
         **_status(deployment, state),
     }
+    if fleet.is_serverless:
+        serverless = fleet.plan["ServerlessConfig"]
+        return found | {"CurrentServerlessConfig": serverless, "DesiredServerlessConfig": serverless}
+    return found | {"CurrentInstanceCount": fleet.ready, "DesiredInstanceCount": fleet.desired}
 
 
 def _status(deployment: Deployment, state: EndpointState) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -68,7 +68,7 @@ def _fleet(platform: Platform, variant: dict[str, Any], config: Mapping[str, Any
         variant,
         models.containers_of(model),
         weight_of(variant),
-        variant["InitialInstanceCount"],
+        1 if variant.get("ServerlessConfig") else variant["InitialInstanceCount"],
         direct=(model.get("InferenceExecutionConfig") or {}).get("Mode") == "Direct",
         isolated=bool(model.get("EnableNetworkIsolation") or config.get("EnableNetworkIsolation")),
     )
@@ -110,6 +110,7 @@ def update_endpoint(platform: Platform, request: dict[str, Any]) -> dict[str, An
         _check_in_service(endpoint)
         [old] = state.deployments
         new.number = old.number + 1
+        raise_all(list(_kind_faults(old, new)))
         if request.get("RetainAllVariantProperties"):
             _retain(old, new, request.get("ExcludeRetainedVariantProperties") or [])
         raise_all(list(no_weight_faults([fleet.weight for fleet in new.fleets if not fleet.shadow])))
@@ -119,6 +120,15 @@ def update_endpoint(platform: Platform, request: dict[str, Any]) -> dict[str, An
         deployment.begin(endpoint, state, new, now, config=config)
 
     return _change(platform, name, apply)
+
+
+def _kind_faults(old: Deployment, new: Deployment) -> Iterator[str]:
+    """Yield what an update may not change. Source: the platform's documentation."""
+    before = {fleet.is_serverless for fleet in old.fleets}
+    if any(fleet.is_serverless for fleet in new.fleets) and before == {False}:
+        yield "An endpoint with instances cannot become serverless: create another endpoint"
+    if "AsyncInferenceConfig" in old.config and "AsyncInferenceConfig" not in new.config:
+        yield "The AsyncInferenceConfig parameter cannot be removed from this endpoint"
 
 
 def _retain(old: Deployment, new: Deployment, excluded: list[dict[str, str]]) -> None:

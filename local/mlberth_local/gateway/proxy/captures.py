@@ -14,7 +14,7 @@ from pathlib import Path
 from mlberth.captured_request import Exchange, Form, to_event
 from mlberth_local.gateway.proxy.invocation import Invocation
 from mlberth_local.gateway.proxy.request import CONTENT_TYPE, CUSTOM_ATTRIBUTES, INFERENCE_ID
-from mlberth_local.gateway.proxy.spool import Spool, hourly_name
+from mlberth_local.gateway.spool import Spool, hourly_name
 from mlberth_local.gateway.table import Capture
 
 DESTINATION = "destination"

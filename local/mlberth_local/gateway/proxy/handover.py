@@ -38,6 +38,12 @@ class Handover:
         for _, transport, data in waiting:
             self.give(transport, data)
 
+    def need(self, endpoint: str, variant: str, awake: bool) -> None:
+        """Tell the daemon whether a serverless variant needs an instance."""
+        if self.daemon is not None:
+            fields = {"event": "need", "endpoint": endpoint, "variant": variant, "awake": awake}
+            self.daemon.send(Message(fields))
+
     def lost(self, connection: ControlConnection) -> None:
         """Wait for another daemon if it was this one's connection."""
         if self.daemon is connection:

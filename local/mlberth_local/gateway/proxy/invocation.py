@@ -29,6 +29,7 @@ from mlberth_local.gateway.proxy.request import (
 )
 from mlberth_local.gateway.proxy.routes import LiveEndpoint, LiveFleet, LiveInstance, LiveVariant, Routes
 from mlberth_local.gateway.proxy.server_pool import NoReplyError, NotTakenError, Reply, ServerPool
+from mlberth_local.gateway.proxy.sleepers import Sleepers
 from mlberth_local.gateway.proxy.streamed_reply import StreamConnection
 
 _LOG = logging.getLogger("mlberth.gateway")
@@ -59,6 +60,8 @@ class Invocation:
     """What the last container answered, if that was a success."""
     answer: Answer | None = None
     failure: ServiceError | None = None
+    setup_seconds: float | None = None
+    """How long a serverless variant took to have an instance; None if it had one."""
     model_seconds: float | None = None
     """How long the containers took; None if none was asked."""
     seconds: float = 0.0
@@ -74,10 +77,12 @@ class Invoker:
         finished: Sequence[Callable[[Invocation], None]] = (),
         *,
         model_seconds: float,
+        sleepers: Sleepers | None = None,
     ) -> None:
         self._routes = routes
         self._finished = finished
         self._model_seconds = model_seconds
+        self._sleepers = sleepers
 
     async def invoke(self, request: Request) -> Answer | StreamedAnswer:
         """Return the answer to a request, which may be an error."""
@@ -137,6 +142,8 @@ class Invoker:
         if most is not None and variant.outstanding >= most:
             text = f"Variant {variant.variant.name} has {most} requests in work, its MaxConcurrency."
             raise ServiceError("ThrottlingException", text, HTTPStatus.TOO_MANY_REQUESTS)
+        if most is not None and self._sleepers is not None:
+            variant = invocation.variant = await self._awake(invocation, variant, self._sleepers)
         for fleet, instance in variant.candidates(chance):
             invocation.fleet, invocation.instance = fleet, instance
             instance.outstanding += 1
@@ -157,6 +164,21 @@ class Invoker:
             return _relayed(reply, variant)
         text = f"Variant {variant.variant.name} of endpoint {request.endpoint} has no instance that answers."
         raise ServiceError("ServiceUnavailable", text, HTTPStatus.SERVICE_UNAVAILABLE)
+
+    async def _awake(self, invocation: Invocation, variant: LiveVariant, sleepers: Sleepers) -> LiveVariant:
+        """Return a serverless variant as soon as it has an instance."""
+        endpoint, name = invocation.request.endpoint, variant.variant.name
+        sleepers.use(endpoint, name)
+        if variant.instances:
+            return variant
+        began = monotonic()
+        variant.waiting += 1
+        try:
+            found = await sleepers.wake(endpoint, name)
+        finally:
+            variant.waiting -= 1
+        invocation.setup_seconds = monotonic() - began
+        return found or variant
 
     async def _messages(
         self, invocation: Invocation, instance: LiveInstance, parts: AsyncGenerator[bytes, None]

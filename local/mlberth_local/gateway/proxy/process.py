@@ -30,6 +30,7 @@ from mlberth_local.gateway.proxy.invocation import Invoker
 from mlberth_local.gateway.proxy.request import Request, TextHeaders
 from mlberth_local.gateway.proxy.routes import Routes
 from mlberth_local.gateway.proxy.shadows import Shadows
+from mlberth_local.gateway.proxy.sleepers import Sleepers
 from mlberth_local.gateway.proxy.tallies import Tallies
 from mlberth_local.gateway.table_file import read_table
 from mlberth_local.http_request import HttpRequest
@@ -52,10 +53,16 @@ class GatewayProcess:
         self._captures = Captures(places.captured, random.random)
         self._shadows = Shadows(self._routes, places.shadows, random.random)
         finished = (self._tallies.finished, self._captures.finished, self._shadows.finished)
-        self._invoker = self._shadows.invoker = Invoker(
-            self._routes, finished, model_seconds=limits.model_seconds
-        )
         self._handover = Handover(daemon_seconds=limits.daemon_seconds)
+        self._sleepers = Sleepers(
+            self._routes,
+            self._handover.need,
+            idle_seconds=limits.idle_seconds,
+            wake_seconds=limits.wake_seconds,
+        )
+        self._invoker = self._shadows.invoker = Invoker(
+            self._routes, finished, model_seconds=limits.model_seconds, sleepers=self._sleepers
+        )
         self._front = Front(self._serve, check=self._check, hand_over=self._handover.give)
         self._public: list[tuple[socket.socket, asyncio.Server]] = []
         self._controls: set[ControlConnection] = set()
@@ -97,6 +104,7 @@ class GatewayProcess:
     def _load(self) -> None:
         self._keys = json.loads(self._keys_file.read_bytes())
         self._routes.apply(read_table(self._places.table))
+        self._sleepers.applied()
 
     async def _tick(self) -> None:
         while True:
@@ -111,6 +119,7 @@ class GatewayProcess:
         self._routes.sweep(now)
         self._front.sweep(now)
         self._handover.sweep(now)
+        self._sleepers.sweep(now)
         self._tallies.close_window()
         self._report()
         if not self._places.control.exists():  # its home was removed: no daemon can ever find it again

@@ -63,7 +63,7 @@ class LiveFleet:
 class LiveVariant:
     """A variant, and how it shares its requests among its instances."""
 
-    __slots__ = ("_shares", "fleets", "instances", "key", "variant")
+    __slots__ = ("_shares", "fleets", "instances", "key", "variant", "waiting")
 
     def __init__(self, variant: Variant, fleets: tuple[LiveFleet, ...], key: tuple[str, str, str]) -> None:
         self.variant = variant
@@ -72,11 +72,13 @@ class LiveVariant:
         self.key = key
         """What requests are counted under that no fleet takes."""
         self._shares = list(accumulate(fleet.share for fleet in self.fleets))
+        self.waiting = 0
+        """How many requests wait for its first instance."""
 
     @property
     def outstanding(self) -> int:
-        """How many requests its instances have in flight."""
-        return sum(one.outstanding for fleet in self.fleets for one in fleet.instances)
+        """How many requests are in flight: its instances have them, or they wait for the first one."""
+        return self.waiting + sum(one.outstanding for fleet in self.fleets for one in fleet.instances)
 
     def _fleet(self, chance: Callable[[], float]) -> LiveFleet | None:
         """Return the fleet that takes the next request; None if no fleet has an instance."""

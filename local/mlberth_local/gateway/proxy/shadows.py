@@ -22,7 +22,7 @@ from mlberth_local.gateway.proxy.request import (
     Request,
 )
 from mlberth_local.gateway.proxy.routes import LiveVariant, Routes
-from mlberth_local.gateway.proxy.spool import Spool, SpoolLimits, hourly_name
+from mlberth_local.gateway.spool import Spool, SpoolLimits, hourly_name
 
 MOST_WAITING = 100
 """Copies of one shadow variant; further ones are dropped, so that a slow shadow costs production nothing."""

@@ -67,6 +67,7 @@ class Tally:
     per_instance: float = 0.0
     model: Latencies = field(default_factory=Latencies)
     overhead: Latencies = field(default_factory=Latencies)
+    setup: Latencies = field(default_factory=Latencies)
 
     def merge(self, other: Tally) -> None:
         """Take what another has."""
@@ -77,6 +78,7 @@ class Tally:
         self.per_instance += other.per_instance
         self.model.merge(other.model)
         self.overhead.merge(other.overhead)
+        self.setup.merge(other.setup)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as the daemon reads it."""
@@ -88,6 +90,7 @@ class Tally:
             "InvocationsPerInstance": self.per_instance,
             "ModelLatency": list(self.model.steps.values()),
             "OverheadLatency": list(self.overhead.steps.values()),
+            "ModelSetupTime": list(self.setup.steps.values()),
         }
 
 
@@ -127,7 +130,10 @@ class Tallies:
             tally.errors_5xx += status >= 500
         if invocation.model_seconds is not None:
             tally.model.add(invocation.model_seconds * 1e6)
-            tally.overhead.add((invocation.seconds - invocation.model_seconds) * 1e6)
+            others = invocation.model_seconds + (invocation.setup_seconds or 0.0)
+            tally.overhead.add((invocation.seconds - others) * 1e6)
+        if invocation.setup_seconds is not None:
+            tally.setup.add(invocation.setup_seconds * 1e6)
 
     def close_window(self) -> None:
         """Begin a new window if the time of the current one is over."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.support import wait_until
 
-from mlberth_local.gateway.proxy.spool import PART, Spool, SpoolLimits, hourly_name
+from mlberth_local.gateway.spool import PART, Spool, SpoolLimits, hourly_name
 
 
 def contents(folder: Path) -> list[bytes]:
