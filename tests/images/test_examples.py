@@ -69,8 +69,15 @@ def test_demo_runs_in_the_images(tmp_path: Path, image: Image) -> None:
 def test_every_example_is_on_the_page() -> None:
     """The page lists every folder that holds a program, and tells how to run it in containers or the demo."""
     programs = {
-        path.parent.name for name in ("train*", "inference.py") for path in EXAMPLES.glob(f"*/{name}")
+        path.parent.name
+        for name in ("train*", "inference.py", "jobs.sh")
+        for path in EXAMPLES.glob(f"*/{name}")
     }
     listed = set(re.findall(r"^\| \[.*?\]\((.*?)/\)", (EXAMPLES / "README.md").read_text(), re.MULTILINE))
     assert listed == programs
-    assert programs - set(IN_CONTAINERS) == {"chat", "sklearn", "xgboost"}  # a test of its own, and the demo
+    assert programs - set(IN_CONTAINERS) == {
+        "chat",
+        "platform",
+        "sklearn",
+        "xgboost",
+    }  # tests of their own, and the demo

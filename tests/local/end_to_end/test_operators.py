@@ -56,14 +56,22 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     daemon = Daemon(tmp_path_factory.mktemp("operators"))
     assert daemon.up().returncode == 0
     yield daemon
+    for one in _CLIENTS.values():
+        one.close()
+    _CLIENTS.clear()
     daemon.run("down")
+
+
+_CLIENTS: dict[str, Any] = {}
 
 
 def client(daemon: Daemon, service: str) -> Any:
     """Return a client, as the controller's value `aws.endpoint_url` makes one."""
     url = f"http://127.0.0.1:{daemon.port}"
     keys = {"aws_access_key_id": "any", "aws_secret_access_key": "any"}
-    return boto3.client(service, endpoint_url=url, region_name="us-west-2", **keys)
+    if service not in _CLIENTS:
+        _CLIENTS[service] = boto3.client(service, endpoint_url=url, region_name="us-west-2", **keys)
+    return _CLIENTS[service]
 
 
 def to_request(value: Any, shape: Any) -> Any:

@@ -11,11 +11,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from mlberth._typing import TYPE_CHECKING, typing
+from mlberth._typing import TYPE_CHECKING, OnDemand, typing
 from mlberth.process.kernel import die_with_parent
 
 if TYPE_CHECKING:
-    from mlberth.process.witness import Witness
+    from mlberth.process import witness as witnesses
+else:
+    witnesses = OnDemand("mlberth.process.witness")
 
 _FIRST_PROCESS = 1
 _LARGEST_ERROR = 4096  # what a pipe takes in one write (PIPE_BUF)
@@ -140,16 +142,14 @@ def signal_group(child: Child, number: int) -> None:
         return
 
 
-def witness_for(environ: Mapping[str, str]) -> AbstractContextManager[Witness | None]:
+def witness_for(environ: Mapping[str, str]) -> AbstractContextManager[witnesses.Witness | None]:
     """Return the witness of what we are to start; None unless the engine may signal every process itself."""
     if not any(environ.get(name) for name in _SIGNALS_ALL):
         return nullcontext()
-    from mlberth.process.witness import Witness  # few need it, and it is a process
-
-    return Witness()
+    return witnesses.Witness()  # few need it, and it is a process
 
 
-def pass_on(child: Child, number: int, witness: Witness | None) -> None:
+def pass_on(child: Child, number: int, witness: witnesses.Witness | None) -> None:
     """Send a signal that has reached us to a child's group, unless it has reached everybody below us too."""
     if not (witness and witness.saw(number)):
         signal_group(child, number)  # the whole group, as a terminal does: a shell passes nothing on

@@ -19,9 +19,10 @@ from mlberth.process.signals import ONE_PRESS_SECONDS, STOP, SignalQueue
 # Imported when the program runs already, and is not kept waiting.
 if TYPE_CHECKING:
     from mlberth.process import progress_bars
-    from mlberth.process.witness import Witness
+    from mlberth.process import witness as witnesses
 else:
     progress_bars = OnDemand("mlberth.process.progress_bars")
+    witnesses = OnDemand("mlberth.process.witness")
 
 _STDOUT, _STDERR = 1, 2
 _FLUSH_SECONDS = 5.0
@@ -75,7 +76,7 @@ def supervise(
     tap: Callable[[int, bytes], None] | None = None,
     spared: frozenset[int] = frozenset(),
     watch: Watch | None = None,
-    witness: Witness | None = None,
+    witness: witnesses.Witness | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
     """Run a program and pass on every signal; `grace` seconds after a stop signal, kill what is left.
@@ -151,7 +152,7 @@ def _pause(left: float | None, watch: Watch | None) -> float | None:
     return left if watch is None else min(_WATCH_SECONDS, _WATCH_SECONDS if left is None else left)
 
 
-def _late_stop(child: Child, witness: Witness | None) -> signal.Signals | None:
+def _late_stop(child: Child, witness: witnesses.Witness | None) -> signal.Signals | None:
     """Return the stop signal of which a program may have ended before it has reached us."""
     if not (child.returncode and witness):
         return None

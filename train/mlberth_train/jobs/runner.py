@@ -24,7 +24,7 @@ from mlberth_train.settings import Settings
 
 # Few jobs have any.
 if TYPE_CHECKING:
-    from mlberth.process.witness import Witness
+    from mlberth.process import witness as witnesses
     from mlberth_train.jobs import intermediate_output
     from mlberth_train.jobs import neighbours as shared
     from mlberth_train.launch import launched
@@ -35,6 +35,7 @@ else:
     intermediate_output = OnDemand("mlberth_train.jobs.intermediate_output")
     summary = OnDemand("mlberth_train.metrics.summary")
     tap = OnDemand("mlberth_train.metrics.tap")
+    witnesses = OnDemand("mlberth.process.witness")
 
 _STDERR = 2
 _LAST_COPIES_SECONDS = 600.0  # a job that has ended well may bring its last files home
@@ -268,7 +269,7 @@ class Runner:
                 self._summary = job.metrics.end(reader, self._log, stopped=_was_stopped(problem))
 
     def _supervise(
-        self, job: Job, reader: tap.Tap | None, witness: Witness | None
+        self, job: Job, reader: tap.Tap | None, witness: witnesses.Witness | None
     ) -> Outcome | MlberthError | Signals:
         feed, spared = (reader.feed, frozenset({reader.pid})) if reader else (None, frozenset[int]())
         collapse = job.settings.collapse and not os.isatty(_STDERR)

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from signal import Signals
 
-from mlberth._typing import TYPE_CHECKING, NamedTuple
+from mlberth._typing import TYPE_CHECKING, NamedTuple, OnDemand
 from mlberth.contract.environment import Environment
 from mlberth.errors import ContractError, DependencyError, Fault, MlberthError, PlatformError, PortInUseError
 from mlberth.process.signals import SignalQueue
@@ -27,7 +27,9 @@ from mlberth_train.settings import Settings
 from mlberth_train.variables import HOST_WAIT, LAUNCHER
 
 if TYPE_CHECKING:
-    from mlberth.process.witness import Witness
+    from mlberth.process import witness as witnesses
+else:
+    witnesses = OnDemand("mlberth.process.witness")
 
 _ERRORS = {error.exit_code: error for error in (ContractError, PortInUseError, PlatformError)}
 _AGENT_SECONDS = 10.0
@@ -119,7 +121,7 @@ def run_launched(
     on_stop: Callable[[Signals], None],
     tap: Callable[[int, bytes], None] | None = None,
     spared: frozenset[int] = frozenset(),
-    witness: Witness | None = None,
+    witness: witnesses.Witness | None = None,
 ) -> Ended:
     """Run a program on this host as its launcher does, to the end of the whole job.
 

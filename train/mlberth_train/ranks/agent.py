@@ -14,7 +14,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from mlberth._typing import TYPE_CHECKING
+from mlberth._typing import TYPE_CHECKING, OnDemand
 from mlberth.errors import MlberthError
 from mlberth.process.children import Child, reap, signal_group, start, witness_for
 from mlberth.process.descendants import end_descendants
@@ -30,7 +30,9 @@ from mlberth_train.ranks.remote import REQUEST, is_daemon
 from mlberth_train.ranks.watch import STOPPED_SECONDS, Running, Watch, read_running
 
 if TYPE_CHECKING:
-    from mlberth.process.witness import Witness
+    from mlberth.process import witness as witnesses
+else:
+    witnesses = OnDemand("mlberth.process.witness")
 
 _TICK_SECONDS = 0.1
 _END_SECONDS = 8.0
@@ -65,7 +67,7 @@ class Agent:
         environ: Mapping[str, str],
         signals: SignalQueue,
         log: Log,
-        witness: Witness | None = None,
+        witness: witnesses.Witness | None = None,
     ) -> None:
         self._plan = plan
         self._witness = witness

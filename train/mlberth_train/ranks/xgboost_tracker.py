@@ -25,7 +25,7 @@ def run_tracker(plan: Plan, environ: Mapping[str, str], signals: SignalQueue, ho
         tracker.start()
         (folder / READY).touch()
     except (OSError, ValueError) as error:  # XGBoostError is a ValueError
-        found = f"{port}, at which XGBoost's tracker cannot listen ({str(error).strip().splitlines()[-1]})"
+        found = f"{port}, at which XGBoost's tracker cannot listen ({_reason(error)})"
         action = "Set it to another port on all hosts."
         fault = ["MASTER_PORT", found, f"a free port of {host}", action]
         record = Record(plan.host, returncode=PortInUseError.exit_code, fault=fault)
@@ -33,3 +33,9 @@ def run_tracker(plan: Plan, environ: Mapping[str, str], signals: SignalQueue, ho
     while not {*STOP, signal.SIGHUP} & {*signals.wait()}:
         pass
     return 0
+
+
+def _reason(error: Exception) -> str:
+    """Return what an error of XGBoost says before its stack."""
+    said = str(error).partition("Stack trace:")[0].split()
+    return " ".join(said) or type(error).__name__
