@@ -45,7 +45,8 @@ while True: time.sleep(60)
 """
 
 
-PORTS = count(20000)
+# Those of batch scripts begin at 20000, by the number of the job.
+PORTS = count(31000)
 
 
 class Job:
