@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mlberth.masking import MASK, masked_output, masked_text, secret_values
@@ -87,6 +87,8 @@ def test_base64_of_more_hides_its_part(secret: str, before: bytes, after: bytes,
 
 @settings(deadline=None)
 @given(SECRETS, st.integers(0, 60), st.sampled_from(WRITERS))
+@example("00000123", 7, str)
+@example("01234567", 8, str)
 def test_secret_that_a_cut_goes_through(secret: str, cut: int, write: Callable[[str], str]) -> None:
     """Neither the end of a secret at the beginning of a piece nor its beginning at the end is shown."""
     written = write(secret)

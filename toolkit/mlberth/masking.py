@@ -104,7 +104,8 @@ def masked_output(output: bytes, cuts: Sequence[int], secrets: Iterable[str]) ->
         before, after = at in cuts, end is not None
         parts.append(masked_text(part, secrets, cut_before=before, cut_after=after))
         at = end or 0
-    return "".join(parts)
+    # Two parts of a secret that are too short to be known may stand side by side.
+    return masked_text("".join(parts), secrets) if cuts else "".join(parts)
 
 
 @lru_cache(maxsize=8)

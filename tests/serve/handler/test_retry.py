@@ -102,6 +102,7 @@ def test_request_whose_worker_dies_is_repeated_once(tmp_path: Path) -> None:
     with front(tmp_path, ["die", "answer", "die", "die"]) as (port, gunicorn):
         assert ask(port).status == 200
         # The connection of the answer before is kept, and nobody reads from it any more.
+        wait_until(lambda: gunicorn._kept)
         gunicorn._kept[0].close()
         assert ask(port).error["code"] == "worker_died"
     assert gunicorn.marks == [False, True, False, True]
