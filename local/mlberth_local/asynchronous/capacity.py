@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from mlberth_local.endpoints.instances import host_names
 from mlberth_local.endpoints.record import READY, EndpointState
@@ -42,10 +43,16 @@ def places(state: EndpointState) -> list[Place]:
     return found
 
 
+def configuration(state: EndpointState) -> Mapping[str, Any]:
+    """Return the `AsyncInferenceConfig` of an endpoint's newest deployment; empty if it has none."""
+    if not state.deployments:
+        return {}
+    return state.deployments[-1].config.get("AsyncInferenceConfig") or {}
+
+
 def concurrency(state: EndpointState) -> int:
     """Return how many requests an instance has at once."""
-    config = state.deployments[-1].config.get("AsyncInferenceConfig") or {} if state.deployments else {}
-    found = (config.get("ClientConfig") or {}).get("MaxConcurrentInvocationsPerInstance")
+    found = (configuration(state).get("ClientConfig") or {}).get("MaxConcurrentInvocationsPerInstance")
     return int(found or DEFAULT_CONCURRENCY)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mlberth_local.gateway.metric_points import NAMESPACE
 from mlberth_local.store.metrics import Point, Series
 
-NAMESPACE = "AWS/SageMaker"
 _MILLISECONDS = "Milliseconds"
 
 

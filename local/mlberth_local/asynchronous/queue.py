@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mlberth_local.asynchronous import metrics as measured
-from mlberth_local.asynchronous.capacity import Place, choose, concurrency, places
+from mlberth_local.asynchronous.capacity import Place, choose, concurrency, configuration, places
 from mlberth_local.asynchronous.exchange import Answer, FailedError, InstanceGoneError, send
 from mlberth_local.asynchronous.inference import KIND, Inference
 from mlberth_local.asynchronous.notifications import notification
@@ -228,8 +228,7 @@ class AsyncQueue:
 
     @staticmethod
     def _topics(state: EndpointState) -> dict[str, Any]:
-        config = state.deployments[-1].config.get("AsyncInferenceConfig") or {} if state.deployments else {}
-        return dict((config.get("OutputConfig") or {}).get("NotificationConfig") or {})
+        return dict((configuration(state).get("OutputConfig") or {}).get("NotificationConfig") or {})
 
     def _includes(self, state: EndpointState, kind: str) -> bool:
         wanted = self._topics(state).get("IncludeInferenceResponseIn") or []
