@@ -49,13 +49,17 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 @pytest.fixture(autouse=True)
-def _our_loggers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give a test our loggers as an import makes them, whatever a command or a library has made of them."""
-    for name, logger in logging.root.manager.loggerDict.items():
+def _our_loggers() -> Iterator[None]:
+    """Give a test our loggers and the root's level as they were, whatever another test has made of them."""
+    root = logging.getLogger()
+    level, disabled = root.level, root.manager.disable
+    for name, logger in root.manager.loggerDict.items():
         if name.partition(".")[0] in PACKAGES and isinstance(logger, logging.Logger):
-            fresh = {"handlers": [], "level": logging.NOTSET, "propagate": True, "disabled": False}
-            for attribute, value in fresh.items():
-                monkeypatch.setattr(logger, attribute, value)
+            logger.handlers, logger.propagate, logger.disabled = [], True, False
+            logger.setLevel(logging.NOTSET)  # only this makes a logger forget what an earlier level kept back
+    yield
+    root.setLevel(level)
+    logging.disable(disabled)
 
 
 @pytest.fixture(autouse=True)
