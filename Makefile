@@ -94,6 +94,8 @@ images: wheel ## Build the eight images, and print their sizes and layers (needs
 .PHONY: bench
 bench: $(VENV)/test.stamp ## Measure serving beside its peers and the limit; installs the peers, takes a quarter of an hour.
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.models
+	@$(BIN)/python -m bench.streams
 
 .PHONY: bench-quick
 bench-quick: $(VENV)/test.stamp ## Measure serving against the limit alone, in under two minutes; fails where a bar is widely missed.

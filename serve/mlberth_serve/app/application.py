@@ -329,12 +329,12 @@ class Application:
             raise NotLoadedError
         shown = self._handler if self._settings.try_page else None  # a sample may be nobody's business
         examples = find_examples(shown, self._settings.layout.model) if shown else {}
-        has_sessions = bool(self._handler and self._handler.stream_fn)
         return describe(
             self._transformer.reads,
             self._transformer.writes,
             examples,
-            has_sessions=has_sessions,
+            has_stream=bool(self._handler and self._handler.stream_fn),
+            has_sessions=self._sessions is not None,
             has_adapters=self.adapters is not None,
         )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import mlberth
 from mlberth_serve.app.http_response import JSON, REQUEST_ID
-from mlberth_serve.handler.context import INFERENCE_ID
+from mlberth_serve.handler.context import ADAPTER_IDENTIFIER, INFERENCE_ID
 from mlberth_serve.handler.response_headers import CUSTOM_ATTRIBUTES, LONGEST_CUSTOM_ATTRIBUTES
 from mlberth_serve.media_types import TEXT
 
@@ -69,22 +69,32 @@ def describe(
     writes: Iterable[str],
     examples: Mapping[str, Any] | None = None,
     *,
+    has_stream: bool = False,
     has_sessions: bool = False,
     has_adapters: bool = False,
 ) -> Document:
     """Return the document of a server that reads and writes bodies of some media types.
 
-    `examples` are bodies by their media types.
+    `examples` are bodies by their media types; `has_stream` is for streams in both directions.
     """
+    predict = _invocations("invocations", reads, writes, examples or {})
+    if has_sessions:
+        from mlberth_serve.app.stateful_sessions import CLOSED_SESSION_ID, NEW_SESSION_ID, SESSION_ID
+
+        predict["parameters"].append(_header(SESSION_ID))
+        for name in (NEW_SESSION_ID, CLOSED_SESSION_ID):
+            predict["responses"]["200"]["headers"][name] = {"schema": {"type": "string"}}
+    if has_adapters:
+        predict["parameters"].append(_header(ADAPTER_IDENTIFIER))
     return {
         "openapi": "3.1.0",
         "info": {"title": "A model, served by mlberth", "version": mlberth.__version__},
         "paths": {
             "/ping": {"get": _ping()},
-            "/invocations": {"post": _invocations("invocations", reads, writes, examples or {})},
+            "/invocations": {"post": predict},
             "/v1/chat/completions": {"post": _invocations("chatCompletions", reads, writes, {})},
             "/v1/completions": {"post": _invocations("completions", reads, writes, {})},
-            **({"/invocations-bidirectional-stream": {"get": _session()}} if has_sessions else {}),
+            **({"/invocations-bidirectional-stream": {"get": _stream()}} if has_stream else {}),
             **(_adapters() if has_adapters else {}),
             "/execution-parameters": {
                 "get": _get(
@@ -124,9 +134,9 @@ def _ping() -> Document:
     }
 
 
-def _session() -> Document:
+def _stream() -> Document:
     return {
-        "operationId": "session",
+        "operationId": "stream",
         "summary": "Open a WebSocket, for messages in both directions.",
         "responses": {"101": {"description": "Messages go both ways."}} | _errors(400, 426),
     }

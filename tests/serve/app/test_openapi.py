@@ -43,7 +43,7 @@ def test_every_route_is_described(load_project: LoadProject) -> None:
         methods = {method.lower() for method in rule.methods or () if method != "HEAD"}
         path = rule.rule.replace("<", "{").replace(">", "}")
         routes[path] = routes.get(path, set()) | methods
-    full = describe((), (), has_sessions=True, has_adapters=True)["paths"]
+    full = describe((), (), has_stream=True, has_adapters=True)["paths"]
     assert {path: set(methods) for path, methods in full.items()} == routes
     for path in (SESSIONS, "/adapters", "/adapters/{name}"):  # this handler has no function for them
         del routes[path]
@@ -53,6 +53,20 @@ def test_every_route_is_described(load_project: LoadProject) -> None:
         for part in reference.removeprefix("#/").split("/"):
             node = node[part]
         assert node
+
+
+def test_headers_of_sessions_and_adapters_are_described_where_they_mean_something() -> None:
+    """A server that keeps sessions takes an id and gives one; one with adapters takes a name."""
+
+    def headers(**has: Any) -> tuple[set[str], set[str]]:
+        post = describe((), (), **has)["paths"]["/invocations"]["post"]
+        return {one["name"] for one in post["parameters"]}, set(post["responses"]["200"]["headers"])
+
+    taken, given = headers()
+    ours = "X-Amzn-SageMaker-"
+    both = (taken | {f"{ours}Session-Id"}, given | {f"{ours}New-Session-Id", f"{ours}Closed-Session-Id"})
+    assert headers(has_sessions=True) == both
+    assert headers(has_adapters=True) == (taken | {f"{ours}Adapter-Identifier"}, given)
 
 
 def test_every_error_of_ours_is_described() -> None:
