@@ -7,11 +7,13 @@ import os
 import pty
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from tests.local.end_to_end.daemon import MLBERTH, Daemon
-from tests.support import is_alive, wait_until
+from tests.support import is_alive, wait_until, within
 
 TRAIN = """\
 import os, pathlib, signal, sys, time
@@ -49,6 +51,28 @@ def home(tmp_path: Path) -> Daemon:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     return Daemon(tmp_path)
+
+
+class Terminal(Thread):
+    """A terminal as people look at it: it reads all, since a program waits for one that does not."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(daemon=True)
+        self.descriptor, self.shown = descriptor, b""
+
+    def run(self) -> None:
+        """Read until nobody writes any more."""
+        with suppress(OSError):  # EIO: the other end is closed
+            while chunk := os.read(self.descriptor, 4096):
+                self.shown += chunk
+
+    def __enter__(self) -> Terminal:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.join(60)
+        os.close(self.descriptor)
 
 
 def words(home: Daemon, kind: str, *more: str) -> list[str]:
@@ -112,14 +136,11 @@ def test_control_c_stops_the_job_and_a_terminal_shows_how_far_it_is(home: Daemon
     with subprocess.Popen(argv, env=home.environ, stdout=subprocess.PIPE, stderr=theirs) as run:
         os.close(theirs)
         wait_until(lambda: pid_file.exists() and pid_file.read_text())
-        shown = ""
-        while "Training  " not in shown:
-            shown += os.read(ours, 4096).decode()
-        run.send_signal(signal.SIGINT)
-        assert run.stdout
-        assert "saved" in run.stdout.read().decode()
-        assert run.wait(60) == 130
-    os.close(ours)
+        with Terminal(ours) as terminal:
+            wait_until(lambda: b"Training  " in terminal.shown)
+            run.send_signal(signal.SIGINT)
+            assert "saved" in run.communicate(timeout=within(60))[0].decode()
+    assert run.returncode == 130
     assert not is_alive(int(pid_file.read_text()))
     assert home.run("status").returncode == 3
 
