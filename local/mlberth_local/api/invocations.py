@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import re
+import time
 from collections.abc import Iterator
 from http import HTTPStatus
 from http.client import parse_headers
@@ -13,11 +14,14 @@ from urllib.parse import unquote
 
 from mlberth_local import signatures
 from mlberth_local.api.http_answer import HttpAnswer
+from mlberth_local.endpoints.record import KIND, state_of
+from mlberth_local.endpoints.routing import route
 from mlberth_local.errors import ServiceError
 from mlberth_local.gateway.control_socket import connect
 from mlberth_local.http_request import HttpRequest
 from mlberth_local.operations import Exceptions
 from mlberth_local.platform import ACCOUNT, Platform
+from mlberth_local.store.resources import NoSuchResourceError
 
 _INVOCATION = re.compile(r"(?:https?://[^/]+)?/endpoints/([^/?]+)/invocations(?:-response-stream)?(?:\?.*)?")
 _NO_COMPONENTS = {"InferenceComponentName": "there are no inference components"}
@@ -31,6 +35,9 @@ METRICS = "/_mlberth/metrics"
 _CONNECT_SECONDS = 5.0
 _SECONDS = 120.0
 """The gateway itself gives a container less time."""
+_START_SECONDS = 20.0
+"""How long a request waits for a gateway that a daemon has still to start."""
+_LOOK_SECONDS = 0.02
 _NOT_PASSED = frozenset({"authorization", "connection", "content-length", "expect", "transfer-encoding"})
 
 
@@ -53,7 +60,8 @@ async def answer(platform: Platform, request: HttpRequest, body: bytes) -> HttpA
 
 
 async def _answer(platform: Platform, request: HttpRequest, body: bytes) -> HttpAnswer:
-    if platform.gateway is not None and platform.gateway.is_used:
+    invoked = _INVOCATION.fullmatch(request.raw_path)
+    if await _has_gateway(platform, unquote(invoked[1]) if invoked else None):
         try:
             return await asyncio.wait_for(_ask(platform, request, body), _SECONDS)
         except (OSError, ValueError, asyncio.TimeoutError) as error:
@@ -61,10 +69,35 @@ async def _answer(platform: Platform, request: HttpRequest, body: bytes) -> Http
             raise ServiceError("ServiceUnavailable", text, HTTPStatus.SERVICE_UNAVAILABLE) from error
     if request.raw_path == METRICS:
         return HttpAnswer(HTTPStatus.OK, {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
-    found = _INVOCATION.fullmatch(request.raw_path)
-    assert found
-    text = f"Endpoint {unquote(found[1])} of account {ACCOUNT} not found."
+    assert invoked
+    text = f"Endpoint {unquote(invoked[1])} of account {ACCOUNT} not found."
     raise ServiceError("ValidationError", text)
+
+
+async def _has_gateway(platform: Platform, endpoint: str | None) -> bool:
+    """Return whether a gateway answers; wait for one if an earlier daemon has left the endpoint in service.
+
+    Raises ServiceError if none comes in time.
+    """
+    if platform.gateway is None or platform.gateway.is_used:
+        return platform.gateway is not None
+    if endpoint is None or not await asyncio.to_thread(_is_in_service, platform, endpoint):
+        return False
+    until = time.monotonic() + _START_SECONDS
+    while not platform.gateway.is_used:
+        if time.monotonic() > until:
+            text = f"The gateway of endpoint {endpoint} is not up yet."
+            raise ServiceError("ServiceUnavailable", text, HTTPStatus.SERVICE_UNAVAILABLE)
+        await asyncio.sleep(_LOOK_SECONDS)
+    return True
+
+
+def _is_in_service(platform: Platform, endpoint: str) -> bool:
+    try:
+        found = platform.jobs.context.resources.get(KIND, endpoint)
+    except NoSuchResourceError:
+        return False
+    return route(endpoint, state_of(found), "") is not None
 
 
 async def _ask(platform: Platform, request: HttpRequest, body: bytes) -> HttpAnswer:

@@ -83,6 +83,7 @@ def test_one_comes_in_time(alone: tuple[Path, int]) -> None:
     link = attend(folder, events.put)
     message = events.get(timeout=10)
     with socket.socket(fileno=message.descriptors[0]) as connection:
+        connection.settimeout(10)  # it came from an event loop: a read would not wait
         received = message.payload
         while b"x" * 1000 not in received:
             received += connection.recv(10_000)
