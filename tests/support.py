@@ -18,12 +18,15 @@ def within(seconds: float) -> float:
     return seconds if LONG else 5 * seconds
 
 
-def wait_until(predicate: Callable[[], object], *, timeout: float = 30.0, message: str = "") -> None:
-    """Return as soon as `predicate()` holds; fail after `timeout` seconds."""
+def wait_until(
+    predicate: Callable[[], object], *, timeout: float = 30.0, message: str | Callable[[], str] = ""
+) -> None:
+    """Return as soon as `predicate()` holds; fail after `timeout` seconds, with what a message says then."""
     deadline = time.monotonic() + timeout
     while not predicate():
         if time.monotonic() > deadline:
-            raise AssertionError(message or f"not within {timeout} s: {predicate}")
+            said = message() if callable(message) else message
+            raise AssertionError(said or f"not within {timeout} s: {predicate}")
         time.sleep(0.01)
 
 

@@ -174,12 +174,17 @@ class Cluster:
         return dict(line.split() for line in out.splitlines() if len(line.split()) == 2)
 
     def wait_for_idle(self) -> None:
-        """Wait until no job is left and every node is free."""
-        wait_until(
-            lambda: list(self.states().values()) == ["idle"] * len(self.nodes),
-            timeout=60,
-            message=f"the nodes are not idle: {self.states()}; see {self.folder}",
-        )
+        """Wait until no job is left and every node is free.
+
+        Slurm takes up to two minutes to ask a node again for the end of a job whose message was lost.
+        """
+        states: dict[str, str] = {}
+
+        def are_idle() -> bool:
+            states.update(self.states())
+            return set(states.values()) == {"idle"} and len(states) == len(self.nodes)
+
+        wait_until(are_idle, timeout=180, message=lambda: f"not idle: {states}; see {self.folder}")
 
     def tidy(self) -> None:
         """End every job, switch all nodes on, and empty the shared folder."""
