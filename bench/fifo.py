@@ -1,6 +1,6 @@
 """How fast the reader of a FIFO is, beside `cat` through the same FIFO.
 
-    python bench/fifo.py [--runs N] [--megabytes N] [--record BYTES]
+    python -m bench.fifo [--runs N] [--megabytes N] [--record BYTES]
 
 `head` or `cat` of a file writes RecordIO records into a FIFO. `cat` reads them to /dev/null; then our reader
 yields each record. Runs are interleaved. Results go to bench/results/fifo.json; exits 1 below the bar.
@@ -19,6 +19,8 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from bench import sections
 
 from mlberth.channels.fifo import open_fifo
 from mlberth.channels.recordio import read_records, write_record
@@ -61,6 +63,7 @@ def main() -> int:
         "bar": BAR,
     }
     RESULTS.write_text(json.dumps(report, indent=2) + "\n")
+    sections.write()
     print(*(f"{name}: {speed:.0f} MB/s" for name, speed in speeds.items()), f"share: {share:.2f}", sep="\n")
     return 0 if share >= BAR else 1
 

@@ -22,6 +22,8 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
+from bench import sections
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench/results/launchers.json"
 LARGEST_START_S = 1.0
@@ -68,6 +70,7 @@ def main() -> int:
         "results": results,
     }
     RESULTS.write_text(json.dumps(report, indent=2) + "\n")
+    sections.write()
     for name, figures in results.items():
         print(name, *(f"{figure}: {value}" for figure, value in figures.items()), sep="\n  ")
     return int(any(figures["start_added_s"] > LARGEST_START_S for figures in results.values()))

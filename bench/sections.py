@@ -1,8 +1,8 @@
-"""The section of docs/explanation/performance.md about several models, data capture and streams.
+"""The section of docs/explanation/performance.md about models, streams, launchers and channels.
 
     python -m bench.sections
 
-writes it again from bench/results/models.json and streams.json, of `bench.models` and `bench.streams`.
+writes it again from what `bench.models`, `streams`, `launchers` and `fifo` have put into bench/results.
 """
 
 from __future__ import annotations
@@ -17,25 +17,32 @@ from bench.report import PAGE, table
 RESULTS = Path(__file__).parent / "results"
 BEGIN = "<!-- Made by `python -m bench.sections` from bench/results. Measure again, do not edit. -->"
 END = "<!-- The end of this section. -->"
+SOURCES = ("models", "streams", "launchers", "fifo")
+"""Of the section: files in bench/results."""
 _STREAMS = ("first", "token", "first at once", "token at once")
 
 
 def write() -> None:
     """Write the section afresh."""
-    found = {name: json.loads((RESULTS / f"{name}.json").read_text()) for name in ("models", "streams")}
-    PAGE.write_text(with_section(PAGE.read_text(), found["models"], found["streams"]))
+    PAGE.write_text(with_section(PAGE.read_text(), results()))
 
 
-def with_section(page: str, models: Mapping[str, Any], streams: Mapping[str, Any]) -> str:
-    """Return a page with what is between its markers made afresh."""
+def results() -> dict[str, Any]:
+    """Return the last results of each source."""
+    return {name: json.loads((RESULTS / f"{name}.json").read_text()) for name in SOURCES}
+
+
+def with_section(page: str, found: Mapping[str, Any]) -> str:
+    """Return a page with what is between its markers made afresh, of the results of each source."""
     before, _, rest = page.partition(BEGIN)
-    _, found, after = rest.partition(END)
-    assert found, "the page has no markers"
-    return "\n".join([before + BEGIN, "", *section(models, streams), "", END]) + after
+    _, end, after = rest.partition(END)
+    assert end, "the page has no markers"
+    lines = [*_models(found["models"]), "", *_streams(found["streams"])]
+    lines += ["", *_launchers(found["launchers"]), "", *_channels(found["fifo"])]
+    return "\n".join([before + BEGIN, "", *lines, "", END]) + after
 
 
-def section(models: Mapping[str, Any], streams: Mapping[str, Any]) -> list[str]:
-    """Return the tables of one run of each."""
+def _models(models: Mapping[str, Any]) -> list[str]:
     found = models["found"]
     one = found["one model"]["request_us"]
     head = ("", "MB a further model", "load, ms", "unload, ms", "CPU µs a request", "of one model's")
@@ -47,21 +54,54 @@ def section(models: Mapping[str, Any], streams: Mapping[str, Any]) -> list[str]:
         )
         for name, row in found.items()
     ]
-    delays = [
-        (name, *("{} / {}".format(*kinds[kind]) for kind in _STREAMS))
-        for name, kinds in streams["ms_p50_p99"].items()
-    ]
     return [
         f"{models['models']} models of scikit-learn, one worker each; 1 row of CSV.",
         f"The load average at the end was {models['machine']['load']}.",
         *(f"Skipped: {name} ({why})." for name, why in models["skipped"].items()),
         "",
         *table(head, rows),
-        "",
+    ]
+
+
+def _streams(streams: Mapping[str, Any]) -> list[str]:
+    delays = [
+        (name, *("{} / {}".format(*kinds[kind]) for kind in _STREAMS))
+        for name, kinds in streams["ms_p50_p99"].items()
+    ]
+    return [
         f"Streams, one alone and {streams['streams_at_once']} at once on two workers: how many ms late the",
         "first token and each later one are at their client, p50 / p99.",
         "",
         *table(("", *_STREAMS), delays),
+    ]
+
+
+def _launchers(launchers: Mapping[str, Any]) -> list[str]:
+    head = (
+        "",
+        "bare, s",
+        "with it, s",
+        "added, s",
+        "bare, µs a step",
+        "with the launcher, µs a step",
+    )
+    kinds = ("bare_start_s", "start_s", "start_added_s", "bare_step_us", "step_us")
+    rows = [(name, *(str(row[kind]) for kind in kinds)) for name, row in launchers["results"].items()]
+    return [
+        "The time to the first collective of two ranks, and that of a step, with the launcher and with bare",
+        f"`torchrun` and `mpirun`: the median of {launchers['runs']} runs. At most {launchers['bar_s']:g} s",
+        "more is wanted.",
+        "",
+        *table(head, rows),
+    ]
+
+
+def _channels(fifo: Mapping[str, Any]) -> list[str]:
+    speeds = fifo["megabytes_per_second"]
+    return [
+        f"RecordIO records of {fifo['record_bytes'] // 1000} kB through a FIFO: {speeds['mlberth']} MB/s,",
+        f"and {speeds['cat']} MB/s by `cat`: {fifo['share_of_cat']} of its speed, of which at least",
+        f"{fifo['bar']} is wanted.",
     ]
 
 

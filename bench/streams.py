@@ -22,7 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench import ours
+from bench import ours, sections
 from bench.compare import FAILURES, Comparison
 from bench.load import Address, prepare
 from bench.peers import PEERS
@@ -135,6 +135,7 @@ def write(found: dict[str, dict[str, list[float]]], skipped: dict[str, str], rou
         "skipped": skipped,
     }
     RESULTS.write_text(json.dumps(report, indent=2) + "\n")
+    sections.write()
     kinds = ("first", "token", "first at once", "token at once")
     print("| ms, p50 / p99 |", " | ".join(kinds), "|\n|", " | ".join(["---"] * 5), "|")
     for name, values in shares.items():

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from bench import report, sections
 
-NAMES = ("models", "streams")
 MODELS: dict[str, Any] = {
     "machine": {"load": 1.5},
     "models": 20,
@@ -26,20 +24,43 @@ STREAMS: dict[str, Any] = {
 }
 
 
+LAUNCHERS: dict[str, Any] = {
+    "runs": 7,
+    "bar_s": 1.0,
+    "results": {
+        "mpi": {
+            "bare_start_s": 0.3,
+            "start_s": 0.6,
+            "start_added_s": 0.31,
+            "bare_step_us": 55.0,
+            "step_us": 54.0,
+        }
+    },
+}
+FIFO: dict[str, Any] = {
+    "record_bytes": 100000,
+    "megabytes_per_second": {"cat": 100, "mlberth": 110},
+    "share_of_cat": 1.1,
+    "bar": 0.8,
+}
+FOUND = {"models": MODELS, "streams": STREAMS, "launchers": LAUNCHERS, "fifo": FIFO}
+
+
 def test_the_section_is_made_from_the_results() -> None:
     """A row for each server, with what was not measured left empty; what is around stays."""
-    page = sections.with_section(f"a\n{sections.BEGIN}\nstale\n{sections.END}\nz\n", MODELS, STREAMS)
+    page = sections.with_section(f"a\n{sections.BEGIN}\nstale\n{sections.END}\nz\n", FOUND)
     assert page.startswith("a\n")
     assert page.endswith("\nz\n")
     assert "stale" not in page
     assert "| several models | 18.0 | 90.0 | 60.0 | 110.0 | 1.10 |" in page
     assert "| multi-model-server | 90.0 | 900.0 | 20.0 |  |  |" in page
     assert "| mlberth | 1 / 2 | 1 / 2 | 1 / 2 | 1 / 2 |" in page
-    assert sections.with_section(page, MODELS, STREAMS) == page
+    assert "| mpi | 0.3 | 0.6 | 0.31 | 55.0 | 54.0 |" in page
+    assert "of 100 kB through a FIFO: 110 MB/s" in page
+    assert sections.with_section(page, FOUND) == page
 
 
 def test_the_page_is_what_the_results_say() -> None:
     """Nobody has edited it."""
     before = report.PAGE.read_text()
-    found = [json.loads((sections.RESULTS / f"{name}.json").read_text()) for name in NAMES]
-    assert sections.with_section(before, *found) == before
+    assert sections.with_section(before, sections.results()) == before
