@@ -33,13 +33,16 @@ demo: $(VENV)/demo.stamp $(if $(filter docker,$(ENGINE)),wheel) ## Train and ser
 	@$(BIN)/python examples/demo.py $(ENGINE)
 
 # Most tests wait for processes: three at a time keep two CPUs busy. The folder's name is short: a socket's path, of at most 107 bytes, begins with it.
+# A test that hangs ends its process, and fails. One that fails is run once more, and named in the closing lines: it is a defect, too.
 # Bytecode of ours is made before, also where PYTHONDONTWRITEBYTECODE is set: the tests start Python thousands of times.
 PROCESSES ?= 3
+HANGS := $(if $(MLBERTH_LONG),,-o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true)
 .PHONY: test
 test: $(VENV)/test.stamp ## Run every test, long ones in their short form (MLBERTH_LONG=1 for the long).
 	@$(BIN)/python -m compileall -q toolkit train serve local
 	@folder=$$(mktemp -d /tmp/pytest.XXX) && \
-	  $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder --basetemp $$folder && rm -rf $$folder
+	  $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder --reruns 1 $(HANGS) \
+	    --basetemp $$folder && rm -rf $$folder
 
 .PHONY: test-kubernetes
 test-kubernetes: $(VENV)/test.stamp ## Apply deploy/kubernetes to the cluster of KUBECONFIG, in a namespace of its own; skipped without one.
