@@ -27,6 +27,7 @@ def up() -> int:
     )
     flags.add_argument("--engine", choices=ENGINES, default="docker", help="what runs jobs (docker)")
     flags.add_argument("--region", default=_region(), help=f"that ARNs name ({_region()})")
+    flags.add_argument("--gpus", metavar="N", help="as many GPUs are for jobs (all that are found)")
     flags.add_argument(
         "--s3-endpoint", metavar="URL", help="another S3 that has the objects, with this environment's keys"
     )
@@ -51,13 +52,14 @@ def _up(home: Home, chosen: Namespace) -> int:
 
     other = checked_address(chosen.s3_endpoint) if chosen.s3_endpoint else ""
     flags = StartFlags(chosen.port, chosen.engine, chosen.region, other, chosen.lease)
+    environ = os.environ if chosen.gpus is None else {**os.environ, "MLBERTH_GPUS": chosen.gpus}
     if chosen.detach:
-        started = start_detached(home, flags, os.environ)
+        started = start_detached(home, flags, environ)
     else:
         _log_to_stderr()
         if chosen.ready is None:
             show(f"mlberth: home {home.folder}, http://127.0.0.1:{chosen.port}; Ctrl-C stops it")
-        started = start_here(home, flags, os.environ, chosen.ready)
+        started = start_here(home, flags, environ, chosen.ready)
     running = home.running()
     if started and chosen.detach and running:
         show(f"mlberth is up: {_described(home, running)}")

@@ -35,6 +35,13 @@ class ResourceInUseError(ServiceError):
         super().__init__("ResourceInUse", message)
 
 
+class ResourceLimitExceededError(ServiceError):
+    """There is less of something than the request asks for."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ResourceLimitExceeded", message)
+
+
 class UnknownOperationError(ServiceError):
     """The service, or this platform, has no such operation."""
 

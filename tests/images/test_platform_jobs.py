@@ -14,6 +14,9 @@ from tests.local.end_to_end.test_examples import by_aws, by_notebook
 from tests.local.end_to_end.test_sdk_jobs import run
 from tests.local.jobs.job_platform import JobPlatform, channel
 from tests.local.jobs.recovery import check_end, is_long, request, run_daemon
+from tests.local.jobs.test_transform_servers import check_pipeline, make_model
+
+from mlberth.contract.resources import gpu_count
 
 
 @pytest.fixture
@@ -91,6 +94,21 @@ def test_processing(jobs: JobPlatform, image_name: str) -> None:
     )
     assert (found["ProcessingJobStatus"], found.get("ExitMessage")) == ("Completed", "done")
     assert (jobs.bucket / "out/a").read_text() == "1"
+
+
+def test_a_batch_through_a_pipeline(jobs: JobPlatform, image: Image) -> None:
+    """Each record goes through a container of each step, in order."""
+    make_model(jobs, image("serve", "base"))
+    check_pipeline(jobs)
+
+
+@pytest.mark.skipif(gpu_count() > 0, reason="a machine with GPUs starts the container")
+def test_a_container_with_a_gpu(tmp_path: Path, image_name: str) -> None:
+    """The engine is asked for the device; one that cannot give it is quoted."""
+    resources = {"InstanceType": "ml.g5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1}
+    with closing(JobPlatform(tmp_path / "home", engine="docker", MLBERTH_GPUS="1")) as jobs:
+        found = jobs.train("", AlgorithmSpecification={"TrainingImage": image_name}, ResourceConfig=resources)
+        assert "could not select device driver" in found["FailureReason"]
 
 
 @pytest.mark.skipif(not is_long(), reason="MLBERTH_LONG=1: the SDK takes a while")

@@ -26,6 +26,7 @@ from mlberth_local.errors import ServiceError
 from mlberth_local.gateway import table
 from mlberth_local.inputs.model_data import bring_model
 from mlberth_local.job_failure import JobFailure
+from mlberth_local.pipelines import container_names
 from mlberth_local.transform.model_client import ModelClient
 
 GONE = ""
@@ -239,12 +240,7 @@ def log_group(endpoint: str) -> str:
 
 def host_names(fleet: Fleet) -> list[str]:
     """Return the names of a fleet's containers: `primary`, or those of a pipeline."""
-    if len(fleet.containers) == 1:
-        return ["primary"]
-    return [
-        container.get("ContainerHostname") or f"container-{number}"
-        for number, container in enumerate(fleet.containers, 1)
-    ]
+    return container_names(fleet.containers)
 
 
 def _ended(state: HostState) -> str:

@@ -49,6 +49,10 @@ class Host:
     """The file that its output is appended to, as `log_files` has it."""
     port: int | None = None
     """The port of 127.0.0.1 that leads to its program, if that serves."""
+    image: str = ""
+    """If it is another one than the run's."""
+    gpus: tuple[str, ...] | None = None
+    """The numbers of the GPUs that it may use; None if the machine is not known to have any."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,11 @@ class Run:
     isolated: bool = False
     """Whether hosts have no network but the loopback device."""
     limits: Limits | None = None
+
+    @property
+    def images(self) -> list[str]:
+        """The images of its hosts."""
+        return sorted({host.image or self.image for host in self.hosts})
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import docker.errors
 
 from mlberth_local.engines.base import EngineError, Host, HostState, ImageMissingError, Run
 from mlberth_local.engines.docker_log import DockerLog, milliseconds
+from mlberth_local.engines.gpus import container_environ
 
 HOME_LABEL, RUN_LABEL, HOST_LABEL = "mlberth.home", "mlberth.run", "mlberth.host"
 SERVING_PORT = 8080
@@ -65,8 +66,8 @@ class DockerEngine:
     def _network(self, run: Run) -> str:
         if run.isolated and len(run.hosts) == 1:
             return "none"
-        if len(run.hosts) == 1 and run.hosts[0].port:
-            # Docker has addresses for about thirty networks, and a server alone needs none of its own.
+        if all(host.port for host in run.hosts):
+            # Docker has addresses for about thirty networks, and servers need none of their own.
             return "bridge"
         name = self._name(run.name)
         labels = {HOME_LABEL: self._home_id, RUN_LABEL: run.name}
@@ -80,10 +81,11 @@ class DockerEngine:
         with contextlib.suppress(docker.errors.NotFound):
             return self._docker.containers.get(name)
         return self._docker.containers.create(
-            run.image,
+            host.image or run.image,
             command=list(run.arguments),
+            device_requests=device_requests(host.gpus),
             entrypoint=list(run.entrypoint) or None,
-            environment=dict(host.environ),
+            environment={**container_environ(host.gpus), **host.environ},
             extra_hosts=None if run.isolated else {"host.docker.internal": "host-gateway"},
             hostname=host.name,
             labels={HOME_LABEL: self._home_id, RUN_LABEL: run.name, HOST_LABEL: host.name},
@@ -211,6 +213,13 @@ def _network_of(network: str, host: str) -> dict[str, Any]:
         return {"network_mode": network}
     alias = {network: docker.types.EndpointConfig("1.41", aliases=[host])}
     return {"network": network, "networking_config": alias}
+
+
+def device_requests(gpus: tuple[str, ...] | None) -> list[docker.types.DeviceRequest] | None:
+    """Return what `docker run --gpus device=0,1` asks for."""
+    if not gpus:
+        return None
+    return [docker.types.DeviceRequest(device_ids=list(gpus), capabilities=[["gpu"]])]
 
 
 def _limits(run: Run) -> dict[str, Any]:

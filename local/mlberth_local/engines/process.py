@@ -18,6 +18,7 @@ from typing import Any
 from mlberth.contract.layout import BASE_DIR, DEFAULT_BASE
 from mlberth_local.engines import shim
 from mlberth_local.engines.base import EngineError, Host, HostState, Mount, Run
+from mlberth_local.engines.gpus import process_environ
 from mlberth_local.engines.trees import copy_tree
 
 _LOCK = "lock"
@@ -84,7 +85,8 @@ class ProcessEngine:
             own |= {"SAGEMAKER_BIND_TO_HOST": "127.0.0.1", "SAGEMAKER_BIND_TO_PORT": str(host.port)}
         # A host that is asked for a path of the tree by name gets it as it is here.
         given = {name: _moved(value, host.base) for name, value in host.environ.items()}
-        return {**self._environ, **own, **given, BASE_DIR: str(host.base)}
+        own |= given | process_environ(host.gpus, host.environ)
+        return {**self._environ, **own, BASE_DIR: str(host.base)}
 
     def watch(self, run: Run) -> None:
         """Do nothing: the shims do it all."""

@@ -1,14 +1,16 @@
-"""The capacity of the machine, and the part of it that a job takes: CPUs and memory."""
+"""The capacity of the machine, and the part of it that a job takes: CPUs, memory and GPUs."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mlberth.contract.resources import cpu_count, memory_limit
 from mlberth_local.engines.base import Limits
+from mlberth_local.engines.gpus import read_gpus
+from mlberth_local.instance_types import gpu_count
 
 CPUS, MEMORY, LIMITS = "MLBERTH_CPUS", "MLBERTH_MEMORY_GB", "MLBERTH_INSTANCE_LIMITS"
 _GB = 1024**3
@@ -25,6 +27,7 @@ class Demand:
     cpus: float
     memory: int = 0
     """In bytes."""
+    gpus: int = 0
 
 
 @dataclass(frozen=True)
@@ -35,18 +38,50 @@ class Capacity:
     memory: int
     """In bytes."""
     has_limits: bool = False
+    gpus: tuple[str, ...] = ()
+    """The numbers of the GPUs that jobs may have."""
 
-    def demand(self, instances: Iterable[tuple[str, int]]) -> Demand:
+    def demand(self, instances: Sequence[tuple[str, int]]) -> Demand:
         """Return what a job with instances of some types takes.
 
-        Without limits a host counts as one CPU, since nobody knows what it uses.
+        Without limits a host counts as one CPU, since nobody knows what it uses. A job that is refused takes
+        no GPUs.
         """
+        gpus = 0 if self.refusal(instances) else self._gpus_of(instances)
         if not self.has_limits:
-            return Demand(float(sum(count for _, count in instances)))
+            return Demand(float(sum(count for _, count in instances)), gpus=gpus)
         limits = [(self.limits(kind), count) for kind, count in instances]
         return Demand(
-            sum(one.cpus * count for one, count in limits), sum(one.memory * count for one, count in limits)
+            sum(one.cpus * count for one, count in limits),
+            sum(one.memory * count for one, count in limits),
+            gpus,
         )
+
+    def gpu_count(self, instance_type: str) -> int:
+        """Return how many GPUs an instance of a type gets: those of its type, `local_gpu` all of them."""
+        if not self.gpus:
+            return 0
+        return len(self.gpus) if instance_type == "local_gpu" else gpu_count(instance_type)
+
+    def _gpus_of(self, instances: Sequence[tuple[str, int]]) -> int:
+        return sum(self.gpu_count(kind) * count for kind, count in instances)
+
+    def refusal(self, instances: Sequence[tuple[str, int]]) -> str:
+        """Return why a job would wait for ever for its GPUs; nothing if it does not."""
+        wanted = self._gpus_of(instances)
+        if wanted <= len(self.gpus):
+            return ""
+        return (
+            f"{_names(instances)} has {wanted} GPUs, and this machine {len(self.gpus)}; choose a smaller "
+            "instance type, fewer instances, or a type without GPUs"
+        )
+
+    def notice(self, instances: Sequence[tuple[str, int]]) -> str:
+        """Return what the user of a job has to know about its GPUs; nothing if it gets what it asks for."""
+        asks = any(kind == "local_gpu" or gpu_count(kind) for kind, _ in instances)
+        if self.gpus or not asks:
+            return ""
+        return f"{_names(instances)} has GPUs, and this machine none: it runs on the CPU"
 
     def limits(self, instance_type: str) -> Limits:
         """Return the part of the machine that an instance type stands for: its size, at most all there is."""
@@ -63,7 +98,21 @@ class Capacity:
         taken = list(running)
         cpus = sum(one.cpus for one in taken) + wanted.cpus
         memory = sum(one.memory for one in taken) + wanted.memory
-        return not taken or (cpus <= self.cpus and memory <= self.memory)
+        gpus = sum(one.gpus for one in taken) + wanted.gpus if wanted.gpus else 0
+        return not taken or (cpus <= self.cpus and memory <= self.memory and gpus <= len(self.gpus))
+
+    def admitted(self, running: Iterable[Demand], waiting: Iterable[Demand]) -> list[int]:
+        """Return the places in the queue of the jobs that may start now.
+
+        What one waits for is kept for it: those behind it have what is left beside that. So a job that waits
+        for GPUs does not hold up those that need none, and none waits for ever.
+        """
+        taken, found = list(running), []
+        for place, wanted in enumerate(waiting):
+            if self.has_room(taken, wanted):
+                found.append(place)
+            taken.append(wanted)
+        return found
 
 
 def read_capacity(environ: Mapping[str, str]) -> Capacity:
@@ -74,11 +123,20 @@ def read_capacity(environ: Mapping[str, str]) -> Capacity:
         if not values[name] > 0:
             faults.append(f"{name} is {environ[name]!r}; expected a number above 0")
     switch = environ.get(LIMITS, "").lower()
+    gpus: tuple[str, ...] = ()
+    try:
+        gpus = read_gpus(environ)
+    except ValueError as error:
+        faults.append(str(error))
     if switch not in ("", "true", "false"):
         faults.append(f"{LIMITS} is {environ[LIMITS]!r}; expected true or false")
     if faults:
         raise ValueError("; ".join(faults))
-    return Capacity(values[CPUS], int(values[MEMORY] * _GB), switch == "true")
+    return Capacity(values[CPUS], int(values[MEMORY] * _GB), switch == "true", gpus)
+
+
+def _names(instances: Sequence[tuple[str, int]]) -> str:
+    return " and ".join(f"{count} * {kind}" if count > 1 else kind for kind, count in instances)
 
 
 def _number(text: str) -> float:

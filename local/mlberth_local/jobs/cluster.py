@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,22 @@ def members(resource_config: Mapping[str, Any]) -> list[Member]:
         for _ in range(group.get("InstanceCount", 1))
     ]
     return [Member(f"algo-{number}", *kind) for number, kind in enumerate(kinds, 1)]
+
+
+def cluster_config(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the member of a job's request that says which instances it has."""
+    found: dict[str, Any] | None = request.get("ResourceConfig") or request.get("TransformResources")
+    return found or dict(request["ProcessingResources"]["ClusterConfig"])
+
+
+def spread(gpus: Sequence[str], hosts: Sequence[Member], count: Callable[[str], int]) -> dict[str, list[str]]:
+    """Return which GPUs each host of a job gets; `count` says how many an instance type has."""
+    left = list(gpus)
+    found = {}
+    for host in hosts:
+        number = count(host.instance_type)
+        found[host.name], left = left[:number], left[number:]
+    return found
 
 
 def resource_config(member: Member, hosts: list[Member], network_interface: str) -> dict[str, Any]:

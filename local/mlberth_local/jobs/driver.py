@@ -12,6 +12,7 @@ import math
 import sqlite3
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from mlberth_local.engines.base import EngineError, HostState, ImageMissingError
 from mlberth_local.engines.trees import remove_tree
 from mlberth_local.errors import ServiceError
 from mlberth_local.job_failure import JobFailure
+from mlberth_local.jobs.capacity import instances
+from mlberth_local.jobs.cluster import cluster_config, members, spread
 from mlberth_local.jobs.context import JobRecord
 from mlberth_local.jobs.side_work import Work
 from mlberth_local.store.database import is_full
@@ -33,10 +36,9 @@ _FULL_SECONDS = 2.0
 """Between two tries to write on a full disk."""
 _ENGINE_SECONDS = 60.0
 """An engine that does not answer for so long will not; until then it is being started again."""
-_OTHER_HOSTS_SECONDS = 30.0
-"""What the other hosts have to end by themselves after one has failed: they report what it did to them."""
-
 _LAST_LINES = 10
+MAX_WAIT = "MaxWaitTimeExceeded"
+"""The ending of a job that has waited and run for longer than it may."""
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +46,14 @@ log = logging.getLogger(__name__)
 class JobDriver:
     """Brings one job to its end. Each kind of job says what happens in its phases."""
 
-    def __init__(self, record: JobRecord, changed: threading.Event) -> None:
+    other_hosts_seconds = 30.0
+    """What the other hosts have to end by themselves after one has failed: they report what that did."""
+
+    def __init__(self, record: JobRecord, changed: threading.Event, gpus: Sequence[str] = ()) -> None:
         self.record = record
         self.context = record.context
         self._changed = changed
+        self._gpus = gpus
 
     # What a kind of job is:
 
@@ -75,6 +81,11 @@ class JobDriver:
         """Return until when the programs may run, and the ending if they do longer."""
         raise NotImplementedError
 
+    @staticmethod
+    def wait_limit(job: Resource) -> float:  # noqa: ARG004 - for those that make a difference
+        """Return until when the job may wait and run, whatever it waits for; for ever, unless it says so."""
+        return math.inf
+
     def interruption_time(self, job: Resource) -> float:  # noqa: ARG002 - for those that make a difference
         """Return when the machine is taken away; never, unless it can be."""
         return math.inf
@@ -83,8 +94,12 @@ class JobDriver:
         """Let the programs of a run stop; they are killed if they do not."""
         self.context.engine.stop(run)
 
+    def has_failed(self, state: HostState) -> bool:
+        """Return whether a host has ended as it should not have."""
+        return not state.is_running and state.exit_code != 0
+
     def failure(self, run: Run, host: str, state: HostState) -> str:
-        """Return why the job has failed, after a host has ended with a code other than 0."""
+        """Return why the job has failed, after `has_failed` of a host."""
         raise NotImplementedError
 
     def note_uploading(self, job: Resource, now: float) -> None:
@@ -136,28 +151,47 @@ class JobDriver:
         self.context.helpers.remove(name)
         remove_tree(self.record.folder)
 
+    def gpus(self, job: Resource, host: str) -> tuple[str, ...] | None:
+        """Return the GPUs of a host; None if the machine had none when the job left the queue."""
+        found = job.state.get("gpus")
+        return None if found is None else tuple(found.get(host, ()))
+
     def _leave_queue(self, job: Resource) -> None:
-        if self._is_stopping(job):
-            self._finish("")
+        if self._ends_early(job):
+            return
+        capacity, config = self.context.capacity, cluster_config(job.request)
+        if problem := capacity.refusal(instances(config)):
+            self._finish(f"ClientError: {problem}")
             return
         with self.record.changing() as changing:
             self.begin(changing)
             changing.state["phase"] = "preparing"
+            if capacity.gpus:
+                changing.state["gpus"] = spread(self._gpus, members(config), capacity.gpu_count)
 
     def _prepare(self, job: Resource) -> None:
-        if self._is_stopping(job):
-            self._finish("")
+        if self._ends_early(job):
             return
         remove_tree(self.record.folder)
-        self.context.engine.check_image(self.make_run(job).image)
+        for image in self.make_run(job).images:
+            self.context.engine.check_image(image)
         self.prepare(job)
-        if self._is_stopping(self.record.read()):
-            self._finish("")
+        if self._ends_early(self.record.read()):
             return
         now = self.context.clock()
         with self.record.changing() as changing:
             self.note_running(changing, now)
             changing.state |= {"phase": "running", "began": now}
+
+    def _ends_early(self, job: Resource) -> bool:
+        """Finish a job that has no program yet and needs none any more; returns whether it is such a one."""
+        is_late = self.context.clock() > self.wait_limit(job)
+        if not is_late and not self._is_stopping(job):
+            return False
+        if is_late:
+            self.record.update(ending=MAX_WAIT)
+        self._finish("")
+        return True
 
     def _is_stopping(self, job: Resource) -> bool:
         return job.status == "Stopping"
@@ -224,8 +258,8 @@ class JobDriver:
             return "Stopped"
         if job.state.get("interrupt") or now > self.interruption_time(job):
             return "Interrupted"
-        failed = [state.ended for state in states.values() if state.ended and state.exit_code != 0]
-        if failed and now > min(failed) + _OTHER_HOSTS_SECONDS:
+        failed = [state.ended for state in states.values() if state.ended and self.has_failed(state)]
+        if failed and now > min(failed) + self.other_hosts_seconds:
             return "HostFailed"
         limit = self.time_limit(job)
         return limit[1] if limit and now > limit[0] else ""
@@ -246,7 +280,7 @@ class JobDriver:
                 changing.state["phase"] = "uploading"
 
     def _first_failure(self, run: Run, states: dict[str, HostState]) -> str:
-        failed = {name: state for name, state in states.items() if state.exit_code != 0}
+        failed = {name: state for name, state in states.items() if self.has_failed(state)}
         if not failed:
             return ""
         host, state = min(failed.items(), key=lambda pair: pair[1].ended or 0)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from mlberth_local.engines.base import EngineError
 from mlberth_local.engines.trees import remove_tree
-from mlberth_local.jobs.capacity import Demand, instances
+from mlberth_local.jobs.capacity import instances
+from mlberth_local.jobs.cluster import cluster_config
 from mlberth_local.jobs.context import JobContext, JobRecord
 from mlberth_local.jobs.driver import JobDriver
 from mlberth_local.jobs.processing import KIND as PROCESSING
 from mlberth_local.jobs.processing import ProcessingDriver
-from mlberth_local.jobs.scheduler import Key, Scheduler
+from mlberth_local.jobs.scheduler import Key, Scheduler, Wish
 from mlberth_local.jobs.training import KIND as TRAINING
 from mlberth_local.jobs.training import TrainingDriver
 from mlberth_local.jobs.transform import KIND as TRANSFORM
@@ -35,7 +36,7 @@ class Jobs:
 
     def __init__(self, context: JobContext) -> None:
         self.context = context
-        self._scheduler = Scheduler(context.capacity, self._drive)
+        self._scheduler = Scheduler(context.capacity, self._drive, context.clock)
 
     def start(self) -> None:
         """Take up what an earlier daemon has left, and remove what nobody needs any more."""
@@ -46,18 +47,20 @@ class Jobs:
             log.warning("what earlier jobs have left is not removed: %s", error)
         unfinished = [job for kind in DRIVERS for job in self.context.resources.unfinished(kind)]
         unfinished.sort(key=lambda job: (job.created, job.name))
-        self._scheduler.recover((job, self.demand(job)) for job in unfinished)
+        self._scheduler.recover((job, self._wish(job)) for job in unfinished)
 
     def submit(self, job: Resource) -> None:
         """Commit a new job, and let it run when there is room. Raises NameTakenError."""
         self.context.resources.create(job)
-        self._scheduler.submit((job.kind, job.name), self.demand(job))
+        wanted = instances(cluster_config(job.request))
+        if notice := self.context.capacity.notice(wanted):
+            log.warning("%s %s: %s", job.kind, job.name, notice)
+        self._scheduler.submit((job.kind, job.name), self._wish(job))
 
-    def demand(self, job: Resource) -> Demand:
-        """Return how much of the machine a job takes."""
-        config = job.request.get("ResourceConfig") or job.request.get("TransformResources")
-        config = config or job.request["ProcessingResources"]["ClusterConfig"]
-        return self.context.capacity.demand(instances(config))
+    def _wish(self, job: Resource) -> Wish:
+        """Return how much of the machine a job takes, and until when it waits for that."""
+        demand = self.context.capacity.demand(instances(cluster_config(job.request)))
+        return Wish(demand, DRIVERS[job.kind].wait_limit(job))
 
     def change(self, kind: str, name: str, apply: Callable[[Resource], None]) -> None:
         """Commit what shall happen to a job: it happens at once. Nothing does if `apply` raises.
@@ -66,7 +69,8 @@ class Jobs:
         """
         with JobRecord(self.context, kind, name).changing() as job:
             apply(job)
-        self._scheduler.changed((kind, name))
+            stops = job.status == "Stopping"
+        self._scheduler.changed((kind, name), stops=stops)
 
     def stop_all(self, seconds: float) -> bool:
         """Stop every job, with `seconds` for their programs; returns whether all have ended in time."""
@@ -105,8 +109,8 @@ class Jobs:
             return False
         return not job.finished and attempt == str(job.state["attempt"])
 
-    def _drive(self, key: Key, changed: threading.Event) -> None:
-        DRIVERS[key[0]](JobRecord(self.context, *key), changed).drive()
+    def _drive(self, key: Key, changed: threading.Event, gpus: Sequence[str]) -> None:
+        DRIVERS[key[0]](JobRecord(self.context, *key), changed, gpus).drive()
 
 
 def _end_soon(job: Resource, seconds: float) -> None:

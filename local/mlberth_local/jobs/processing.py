@@ -104,7 +104,8 @@ class ProcessingDriver(JobDriver):
             mounts = [
                 Mount(base / name, f"{DEFAULT_BASE}/{name}") for name in ("processing", "config", "output")
             ]
-            made.append(Host(member.name, base, tuple(mounts), environ, self._log(job, member.name)))
+            log, gpus = self._log(job, member.name), self.gpus(job, member.name)
+            made.append(Host(member.name, base, tuple(mounts), environ, log, gpus=gpus))
         return Run(
             self.record.run_name,
             self.context.find_image(app["ImageUri"]),

@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from mlberth_local.jobs.capacity import Capacity, Demand
 from mlberth_local.store.resources import Resource
 
 Key = tuple[str, str]
 """Kind and name of a job."""
-Drive = Callable[[Key, threading.Event], None]
-"""Brings a job to its end; the event is set when something was changed in its record."""
+Drive = Callable[[Key, threading.Event, Sequence[str]], None]
+"""Brings a job to its end; the event is set when something was changed in its record.
+
+The last are the numbers of the GPUs that are its own until then.
+"""
+
+_AFTER = 0.01
+"""Seconds by which an alarm is later than what it is for, so that that has passed by the clock."""
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a job needs to start, and until when it waits for that."""
+
+    demand: Demand
+    until: float = math.inf
+    """In seconds since the epoch. After it the job is driven all the same, to its end."""
 
 
 @dataclass(frozen=True)
@@ -23,45 +40,50 @@ class _Running:
     thread: threading.Thread
     changed: threading.Event
     demand: Demand
+    gpus: tuple[str, ...]
 
 
 class Scheduler:
     """Starts jobs in the order of their arrival, as many at once as there is room for.
 
-    The first in the queue is never passed by a smaller one: so none waits for ever.
+    What a job waits for is kept for it: so none waits for ever.
     """
 
-    def __init__(self, capacity: Capacity, drive: Drive) -> None:
+    def __init__(self, capacity: Capacity, drive: Drive, clock: Callable[[], float] = time.time) -> None:
         self._capacity = capacity
         self._drive = drive
-        self._waiting: dict[Key, Demand] = {}
+        self._clock = clock
+        self._waiting: dict[Key, Wish] = {}
         self._running: dict[Key, _Running] = {}
         self._lock = threading.Condition()
+        self._alarm: threading.Timer | None = None
         self._closed = False
 
-    def recover(self, jobs: Iterable[tuple[Resource, Demand]]) -> None:
+    def recover(self, jobs: Iterable[tuple[Resource, Wish]]) -> None:
         """Take up the jobs that an earlier daemon has left, oldest first: those that ran go on at once."""
         with self._lock:
-            for job, demand in jobs:
+            for job, wish in jobs:
                 if (job.kind, job.name) in {*self._waiting, *self._running}:
                     continue  # it was submitted a moment ago
                 if job.state["phase"] == "waiting" and job.status == "InProgress":
-                    self._waiting[job.kind, job.name] = demand
+                    self._waiting[job.kind, job.name] = wish
                 else:
-                    self._start((job.kind, job.name), demand)
+                    taken = [gpu for host in (job.state.get("gpus") or {}).values() for gpu in host]
+                    self._start((job.kind, job.name), wish.demand, taken)
             self._admit()
 
-    def submit(self, key: Key, demand: Demand) -> None:
+    def submit(self, key: Key, wish: Wish) -> None:
         """Add a job whose record is committed."""
         with self._lock:
-            self._waiting[key] = demand
+            self._waiting[key] = wish
             self._admit()
 
-    def changed(self, key: Key) -> None:
-        """Say that a job's record was changed: it is looked at now. A job that waits need wait no longer."""
+    def changed(self, key: Key, *, stops: bool) -> None:
+        """Say that a job's record was changed: it is looked at now. One that stops need wait no longer."""
         with self._lock:
-            if key in self._waiting:
-                self._start(key, self._waiting.pop(key))
+            if stops and key in self._waiting:
+                self._end_waiting(key)
+                self._admit()
             elif running := self._running.get(key):
                 running.changed.set()
 
@@ -79,24 +101,60 @@ class Scheduler:
         """Start no more jobs."""
         with self._lock:
             self._closed = True
+            self._set_alarm()
 
     def _admit(self) -> None:
-        while self._waiting and not self._closed:
-            key, demand = next(iter(self._waiting.items()))
-            if not self._capacity.has_room((one.demand for one in self._running.values()), demand):
-                return
+        """Start those that may; the caller has the lock."""
+        if self._closed:
+            return
+        now, queue = self._clock(), list(self._waiting.items())
+        for key, wish in queue:
+            if now > wish.until:
+                self._end_waiting(key)
+        queue = list(self._waiting.items())
+        running = [one.demand for one in self._running.values()]
+        for place in self._capacity.admitted(running, [wish.demand for _, wish in queue]):
+            key, wish = queue[place]
             del self._waiting[key]
-            self._start(key, demand)
+            self._start(key, wish.demand, self._free_gpus()[: wish.demand.gpus])
+        self._set_alarm()
 
-    def _start(self, key: Key, demand: Demand) -> None:
+    def _free_gpus(self) -> list[str]:
+        taken = {gpu for one in self._running.values() for gpu in one.gpus}
+        return [gpu for gpu in self._capacity.gpus if gpu not in taken]
+
+    def _end_waiting(self, key: Key) -> None:
+        """Let a job come to its end without having had a turn."""
+        del self._waiting[key]
+        self._start(key, Demand(0), ())
+
+    def _set_alarm(self) -> None:
+        """Look at the queue again when the first job there has waited long enough."""
+        if self._alarm:
+            self._alarm.cancel()
+            self._alarm = None
+        first = min((wish.until for wish in self._waiting.values()), default=math.inf)
+        if first < math.inf and not self._closed:
+            self._alarm = threading.Timer(max(0.0, first - self._clock()) + _AFTER, self._look)
+            self._alarm.daemon = True
+            self._alarm.start()
+
+    def _look(self) -> None:
+        with self._lock:
+            self._admit()
+
+    def _start(self, key: Key, demand: Demand, gpus: Sequence[str]) -> None:
         changed = threading.Event()
-        thread = threading.Thread(target=self._run, args=(key, changed), daemon=True, name="/".join(key))
-        self._running[key] = _Running(thread, changed, demand)
+        name = "/".join(key)
+        thread = threading.Thread(target=self._run, args=(key, changed, gpus), daemon=True, name=name)
+        # An earlier daemon may have given away others than there are now.
+        counted = replace(demand, gpus=len(set(gpus) & set(self._capacity.gpus)))
+        self._running[key] = _Running(thread, changed, counted, tuple(gpus))
         thread.start()
 
-    def _run(self, key: Key, changed: threading.Event) -> None:
+    def _run(self, key: Key, changed: threading.Event, gpus: Sequence[str]) -> None:
         try:
-            self._drive(key, changed)
+            self._drive(key, changed, gpus)
         except Exception:
             log.exception("%s %s: the job cannot be brought to its end", *key)
         finally:

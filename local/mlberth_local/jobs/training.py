@@ -22,7 +22,7 @@ from mlberth_local.jobs import artifacts, metric_definitions
 from mlberth_local.jobs.algorithm_images import algorithm_variables
 from mlberth_local.jobs.cluster import Member, members, resource_config, write_json
 from mlberth_local.jobs.context import enter
-from mlberth_local.jobs.driver import JobDriver, program_failure, read_failure, status_at_the_end
+from mlberth_local.jobs.driver import MAX_WAIT, JobDriver, program_failure, read_failure, status_at_the_end
 from mlberth_local.jobs.side_work import FolderSync, SideWork
 from mlberth_local.store.metrics import Point, Series
 from mlberth_local.store.resources import Resource
@@ -30,7 +30,7 @@ from mlberth_local.store.resources import Resource
 KIND = "training-job"
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 _DEFAULT_RUNTIME = 86400
-_ENDINGS = {"MaxRuntimeExceeded", "MaxWaitTimeExceeded"}
+_ENDINGS = {"MaxRuntimeExceeded", MAX_WAIT}
 
 
 class TrainingDriver(JobDriver):
@@ -157,7 +157,14 @@ class TrainingDriver(JobDriver):
             **algorithm_variables(_image(job), self.context.find_image(_image(job))),
         }
         environ |= job.request.get("Environment") or {}
-        return Host(member.name, layout.base, tuple(mounts), environ, self._log(job, member.name))
+        return Host(
+            member.name,
+            layout.base,
+            tuple(mounts),
+            environ,
+            self._log(job, member.name),
+            gpus=self.gpus(job, member.name),
+        )
 
     def _log(self, job: Resource, host: str) -> Path:
         stream = f"{job.name}/{host}-{job.state['stream']}"
@@ -180,10 +187,16 @@ class TrainingDriver(JobDriver):
         """Return the earlier one of the two times of the StoppingCondition."""
         condition = job.request.get("StoppingCondition") or {}
         runtime = condition.get("MaxRuntimeInSeconds") or _DEFAULT_RUNTIME
-        limits = [(job.state["began"] + runtime - job.state.get("run_seconds", 0.0), "MaxRuntimeExceeded")]
-        if wait := condition.get("MaxWaitTimeInSeconds"):
-            limits.append((job.created + wait, "MaxWaitTimeExceeded"))
-        return min(limits)
+        ran = job.state.get("run_seconds", 0.0)
+        return min(
+            (job.state["began"] + runtime - ran, "MaxRuntimeExceeded"), (self.wait_limit(job), MAX_WAIT)
+        )
+
+    @staticmethod
+    def wait_limit(job: Resource) -> float:
+        """Return when MaxWaitTimeInSeconds is over: it counts from the job's creation."""
+        wait = (job.request.get("StoppingCondition") or {}).get("MaxWaitTimeInSeconds")
+        return job.created + wait if wait else math.inf
 
     def interruption_time(self, job: Resource) -> float:
         """Return when the spot instance of the present attempt is taken away: the same for a later daemon."""
@@ -257,7 +270,7 @@ class TrainingDriver(JobDriver):
             "Failed": "Training job failed",
             "Stopped": "Training job stopped",
             "MaxRuntimeExceeded": "Training job runtime exceeded MaxRuntimeInSeconds provided",
-            "MaxWaitTimeExceeded": "Training job wait time exceeded MaxWaitTimeInSeconds provided",
+            MAX_WAIT: "Training job wait time exceeded MaxWaitTimeInSeconds provided",
         }
         enter(job.state, secondary, messages[secondary], now)
         job.state["transitions"][-1]["EndTime"] = now

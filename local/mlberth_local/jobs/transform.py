@@ -12,13 +12,13 @@ from mlberth_local.engines.base import Host, HostState, Mount, Run
 from mlberth_local.engines.ports import free_port
 from mlberth_local.inputs.channels import Item, select, share
 from mlberth_local.inputs.model_data import bring_model
-from mlberth_local.jobs.cluster import Member, members
 from mlberth_local.jobs.driver import JobDriver, program_failure, read_failure, status_at_the_end
 from mlberth_local.jobs.side_work import SideWork, Work
-from mlberth_local.jobs.transform_senders import Share, TransformSenders
+from mlberth_local.jobs.transform_servers import Server, count_of, instance_stream, servers_of
 from mlberth_local.store.resources import Resource
 from mlberth_local.transform.json_path import JsonPath
 from mlberth_local.transform.records import CSV, DataProcessing
+from mlberth_local.transform.senders import Share, TransformSenders
 from mlberth_local.transform.transformation import Form
 
 KIND = "transform-job"
@@ -28,60 +28,64 @@ LOG_GROUP = "/aws/sagemaker/TransformJobs"
 class TransformDriver(JobDriver):
     """Brings a transform job to its end. The model servers never end by themselves: they are stopped."""
 
+    other_hosts_seconds = 0.0
+    """What a server has left undone nobody does: the others finish what they are at, and end."""
+
     def begin(self, job: Resource) -> None:
         """Choose the ports: a later daemon has to find the servers at the same ones."""
-        job.state["ports"] = [free_port() for _ in self._members(job)]
+        job.state["ports"] = [free_port() for _ in range(count_of(job))]
 
     def prepare(self, job: Resource) -> None:
-        """Unpack the model for each host."""
-        for member in self._members(job):
-            bring_model(job.state["container"], self._base(member) / "model", self.context.objects)
+        """Unpack the models of each host."""
         self._select(job)  # an input that is not there fails the job before a server is started
+        for server in self._servers(job):
+            bring_model(server.container, self._base(server) / "model", self.context.objects)
 
     def _select(self, job: Resource) -> tuple[Item, ...]:
         source = job.request["TransformInput"]["DataSource"]["S3DataSource"]
         return select(source, self.context.objects).items
 
-    def _members(self, job: Resource) -> list[Member]:
-        return members(job.request["TransformResources"])
+    def _servers(self, job: Resource) -> list[Server]:
+        return [server for instance in servers_of(job) for server in instance]
 
-    def _base(self, member: Member) -> Path:
-        return self.record.folder / member.name
+    def _base(self, server: Server) -> Path:
+        return self.record.folder / server.host
 
     def make_run(self, job: Resource) -> Run:
         """Return the model servers."""
-        container, request = job.state["container"], job.request
-        isolated = job.state["isolated"]
-        environ = {} if isolated else dict(self.context.host_environ)
-        environ |= {"AWS_REGION": self.context.region, "SAGEMAKER_BATCH": "true"}
-        environ |= _batch_environ(request) | (container.get("Environment") or {})
-        environ |= request.get("Environment") or {}
-        hosts = self._members(job)
+        servers = self._servers(job)
         return Run(
             self.record.run_name,
-            self.context.find_image(container["Image"]),
+            self.context.find_image(servers[0].container["Image"]),
             (),
             ("serve",),
-            tuple(
-                Host(
-                    member.name,
-                    self._base(member),
-                    (Mount(self._base(member) / "model", f"{DEFAULT_BASE}/model"),),
-                    environ,
-                    self._log(job, f"{member.name}-{job.state['stream']}"),
-                    port,
-                )
-                for member, port in zip(hosts, job.state["ports"], strict=True)
-            ),
+            tuple(self._host(job, server) for server in servers),
             # The platform itself has to reach the server, so its network cannot be taken away here.
             isolated=False,
-            limits=self.context.capacity.limits(hosts[0].instance_type)
+            limits=self.context.capacity.limits(servers[0].member.instance_type)
             if self.context.capacity.has_limits
             else None,
         )
 
-    def _log(self, job: Resource, stream: str) -> Path:
-        return log_files.stream_file(self.context.logs, LOG_GROUP, f"{job.name}/{stream}")
+    def _host(self, job: Resource, server: Server) -> Host:
+        environ = {} if job.state["isolated"] else dict(self.context.host_environ)
+        environ |= {"AWS_REGION": self.context.region, "SAGEMAKER_BATCH": "true"}
+        environ |= _batch_environ(job.request) | (server.container.get("Environment") or {})
+        environ |= job.request.get("Environment") or {}
+        return Host(
+            server.host,
+            self._base(server),
+            (Mount(self._base(server) / "model", f"{DEFAULT_BASE}/model"),),
+            environ,
+            self._log(server.stream),
+            server.port,
+            self.context.find_image(server.container["Image"]),
+            # The containers of a pipeline share their instance's.
+            self.gpus(job, server.member.name),
+        )
+
+    def _log(self, stream: str) -> Path:
+        return log_files.stream_file(self.context.logs, LOG_GROUP, stream)
 
     def note_running(self, job: Resource, now: float) -> None:
         """Note when the transformation begins."""
@@ -91,16 +95,19 @@ class TransformDriver(JobDriver):
         """Send the objects to the servers; when that is done, the servers are stopped."""
         if job.state.get("transformed"):
             return SideWork()
-        hosts, items = self._members(job), self._select(job)
-        shares = [
-            Share(
-                port,
-                share(items, "ShardedByS3Key", number, len(hosts)),
-                self.record.folder / f"{member.name}.results",
-                self._log(job, f"{member.name}-{job.state['stream']}/data-log"),
+        items, instances = self._select(job), servers_of(job)
+        shares = []
+        for number, servers in enumerate(instances):
+            member = servers[0].member
+            shares.append(
+                Share(
+                    tuple(server.port for server in servers),
+                    tuple(server.name for server in servers),
+                    share(items, "ShardedByS3Key", number, len(instances)),
+                    self.record.folder / f"{member.name}.results",
+                    self._log(f"{instance_stream(job, member)}/data-log"),
+                )
             )
-            for number, (member, port) in enumerate(zip(hosts, job.state["ports"], strict=True))
-        ]
         return TransformSenders(
             job.request, form_of(job.request), shares, self.context.objects, self._note_done
         )
@@ -115,22 +122,27 @@ class TransformDriver(JobDriver):
 
     def stop_programs(self, run: str, ending: str) -> None:
         """Stop the servers; with the job itself at once, since nobody waits for the answers on their way."""
-        if ending == "Transformed":
+        if ending in ("Transformed", "HostFailed"):
             self.context.engine.stop(run)
         else:
             self.context.engine.kill(run)
 
+    def has_failed(self, state: HostState) -> bool:
+        """Return whether a server does not run: none ends by itself."""
+        return not state.is_running
+
     def failure(self, run: Run, host: str, state: HostState) -> str:
-        """Return the last lines of a server that has ended before its time."""
+        """Return the last lines of a server that has ended before its time, named if it is of a pipeline."""
         [failed] = [one for one in run.hosts if one.name == host]
-        return program_failure(read_failure(failed.base / "none", failed.log, state), state.exit_code)
+        [server] = [one for one in self._servers(self.record.read()) if one.host == host]
+        text = "the model server has ended by itself"
+        if state.exit_code:
+            text = read_failure(failed.base / "none", failed.log, state)
+        return program_failure(f"{server.place}: {text}" if server.place else text, state.exit_code)
 
     def note_uploading(self, job: Resource, now: float) -> None:  # noqa: ARG002 - as the others
         """Take the reason that the senders have left."""
-        reason = job.state["reason"] or job.state.get("failed", "")
-        if not reason and not job.state.get("ending"):
-            reason = "AlgorithmError: the model server has ended by itself, exit code: 0"
-        job.state["reason"] = reason
+        job.state["reason"] = job.state["reason"] or job.state.get("failed", "")
 
     def upload(self, job: Resource) -> None:
         """Do nothing: each object's results were stored when they were whole."""

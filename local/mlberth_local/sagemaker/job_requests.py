@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mlberth_local.errors import ResourceInUseError, ValidationError
+from mlberth_local.errors import ResourceInUseError, ResourceLimitExceededError, ValidationError
 from mlberth_local.inputs.objects import split
+from mlberth_local.jobs.capacity import instances
+from mlberth_local.jobs.cluster import cluster_config
 from mlberth_local.jobs.context import new_state
 from mlberth_local.platform import Platform
 from mlberth_local.store.resources import NameTakenError, NoSuchResourceError, Resource
@@ -19,8 +21,13 @@ _WORDS = {
 
 
 def submit(platform: Platform, kind: str, name: str, request: dict[str, Any], state: dict[str, Any]) -> str:
-    """Start a job; returns its ARN. Raises ResourceInUseError if the name is taken."""
+    """Start a job; returns its ARN.
+
+    Raises ResourceInUseError if the name is taken, ResourceLimitExceededError if the machine is too small.
+    """
     now = platform.clock()
+    if problem := platform.jobs.context.capacity.refusal(instances(cluster_config(request))):
+        raise ResourceLimitExceededError(problem)
     arn = platform.arn("sagemaker", f"{kind}/{name}")
     job = Resource(kind, name, arn, now, now, "InProgress", request, state)
     try:

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from mlberth_local.errors import ValidationError
+from mlberth_local.jobs.capacity import instances
 from mlberth_local.jobs.training import KIND
 from mlberth_local.operations import ONE_MACHINE, Exceptions, Operation
 from mlberth_local.platform import Platform
@@ -24,7 +25,9 @@ def create_training_job(platform: Platform, request: dict[str, Any]) -> dict[str
     for channel in request.get("InputDataConfig") or []:
         channel.setdefault("CompressionType", "None")
         channel.setdefault("RecordWrapperType", "None")
-    state = job_requests.fresh_state(platform, "Starting", "Starting the training job")
+    notice = platform.jobs.context.capacity.notice(instances(request["ResourceConfig"]))
+    message = "Starting the training job" + (f". {notice}" if notice else "")
+    state = job_requests.fresh_state(platform, "Starting", message)
     arn = job_requests.submit(platform, KIND, request["TrainingJobName"], request, state)
     warm_pools.take(platform, request, platform.clock())
     return {"TrainingJobArn": arn}

@@ -21,21 +21,23 @@ _BINARY = ("RecordIO", "TFRecord")
 def create_transform_job(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
     """Start a transform job with a model that there is."""
     model = models.find(platform, request["ModelName"])
-    containers = models.containers_of(model.request)
-    _check(request, len(containers))
+    _check(request, model)
     state = job_requests.fresh_state(platform)
     isolated = bool(model.request.get("EnableNetworkIsolation"))
     # The model may be deleted while the job runs.
-    state |= {"container": containers[0], "isolated": isolated}
+    state |= {"containers": models.containers_of(model.request), "isolated": isolated}
     arn = job_requests.submit(platform, KIND, request["TransformJobName"], request, state)
     return {"TransformJobArn": arn}
 
 
-def _check(request: dict[str, Any], containers: int) -> None:
+def _check(request: dict[str, Any], model: Resource) -> None:
     given = request["TransformInput"]
     faults = _processing_faults(request)
-    if containers > 1:
-        faults.append("ModelName: the model is a pipeline, which is not transformed here")
+    if (model.request.get("InferenceExecutionConfig") or {}).get("Mode") == "Direct":
+        faults.append(
+            f"ModelName: model {model.name} has InferenceExecutionConfig.Mode Direct, in which each request"
+            " names a container; a batch takes a model with one container, or with Mode Serial"
+        )
     strategy, split = request.get("BatchStrategy"), given.get("SplitType") or "None"
     if strategy and split == "None":
         faults.append("BatchStrategy: SplitType must be Line, RecordIO or TFRecord to use it")

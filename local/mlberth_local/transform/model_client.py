@@ -1,20 +1,22 @@
-"""Requests of a transform to a model server, over kept connections."""
+"""Requests of a transform: through one model server, or through those of a pipeline, one after another."""
 
 from __future__ import annotations
 
-import http.client
-import json
-import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from mlberth_local import pipelines
+from mlberth_local.transform.model_server import ModelServer, Reply
 from mlberth_local.transform.records import TransformError
 
 _FIRST_PAUSE = 0.1
-_READ_ONLY_SECONDS = 5.0
+_MANY, _SINGLE = "MultiRecord", "SingleRecord"
+_STRATEGIES = {"MULTI_RECORD": _MANY, "SINGLE_RECORD": _SINGLE}
+_SHOWN = 200
+"""As many bytes of an error's body are in a message."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Parameters:
     max_concurrent: int = 1
     max_payload_mb: int = 6
     """0 sends an object in chunks, however large it is."""
-    strategy: str = "MultiRecord"
+    strategy: str = _MANY
 
     @property
     def payload(self) -> int:
@@ -33,126 +35,131 @@ class Parameters:
 
     def __str__(self) -> str:
         """Return the words of the service's log."""
-        strategy = {"MultiRecord": "MULTI_RECORD", "SingleRecord": "SINGLE_RECORD"}[self.strategy]
+        strategy = next(word for word, name in _STRATEGIES.items() if name == self.strategy)
         return (
             f"MaxConcurrentTransforms={self.max_concurrent}, MaxPayloadInMB={self.max_payload_mb}, "
             f"BatchStrategy={strategy}"
         )
 
 
+class _NoResultError(Exception):
+    """A request has no result, and may have one at the next try; the text says why."""
+
+
 class ModelClient:
-    """One model server. May be used by several threads at once."""
+    """The model servers of one instance. May be used by several threads at once."""
 
     def __init__(
         self,
-        port: int,
-        *,
+        *ports: int,
+        names: Sequence[str] = (),
         content_type: str | None = None,
         accept: str | None = None,
         timeout: float = 600.0,
         retries: int = 3,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        self._port = port
+        """`ports` are those of the containers, in the order in which requests pass them; `names`, theirs."""
+        self._servers = [ModelServer(port) for port in ports]
+        self._names = names
+        self._content_type = content_type
+        self._accept = accept
         self._timeout = timeout
         self._retries = retries
         self._sleep = sleep
-        self._idle: list[http.client.HTTPConnection] = []
-        self._lock = threading.Lock()
-        headers = {"Content-Type": content_type, "Accept": accept}
-        self._headers = {name: value for name, value in headers.items() if value}
 
     def is_ready(self) -> bool:
-        """Return whether the server answers /ping with 200."""
-        try:
-            return self._get("/ping")[0] == HTTPStatus.OK
-        except OSError:
-            return False
+        """Return whether every server answers /ping with 200."""
+        return self.unready() is None
+
+    def unready(self) -> int | None:
+        """Return the place of the first server that does not answer /ping with 200; None if all do."""
+        places = (place for place, server in enumerate(self._servers) if not server.is_ready())
+        return next(places, None)
+
+    def container(self, place: int) -> str:
+        """Return how messages call a container of a pipeline; nothing if there is only one."""
+        return pipelines.place(self._names, place) if len(self._servers) > 1 else ""
+
+    @property
+    def last(self) -> str:
+        """How messages call the container that answers."""
+        return self.container(len(self._servers) - 1)
 
     def parameters(self, given: dict[str, Any]) -> Parameters:
-        """Return the job's own parameters, else the server's, else the defaults."""
-        try:
-            status, body = self._get("/execution-parameters")
-            found = json.loads(body) if status == HTTPStatus.OK else {}
-        except (OSError, ValueError):
-            found = {}
-        found = found if isinstance(found, dict) else {}
-        strategies = {"MULTI_RECORD": "MultiRecord", "SINGLE_RECORD": "SingleRecord"}
-        strategy = strategies.get(str(found.get("BatchStrategy", "")).upper(), "MultiRecord")
+        """Return the job's own parameters, else what every server can take, else the defaults."""
+        found = [server.execution_parameters() for server in self._servers]
+        strategies = {_STRATEGIES.get(str(one.get("BatchStrategy", "")).upper()) for one in found}
+        payload = given.get("MaxPayloadInMB")
         return Parameters(
-            given.get("MaxConcurrentTransforms") or _whole_number(found.get("MaxConcurrentTransforms"), 1),
-            given["MaxPayloadInMB"]
-            if given.get("MaxPayloadInMB") is not None
-            else _whole_number(found.get("MaxPayloadInMB"), 6),
-            given.get("BatchStrategy") or strategy,
+            given.get("MaxConcurrentTransforms") or _least(found, "MaxConcurrentTransforms", 1),
+            _least(found, "MaxPayloadInMB", 6) if payload is None else payload,
+            given.get("BatchStrategy") or (_SINGLE if _SINGLE in strategies else _MANY),
         )
-
-    def _get(self, path: str) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_READ_ONLY_SECONDS)
-        try:
-            connection.request("GET", path)
-            response = connection.getresponse()
-            return response.status, response.read()
-        except http.client.HTTPException as error:
-            raise ConnectionError(str(error)) from error
-        finally:
-            connection.close()
 
     def send(self, make_body: Callable[[], bytes | Iterable[bytes]]) -> bytes:
         """Return the answer to a request. Raises TransformError if it is none after all retries."""
         pause = _FIRST_PAUSE
         for attempt in range(self._retries + 1):
             try:
-                status, body = self._post(make_body())
-            except (OSError, http.client.HTTPException) as error:
-                problem = f"Unable to get response from algorithm: {error or type(error).__name__}"
-            else:
-                if status == HTTPStatus.OK:
-                    return body
-                text = body[:200].decode(errors="replace").strip()
-                if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-                    raise TransformError(f"ClientError: {status}: {text}")
-                problem = f"Bad HTTP status received from algorithm: {status}: {text}"
-            if attempt < self._retries:
-                self._sleep(pause)
-                pause *= 2
-        raise TransformError(problem)
+                return self._through(make_body())
+            except _NoResultError as error:
+                if attempt == self._retries:
+                    raise TransformError(str(error)) from None
+            self._sleep(pause)
+            pause *= 2
+        raise AssertionError("there is at least one attempt")
 
-    def _post(self, body: bytes | Iterable[bytes]) -> tuple[int, bytes]:
-        with self._lock:
-            kept = self._idle.pop() if self._idle and isinstance(body, bytes) else None
-        if kept:
+    def _through(self, body: bytes | Iterable[bytes]) -> bytes:
+        """Return what the last server answers: each gets body and media type of the one before."""
+        deadline = time.monotonic() + self._timeout
+        reply: Reply | None = None
+        for place, server in enumerate(self._servers):
+            media_type = reply.content_type if reply else self._content_type
+            # The job's Accept is for what it stores, which the last container makes.
+            accept = self._accept if place == len(self._servers) - 1 else None
+            headers = {"Content-Type": media_type, "Accept": accept}
             try:
-                return self._exchange(kept, body)
-            except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
-                pass  # the server has closed it meanwhile: that is no fault
-        return self._exchange(
-            http.client.HTTPConnection("127.0.0.1", self._port, timeout=self._timeout), body
-        )
+                new = server.post(
+                    reply.body if reply else body,
+                    {name: value for name, value in headers.items() if value},
+                    max(deadline - time.monotonic(), 0.001),
+                )
+            except OSError as error:
+                where = self._where(place)
+                problem = f"Unable to get response from algorithm: {where}{error or type(error).__name__}"
+                raise _NoResultError(problem) from error
+            if new.status != HTTPStatus.OK:
+                self._fail(place, new, reply)
+            reply = new
+        assert reply
+        return reply.body
 
-    def _exchange(
-        self, connection: http.client.HTTPConnection, body: bytes | Iterable[bytes]
-    ) -> tuple[int, bytes]:
-        """Return status and body of an answer; the connection is kept for another request."""
-        try:
-            chunked = not isinstance(body, bytes)
-            connection.request("POST", "/invocations", body, self._headers, encode_chunked=chunked)
-            response = connection.getresponse()
-            found = response.status, response.read()
-        except BaseException:
-            connection.close()
-            raise
-        with self._lock:
-            self._idle.append(connection)
-        return found
+    def _where(self, place: int) -> str:
+        container = self.container(place)
+        return f"{container}: " if container else ""
+
+    def _fail(self, place: int, reply: Reply, before: Reply | None) -> None:
+        """Raise what the status of an answer means."""
+        text = reply.body[:_SHOWN].decode(errors="replace").strip()
+        problem = f"{self._where(place)}{reply.status}: {text}"
+        if before:
+            sent = f"{len(before.body)} bytes of {before.content_type or 'no media type'}"
+            problem += f" (it was sent {sent} by {self.container(place - 1)})"
+        if reply.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise TransformError(f"ClientError: {problem}")
+        raise _NoResultError(f"Bad HTTP status received from algorithm: {problem}")
 
     def close(self) -> None:
         """Close the kept connections; no request may be on its way."""
-        with self._lock:
-            for connection in self._idle:
-                connection.close()
-            self._idle.clear()
+        for server in self._servers:
+            server.close()
 
 
-def _whole_number(value: object, default: int) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else default
+def _least(found: Sequence[dict[str, Any]], name: str, default: int) -> int:
+    """Return the least of the numbers that servers give; 0 sets no limit."""
+    values = [one.get(name) for one in found]
+    whole = [
+        value for value in values if isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    ]
+    return min(filter(None, whole), default=0 if whole else default)

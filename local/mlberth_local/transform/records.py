@@ -56,11 +56,15 @@ class DataProcessing:
         except JsonPathError as error:
             raise TransformError(f"InputFilter {error}") from None
 
-    def results(self, records: Sequence[Record], answer: bytes) -> list[bytes]:
-        """Return what is stored for each record of a request. Raises TransformError."""
-        parts = _answers(answer, self.media_type, len(records))
+    def results(self, records: Sequence[Record], answer: bytes, sender: str = "") -> list[bytes]:
+        """Return what is stored for each record of a request. Raises TransformError, which names `sender`."""
+        name = f"the answer of {sender}" if sender else "the answer"
+        try:
+            parts = _answers(answer, self.media_type, len(records))
+        except TransformError as error:
+            raise TransformError(f"{name} is {error}") from None
         if len(parts) != len(records):
-            raise TransformError(f"the answer has {len(parts)} records for {len(records)} that were sent")
+            raise TransformError(f"{name} has {len(parts)} records for {len(records)} that were sent")
         try:
             return [self._result(record, part) for record, part in zip(records, parts, strict=True)]
         except JsonPathError as error:

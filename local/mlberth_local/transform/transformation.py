@@ -35,7 +35,7 @@ class Form:
 
 
 class Transformation:
-    """Sends the objects of a job to one model server.
+    """Sends the objects of a job to the servers of one instance.
 
     At most `2 * max_concurrent` requests are in memory, whatever the objects' sizes are, and as many as the
     server takes are on their way.
@@ -117,7 +117,9 @@ class Transformation:
         pending.popleft()
         self._room.release()
         processing = self._form.processing
-        parts = processing.results(batch, answer) if processing and processing.changes_output else [answer]
+        parts = [answer]
+        if processing and processing.changes_output:
+            parts = processing.results(batch, answer, self._client.last)
         for part in parts:
             results.write(part)
             # The records of an answer have their line ends; the last one may lack it.

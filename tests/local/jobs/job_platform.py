@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,11 +30,12 @@ class JobPlatform:
         *,
         engine: str = "process",
         stop_seconds: float = 120.0,
+        clock: Callable[[], float] = time.time,
         **environ: str,
     ) -> None:
         settings = Settings(engine=engine, environ={**os.environ, "MLBERTH_CPUS": "4", **environ})
         self._database = Database(home / "db")
-        platform = Platform(home, settings)
+        platform = Platform(home, settings, clock)
         resources, metrics = Resources(self._database), Metrics(self._database)
         opened = open_jobs(platform, resources, metrics, host_environ={"FROM_PLATFORM": "1"})
         self.jobs = Jobs(replace(opened.context, stop_seconds=stop_seconds))

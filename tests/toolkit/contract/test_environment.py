@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from tests.conftest import WriteConfig
 from tests.toolkit.contract.reading import job
 
@@ -30,6 +31,13 @@ def test_environment_wins_over_hyperparameters(write_config: WriteConfig) -> Non
     environ = {"SAGEMAKER_PROGRAM": "env.py", "SAGEMAKER_CONTAINER_LOG_LEVEL": "WARNING"}
     from_environ = job(write_config, environ, hyperparameters=hyperparameters)
     assert (from_environ.program, from_environ.log_level) == ("env.py", 30)
+
+
+def test_gpus_are_those_that_cuda_shows(write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that has some of a machine's GPUs starts as many processes, and no more."""
+    monkeypatch.setattr("mlberth.contract.environment.gpu_count", lambda: 4)
+    assert job(write_config).num_gpus == 4
+    assert job(write_config, {"CUDA_VISIBLE_DEVICES": "2,3"}).num_gpus == 2
 
 
 def test_checkpoint_folder(write_config: WriteConfig) -> None:

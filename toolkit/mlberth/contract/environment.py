@@ -10,7 +10,7 @@ from mlberth.contract.hosts import Hosts, read_hosts
 from mlberth.contract.hyperparameters import Hyperparameters, read_hyperparameters
 from mlberth.contract.json_files import read_object
 from mlberth.contract.layout import Layout
-from mlberth.contract.resources import cpu_count, gpu_count, neuron_count
+from mlberth.contract.resources import count_visible, cpu_count, gpu_count, neuron_count
 from mlberth.envvars import LOG_LEVEL, OPTIONAL_TEXT, Reader, Variable, overlaid
 
 PROGRAM = Variable(
@@ -99,7 +99,7 @@ class Environment(NamedTuple):
             job_name=reader.get(JOB_NAME) or None,
             log_level=reader.get(LOG_LEVEL_VARIABLE),
             num_cpus=cpu_count(),
-            num_gpus=gpu_count(),
+            num_gpus=count_visible(environ.get("CUDA_VISIBLE_DEVICES"), gpu_count()),
             num_neurons=neuron_count(),
         )
         reader.check()

@@ -9,23 +9,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from mlberth_local.instance_types import gpu_count
 from mlberth_local.jobs.capacity import Capacity
 
 _GB = 1024**3
 _HASH = 6
-_GPUS = {
-    "p3": {"2xlarge": 1, "8xlarge": 4, "16xlarge": 8},
-    "p3dn": {"24xlarge": 8},
-    "p4d": {"24xlarge": 8},
-    "p4de": {"24xlarge": 8},
-    "p5": {"4xlarge": 1, "48xlarge": 8},
-    "p5e": {"48xlarge": 8},
-    "p5en": {"48xlarge": 8},
-}
-"""By family and size."""
-_G_FAMILIES = ("g4dn", "g5", "g6", "g6e")
-_G_SIZES = {"12xlarge": 4, "24xlarge": 4, "48xlarge": 8}
-"""The others have one."""
 
 
 def name_of(text: str, longest: int) -> str:
@@ -57,9 +45,3 @@ def resources(instance_type: str, volume_gb: int | None = None) -> dict[str, Any
     if gpus := gpu_count(instance_type):
         amounts["nvidia.com/gpu"] = str(gpus)
     return {"requests": amounts, "limits": dict(amounts)} if amounts else {}
-
-
-def gpu_count(instance_type: str) -> int:
-    """Return how many GPUs an instance of a type has; 0 if it has none, or nobody knows."""
-    family, _, size = instance_type.removeprefix("ml.").partition(".")
-    return _G_SIZES.get(size, 1) if family in _G_FAMILIES else _GPUS.get(family, {}).get(size, 0)

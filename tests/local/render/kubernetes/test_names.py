@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from mlberth_local.render.kubernetes.names import gpu_count, name_of, resources
+from mlberth_local.render.kubernetes.names import name_of, resources
 
 
 def test_names() -> None:
@@ -12,14 +10,6 @@ def test_names() -> None:
     assert name_of("Iris-Train", 20) == "iris-train"
     assert name_of("a" * 63, 38) != name_of("a" * 62, 38)
     assert len(name_of("a" * 63, 38)) == 38
-
-
-@pytest.mark.parametrize(
-    ("instance_type", "gpus"),
-    [("ml.m5.large", 0), ("ml.g5.xlarge", 1), ("ml.g5.12xlarge", 4), ("ml.p4d.24xlarge", 8), ("local", 0)],
-)
-def test_gpus(instance_type: str, gpus: int) -> None:
-    assert gpu_count(instance_type) == gpus
 
 
 def test_resources() -> None:

@@ -23,7 +23,6 @@ def cluster(tree: Tree, gpus: int = 0, neurons: int = 0, /, **environ: str) -> C
     [
         (0, 0, {}, 1),
         (8, 0, {}, 8),
-        (8, 0, {"CUDA_VISIBLE_DEVICES": "0,3"}, 2),
         (0, 2, {}, 2),
         (8, 0, {"SAGEMAKER_PROCESSES_PER_HOST": "3"}, 3),
     ],

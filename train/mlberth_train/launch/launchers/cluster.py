@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 
 from mlberth._typing import NamedTuple, typing
 from mlberth.contract.environment import Environment
-from mlberth.contract.resources import count_visible
 from mlberth.engines.found import Found
 from mlberth.envvars import Kind, Reader, whole_number
 from mlberth.errors import ContractError, Fault
@@ -66,7 +65,7 @@ def read_cluster(environment: Environment, environ: Mapping[str, str]) -> Cluste
     cluster = Cluster(
         hosts=hosts,
         current=environment.hosts.current,
-        processes=reader.get(variables.PROCESSES) or _processes(environment, environ),
+        processes=reader.get(variables.PROCESSES) or _processes(environment),
         port=reader.get(variables.LAUNCHER_PORT),
         master_port=port,
         interface=environment.hosts.network_interface,
@@ -110,7 +109,7 @@ def _without_names(cluster: Cluster, found: Found | None) -> Iterator[Fault]:
         yield Fault(cluster.source, enough, "names of all hosts, if they may come and go", action)
 
 
-def _processes(environment: Environment, environ: Mapping[str, str]) -> int:
+def _processes(environment: Environment) -> int:
     """Return what the job asks for, else one process for each accelerator, else one."""
     named: typing.Any = environment.parameters.framework.get(_MPI_PROCESSES)
     if named is not None and environment.parameters.framework.get("sagemaker_mpi_enabled"):
@@ -119,7 +118,7 @@ def _processes(environment: Environment, environ: Mapping[str, str]) -> int:
         except ValueError:
             fault = Fault(f"the hyperparameter {_MPI_PROCESSES}", repr(named), _COUNT.expected)
             raise ContractError(fault) from None
-    gpus = count_visible(environ.get("CUDA_VISIBLE_DEVICES"), environment.num_gpus)
+    gpus = environment.num_gpus
     found = environment.hosts.found
     per_host = found.per_host if found else ""
     if per_host.isdecimal():

@@ -27,7 +27,9 @@ _DEFAULT_TIMEOUT, _DEFAULT_RETRIES = 600, 3
 class Share:
     """What one host has to transform."""
 
-    port: int
+    ports: tuple[int, ...]
+    """Of the containers, in the order in which requests pass them."""
+    names: tuple[str, ...]
     items: tuple[Item, ...]
     scratch: Path
     """A folder for results on their way."""
@@ -81,7 +83,8 @@ class TransformSenders:
         config = self._request.get("ModelClientConfig") or {}
         retries = config.get("InvocationsMaxRetries")
         client = ModelClient(
-            share.port,
+            *share.ports,
+            names=share.names,
             content_type=self._request["TransformInput"].get("ContentType"),
             accept=self._request["TransformOutput"].get("Accept"),
             timeout=config.get("InvocationsTimeoutInSeconds") or _DEFAULT_TIMEOUT,
@@ -89,11 +92,12 @@ class TransformSenders:
             sleep=self._stop.wait,
         )
         deadline = time.monotonic() + _READY_SECONDS
-        while not client.is_ready():
+        while (place := client.unready()) is not None:
             if self._stop.wait(_LOOK_SECONDS):
                 return ""
             if time.monotonic() > deadline:
-                return f"AlgorithmError: the model server does not answer /ping within {_READY_SECONDS:g} s"
+                name = client.container(place) or "the model server"
+                return f"AlgorithmError: {name} does not answer /ping within {_READY_SECONDS:g} s"
         parameters = client.parameters(dict(self._request))
         log = _DataLog(share.log)
         log.write_first(f"[sagemaker logs]: {parameters}")

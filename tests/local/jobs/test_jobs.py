@@ -1,0 +1,114 @@
+"""Jobs in the queue of a platform, with real processes."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from tests.local.jobs.job_platform import JobPlatform, training
+from tests.local.jobs.test_training import SLEEP, is_ready, statuses
+from tests.support import wait_until
+
+from mlberth_local.errors import ServiceError
+from mlberth_local.jobs.context import new_state
+from mlberth_local.sagemaker import training_jobs
+from mlberth_local.store.database import Database
+from mlberth_local.store.resources import Resource, Resources
+
+
+def test_the_queue(tmp_path: Path) -> None:
+    """Jobs start in their order as there is room; one that waits can be stopped."""
+    with closing(JobPlatform(tmp_path / "home", MLBERTH_CPUS="1")) as jobs:
+        jobs.train(SLEEP, "first", wait=False)
+        jobs.train("", "second", wait=False)
+        jobs.train("", "third", wait=False)
+        wait_until(lambda: is_ready(jobs, "first"))
+        assert jobs.describe("second")["SecondaryStatus"] == "Starting"
+        training_jobs.stop_training_job(jobs.platform, {"TrainingJobName": "second"})
+        wait_until(lambda: jobs.describe("second")["TrainingJobStatus"] == "Stopped")
+        assert jobs.describe("third")["TrainingJobStatus"] == "InProgress"
+        training_jobs.stop_training_job(jobs.platform, {"TrainingJobName": "first"})
+        assert jobs.jobs.join(30)
+        assert jobs.describe("third")["TrainingJobStatus"] == "Completed"
+
+
+def test_a_job_that_waits_too_long(tmp_path: Path) -> None:
+    """MaxWaitTimeInSeconds counts in the queue, too: the job ends there; MaxRuntimeInSeconds does not."""
+    with closing(JobPlatform(tmp_path / "home", MLBERTH_CPUS="1")) as jobs:
+        jobs.train(SLEEP, "first", wait=False)
+        condition = {"MaxRuntimeInSeconds": 1, "MaxWaitTimeInSeconds": 1}
+        jobs.train("", "second", wait=False, EnableManagedSpotTraining=True, StoppingCondition=condition)
+        wait_until(lambda: jobs.describe("second")["TrainingJobStatus"] == "Stopped", timeout=60)
+        found = jobs.describe("second")
+        assert statuses(found) == ["Starting", "MaxWaitTimeExceeded"]
+        assert "TrainingStartTime" not in found
+        assert is_ready(jobs, "first") or jobs.describe("first")["TrainingJobStatus"] == "InProgress"
+
+
+def test_runtime_begins_with_the_program(tmp_path: Path) -> None:
+    """A job that has waited for longer than it may run has all of its time."""
+    later = 0.0
+    with closing(JobPlatform(tmp_path / "home", clock=lambda: time.time() + later, MLBERTH_CPUS="1")) as jobs:
+        jobs.train(SLEEP, "first", wait=False)
+        jobs.train("", "second", wait=False)
+        later = 3600.0
+        training_jobs.stop_training_job(jobs.platform, {"TrainingJobName": "first"})
+        assert jobs.jobs.join(60)
+        assert jobs.describe("second")["TrainingJobStatus"] == "Completed"
+
+
+def test_jobs_for_gpus(tmp_path: Path) -> None:
+    """Each host has its own GPUs, one without has none, and what the machine does not have is refused."""
+    program = "import os; print(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['SM_CURRENT_INSTANCE_TYPE'])"
+    groups = [
+        {"InstanceGroupName": "a", "InstanceType": "ml.g5.xlarge", "InstanceCount": 2},
+        {"InstanceGroupName": "b", "InstanceType": "ml.m5.large", "InstanceCount": 1},
+    ]
+    with closing(JobPlatform(tmp_path / "home", MLBERTH_GPUS="3")) as jobs:
+        jobs.put("code/train.py", program)
+        parameters = {
+            "sagemaker_program": "train.py",
+            "sagemaker_submit_directory": str(jobs.bucket / "code"),
+        }
+        request = training(
+            "", HyperParameters=parameters, ResourceConfig={"InstanceGroups": groups, "VolumeSizeInGB": 1}
+        )
+        del request["AlgorithmSpecification"]["ContainerEntrypoint"]
+        training_jobs.create_training_job(jobs.platform, request)
+        assert jobs.jobs.join(60)
+        said = {"algo-1": "0 ml.g5.xlarge", "algo-2": "1 ml.g5.xlarge", "algo-3": " ml.m5.large"}
+        assert {host: line for host, line in said.items() if line in jobs.lines()[host]} == said
+        request["TrainingJobName"] = "large"
+        request["ResourceConfig"] = {"InstanceType": "ml.p3.8xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1}
+        with pytest.raises(ServiceError, match=r"ml\.p3\.8xlarge has 4 GPUs, and this machine 3") as raised:
+            training_jobs.create_training_job(jobs.platform, request)
+        assert raised.value.code == "ResourceLimitExceeded"
+
+
+def test_a_machine_without_gpus(tmp_path: Path) -> None:
+    """A job for GPUs runs on the CPU, and its status says so."""
+    with closing(JobPlatform(tmp_path / "home", MLBERTH_GPUS="0")) as jobs:
+        resources = {"InstanceType": "ml.g5.xlarge", "InstanceCount": 2, "VolumeSizeInGB": 1}
+        found = jobs.train("", ResourceConfig=resources)
+        assert found["TrainingJobStatus"] == "Completed"
+        assert found["SecondaryStatusTransitions"][0]["StatusMessage"] == (
+            "Starting the training job. 2 * ml.g5.xlarge has GPUs, and this machine none: it runs on the CPU"
+        )
+
+
+def test_a_daemon_with_fewer_gpus(tmp_path: Path) -> None:
+    """A job that waits for more than the next daemon has fails by name, and holds up nobody."""
+    home = tmp_path / "home"
+    resources = {"InstanceType": "ml.p3.8xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1}
+    home.mkdir()
+    with closing(Database(home / "db")) as database:
+        state = new_state(0, "Starting", "")
+        request = training("", ResourceConfig=resources)
+        job = Resource("training-job", "job", "arn", 0, 0, "InProgress", request, state)
+        Resources(database).create(job)
+    with closing(JobPlatform(home, MLBERTH_GPUS="1")) as jobs:
+        assert jobs.jobs.join(60)
+        reason = jobs.describe()["FailureReason"]
+        assert reason.startswith("ClientError: ml.p3.8xlarge has 4 GPUs, and this machine 1; choose")
