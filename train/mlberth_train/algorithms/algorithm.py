@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from mlberth.contract.channels import Channel
 from mlberth.contract.environment import Environment
+from mlberth.contract.hosts import Hosts
 from mlberth.errors import ContractError, Fault
 from mlberth_train.algorithms.channels import ChannelRule, channel_faults
 from mlberth_train.algorithms.hyperparameters import Hyperparameter, checked
@@ -47,7 +48,7 @@ class Algorithm(NamedTuple):
     rules: Callable[[Mapping[str, Any]], Iterable[Fault]] = _no_rules
     """Yields what is wrong between hyperparameters that are right by themselves."""
     launcher: str | None = None
-    """What starts its processes on several hosts, one on each; None if each host trains by itself."""
+    """What starts its processes on several hosts, one on each; None if it trains on one host alone."""
     needs: Mapping[str, str] = {}
     """The modules that it imports, and how each is installed."""
     metrics: Callable[[Mapping[str, Any]], Mapping[str, str]] = _no_metrics
@@ -64,6 +65,18 @@ class Algorithm(NamedTuple):
         own = {name: value for name, value in parameters.platform.items() if name in names}
         values, faults = checked(self.hyperparameters, {**parameters.user, **own}, self.rules)
         faults += channel_faults(self.channels, environment.channels)
+        faults += self._host_faults(environment.hosts)
         if faults:
             raise ContractError(*faults)
         return AlgorithmJob(values, environment.channels, environment, environ)
+
+    def _host_faults(self, hosts: Hosts) -> list[Fault]:
+        """Return what is wrong with several hosts, if the algorithm has no way to use them."""
+        if self.launcher or len(hosts.names) == 1:
+            return []
+        found = f"{len(hosts.names)} hosts ({', '.join(hosts.names)})"
+        action = (
+            "Ask for one instance, a larger one if there are many data. Several train xgboost, or a program "
+            "of your own with a launcher (SAGEMAKER_LAUNCHER)."
+        )
+        return [Fault(hosts.source, found, f"one host, on which {self.name} trains", action)]

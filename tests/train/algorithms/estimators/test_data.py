@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
 import pytest
 from tests.train.algorithms.jobs import RECORDIO, Jobs, labelled
+from tests.train.running import Tree
 
 from mlberth.channels import write_example
+from mlberth.contract.environment import Environment
 from mlberth.errors import ContractError
+from mlberth_train.algorithms.registry import ALGORITHMS, find_algorithm
 
 ROWS = np.arange(12.0).reshape(4, 3)
 KMEANS: dict[str, Any] = {"k": 2, "feature_dim": 3}
@@ -87,10 +89,18 @@ def test_damaged_records(jobs: Jobs) -> None:
         jobs.train("kmeans", **KMEANS)
 
 
-def test_several_hosts(jobs: Jobs) -> None:
-    """None of these algorithms is divided among hosts: that is said before anything is read."""
-    jobs.channel("train", ROWS, "text/csv;label_size=0")
-    hosts = {"current_host": "algo-1", "hosts": ["algo-1", "algo-2"]}
-    (jobs.base / "input/config/resourceconfig.json").write_text(json.dumps(hosts))
-    with pytest.raises(ContractError, match=r"found 2 hosts \(algo-1, algo-2\); expected one host"):
-        jobs.train("kmeans", **KMEANS)
+@pytest.mark.parametrize("algorithm", [name for name in ALGORITHMS if name != "xgboost"])
+def test_several_hosts(tree: Tree, algorithm: str) -> None:
+    """None of these algorithms is divided among hosts: `train` says so, with all else that is wrong."""
+    tree.config(
+        resourceconfig={"current_host": "algo-1", "hosts": ["algo-1", "algo-2"]},
+        hyperparameters={"feature_dim": "three"},
+    )
+    environment = Environment.from_environ({"SAGEMAKER_BASE_DIR": str(tree.base)})
+    with pytest.raises(ContractError) as caught:
+        find_algorithm(algorithm).read(environment, {})
+    faults = {fault.where: str(fault) for fault in caught.value.faults}
+    assert "the hyperparameter feature_dim" in faults
+    told = faults["resourceconfig.json, hosts"]
+    assert f"found 2 hosts (algo-1, algo-2); expected one host, on which {algorithm} trains" in told
+    assert "Ask for one instance" in told

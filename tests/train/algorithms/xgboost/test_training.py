@@ -15,6 +15,7 @@ from tests.train.running import ROOT, Tree
 from mlberth.contract.environment import Environment
 from mlberth.errors import ContractError
 from mlberth_train.algorithms.xgboost.algorithm import ALGORITHM
+from mlberth_train.algorithms.xgboost.boosting import parameters_of
 
 ABALONE = ROOT / "tests/projects/abalone"
 FILE = {"TrainingInputMode": "File", "ContentType": "libsvm"}
@@ -152,7 +153,8 @@ def test_checkpoints_of_the_container_are_read(tree: Tree, capsys: pytest.Captur
     ("hyperparameters", "message"),
     [
         ({"process_type": "update", "updater": "prune"}, "the channel model: found nothing"),
-        ({"tree_method": "gpu_hist"}, "the hyperparameter tree_method: found gpu_hist"),
+        ({"tree_method": "gpu_hist"}, "the hyperparameter tree_method: found gpu_hist, and "),
+        ({"device": "cuda"}, "the hyperparameter device: found cuda, and "),
         ({"_kfold": "1000"}, "the hyperparameter _kfold: found 1000, for 750 rows"),
     ],
     ids=lambda given: next(iter(given)) if isinstance(given, dict) else None,
@@ -161,6 +163,20 @@ def test_what_the_user_can_mend(tree: Tree, hyperparameters: dict[str, str], mes
     """Values that do not fit the data are an error in a sentence."""
     with pytest.raises(ContractError, match=re.escape(message)):
         train(job(tree, **hyperparameters))
+
+
+@pytest.mark.parametrize(
+    ("gpus", "found"),
+    [(0, "cuda, and no GPU; expected cpu, or a GPU"), (1, "cuda, and an XGBoost for CPUs alone")],
+)
+def test_what_is_missing_for_a_gpu_is_told(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch, gpus: int, found: str
+) -> None:
+    """It is the GPU, or the package that can use it."""
+    monkeypatch.setattr(xgboost, "build_info", lambda: {"USE_CUDA": False})
+    environment = Environment.from_environ({"SAGEMAKER_BASE_DIR": str(tree.base)})._replace(num_gpus=gpus)
+    with pytest.raises(ContractError, match=re.escape(f"the hyperparameter device: found {found}")):
+        parameters_of({"device": "cuda"}, environment)
 
 
 def test_a_channel_without_data(tree: Tree) -> None:

@@ -49,12 +49,7 @@ FORCE_DENSE = unused("force_dense", CATEGORICAL, "rows are always dense.", choic
 
 
 def begin(job: AlgorithmJob, table: Sequence[Hyperparameter]) -> None:
-    """Say which of the job's hyperparameters have no effect; raises ContractError for several hosts."""
-    hosts = job.environment.hosts.names
-    if len(hosts) > 1:
-        found = f"{len(hosts)} hosts ({', '.join(hosts)})"
-        action = "Ask for one instance; a larger one, if the data are many."
-        raise ContractError(Fault("resourceconfig.json, hosts", found, "one host for this algorithm", action))
+    """Say which of the job's hyperparameters have no effect."""
     silent = [one for one in table if one.name in job.hyperparameters and one.help.startswith(WITHOUT_EFFECT)]
     if silent:
         reasons = (f"{one.name} ({one.help.removeprefix(WITHOUT_EFFECT).rstrip('.')})" for one in silent)

@@ -67,23 +67,24 @@ def parameters_of(hyperparameters: Mapping[str, Any], environment: Environment) 
     if "interaction_constraints" in parameters:  # XGBoost takes numbers in a list for names of columns
         parameters["interaction_constraints"] = json.dumps(parameters["interaction_constraints"])
     if parameters.get("tree_method") == "gpu_hist":
-        _check_gpu(environment)
+        _check_gpu(environment, "tree_method", "gpu_hist", "hist")
         parameters |= {"tree_method": "hist", "device": "cuda"}
+    elif parameters.get("device") == "cuda":
+        _check_gpu(environment, "device", "cuda", "cpu")
     if own := [name for name in evaluated(hyperparameters) if name not in CUSTOM]:
         parameters["eval_metric"] = [printed(name, hyperparameters) for name in own]
     return parameters
 
 
-def _check_gpu(environment: Environment) -> None:
+def _check_gpu(environment: Environment, name: str, value: str, without: str) -> None:
     import xgboost
 
-    built = xgboost.build_info().get("USE_CUDA")
-    if not built or not environment.num_gpus:
-        found = "no GPU" if built else "an XGBoost for CPUs alone (the package xgboost-cpu)"
-        fault = Fault(
-            "the hyperparameter tree_method", f"gpu_hist, and {found}", "hist, or a host with a GPU"
-        )
-        raise ContractError(fault)
+    where, expected = f"the hyperparameter {name}", f"{without}, or a GPU and an XGBoost for it"
+    if not environment.num_gpus:
+        raise ContractError(Fault(where, f"{value}, and no GPU", expected))
+    if not xgboost.build_info().get("USE_CUDA"):
+        found = f"{value}, and an XGBoost for CPUs alone (the package xgboost-cpu)"
+        raise ContractError(Fault(where, found, expected, "Install the package xgboost in its place."))
 
 
 def boost(plan: Plan, train: Any, validation: Any = None, *, fold: int | None = None) -> tuple[Any, Any]:

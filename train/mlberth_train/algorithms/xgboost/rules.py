@@ -28,6 +28,7 @@ def find_faults(values: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _updater_faults(values)
     yield from _objective_faults(values)
     yield from _constraint_faults(values)
+    yield from _device_faults(values)
     for name in evaluated(values):
         yield from _metric_faults(name, values)
     if "_num_cv_round" in values and values["_num_cv_round"] > 1 and "_kfold" not in values:
@@ -74,6 +75,14 @@ def _constraint_faults(values: Mapping[str, Any]) -> Iterator[Fault]:
     for name in ("monotone_constraints", "interaction_constraints"):
         if name in values and values.get("booster") == "gblinear":
             yield _fault(name, "a value", "none, since booster is gblinear")
+
+
+def _device_faults(values: Mapping[str, Any]) -> Iterator[Fault]:
+    device, method = values.get("device"), values.get("tree_method")
+    if device == "cpu" and method == "gpu_hist":
+        yield _fault("device", "cpu", "cuda, or tree_method hist, since tree_method is gpu_hist")
+    if device == "cuda" and method == "exact":
+        yield _fault("device", "cuda", "cpu, since tree_method is exact")
 
 
 def _metric_faults(name: str, values: Mapping[str, Any]) -> Iterator[Fault]:

@@ -1,7 +1,7 @@
 """The hyperparameters of XGBoost.
 
-Source: sagemaker-xgboost-container's `algorithm_mode/hyperparameter_validation.py`; the help is XGBoost's own
-documentation in short. What XGBoost itself has as a default has none here.
+Source: sagemaker-xgboost-container's `algorithm_mode/hyperparameter_validation.py` (but for `device`); the
+help is XGBoost's own documentation in short. What XGBoost itself has as a default has none here.
 """
 
 from __future__ import annotations
@@ -131,8 +131,9 @@ HYPERPARAMETERS = (
         "tree_method",
         CATEGORICAL,
         choices=("auto", "exact", "approx", "hist", "gpu_hist"),
-        help="How splits are found; `gpu_hist` is `hist` on a GPU.",
+        help="How splits are found; `gpu_hist` is `hist` with the device `cuda`.",
     ),
+    Hyperparameter("device", CATEGORICAL, choices=("cpu", "cuda"), help="What trains; `cuda` is a GPU."),
     Hyperparameter("scale_pos_weight", CONTINUOUS, range="(0, inf)", help="The weight of the positive rows."),
     Hyperparameter(
         "updater",
