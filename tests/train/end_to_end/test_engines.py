@@ -320,6 +320,7 @@ def test_ranks_below_mpirun_share_a_tree(tree: Tree, tmp_path: Path) -> None:
     records = [json.loads(line) for line in tree.layout.metrics("").read_text().splitlines()]
     assert sorted(record["rank"] for record in records) == [0, 1, 2]
     assert (tree.layout.output_data / "metrics.svg").exists()
+    assert {path.name for path in tree.layout.output.iterdir()} == {"data", "success"}
 
 
 def test_rank_below_mpirun_that_fails_is_the_reason(tree: Tree) -> None:

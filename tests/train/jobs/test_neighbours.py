@@ -75,3 +75,17 @@ def test_a_stop_ends_the_wait(tmp_path: Path, signals: SignalQueue) -> None:
     assert second
     signal.raise_signal(signal.SIGTERM)
     assert second.wait(signals) == signal.SIGTERM
+
+
+def test_last_one_leaves_nothing(tmp_path: Path, signals: SignalQueue) -> None:
+    """The word stays as long as somebody may come for it; who leaves twice makes no new one."""
+    first, second = neighbours(tmp_path, **MPI | FIRST), neighbours(tmp_path, **MPI)
+    assert first
+    assert second
+    first.report(ready=True)
+    first.leave()
+    assert second.wait(signals) is None
+    second.leave()
+    assert list((tmp_path / "output").iterdir()) == []
+    second.leave()
+    assert list((tmp_path / "output").iterdir()) == []

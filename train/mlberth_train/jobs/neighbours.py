@@ -23,6 +23,8 @@ from mlberth.process.signals import STOP, SignalQueue
 from mlberth_train.variables import HOST_WAIT
 
 _READY, _FAILED = "ready", "failed"
+_LEFT = b"."
+"""What each `train` adds to the file when it has done."""
 _PREFIX = ".neighbours-"
 _LOOK_SECONDS = 0.05
 # What all ranks of a host have in common, and no other run has.
@@ -36,8 +38,9 @@ _RUN = (
 class Neighbours:
     """This `train` among those of its host."""
 
-    def __init__(self, folder: Path, run: str, position: int, limit: float) -> None:
+    def __init__(self, folder: Path, run: str, position: int, count: int, limit: float) -> None:
         self.is_first = position == 0
+        self._count = count
         self._file = folder / f"{_PREFIX}{run}"
         self._limit = limit
         self._was_reported = False
@@ -62,7 +65,7 @@ class Neighbours:
         words = [environ.get(name, "") for name in _RUN] + [str(Path(error_file).parent.parent)]
         run = hashlib.sha256("\n".join(words).encode(errors="surrogateescape")).hexdigest()[:16]
         limit = Reader(environ).get(HOST_WAIT) or HOST_WAIT.worked_out_default()
-        return cls(layout.output, run, found.local[0], limit)
+        return cls(layout.output, run, *found.local, limit)
 
     def begin(self) -> None:
         """Forget, as the first, what earlier runs have left."""
@@ -92,7 +95,7 @@ class Neighbours:
             if stop := next((number for number in arrived if number in STOP), None):
                 return stop
         try:
-            word = self._file.read_text()
+            word = self._file.read_text().rstrip(_LEFT.decode())
         except OSError:
             word = f"not there after {self._limit:g} s"
         if word != _READY:
@@ -102,6 +105,17 @@ class Neighbours:
                 Fault("the first `train` on this host", found, "a tree that is ready", action)
             )
         return None
+
+    def leave(self) -> None:
+        """Say that this `train` has done; the last one on the host removes the file."""
+        with contextlib.suppress(OSError), self.one_by_one():  # without the file there is nothing to remove
+            descriptor = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+            try:
+                os.write(descriptor, _LEFT)
+            finally:
+                os.close(descriptor)
+            if self._file.read_bytes().count(_LEFT) >= self._count:
+                self._file.unlink()
 
     @contextlib.contextmanager
     def one_by_one(self) -> Iterator[None]:

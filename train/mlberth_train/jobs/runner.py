@@ -127,8 +127,10 @@ class Runner:
         # The report before the last copies: the platform reads it, even if it kills us while they are made.
         succeeded = isinstance(problem, Outcome) and problem.exit_code == 0
         code = self._succeed() if succeeded else self._fail(problem)
-        if self._neighbours and self._is_first:
-            self._neighbours.report(ready=False)  # unless it was, and after the failure file
+        if self._neighbours:
+            if self._is_first:
+                self._neighbours.report(ready=False)  # unless it was, and after the failure file
+            self._neighbours.leave()
         if self._job and self._job.copies:
             stopped = _was_stopped(problem)
             self._job.copies.finish(_LAST_SECONDS if stopped else _LAST_COPIES_SECONDS, self._signals)
