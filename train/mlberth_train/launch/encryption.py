@@ -1,7 +1,9 @@
-"""The encryption of what hosts send each other: asked for, and given by none of the libraries.
+"""The encryption of what hosts send each other: asked for, and given by no launcher.
 
 A job that asks for it is refused rather than run in plain text. The platform's own setting is another one: a
-platform that encrypts the network itself tells no container.
+platform that encrypts the network itself tells no container. Certificates for the libraries that have TLS
+are not made here: hosts share no secret, so the leader could not tell who asks it for one, and would send
+keys over the very network that is to be encrypted.
 """
 
 from __future__ import annotations
@@ -17,9 +19,9 @@ _REASONS = {
     "the rendezvous have none",
     "mpi": "Open MPI has none",
     "xgboost": "XGBoost's collective has none",
-    "dask": "its scheduler and workers are started without certificates",
-    "parameter_server": "TensorFlow's servers are started without certificates",
-    "multi_worker_mirrored": "TensorFlow's servers are started without certificates",
+    "dask": "Dask's TLS needs certificates, and hosts have no safe way to hand them out",
+    "parameter_server": "TensorFlow's servers have none",
+    "multi_worker_mirrored": "TensorFlow's servers have none",
 }
 _UNKNOWN = "what the program itself sends is not known"
 
