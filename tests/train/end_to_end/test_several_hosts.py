@@ -267,14 +267,16 @@ def children(pid: int) -> list[int]:
 def test_stop_reaches_every_rank_on_every_host(tmp_path: Path, launched: int) -> None:
     """SIGTERM of one host lets all ranks save what they have, and is a success if they all end well."""
     group = waiting(tmp_path, handler=SAVE)
-    with group.running(SAGEMAKER_LAUNCHER="plain", SAGEMAKER_PROCESSES_PER_HOST=str(launched)) as commands:
+    environ = {"SAGEMAKER_PROCESSES_PER_HOST": str(launched), "SAGEMAKER_LOG_FORMAT": "json"}
+    with group.running(SAGEMAKER_LAUNCHER="plain", **environ) as commands:
         wait_until(lambda: len(pids(group)) == 2 * launched)
         commands[1].send_signal(signal.SIGTERM)
         hosts = [ended(command) for command in commands]
     assert [host.code for host in hosts] == [0, 0], hosts
     saved = [path.name for tree in group.trees for path in sorted(tree.layout.model.iterdir())]
     assert saved == [f"saved-{rank}" for rank in range(2 * launched)]
-    assert "SIGTERM reached 127.0.0.3; it is passed on to every rank" in hosts[0].err
+    messages = [json.loads(line)["message"] for line in hosts[0].err.splitlines()]
+    assert "SIGTERM reached 127.0.0.3; it is passed on to every rank" in messages
 
 
 def test_stop_that_nobody_handles_is_the_reason(tmp_path: Path) -> None:

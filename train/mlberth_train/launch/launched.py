@@ -210,6 +210,7 @@ def make_plan(launch: Launch, settings: Settings, *, folder: Path, argv: Sequenc
         counted=dict(launcher.counted),
         job=launch.job.name,
         source=cluster.source,
+        log_format=settings.log_format,
     )
 
 

@@ -38,10 +38,12 @@ def _run(command: str, signals: SignalQueue) -> int:
         from mlberth_train.ranks.xgboost_tracker import run_tracker
 
         return run_tracker(plan, os.environ, signals, sys.argv[2], sys.argv[3])
+    from mlberth.masking import secret_values
+    from mlberth_train.log import Log
     from mlberth_train.ranks.agent import run_agent
-    from mlberth_train.settings import open_log
 
-    return run_agent(plan, os.environ, signals, open_log(os.environ))
+    log = Log(as_json=plan.log_format == "json", secrets=frozenset(secret_values(os.environ)))
+    return run_agent(plan, os.environ, signals, log)
 
 
 if __name__ == "__main__":

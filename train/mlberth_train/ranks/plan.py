@@ -73,6 +73,8 @@ class Plan(NamedTuple):
     """What all hosts of a job have in common, and no other job has."""
     source: str = "resourceconfig.json, hosts"
     """Where the hosts come from, for messages."""
+    log_format: str = "text"
+    """How the agent's own lines look: `text` or `json`."""
     metrics: str = ""
     """The file of this host's metrics; the leader's takes in those of the others."""
     finds_metrics: bool = False
