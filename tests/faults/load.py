@@ -192,13 +192,13 @@ def report(
     failed: int,
     recovery: float | None = None,
     pings: Pings | None = None,
-    **figures: float,
+    **figures: float | str,
 ) -> None:
     """Print one fault's figures as a line of JSON; times are given in seconds and told in milliseconds."""
     line: dict[str, object] = {"fault": fault, "n": n, "failed": failed}
     line["recovery_ms"] = None if recovery is None else round(recovery * 1000)
     line["ping_max_ms"] = round(pings.slowest * 1000) if pings else None
-    line |= {name: round(value, 3) for name, value in figures.items()}
+    line |= {name: value if isinstance(value, str) else round(value, 3) for name, value in figures.items()}
     sys.stdout.write(f"\n{json.dumps(line)}\n")
 
 

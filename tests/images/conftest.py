@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.images.engine import IMAGE_PREFIX, ROOT, Engine
+from tests.images.network import Network
 from tests.images.pages import Shell
 
 _BUILD_SECONDS = 1500
@@ -73,6 +74,14 @@ def image(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Image:
         return f"{IMAGE_PREFIX}mlberth-{kind}:{flavour}"
 
     return name
+
+
+@pytest.fixture
+def network(engine: Engine) -> Iterator[Network]:
+    """Return a network of its own, for the hosts of a job."""
+    made = Network(engine)
+    yield made
+    made.remove()
 
 
 @pytest.fixture

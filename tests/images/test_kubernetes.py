@@ -19,10 +19,10 @@ import yaml
 from tests.images.conftest import Image
 from tests.images.engine import ROOT, Engine
 from tests.images.pod import Pod, torch_variables, xgboost_variables
-from tests.images.test_hosts import BOOST, DDP
 from tests.kubernetes.manifests import one, pods
 from tests.local.render.kubernetes.requests import HOSTS
 from tests.object_store import ObjectStore, serving_objects
+from tests.train.programs import LEARNING
 
 from mlberth_local.render.kubernetes.renderer import render
 from mlberth_local.render.request_files import read_requests
@@ -193,18 +193,18 @@ def test_job(engine: Engine, image: Image, network: str, store: ObjectStore, tmp
 
 @pytest.mark.parametrize(
     "case",
-    [("xgboost", "xgboost", BOOST), pytest.param(("torchrun", "torch", DDP), marks=long)],
+    [("xgboost", "xgboost"), pytest.param(("torchrun", "torch"), marks=long)],
     ids=["XGBoost", "PyTorch"],
 )
 def test_two_hosts_of_kubeflow(  # noqa: PLR0917 - fixtures
-    engine: Engine, image: Image, network: str, store: ObjectStore, tmp_path: Path, case: tuple[str, str, str]
+    engine: Engine, image: Image, network: str, store: ObjectStore, tmp_path: Path, case: tuple[str, str]
 ) -> None:
     """The runtime's two pods are one job by the variables that Kubeflow Trainer sets; one has the model."""
-    name, flavour, program = case
+    name, flavour = case
     (manifest,) = pods(one(f"train/trainer-{name}.yaml", "ClusterTrainingRuntime"))
     job = one(f"train/trainer-{name}.yaml", "TrainJob")
     own = job["metadata"]["name"]
-    text = f"{program}\nopen('/opt/ml/model/model', 'w').write('learnt')\n"
+    text = f"{LEARNING[name]}\nopen('/opt/ml/model/model', 'w').write('learnt')\n"
     built = build(engine, tmp_path / "image", image("train", flavour), text)
     store.client().put_object(Bucket="bucket", Key="iris/train/iris.csv", Body=b"1\n")
     (patch,) = job["spec"]["runtimePatches"]

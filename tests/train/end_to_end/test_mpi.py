@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from tests.support import is_alive, wait_until
-from tests.train.hosts import Networks, end_all
-from tests.train.running import BIN, Tree, ended
+from tests.train.hosts import Networks, cabled, end_all
+from tests.train.running import Tree, ended
 
 pytest.importorskip("mpi4py")
-TRAIN = BIN / "train"
 PROMPT = 30.0
 PROGRAM = """
 from mpi4py import MPI
@@ -38,14 +35,8 @@ OPTIONS = {
 @pytest.fixture
 def networks() -> Iterator[Networks]:
     """Return two hosts with a network of their own."""
-    if os.geteuid() != 0 or not all(map(shutil.which, ("ip", "unshare", "mpirun"))):
-        pytest.skip("needs root, iproute2 and Open MPI")
-    try:
-        made = Networks()
-    except subprocess.CalledProcessError as error:
-        pytest.skip(f"no network namespace can be made: {error.stderr}")
-    yield made
-    made.remove()
+    with cabled("mpirun") as made:
+        yield made
 
 
 class Started:
@@ -60,7 +51,7 @@ class Started:
             tree.config(resourceconfig=hosts, hyperparameters=OPTIONS)
             self.trees.append(tree)
             fixed = {"SAGEMAKER_HOST_WAIT_SECONDS": "30", "WAIT": "", "MINE": ""}
-            self.commands.append(tree.start(networks.inside(number, TRAIN), **{**fixed, **environ}))
+            self.commands.append(tree.start(networks.inside(number), **{**fixed, **environ}))
 
     def pids(self) -> list[int]:
         """Return the processes of the program that run."""

@@ -7,27 +7,8 @@ from pathlib import Path
 
 from tests.support import is_alive
 from tests.train.hosts import HostGroup
+from tests.train.programs import TENSORFLOW
 
-TENSORFLOW = """
-import os, pathlib, signal, types
-
-class compat:
-    class v1:
-        ConfigProto = dict
-
-class train:
-    ClusterSpec = dict
-
-class distribute:
-    class Server:
-        def __init__(self, cluster, job_name, task_index, config):
-            text = f"{os.getpid()} {job_name} {task_index} {config['device_count']}"
-            pathlib.Path(os.environ["SM_MODEL_DIR"], "server").write_text(text)
-
-        def join(self):
-            while True:
-                signal.pause()
-"""
 PROGRAM = """
 import os, pathlib, time
 model = pathlib.Path(os.environ["SM_MODEL_DIR"])
