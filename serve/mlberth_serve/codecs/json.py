@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Sequence
 from contextlib import suppress
 from types import NoneType
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import orjson
 
 from mlberth_serve.codecs.base import SMALL, Array, Decoded, check_size, decode_text
-from mlberth_serve.codecs.numeric_rows import pack
+from mlberth_serve.codecs.csv import pack_cells
 from mlberth_serve.codecs.sparse import Row, to_csr
 from mlberth_serve.codecs.values.exact_json import OPTIONS, may_be_no_time, write_exactly
 from mlberth_serve.codecs.values.simple import simplify
@@ -113,11 +114,21 @@ def to_array(items: list[Any], length: int) -> Any:
     ):
         # With one float among numbers and booleans, all are floats to numpy too.
         with suppress(ValueError, TypeError, struct.error):
-            return pack(items)
+            return _pack(items)
     try:
         return to_plain_array(items, length)
     except ValueError:
         raise BadRequestError("The lists in the JSON body are not all of one length.") from None
+
+
+def _pack(rows: Sequence[Any]) -> Array:
+    """Return rows of numbers as float64; raises ValueError, TypeError or struct.error for anything else."""
+    if len(set(map(len, rows))) > 1:
+        raise ValueError("the rows differ in width")
+    cells: list[Any] = []
+    for row in rows:
+        cells += row
+    return pack_cells(cells, len(rows))
 
 
 def to_plain_array(items: Any, length: int) -> Array:

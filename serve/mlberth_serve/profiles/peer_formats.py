@@ -17,8 +17,8 @@ import numpy as np
 
 from mlberth_serve.codecs import npy
 from mlberth_serve.codecs.base import EXACT_WHOLE, Array, check_size
+from mlberth_serve.codecs.csv import read_plain
 from mlberth_serve.codecs.json import check_text, to_plain_array
-from mlberth_serve.codecs.numeric_rows import read_plain
 from mlberth_serve.codecs.values.simple import to_rows
 from mlberth_serve.errors import BadRequestError, NotAcceptableError, UnsupportedTypeError
 from mlberth_serve.frameworks.casts import cast

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlberth_serve.codecs import READERS, csv, jsonlines, libsvm
+from mlberth_serve.codecs import READERS, csv_cells, jsonlines, libsvm
 from mlberth_serve.codecs import json as json_codec
 from mlberth_serve.errors import RequestError
 from mlberth_serve.media_types import JSON_LINES, LIBSVM, parse_content_type
@@ -80,9 +80,9 @@ def test_csv_is_the_same_in_pieces(rows: list[list[str]], end: str, cells: int) 
     found: list[Any] = []
     for maximum in (65536, cells):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(csv, "_CELLS", maximum)
+            patch.setattr(csv_cells, "_CELLS", maximum)
             try:
-                array = csv.read_cells(text)
+                array = csv_cells.read_cells(text)
                 found.append((array.dtype, array.shape, repr(array.tolist())))
             except RequestError as error:
                 found.append(error.message)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tests.differential import differential
 
 from mlberth_serve.codecs.base import Table
-from mlberth_serve.codecs.csv import decode, read_cells
-from mlberth_serve.codecs.numeric_rows import read_plain
+from mlberth_serve.codecs.csv import decode, read_plain
+from mlberth_serve.codecs.csv_cells import read_cells
 from mlberth_serve.errors import RequestError
 from mlberth_serve.media_types import parse_content_type
 
