@@ -16,7 +16,7 @@ from mlberth_serve.frameworks.columns import by_name, to_frame
 from mlberth_serve.frameworks.pickles import holds_pickle, load_pickle, set_one_thread
 from mlberth_serve.frameworks.row_wise import is_row_wise
 from mlberth_serve.frameworks.rows import explain_refusal, to_rows
-from mlberth_serve.frameworks.sklearn_fast import LinearPredict, find_linear, fits
+from mlberth_serve.frameworks.sklearn_fast import find_linear, make_linear_predict
 from mlberth_serve.frameworks.texts import takes_texts, to_free_rows, to_texts
 from mlberth_serve.handler.batched import batched
 from mlberth_serve.handler.context import Context
@@ -76,18 +76,18 @@ def make_predict(model: Any) -> Function:
     if names is None and columns is None and takes_texts(model):
         predict = _make_text_predict()
     elif names is None:
-        predict = _make_plain_predict(columns, find_linear(model))
+        predict, linear = _make_plain_predict(columns), find_linear(model)
+        predict = make_linear_predict(linear, model.n_features_in_, predict) if linear else predict
     else:
         predict = _make_named_predict(model, [str(name) for name in names])
     return batched(predict) if is_row_wise(model) else predict
 
 
-def _make_plain_predict(columns: int | None, linear: LinearPredict | None) -> Function:
+def _make_plain_predict(columns: int | None) -> Function:
     def predict(data: Any, model: Any, context: Context) -> Any:
         rows = to_rows(data, columns) if columns is not None else to_free_rows(data)
         try:
-            found = linear(model, rows) if linear and fits(rows) else None
-            return model.predict(rows) if found is None else found
+            return model.predict(rows)
         except (ValueError, TypeError) as error:
             log.warning("request %s: the model refused the rows: %s", context.request_id, error)
             raise explain_refusal(rows) from error

@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 
 from mlberth_serve.codecs.base import Array
+from mlberth_serve.frameworks.rows import to_rows
+from mlberth_serve.handler.context import Context
+from mlberth_serve.usercode.signatures import Function
 
 LinearPredict = Callable[[Any, Array], Array | None]
 
@@ -21,7 +24,7 @@ _MANY = 4096
 
 
 def find_linear(model: Any) -> LinearPredict | None:
-    """Return a predict(model, rows) for rows that `fits` takes; None for a model that is not linear.
+    """Return a predict(model, rows) for rows of float64; None for a model that is not linear.
 
     It is one for a class that leaves predict() to scikit-learn's own base, and that gives to the bit what
     predict() gives for a few rows. Its answer is None for rows that are not finite: predict() refuses them.
@@ -37,9 +40,19 @@ def find_linear(model: Any) -> LinearPredict | None:
     return predict if is_same else None
 
 
-def fits(rows: Any) -> bool:
-    """Tell an array of float64, which predict() takes as it is if all of it is finite."""
-    return type(rows) is np.ndarray and rows.dtype == np.float64
+def make_linear_predict(linear: LinearPredict, columns: int, predict: Function) -> Function:
+    """Return a predict_fn that asks `linear`, and the model's own `predict` for what that leaves.
+
+    `linear` is given arrays of float64, which the model would take as they are if all of it is finite.
+    """
+
+    def predict_fast(data: Any, model: Any, context: Context) -> Any:
+        is_plain = type(data) is np.ndarray and data.ndim == 2 and data.shape[1] == columns and data.size
+        rows = data if is_plain else to_rows(data, columns)
+        found = linear(model, rows) if type(rows) is np.ndarray and rows.dtype == np.float64 else None
+        return predict(rows, model, context) if found is None else found
+
+    return predict_fast
 
 
 def scores_tell(rows: Array, coefficients: Any) -> bool:

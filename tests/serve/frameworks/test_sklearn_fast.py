@@ -24,7 +24,7 @@ from sklearn.svm import LinearSVC, LinearSVR
 from mlberth_serve.codecs.base import Table
 from mlberth_serve.errors import BadRequestError
 from mlberth_serve.frameworks import sklearn
-from mlberth_serve.frameworks.sklearn_fast import find_linear, fits, scores_tell
+from mlberth_serve.frameworks.sklearn_fast import find_linear, make_linear_predict, scores_tell
 from mlberth_serve.handler.context import Context
 
 ROWS = np.random.default_rng(3).normal(size=(60, 5))
@@ -101,19 +101,16 @@ def test_what_predicts_in_its_own_way_is_asked(model: Any) -> None:
 
 @pytest.mark.parametrize(
     "rows",
-    [
-        ROWS.astype("f4"),
-        ROWS.astype(int),
-        ROWS.astype(object),
-        Table.of(ROWS, "abcde"),
-        ROWS.tolist(),
-    ],
-    ids=["f4", "integers", "objects", "named", "lists"],
+    [ROWS.astype("f4"), ROWS.astype(int), ROWS.astype(object), Table.of(ROWS, "abcde"), csr_matrix(ROWS)],
+    ids=["f4", "integers", "objects", "named", "sparse"],
 )
 def test_rows_that_want_a_check_or_a_conversion_go_to_the_model(rows: Any) -> None:
     """Only numbers of 64 bits are what every check lets through unchanged."""
-    assert not fits(rows)
-    assert fits(ROWS)
+    predict = make_linear_predict(lambda *_: VALUES, 5, lambda data, *_: [data])
+    (given,) = predict(rows, None, Context())
+    assert given is rows
+    for plain in (ROWS, ROWS.tolist(), ROWS[0]):
+        assert predict(plain, None, Context()) is VALUES
 
 
 @pytest.mark.parametrize(
