@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from mlberth_serve.errors import BadRequestError, NotAcceptableError, UnsupportedTypeError
 
@@ -66,12 +66,12 @@ class MediaType:
     fault: str = ""
     """Why it is no media type; a handler's own functions may know it all the same."""
 
-    @property
+    @cached_property
     def is_text(self) -> bool:
         """Whether a handler's functions get the body as str: JSON and CSV in a charset that is known."""
         return self.name in TEXT_TYPES and self.parameters.get("charset", "utf-8").lower() in CHARSETS
 
-    @property
+    @cached_property
     def codec(self) -> str:
         """Python's name for the character set, UTF-8 if none is given; raises UnsupportedTypeError."""
         charset = self.parameters.get("charset", "utf-8").lower()

@@ -37,7 +37,9 @@ def to_body(result: Any, context: Context) -> tuple[bytes | Items, str]:
     """
     content_type = context.response_content_type or context.accept
     if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], str):
-        result, content_type = result[0], check_content_type(result[1])
+        if result[1] != content_type:  # most return the one that they were given
+            content_type = check_content_type(result[1])
+        result = result[0]
     response = result if isinstance(result, Response) else _from_web(result)
     if response:
         context.set_response_status(response.status)

@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from mlberth.errors import ContractError, Fault
 from mlberth_serve import frameworks
 from mlberth_serve.codecs import CODECS, READERS, first_names, npy
@@ -115,20 +117,26 @@ class Pipeline:
         handler = self._handler
         assert handler.transform_fn is not None
         began = time.monotonic()
-        with _explained("transform_fn"):
+        try:
             data = _payload(body, media_type)
             result = handler.transform_fn(handler.model, data, media_type.sent, context.accept, context)
             context.step_times.append((PREDICT, time.monotonic() - began, 1))
             return self._to_answer(result, context, "transform_fn")
+        except RequestError:
+            raise
+        except BaseException as error:
+            raise to_http_error(error, "transform_fn") from error
 
+    # In each step an exception of any kind is the handler's, KeyboardInterrupt too: no signal raises anything
+    # in a worker. One that is no RequestError becomes one.
     def decode(self, request: Request) -> Decoded:
         """Return what a body holds; raises RequestError."""
         body, media_type, context = request
         began = time.monotonic()
         input_fn = self._handler.input_fn
-        if not input_fn:
-            _check(body, media_type)
-        with _explained("input_fn"):
+        if not input_fn and (not body or media_type.fault or media_type.name not in READERS):
+            raise _refusal(body, media_type)
+        try:
             if input_fn:
                 decoded = Decoded(input_fn(_payload(body, media_type), media_type.sent, context))
             elif media_type.name == NPY:
@@ -137,34 +145,50 @@ class Pipeline:
                 decoded = READERS[media_type.name].decode(bytes(body), media_type)
             context.step_times.append((DECODE, time.monotonic() - began, 1))
             return decoded
+        except RequestError:
+            raise
+        except BaseException as error:
+            raise to_http_error(error, "input_fn") from error
 
     def predict(self, data: Any, context: Context) -> Any:
         """Return the prediction for the rows of one request, or of several; raises RequestError."""
         assert self._handler.predict_fn is not None
         began = time.monotonic()
-        with _explained("predict_fn"):
+        try:
             prediction = self._handler.predict_fn(data, self._handler.model, context)
             context.step_times.append((PREDICT, time.monotonic() - began, 1))
             return prediction
+        except RequestError:
+            raise
+        except BaseException as error:
+            raise to_http_error(error, "predict_fn") from error
 
     def encode(self, prediction: Any, envelope: str, context: Context) -> tuple[bytes | Stream, str]:
         """Return the body and media type of a response; raises RequestError."""
         began = time.monotonic()
         output_fn, accept = self._handler.output_fn, context.accept
         answer: tuple[bytes | Stream, str]
-        with _explained("output_fn" if output_fn else "predict_fn"):
+        try:
             if output_fn:
                 answer = self._to_answer(output_fn(prediction, accept, context), context, "output_fn")
-            elif is_stream(prediction) or isinstance(prediction, Response):
+            # An array, the usual prediction, is told by its class alone.
+            elif type(prediction) is not np.ndarray and (
+                is_stream(prediction) or isinstance(prediction, Response)
+            ):
                 answer = self._to_answer(prediction, context, "predict_fn")
             elif codec := CODECS.get(accept):
                 if envelope and accept == JSON:
                     prediction = {envelope: prediction}
                 answer = codec.encode(prediction), accept
             else:
-                raise NotAcceptableError(f"This answer is no stream, and is not written as {accept}.")
+                text = f"This answer is no stream, and is not written as {accept}."
+                raise NotAcceptableError(text)  # noqa: TRY301 - as what the codec raises
             context.step_times.append((ENCODE, time.monotonic() - began, 1))
             return answer
+        except RequestError:
+            raise
+        except BaseException as error:
+            raise to_http_error(error, "output_fn" if output_fn else "predict_fn") from error
 
     def _to_answer(self, result: Any, context: Context, function: str) -> tuple[bytes | Stream, str]:
         body, content_type = to_body(result, context)
@@ -173,34 +197,13 @@ class Pipeline:
         return Stream(body, content_type, function, concurrent=self._concurrent), content_type
 
 
-class _explained:  # noqa: N801 - used like a function; a generator would cost a microsecond more
-    """Turns what a function of the handler raises into a RequestError."""
-
-    __slots__ = ("_function",)
-
-    def __init__(self, function: str) -> None:
-        self._function = function
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: object
-    ) -> None:
-        # Every kind, KeyboardInterrupt too: no signal raises anything in a worker, so it is the handler's.
-        # The class is asked, not the exception, which may say that it is something else.
-        if error is not None and kind is not None and not issubclass(kind, RequestError):
-            raise to_http_error(error, self._function) from error
-
-
-def _check(body: bytes | memoryview, media_type: MediaType) -> None:
-    """Refuse what no codec reads; a handler's own functions are given whatever was sent."""
+def _refusal(body: bytes | memoryview, media_type: MediaType) -> RequestError:
+    """Return the answer to what no codec reads; a handler's own functions are given whatever was sent."""
     if not body:
-        raise BadRequestError("The body is empty.")
+        return BadRequestError("The body is empty.")
     if media_type.fault:
-        raise BadRequestError(media_type.fault)
-    if media_type.name not in READERS:
-        raise UnsupportedTypeError(f"Content-Type is none of {first_names(READERS)}.")
+        return BadRequestError(media_type.fault)
+    return UnsupportedTypeError(f"Content-Type is none of {first_names(READERS)}.")
 
 
 def _payload(body: bytes | memoryview, media_type: MediaType) -> str | bytes:
