@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
@@ -14,10 +15,16 @@ import orjson
 
 from mlberth.errors import ContractError, Fault
 from mlberth_serve.algorithms.model_file import find_file
-from mlberth_serve.app.body import read_body
+from mlberth_serve.app.body import ENVIRON_BODY, read_body
 from mlberth_serve.app.compat_environment import publish
 from mlberth_serve.app.error_cause import DISCLOSURE, describe_cause
-from mlberth_serve.app.http_response import HTTPResponse, make_error_response, make_response
+from mlberth_serve.app.http_response import (
+    NO_BODY,
+    REQUEST_ID,
+    STATUS_LINES,
+    HTTPResponse,
+    make_error_response,
+)
 from mlberth_serve.app.openapi import describe
 from mlberth_serve.app.session_request import SessionRequest, open_session
 from mlberth_serve.app.streamed_response import StreamedResponse
@@ -36,7 +43,6 @@ from mlberth_serve.handler.context import (
     Context,
     check_custom_attributes,
 )
-from mlberth_serve.handler.metrics import NoSink, Sink
 from mlberth_serve.handler.placement import current_placement
 from mlberth_serve.handler.predictor import Predictor, Request, StreamedBody, Transform
 from mlberth_serve.handler.response import to_body
@@ -49,7 +55,7 @@ from mlberth_serve.inference.warm_up import warm_up
 from mlberth_serve.media_types import JSON, TEXT, parse_content_type, read_content_type
 from mlberth_serve.profiles import PROFILES
 from mlberth_serve.settings import Settings
-from mlberth_serve.shared.metrics_recorder import ENVIRON_RECORDER, ENVIRON_STEP_TIMES
+from mlberth_serve.shared.metrics_recorder import ENVIRON_STEP_TIMES
 from mlberth_serve.shared.request_ids import ENVIRON_REQUEST_ID, request_id
 from mlberth_serve.shared.route_list import is_prediction, route_list
 from mlberth_serve.usercode.load_errors import failures_logged
@@ -66,8 +72,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_NO_SINK = NoSink()
-
 
 class Application:
     """A WSGI callable: POST /invocations goes straight to the transformer, all else to Flask."""
@@ -76,7 +80,6 @@ class Application:
         self,
         settings: Settings,
         clock: Callable[[], float] = time.monotonic,
-        sink: Sink = _NO_SINK,
         *,
         capture: Capture | None = None,
         sessions: StatefulSessions | None = None,
@@ -88,8 +91,8 @@ class Application:
         self._sessions = sessions
         self._settings = settings
         self._clock = clock
-        self._sink = sink
         self._limit = settings.max_payload_bytes
+        self._fast_limit = sys.maxsize if self._limit is None else self._limit
         self._handler: Handler | None = None
         self._transformer: Predictor | None = None
         self._placement = current_placement(str(settings.layout.model), settings.gpus)
@@ -226,14 +229,16 @@ class Application:
         deadline = self._clock() + self._settings.timeout
         if ENVIRON_CUSTOM_ATTRIBUTES in environ:
             check_custom_attributes(environ)
-        body = read_body(environ, self._limit)
+        body = environ.get(ENVIRON_BODY)  # on the fast path it has been read, and is most often good as it is
+        if body is None or len(body) > self._fast_limit or "HTTP_CONTENT_ENCODING" in environ:
+            body = read_body(environ, self._limit)
         # Without the dash it is what some clients of sagemaker-containers send.
         media_type = read_content_type(environ.get("CONTENT_TYPE") or environ.get("HTTP_CONTENTTYPE"))
         if self._sessions and (order := self._sessions.order(environ, body)):
             context = self._make_context(media_type.name, TEXT, environ, name, deadline)
             return order, Request(body, media_type, context)
-        accept = transformer.choose_accept(environ.get("HTTP_ACCEPT"))
-        context = self._make_context(media_type.name, accept, environ, name, deadline)
+        context = self._make_context(media_type.name, "", environ, name, deadline)
+        context.accept = transformer.choose_accept(environ.get("HTTP_ACCEPT"))
         transform: Transform = transformer.transform
         if self._sessions:
             transform = self._sessions.attach(environ, transform)
@@ -257,9 +262,13 @@ class Application:
         if not isinstance(body, bytes):
             name = context.request_id
             return StreamedResponse(body, context, lambda error: self._to_error_response(error, name))
-        if headers := context.response_headers:
-            check_sizes([*headers, ("Content-Type", content_type)])
-        return make_response(body, content_type, context.request_id, context.response_status, headers)
+        status, more, name = context.response_status, context.response_headers, context.request_id
+        if more:
+            check_sizes([*more, ("Content-Type", content_type)])
+        if status in NO_BODY:
+            return HTTPResponse(status, STATUS_LINES[status], [(REQUEST_ID, name), *more], b"")
+        own = [("Content-Type", content_type), ("Content-Length", str(len(body))), (REQUEST_ID, name)]
+        return HTTPResponse(status, STATUS_LINES[status], [*own, *more] if more else own, body)
 
     def _to_error_response(self, error: BaseException, name: str) -> HTTPResponse:
         """Return the answer to a request that failed, and log its cause."""
@@ -311,17 +320,16 @@ class Application:
         name: str = "",
         deadline: float = math.inf,
     ) -> Context:
-        recorder = environ.get(ENVIRON_RECORDER) if environ else None
+        environ = environ or {}
+        step_times = environ.get(ENVIRON_STEP_TIMES)
         return Context(
             environ,
             name,
             content_type,
             accept,
             placement=self._placement,
-            sink=recorder or self._sink,
-            step_times=environ.get(ENVIRON_STEP_TIMES) if environ else None,
             deadline=deadline,
-            clock=self._clock,
+            step_times=[] if step_times is None else step_times,
         )
 
     def _describe(self) -> Mapping[str, object]:

@@ -15,7 +15,17 @@ REQUEST_ID = "X-Request-Id"
 UNBUFFERED = ("X-Accel-Buffering", "no")
 """Tells nginx to send on each piece at once."""
 JSON = "application/json"
-_STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+NO_BODY = frozenset({204, 304})
+"""Statuses whose responses have no body, whatever was given (RFC 9110, sections 15.3.5 and 15.4.5)."""
+
+
+class _StatusLines(dict[int, str]):
+    def __missing__(self, status: int) -> str:
+        return f"{status} Status"
+
+
+STATUS_LINES = _StatusLines((status.value, f"{status.value} {status.phrase}") for status in HTTPStatus)
+"""Statuses as WSGI wants them, those that the standard does not know too."""
 
 
 @dataclass(slots=True)  # not frozen: that would cost each response a microsecond
@@ -30,36 +40,26 @@ class HTTPResponse:
 
     @property
     def omits_body(self) -> bool:
-        """Whether there is no body whatever was given (RFC 9110, sections 15.3.5 and 15.4.5)."""
-        return self.status in {204, 304}
-
-
-def make_response(
-    body: bytes, content_type: str, request_id: str, status: int = 200, headers: Pairs = ()
-) -> HTTPResponse:
-    """Return an answer; 204 and 304 have no body whatever was given."""
-    line = _STATUS_LINES.get(status) or f"{status} Status"
-    if status in {204, 304}:
-        return HTTPResponse(status, line, [(REQUEST_ID, request_id), *headers], b"")
-    own = [("Content-Type", content_type), ("Content-Length", str(len(body))), (REQUEST_ID, request_id)]
-    return HTTPResponse(status, line, [*own, *headers] if headers else own, body)
+        """Whether there is no body, whatever was given."""
+        return self.status in NO_BODY
 
 
 def make_stream_head(content_type: str, request_id: str, status: int, headers: Pairs) -> HTTPResponse:
     """Return the head of an answer whose length nobody knows yet."""
-    line = _STATUS_LINES.get(status) or f"{status} Status"
     own = [("Content-Type", content_type), (REQUEST_ID, request_id), UNBUFFERED]
     if not any(name.lower() == "content-encoding" for name, _ in headers):
         # nginx compresses nothing that has an encoding: a piece would cost more than it saves.
         own.append(("Content-Encoding", "identity"))
-    return HTTPResponse(status, line, [*own, *headers], b"")
+    return HTTPResponse(status, STATUS_LINES[status], [*own, *headers], b"")
 
 
 def make_error_response(
     error: RequestError, request_id: str, cause: Mapping[str, object] | None = None
 ) -> HTTPResponse:
     """Return `{"error": {"code", "message", "request_id"}}` under the error's status, and a `cause`."""
-    return make_response(error_body(error, request_id, cause), JSON, request_id, error.status)
+    body = error_body(error, request_id, cause)
+    headers = [("Content-Type", JSON), ("Content-Length", str(len(body))), (REQUEST_ID, request_id)]
+    return HTTPResponse(error.status, STATUS_LINES[error.status], headers, body)
 
 
 def error_body(error: RequestError, request_id: str, cause: Mapping[str, object] | None = None) -> bytes:

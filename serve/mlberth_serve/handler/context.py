@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
 from mlberth_serve.errors import BadRequestError
@@ -24,7 +25,7 @@ from mlberth_serve.handler.response_headers import (
     replaced,
 )
 from mlberth_serve.shared.limits import MAX_HEADER_BYTES
-from mlberth_serve.shared.metrics_recorder import StepTime
+from mlberth_serve.shared.metrics_recorder import ENVIRON_RECORDER, StepTime
 from mlberth_serve.shared.request_ids import trace_id
 
 if TYPE_CHECKING:
@@ -46,54 +47,25 @@ _NOWHERE = Placement()
 _NO_SINK = NoSink()
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Context(ModelServerContext):
     """One request, or the load of the model, which has no headers."""
 
-    __slots__ = (
-        "_clock",
-        "_environ",
-        "_sink",
-        "accept",
-        "content_type",
-        "deadline",
-        "placement",
-        "request_id",
-        "response_content_type",
-        "response_headers",
-        "response_status",
-        "step_times",
-    )
-
-    def __init__(
-        self,
-        environ: Mapping[str, object] | None = None,
-        request_id: str = "",
-        content_type: str = "",
-        accept: str = "",
-        *,
-        placement: Placement = _NOWHERE,
-        sink: Sink = _NO_SINK,
-        deadline: float = math.inf,
-        clock: Callable[[], float] = time.monotonic,
-        step_times: list[StepTime] | None = None,
-    ) -> None:
-        self._environ = environ or {}
-        self._sink = sink
-        self._clock = clock
-        self.request_id = request_id
-        """Also in the answer's X-Request-Id and in the log."""
-        self.content_type = content_type
-        """The body's media type without its parameters, in lower case."""
-        self.accept = accept
-        """The media type chosen for the answer."""
-        self.placement = placement
-        self.deadline = deadline
-        """The timeout after the worker took the request, on `time.monotonic`."""
-        self.step_times = [] if step_times is None else step_times
-        """What the steps of the request have taken, for the metrics."""
-        self.response_status = 200
-        self.response_content_type = ""
-        self.response_headers: Pairs = ()
+    _environ: Mapping[str, object] = field(default_factory=dict)
+    request_id: str = ""
+    """Also in the answer's X-Request-Id and in the log."""
+    content_type: str = ""
+    """The body's media type without its parameters, in lower case."""
+    accept: str = ""
+    """The media type chosen for the answer."""
+    placement: Placement = field(default=_NOWHERE, kw_only=True)
+    deadline: float = field(default=math.inf, kw_only=True)
+    """The timeout after the worker took the request, on `time.monotonic`."""
+    step_times: list[StepTime] = field(default_factory=list, kw_only=True)
+    """What the steps of the request have taken, for the metrics."""
+    response_status: int = field(default=200, init=False)
+    response_content_type: str = field(default="", init=False)
+    response_headers: Pairs = field(default=(), init=False)
 
     @property
     def headers(self) -> Headers:
@@ -139,7 +111,7 @@ class Context(ModelServerContext):
     @property
     def seconds_left(self) -> float:
         """How long the answer may still take, at least 0; infinite while the model is loaded."""
-        return max(0.0, self.deadline - self._clock())
+        return max(0.0, self.deadline - time.monotonic())
 
     @property
     def device(self) -> str:
@@ -160,7 +132,8 @@ class Context(ModelServerContext):
     @property
     def metrics(self) -> HandlerMetrics:
         """The handler's own counters and measurements."""
-        return HandlerMetrics(self._sink)
+        recorder: Sink | None = self._environ.get(ENVIRON_RECORDER)  # type: ignore[assignment]
+        return HandlerMetrics(recorder or _NO_SINK)
 
     @property
     def logger(self) -> logging.LoggerAdapter[logging.Logger]:

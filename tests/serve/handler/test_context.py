@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import pytest
 
@@ -80,11 +81,12 @@ def test_status_is_checked(status: int) -> None:
         Context().set_response_status(status)
 
 
-def test_request_is_named_and_timed() -> None:
+def test_request_is_named_and_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The context says whose request it is, where it runs and how long it may take."""
     now = [100.0]
     environ = ENVIRON | {"HTTP_X_AMZN_SAGEMAKER_TARGET_MODEL": "m.tar.gz"}
-    context = Context(environ, placement=Placement(3, "cuda:1"), deadline=160, clock=lambda: now[0])
+    monkeypatch.setattr("mlberth_serve.handler.context.time", SimpleNamespace(monotonic=lambda: now[0]))
+    context = Context(environ, placement=Placement(3, "cuda:1"), deadline=160)
     assert (context.inference_id, context.target_model) == ("abc", "m.tar.gz")
     assert (context.worker, context.device) == (3, "cuda:1")
     assert context.seconds_left == 60
