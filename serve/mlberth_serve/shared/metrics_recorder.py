@@ -1,7 +1,7 @@
-"""The counters of a worker, in a page of memory that the supervisor reads at any time.
+"""A worker's page of counters, as the worker writes it; the supervisor reads it at any time.
 
-A number is added to in a fraction of a microsecond, without a lock or a system call: a worker has one
-request at a time. The numbers outlive the worker: whoever takes its place goes on with its page.
+The numbers outlive the worker: whoever takes its place goes on with its page. `worker.instrumentation` counts
+requests there.
 """
 
 from __future__ import annotations
@@ -11,16 +11,12 @@ import math
 import os
 import re
 import threading
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlberth.log_escapes import one_line
 from mlberth_serve.shared import metrics_memory
 from mlberth_serve.shared.metrics_memory import (
-    BATCH,
-    BUCKETS,
-    CLASSES,
     DURATIONS,
     ENTRIES,
     ENTRY,
@@ -28,23 +24,14 @@ from mlberth_serve.shared.metrics_memory import (
     HISTOGRAMS,
     MAX_ENTRIES,
     NAME_BYTES,
-    REQUESTS,
-    ROUTES,
-    SIZES,
-    STREAM_ENDS,
-    STREAMS_ENDED,
     Series,
     WorkerMetrics,
     make_series,
 )
 
-_ROUTES = {path: REQUESTS + number * len(CLASSES) for number, path in enumerate(ROUTES)}
-_OTHER = _ROUTES["other"]
-_CLASSES = {name[0]: number for number, name in enumerate(CLASSES)}
-_FAILED = _CLASSES["5"]
 _FIRST = {name: HISTOGRAMS + number * HISTOGRAM_CELLS for number, name in enumerate(DURATIONS)}
 REQUEST, QUEUE, DECODE, PREDICT, ENCODE, FIRST_CHUNK = (_FIRST[name] for name in DURATIONS)
-"""What `observe` takes."""
+"""The histograms of durations, by their first cell."""
 
 StepTime = tuple[int, float, int]
 """QUEUE, DECODE, PREDICT or ENCODE, its seconds, and how many requests it took as long."""
@@ -68,7 +55,8 @@ class Recorder:
     def __init__(self, memory: Any) -> None:
         """Go on with the numbers in a writable buffer of PAGE_BYTES; zeros are a fresh page."""
         self._memory = memoryview(memory)
-        self._cells = self._memory.cast("d")
+        self.cells = self._memory.cast("d")
+        """The numbers of the page: whoever counts adds to one, in a fraction of a microsecond."""
         self._lock = threading.Lock()  # of what comes from other threads: the handler's metrics, and captures
         self._entries: dict[Series, int] = {}
         for series, _, _ in WorkerMetrics(bytes(self._memory)).entries():
@@ -77,7 +65,7 @@ class Recorder:
 
     def begin_worker(self, load_seconds: float) -> None:
         """Say that a worker goes on with this page; a request that its predecessor died with is counted."""
-        cells = self._cells
+        cells = self.cells
         cells[metrics_memory.CUT_OFF] += cells[metrics_memory.BUSY] + cells[metrics_memory.STREAMS]
         cells[metrics_memory.BUSY] = cells[metrics_memory.STREAMS] = 0.0
         cells[metrics_memory.STARTS] += 1
@@ -86,53 +74,13 @@ class Recorder:
 
     def drop_lines(self, count: int) -> None:
         """Count lines of a log that could not be written."""
-        self._cells[metrics_memory.LINES_DROPPED] += count
+        self.cells[metrics_memory.LINES_DROPPED] += count
 
     def count_captured(self, written: int, dropped: int) -> None:
         """Count captured requests, from any thread."""
         with self._lock:
-            self._cells[metrics_memory.CAPTURED] += written
-            self._cells[metrics_memory.CAPTURE_DROPPED] += dropped
-
-    def begin_request(self, count: int = 1) -> None:
-        """Say that a request, or several at once, is being worked on."""
-        self._cells[metrics_memory.BUSY] = count
-
-    def observe_batch(self, count: int) -> None:
-        """Count the requests that are predicted in one call."""
-        cells = self._cells
-        cells[BATCH] += count
-        cells[BATCH + 1 + bisect_left(SIZES, count)] += 1
-
-    def end_request(
-        self, path: str, status: str, seconds: float, step_times: Iterable[StepTime] = ()
-    ) -> None:
-        """Count a request and its steps by path and status line; only predictions have a latency."""
-        cells = self._cells
-        cells[_ROUTES.get(path, _OTHER) + _CLASSES.get(status[:1], _FAILED)] += 1
-        if path == "/invocations":
-            self.observe(REQUEST, seconds)
-        for step_time in step_times:
-            self.observe(*step_time)
-        cells[metrics_memory.BUSY] = 0.0
-
-    def begin_stream(self) -> None:
-        """Say that a request that was begun goes on as a stream, beside which there may be others."""
-        self._cells[metrics_memory.BUSY] = 0.0
-        self._cells[metrics_memory.STREAMS] += 1
-
-    def end_stream(self, end: str, first_seconds: float | None) -> None:
-        """Count a stream that has ended, by how; `end_request` counts its request."""
-        self._cells[metrics_memory.STREAMS] -= 1
-        self._cells[STREAMS_ENDED + STREAM_ENDS.index(end)] += 1
-        if first_seconds is not None:
-            self.observe(FIRST_CHUNK, first_seconds)
-
-    def observe(self, duration: int, seconds: float, requests: int = 1) -> None:
-        """Add what one request, or each of several, took: REQUEST, QUEUE, DECODE, PREDICT, ENCODE, …."""
-        cells = self._cells
-        cells[duration] += seconds * requests
-        cells[duration + 1 + bisect_left(BUCKETS, seconds)] += requests
+            self.cells[metrics_memory.CAPTURED] += written
+            self.cells[metrics_memory.CAPTURE_DROPPED] += dropped
 
     def record(
         self,
@@ -154,11 +102,11 @@ class Recorder:
         with self._lock:
             if math.isfinite(amount) and (position := self._entries.get(series) or self._add_entry(series)):
                 total = (position + NAME_BYTES) // 8
-                if math.isfinite(self._cells[total] + amount):
-                    self._cells[total] += amount
-                    self._cells[total + 1] += 1
+                if math.isfinite(self.cells[total] + amount):
+                    self.cells[total] += amount
+                    self.cells[total + 1] += 1
                     return
-            self._cells[metrics_memory.DROPPED] += 1
+            self.cells[metrics_memory.DROPPED] += 1
             if not self._dropped:
                 self._dropped = True
                 warn(_DROPPED, cleaned)

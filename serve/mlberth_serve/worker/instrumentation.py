@@ -1,24 +1,44 @@
-"""Middleware that counts, times and, if the access log is on, logs every request of an application."""
+"""Middleware that counts, times and, if the access log is on, logs every request of an application.
+
+A number in the worker's page of memory is added to without a lock or a system call: a worker has one request
+at a time.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from mlberth_serve.app.http_response import HTTPResponse
 from mlberth_serve.app.session_request import SessionRequest
 from mlberth_serve.app.streamed_response import End, StreamedResponse
 from mlberth_serve.shared.access_log import AccessLog
+from mlberth_serve.shared.metrics_memory import (
+    BATCH,
+    BUCKETS,
+    BUSY,
+    CLASSES,
+    REQUESTS,
+    ROUTES,
+    SIZES,
+    STREAM_ENDS,
+    STREAMS,
+    STREAMS_ENDED,
+)
 from mlberth_serve.shared.metrics_recorder import (
     ENVIRON_RECORDER,
     ENVIRON_STEP_TIMES,
+    FIRST_CHUNK,
     QUEUE,
+    REQUEST,
     Recorder,
     StepTime,
 )
 from mlberth_serve.shared.request_ids import current_request
 from mlberth_serve.shared.route_list import SESSIONS, is_prediction
+from mlberth_serve.worker.streams.observation import CountedBody, StreamObserver
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -27,6 +47,11 @@ ENVIRON_QUEUED = "HTTP_X_REQUEST_START"
 """When nginx had read the request: `t=` and seconds since the epoch."""
 _MAX_QUEUE_SECONDS = 86400.0
 """A day: the longest timeout that can be set."""
+
+_ROUTES = {path: REQUESTS + number * len(CLASSES) for number, path in enumerate(ROUTES)}
+_OTHER = _ROUTES["other"]
+_CLASSES = {name[0]: number for number, name in enumerate(CLASSES)}
+_FAILED = _CLASSES["5"]
 
 
 @runtime_checkable
@@ -51,6 +76,52 @@ class Dispatcher(Protocol):
         """Return the session that a client may have, or the error that it gets."""
 
 
+class RequestCounters:
+    """The part of a worker's page that counts requests and what they took."""
+
+    def __init__(self, cells: memoryview[float]) -> None:
+        """Go on with the numbers of a page."""
+        self._cells = cells
+
+    def begin_request(self, count: int = 1) -> None:
+        """Say that a request, or several at once, is being worked on."""
+        self._cells[BUSY] = count
+
+    def observe_batch(self, count: int) -> None:
+        """Count the requests that are predicted in one call."""
+        cells = self._cells
+        cells[BATCH] += count
+        cells[BATCH + 1 + bisect_left(SIZES, count)] += 1
+
+    def end_request(
+        self, path: str, status: str, seconds: float, step_times: Iterable[StepTime] = ()
+    ) -> None:
+        """Count a request and its steps by path and status line; only predictions have a latency."""
+        cells = self._cells
+        cells[_ROUTES.get(path, _OTHER) + _CLASSES.get(status[:1], _FAILED)] += 1
+        self.observe([(REQUEST, seconds, 1), *step_times] if path == "/invocations" else step_times)
+        cells[BUSY] = 0.0
+
+    def begin_stream(self) -> None:
+        """Say that a request that was begun goes on as a stream, beside which there may be others."""
+        self._cells[BUSY] = 0.0
+        self._cells[STREAMS] += 1
+
+    def end_stream(self, end: str, first_seconds: float | None) -> None:
+        """Count a stream that has ended, by how; `end_request` counts its request."""
+        self._cells[STREAMS] -= 1
+        self._cells[STREAMS_ENDED + STREAM_ENDS.index(end)] += 1
+        if first_seconds is not None:
+            self.observe([(FIRST_CHUNK, first_seconds, 1)])
+
+    def observe(self, step_times: Iterable[StepTime]) -> None:
+        """Add what one request, or each of several, took: REQUEST, QUEUE, DECODE, PREDICT, ENCODE, …."""
+        cells = self._cells
+        for duration, seconds, requests in step_times:
+            cells[duration] += seconds * requests
+            cells[duration + 1 + bisect_left(BUCKETS, seconds)] += requests
+
+
 class Instrumented:
     """Calls an application of any make; the recorder stands in the environment of each request."""
 
@@ -67,6 +138,7 @@ class Instrumented:
         self._application = application
         self._predictions: Dispatcher = application  # if it is none, nobody calls `respond`
         self._recorder = recorder
+        self._counters = RequestCounters(recorder.cells)
         self._behind_nginx = behind_nginx
         self._access_log = access_log
         self._clock = clock
@@ -93,7 +165,7 @@ class Instrumented:
             self._end(environ, status, began, map(len, body))
             return body
         # `status` is read at the end: an application may not call `start` before its body is asked for.
-        return _Stream(body, lambda size: self._end(environ, status, began, (size,)))
+        return CountedBody(body, lambda size: self._end(environ, status, began, (size,)))
 
     @property
     def max_batch_size(self) -> int:
@@ -125,7 +197,7 @@ class Instrumented:
         # Without `current_request`: what is logged in a shared call belongs to none of them.
         for environ in environs:
             self._enter(environ, len(environs))
-        self._recorder.observe_batch(len(environs))
+        self._counters.observe_batch(len(environs))
         try:
             responses = self._predictions.respond_batch(environs)
         except BaseException:
@@ -160,16 +232,16 @@ class Instrumented:
         self, environ: WSGIEnvironment, response: StreamedResponse | SessionRequest, began: float
     ) -> None:
         """Let a request end with its stream. If that is concurrent, another one may begin meanwhile."""
-        self._recorder.begin_stream()
+        self._counters.begin_stream()
         response.variables.run(current_request.set, environ)
         if response.concurrent:
             current_request.set(None)
 
         def end(how: End, status: str, size: int, first: float | None) -> None:
-            self._recorder.end_stream(how.value, None if first is None else first - began)
+            self._counters.end_stream(how.value, None if first is None else first - began)
             self._end(environ, status, began, (size,))
 
-        response.observer = _StreamObserver(self._clock, end)
+        response.observer = StreamObserver(self._clock, end)
 
     def _begin(self, environ: WSGIEnvironment) -> float:
         began = self._clock()
@@ -184,14 +256,14 @@ class Instrumented:
         queued = self._queue_seconds(environ)
         if queued is not None:
             step_times.append((QUEUE, queued, 1))
-        self._recorder.begin_request(count)
+        self._counters.begin_request(count)
 
     def _end(self, environ: WSGIEnvironment, status: str, began: float, sizes: Iterable[int]) -> None:
         self._count(environ, status, self._clock() - began, sizes)
         current_request.set(None)  # last: the access log names the request
 
     def _count(self, environ: WSGIEnvironment, status: str, seconds: float, sizes: Iterable[int]) -> None:
-        self._recorder.end_request(environ["PATH_INFO"], status, seconds, environ[ENVIRON_STEP_TIMES])
+        self._counters.end_request(environ["PATH_INFO"], status, seconds, environ[ENVIRON_STEP_TIMES])
         if self._access_log:
             self._access_log.write(environ, status, seconds, sum(sizes))
 
@@ -206,44 +278,3 @@ class Instrumented:
         seconds = self._wall_clock() - began
         # Or it passes on a client's, and that may be any number, NaN included; clocks may be set back.
         return max(0.0, seconds) if seconds < _MAX_QUEUE_SECONDS else None
-
-
-class _StreamObserver:
-    """Knows when a stream's first piece was there, until it ends."""
-
-    def __init__(
-        self, clock: Callable[[], float], end: Callable[[End, str, int, float | None], None]
-    ) -> None:
-        self._clock = clock
-        self._end = end
-        self._first: float | None = None
-
-    def begin(self) -> None:
-        """Note the time; the page of counters is the worker's own thread's."""
-        self._first = self._clock()
-
-    def end(self, end: End, status_line: str, size: int) -> None:
-        """Count the stream."""
-        self._end(end, status_line, size, self._first)
-
-
-class _Stream:
-    """A body that is made while it is sent: the request ends with it, or when the server closes it."""
-
-    def __init__(self, body: Iterable[bytes], end: Callable[[int], None]) -> None:
-        self._body = body
-        self._end = end
-        self._size = 0
-
-    def __iter__(self) -> Iterator[bytes]:
-        for piece in self._body:
-            self._size += len(piece)
-            yield piece
-
-    def close(self) -> None:
-        """Count the request, as WSGI servers call this exactly once."""
-        try:
-            if close := getattr(self._body, "close", None):
-                close()
-        finally:
-            self._end(self._size)

@@ -12,6 +12,7 @@ from mlberth_serve.shared.metrics_memory import (
     add_page,
 )
 from mlberth_serve.shared.metrics_recorder import REQUEST, Recorder
+from mlberth_serve.worker.instrumentation import RequestCounters
 
 
 def test_counters_of_workers_that_have_ended_add_up() -> None:
@@ -20,13 +21,14 @@ def test_counters_of_workers_that_have_ended_add_up() -> None:
     for name in ("one", "two"):
         memory = bytearray(PAGE_BYTES)
         recorder = Recorder(memory)
+        requests = RequestCounters(recorder.cells)
         recorder.begin_worker(1.0)
         for _ in range(2):
-            recorder.begin_request()
-            recorder.end_request("/invocations", "200 OK", 0.25)
+            requests.begin_request()
+            requests.end_request("/invocations", "200 OK", 0.25)
         recorder.record("counter", "both", 3.0, "", {})
         recorder.record("counter", name, 1.0, "", {"a": "b"})
-        recorder.begin_request()
+        requests.begin_request()
         add_page(total, WorkerMetrics(bytes(memory)))
     found = WorkerMetrics(bytes(total))
     assert found.requests(0, 0) == 4

@@ -7,20 +7,15 @@ import os
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
+from tests.serve.metric_samples import samples
 
-from mlberth_serve.control.metrics.prometheus import Server, render
 from mlberth_serve.control.nginx.direct_responses import LIST, DirectResponses
 from mlberth_serve.shared import metrics_memory
-from mlberth_serve.shared.metrics_memory import MAX_ENTRIES, PAGE_BYTES, MetricsMemory, WorkerMetrics
-from mlberth_serve.shared.metrics_recorder import DECODE, Recorder
-from mlberth_serve.worker.instrumentation import Instrumented
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+from mlberth_serve.shared.metrics_memory import MAX_ENTRIES, PAGE_BYTES, MetricsMemory
+from mlberth_serve.shared.metrics_recorder import Recorder
+from mlberth_serve.worker.instrumentation import RequestCounters
 
 
 @pytest.fixture
@@ -42,28 +37,16 @@ def in_child(work: Callable[[], object]) -> None:
     os.waitpid(pid, 0)
 
 
-def samples(recorder_memory: bytearray) -> dict[str, float]:
-    """Return what a page comes to, by the text of name and labels."""
-    text = render([WorkerMetrics(bytes(recorder_memory))], Server(started=0, workers=1, loaded=1))
-    families = text_string_to_metric_families(text)
-    found = [
-        (sample.name + "".join(f" {key}={value}" for key, value in sample.labels.items()), sample.value)
-        for family in families
-        for sample in family.samples
-    ]
-    assert len(dict(found)) == len(found)
-    return dict(found)
-
-
 def test_successor_goes_on_with_the_page(board: MetricsMemory) -> None:
     """The page of a dead worker is taken by the next one; a living one keeps its own."""
 
     def die_in_a_request() -> None:
         recorder = Recorder(board.take_page())
+        requests = RequestCounters(recorder.cells)
         recorder.begin_worker(1.0)
-        recorder.end_request("/invocations", "200 OK", 0.1)
+        requests.end_request("/invocations", "200 OK", 0.1)
         recorder.record("counter", "rows", 5, "count", {})
-        recorder.begin_request()
+        requests.begin_request()
 
     page = board.take_page()  # ours, while we live
     for _ in range(3):
@@ -74,28 +57,6 @@ def test_successor_goes_on_with_the_page(board: MetricsMemory) -> None:
     assert theirs.number(metrics_memory.CUT_OFF) == 2
     assert [(series.name, total, count) for series, total, count in theirs.entries()] == [("rows", 15, 3)]
     page.close()
-
-
-def test_durations_fall_into_buckets() -> None:
-    """A bucket holds what is at most its bound; what is above all of them is in the last."""
-    memory = bytearray(PAGE_BYTES)
-    recorder = Recorder(memory)
-    for seconds in (0.0, 0.0005, 0.0006, 61.0):
-        recorder.observe(DECODE, seconds)
-    found = samples(memory)
-    assert found["mlberth_decode_seconds_bucket le=0.0005"] == 2
-    assert found["mlberth_decode_seconds_bucket le=0.001"] == 3
-    assert found["mlberth_decode_seconds_bucket le=60"] == 3
-    assert found["mlberth_decode_seconds_bucket le=+Inf"] == found["mlberth_decode_seconds_count"] == 4
-    assert found["mlberth_decode_seconds_sum"] == pytest.approx(61.0011)
-
-
-@pytest.mark.parametrize("path", ["/nothing", "/invocations/../x", "\x00", ""])
-def test_no_path_becomes_a_label(path: str) -> None:
-    """What a client asks for that we do not have is `other`."""
-    memory = bytearray(PAGE_BYTES)
-    Recorder(memory).end_request(path, "404 Not Found", 0.1)
-    assert samples(memory)["mlberth_requests_total route=other status=4xx"] == 1
 
 
 @pytest.mark.parametrize(
@@ -182,33 +143,3 @@ def test_long_list_of_answers_takes_little_memory(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert front.counts == {503: 1}
     assert peak < 400_000
-
-
-@pytest.mark.parametrize(
-    ("began", "observed"),
-    [
-        ("t=99.5", [0.5]),
-        ("t=101", [0.0]),
-        ("t=inf", [0.0]),
-        ("t=-inf", []),
-        ("t=-1e308", []),
-        ("t=nan", []),
-        ("t=" + "9" * 5000, [0.0]),
-        ("t=x", []),
-        ("", []),
-    ],
-)
-def test_time_in_the_queue_is_a_time(began: str, observed: list[float]) -> None:
-    """Behind a nginx.conf of the user's, what says when a request came may be the client's."""
-    memory = bytearray(PAGE_BYTES)
-    application = Instrumented(answer, Recorder(memory), behind_nginx=True, wall_clock=lambda: 100.0)
-    application({"PATH_INFO": "/invocations", "HTTP_X_REQUEST_START": began}, lambda *_: lambda _: None)
-    found = samples(memory)
-    assert found["mlberth_queue_seconds_count"] == len(observed)
-    assert found["mlberth_queue_seconds_sum"] == sum(observed)
-
-
-def answer(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
-    """Answer nothing."""
-    start_response("200 OK", [])
-    return []
