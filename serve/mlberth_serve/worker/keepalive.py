@@ -85,13 +85,17 @@ class ConnectionPool:
         self,
         poll: select.epoll,
         revoker: ConnectionRevoker | None,
+        policy: KeepAlivePolicy,
+        is_waited_for: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin with none; there is a `revoker` behind nginx."""
+        """Begin with none; there is a `revoker` behind nginx. `is_waited_for` is what the policy asks."""
         self.by_number: dict[int, Connection] = {}
         """By the number of their socket, as the poll names them; the oldest first."""
+        self.policy = policy
         self._poll = poll
         self._revoker = revoker
+        self._is_waited_for = is_waited_for
         self._free_slots = list(range(MAX_KEPT_CONNECTIONS))
         self._clock = clock
 
@@ -106,6 +110,20 @@ class ConnectionPool:
     def __contains__(self, connection: Connection) -> bool:
         """Return whether a connection is one of them."""
         return connection.is_pooled
+
+    def may_keep(self, connection: Connection, served: int, batch_allowance: int, *, alive: bool) -> bool:
+        """Return whether a connection may stay open after its response, by the policy."""
+        return self.policy.may_keep(
+            alive=alive,
+            others=len(self.by_number) - connection.is_pooled,
+            served=served,
+            batch_allowance=batch_allowance,
+            is_waited_for=self._is_waited_for,
+        )
+
+    def excess(self, batch_allowance: int) -> int:
+        """Return how many must go before one more is taken, by the policy."""
+        return self.policy.excess(len(self.by_number), batch_allowance)
 
     def keep(self, connection: Connection) -> None:
         """Keep one until its next request has arrived; if that is not possible, close it."""

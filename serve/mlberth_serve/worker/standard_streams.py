@@ -33,7 +33,8 @@ class StandardStreams:
         }
         for name in self._outlets:
             self._renew(name)
-        self._seen = sys.stdout, sys.stderr
+        self.current = sys.stdout, sys.stderr
+        """The streams of Python as they were left here; if a request has replaced one, see `restore`."""
 
     @property
     def stdout(self) -> int:
@@ -49,12 +50,6 @@ class StandardStreams:
         """Return a stream for our log."""
         return text_stream(Outlet(self.stderr), self._outlets["stderr"][1])
 
-    def after_request(self) -> None:
-        """Restore what one request has put in place of a stream, if it is of no use to the next."""
-        stdout, stderr = self._seen
-        if getattr(sys, "stdout", None) is not stdout or getattr(sys, "stderr", None) is not stderr:
-            self.restore()
-
     def restore(self) -> None:
         """Open the descriptors and streams that are closed; costs a system call each."""
         for number, duplicate in zip(_STANDARD, self._duplicates, strict=True):
@@ -65,7 +60,7 @@ class StandardStreams:
         for name in self._outlets:
             if not _takes_text(getattr(sys, name, None)):
                 self._renew(name)
-        self._seen = sys.stdout, sys.stderr
+        self.current = sys.stdout, sys.stderr
 
     def give_back(self) -> None:
         """Make the descriptors what they were at the start, whatever has replaced them: for an exec."""

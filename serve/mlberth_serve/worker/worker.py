@@ -14,6 +14,7 @@ import os
 import resource
 import select
 import socket
+import sys
 import time
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,8 @@ from mlberth_serve.shared.request_ids import ENVIRON_REQUEST_ID, id_of_parsed
 from mlberth_serve.worker.backlog import Backlog
 from mlberth_serve.worker.batch_sizing import AdaptiveBatchSize
 from mlberth_serve.worker.http.connection import MAX_BATCHED_BYTES, Connection
-from mlberth_serve.worker.http.response_writer import GoneError, begin_wsgi, send_response
+from mlberth_serve.worker.http.fast_path import GoneError, send_response
+from mlberth_serve.worker.http.response_writer import begin_wsgi
 from mlberth_serve.worker.http.wsgi_environ import base_environ
 from mlberth_serve.worker.instrumentation import Instrumented
 from mlberth_serve.worker.keepalive import ConnectionPool, KeepAlivePolicy
@@ -55,7 +57,6 @@ class Worker(WorkerProcess):
     _predictions: Instrumented | None
     """None if the application is the user's own, and knows WSGI alone."""
     _pool: ConnectionPool
-    _policy: KeepAlivePolicy
     _batch_size: AdaptiveBatchSize
     _deliveries: Deliveries
 
@@ -70,9 +71,10 @@ class Worker(WorkerProcess):
         max_batch_size = self._predictions.max_batch_size if self._predictions else 1
         self._may_batch = max_batch_size > 1
         self._batch_size = AdaptiveBatchSize(max_batch_size)
-        self._policy = KeepAlivePolicy(enabled=self._keeps, behind_nginx=self._behind_nginx)
+        policy = KeepAlivePolicy(enabled=self._keeps, behind_nginx=self._behind_nginx)
         with select.epoll() as poll:
-            self._pool = ConnectionPool(poll, self.revoker if self._behind_nginx else None)
+            revoker = self.revoker if self._behind_nginx else None
+            self._pool = ConnectionPool(poll, revoker, policy, self._backlog.is_waiting)
             self._deliveries = Deliveries(
                 poll,
                 self._pool,
@@ -148,7 +150,7 @@ class Worker(WorkerProcess):
     def _make_room(self, ready: Collection[Connection]) -> None:
         """Close kept connections, but for those with a request, until one more is not too many."""
         idle = [kept for kept in self._pool if kept not in ready]
-        for kept in idle[: self._policy.excess(len(self._pool), self._batch_size.allowed)]:
+        for kept in idle[: self._pool.excess(self._batch_size.allowed)]:
             self._retire(kept)
 
     def _serve_ready(self, ready: Sequence[Connection]) -> None:
@@ -178,8 +180,12 @@ class Worker(WorkerProcess):
                 self._pool.drop(connection)
         if not taken:
             return
-        self._count(len(taken))
-        self._begin_work([connection for connection, _ in taken], taken[0][1])
+        self.nr += len(taken)
+        self._working = [connection for connection, _ in taken]
+        mask = self._deliveries.mask
+        for connection in self._working:
+            mask |= connection.mask
+        self._do_what_is_due(self.heartbeat.begin_request(mask, taken[0][1][ENVIRON_REQUEST_ID].encode()))
         try:
             assert self._predictions is not None
             responses = self._predictions.respond_batch([environ for _, environ in taken])
@@ -205,7 +211,7 @@ class Worker(WorkerProcess):
             self._send_stream(connection, response)
             self._drop(connection)
             return
-        keep = self._may_keep(connection)
+        keep = self._pool.may_keep(connection, self.nr, self._batch_size.allowed, alive=self.alive)
         try:
             send_response(connection.socket, response, keep=keep)
         except GoneError:
@@ -216,11 +222,6 @@ class Worker(WorkerProcess):
             self._serve(connection)
         else:
             self._pool.keep(connection)
-
-    def _count(self, requests: int) -> None:
-        self.nr += requests
-        if self.nr >= self.max_requests or (self.max_memory and self._has_grown()):
-            self.alive = False
 
     def _serve(self, connection: Connection) -> None:
         """Answer the requests that have arrived; keep the connection, or close it."""
@@ -264,15 +265,6 @@ class Worker(WorkerProcess):
                     break
                 self._serve_ready(ready)
 
-    def _may_keep(self, connection: Connection) -> bool:
-        return self._policy.may_keep(
-            alive=self.alive,
-            others=len(self._pool.by_number) - connection.is_pooled,
-            served=self.nr,
-            batch_allowance=self._batch_size.allowed,
-            is_waited_for=self._backlog.is_waiting,
-        )
-
     def _serve_one(self, connection: Connection) -> bool:
         """Answer one request; returns whether the connection is good for another."""
         try:
@@ -283,63 +275,73 @@ class Worker(WorkerProcess):
             self.handle_error(None, connection.socket, connection.address, error)
             return False
         is_fast = isinstance(request, dict)
-        self._count(1)  # before the response, which says whether the connection is kept
-        began = self._begin_work([connection], request)
+        name = request[ENVIRON_REQUEST_ID].encode() if is_fast else id_of_parsed(request)
+        self.nr += 1  # before the response, which says whether the connection is kept
+        self._working = (connection,)
+        began = self.heartbeat.begin_request(self._deliveries.mask | connection.mask, name)
+        if began - self._notified > NOTIFY_SECONDS or self.nr >= self.max_requests or self.max_memory:
+            self._do_what_is_due(began)
         try:
             if self._predictions is None or not is_fast:
                 return self._answer(connection, request)
             response = self._predictions.respond(request)
-            self._end_if_forked()
+            if os.getpid() != self.pid:  # else a call less
+                self._end_if_forked()
             if isinstance(response, StreamedResponse):
                 return self._send_stream(connection, response)
             if self._may_batch and len(request[ENVIRON_BODY]) <= MAX_BATCHED_BYTES:
                 self._batch_size.note(1, time.monotonic() - began, waiting=self._backlog.is_waiting())
-            keep = self._may_keep(connection)
+            keep = self._pool.may_keep(connection, self.nr, self._batch_size.allowed, alive=self.alive)
             send_response(connection.socket, response, keep=keep)
             return keep
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the request ends with it
             self._end_if_forked()
-            if isinstance(error, GoneError) or (isinstance(error, OSError) and connection.is_abandoned()):
-                pass  # the client went away, with its request half read or its answer half sent
-            elif self._response and self._response.headers_sent:
-                # Half of an answer is on its way: only a cut connection can say that it is not whole.
-                self.log.exception("The answer broke off.")
-            else:
-                parsed = None if is_fast else request
-                self.handle_error(parsed, connection.socket, connection.address, error)
+            self._answer_failure(connection, None if is_fast else request, error)
             return False
         finally:
             self._response = None
             self._end_work()
+
+    def _answer_failure(self, connection: Connection, parsed: Any, error: BaseException) -> None:
+        """Answer, if it is possible, a request that no response was made for, or not a whole one."""
+        if isinstance(error, GoneError) or (isinstance(error, OSError) and connection.is_abandoned()):
+            pass  # the client went away, with its request half read or its answer half sent
+        elif self._response and self._response.headers_sent:
+            # Half of an answer is on its way: only a cut connection can say that it is not whole.
+            self.log.error("The answer broke off.", exc_info=error)
+        else:
+            self.handle_error(parsed, connection.socket, connection.address, error)
 
     def _end_if_forked(self) -> None:
         """End a child that the user's code has forked and let go on: its parent answers the request."""
         if os.getpid() != self.pid:
             os._exit(0)
 
-    def _begin_work(self, connections: Sequence[Connection], first: Any) -> float:
-        """Say that requests of these connections are in work, the first by its id; returns the time."""
-        self._working = connections
-        mask = self._deliveries.mask
-        for connection in connections:
-            mask |= connection.mask
-        name = first[ENVIRON_REQUEST_ID].encode() if isinstance(first, dict) else id_of_parsed(first)
-        now = self.heartbeat.begin_request(mask, name)
+    def _do_what_is_due(self, now: float) -> None:
+        """Do what is due beside the requests: a sign of life to gunicorn, and the end of this worker."""
         if now - self._notified > NOTIFY_SECONDS:
             self._notify_gunicorn(now)
-        return now
+        if self.nr >= self.max_requests or (self.max_memory and self._has_grown()):
+            self.alive = False
 
     def _end_work(self) -> float:
         """Return the seconds since the requests were begun that have been in work."""
         seconds = self.heartbeat.end_request()
-        self._policy.learn(seconds, len(self._working))
+        self._pool.policy.learn(seconds, len(self._working))
         self._working = ()
-        self.streams.after_request()
+        stdout, stderr = self.streams.current
+        if getattr(sys, "stdout", None) is not stdout or getattr(sys, "stderr", None) is not stderr:
+            self.streams.restore()  # the user's code has put something in their place
         return seconds
 
     def _answer(self, connection: Connection, request: Any) -> bool:
         """Let the application answer by WSGI, piece by piece."""
-        response, environ = begin_wsgi(connection, request, self.cfg, lambda: self._may_keep(connection))
+        response, environ = begin_wsgi(
+            connection,
+            request,
+            self.cfg,
+            lambda: self._pool.may_keep(connection, self.nr, self._batch_size.allowed, alive=self.alive),
+        )
         self._response = response
         if self._predictions and (answer := self._predictions.answer(environ)):
             self._end_if_forked()

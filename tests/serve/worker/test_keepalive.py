@@ -132,11 +132,31 @@ def test_slow_first_request_does_not_count_for_long() -> None:
     assert policy.max_kept(1) == MAX_KEPT_CONNECTIONS
 
 
+def test_a_kept_connection_is_not_one_beside_itself() -> None:
+    """The pool counts the others for the policy, and asks for the queue only if it matters."""
+    waiting = [False]
+    with select.epoll() as poll:
+        pool = ConnectionPool(poll, None, learnt(SLOW), lambda: waiting[0])
+        pairs = [socket.socketpair() for _ in range(2)]
+        base = base_environ(Config())
+        kept, new = [Connection(worker, "", "", Config(), base, collect=False) for _, worker in pairs]
+        pool.add(kept)
+        assert pool.may_keep(kept, 1, 1, alive=True)
+        assert not pool.may_keep(new, 1, 1, alive=True)
+        assert pool.excess(1) == 1
+        waiting[0] = True
+        assert not pool.may_keep(kept, 1, 1, alive=True)
+        for connection in (kept, new):
+            pool.drop(connection)
+    for nginx, _ in pairs:
+        nginx.close()
+
+
 def test_there_is_a_slot_for_each() -> None:
     """Behind nginx one without a slot is closed; a slot that comes free is taken."""
     revoker = ConnectionRevoker()
     with select.epoll() as poll:
-        pool = ConnectionPool(poll, revoker)
+        pool = ConnectionPool(poll, revoker, learnt(SLOW))
         pairs = [socket.socketpair() for _ in range(MAX_KEPT_CONNECTIONS + 2)]
         base = base_environ(Config())
         made = [Connection(worker, "", "", Config(), base, collect=False) for _, worker in pairs]

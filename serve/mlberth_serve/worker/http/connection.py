@@ -23,7 +23,7 @@ from gunicorn.http.parser import RequestParser
 from mlberth_serve.app.body import ENVIRON_BODY
 from mlberth_serve.handler.retry import is_retry
 from mlberth_serve.shared.request_ids import ENVIRON_REQUEST_ID, request_id
-from mlberth_serve.worker.http.fast_parser import Head, read_head
+from mlberth_serve.worker.http.fast_path import Head, read_head
 from mlberth_serve.worker.http.strict_parser import StrictParser
 from mlberth_serve.worker.http.wsgi_environ import connection_environ
 
@@ -92,7 +92,8 @@ class Connection:
         self._collect = collect
         self._clock = clock
         self._state = State.NEW
-        self._closing: select.poll | None = None
+        self._closing = select.poll()
+        self._closing.register(client, 0)  # POLLHUP and POLLERR are always reported
         self.deadline = clock() + HEAD_SECONDS
 
     def receive(self, *, wait: bool = False) -> bool:
@@ -156,7 +157,8 @@ class Connection:
             body = self._receive_body(head.length, data[head.size :])
             self.data = b""
         self._state = State.READ
-        self._refuse_abandoned()
+        if self._closing.poll(0):  # last, when all has been waited for: it costs no prediction then
+            raise ConnectionAbortedError
         environ: WSGIEnvironment = (
             head.environ | self._environ
         )  # in this order: an address that is known beats the Host
@@ -186,13 +188,9 @@ class Connection:
         self.data = b""
         self._state = State.IN_BODY
         request = next(self._parser)
-        self._refuse_abandoned()
-        return request
-
-    def _refuse_abandoned(self) -> None:
-        # Last, when all has been waited for: a client that has given up costs no prediction.
-        if self.is_abandoned():
+        if self._closing.poll(0):
             raise ConnectionAbortedError
+        return request
 
     def has_body(self) -> bool:
         """Return whether the body of the parsed request has arrived, so that the next request can be found.
@@ -228,9 +226,6 @@ class Connection:
         Both directions must be closed: a client may send its request, close its own direction, and
         still read the answer.
         """
-        if self._closing is None:
-            self._closing = select.poll()
-            self._closing.register(self.socket, 0)  # POLLHUP and POLLERR are always reported
         return bool(self._closing.poll(0))
 
     def finish_request(self) -> bool:

@@ -1,7 +1,7 @@
-"""Responses on the wire.
+"""Responses on the wire that are not on the fast path.
 
-`send_response` sends our HTTPResponse, WSGIResponse what a WSGI application writes; `refusal` is an error of
-ours that never reaches an application, and `send_refusal` one of gunicorn's.
+WSGIResponse sends what a WSGI application writes; `refusal` is an error of ours that never reaches an
+application, and `send_refusal` one of gunicorn's.
 """
 
 from __future__ import annotations
@@ -10,29 +10,20 @@ import contextlib
 import io
 import socket
 from collections.abc import Callable
-from functools import lru_cache
-from time import time
 from typing import TYPE_CHECKING, Any
 
 import gunicorn.http.wsgi
-from gunicorn import SERVER, util
 
 from mlberth_serve.app.body import ENVIRON_BODY
-from mlberth_serve.app.http_response import HTTPResponse, make_error_response
+from mlberth_serve.app.http_response import make_error_response
 from mlberth_serve.errors import InternalError, RequestError
 from mlberth_serve.shared.request_ids import request_id
 from mlberth_serve.worker.http.connection import Connection
+from mlberth_serve.worker.http.fast_path import send
 from mlberth_serve.worker.http.wsgi_environ import FastRequest
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
-
-_MAX_JOINED_BYTES = 65536
-"""A first piece that is larger is sent after the head: up to here the copy is cheaper than a system call."""
-
-
-class GoneError(Exception):
-    """The client has gone, or takes nothing any more."""
 
 
 class WSGIResponse(gunicorn.http.wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
@@ -105,38 +96,6 @@ def begin_wsgi(
         response_args=(lambda: may_keep() and connection.has_body(),),
     )
     return response, environ
-
-
-def send_response(client: socket.socket, response: HTTPResponse, *, keep: bool) -> None:
-    """Send a response of ours, whose headers were checked when they were made; raises GoneError."""
-    send(client, response_head(response, keep=keep), response.body)
-
-
-def response_head(response: HTTPResponse, *, keep: bool) -> bytes:
-    """Return a response's head, up to the empty line."""
-    lines = "".join([f"{name}: {value}\r\n" for name, value in response.headers])
-    connection = "keep-alive" if keep else "close"
-    head = (
-        f"HTTP/1.1 {response.status_line}\r\n{_date_line(int(time()))}Connection: {connection}\r\n{lines}\r\n"
-    )
-    return head.encode("latin-1")
-
-
-def send(client: socket.socket, head: bytes, data: bytes) -> None:
-    """Send a head and what follows it, in one system call if the copy is cheaper; raises GoneError."""
-    try:
-        if len(data) <= _MAX_JOINED_BYTES:
-            client.sendall(head + data)
-        else:
-            client.sendall(head)
-            client.sendall(data)
-    except OSError as error:
-        raise GoneError from error
-
-
-@lru_cache(1)  # the same for all responses of a second
-def _date_line(now: int) -> str:
-    return f"Server: {SERVER}\r\nDate: {util.http_date(now)}\r\n"
 
 
 # gunicorn has a status for these alone; the rest of its errors are 400 or 500. The words are nginx's.

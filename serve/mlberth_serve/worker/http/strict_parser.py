@@ -9,7 +9,7 @@ from gunicorn.http.message import Request
 from gunicorn.http.parser import RequestParser
 
 from mlberth_serve.shared.limits import MAX_HEAD_BYTES
-from mlberth_serve.worker.http.fast_parser import is_host
+from mlberth_serve.worker.http.fast_path import is_host
 
 
 class StrictRequest(Request):  # type: ignore[misc]  # gunicorn has no types

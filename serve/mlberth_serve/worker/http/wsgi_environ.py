@@ -1,7 +1,7 @@
 """The WSGI environment of a request on the fast path: what gunicorn would make of it, without its parser.
 
 It has three parts, from what changes least to what changes most: `base_environ` of a worker,
-`connection_environ` of a connection, and the head of a request (`fast_parser.py`).
+`connection_environ` of a connection, and the head of a request (`fast_path.py`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def base_environ(settings: Any) -> WSGIEnvironment:
     """Return what all environments of one worker have in common."""
     environ: WSGIEnvironment = wsgi.base_environ(settings) | {
-        # What `fast_parser.LINE` says.
+        # What `fast_path.LINE` says.
         "REQUEST_METHOD": FastRequest.method,
         "QUERY_STRING": "",
         "RAW_URI": "/invocations",

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from mlberth_serve.app.streamed_response import End, StreamedResponse
 from mlberth_serve.inference.event_loop import event_loop
 from mlberth_serve.worker.http.connection import Connection
-from mlberth_serve.worker.http.response_writer import GoneError
+from mlberth_serve.worker.http.fast_path import GoneError
 from mlberth_serve.worker.keepalive import ConnectionPool
 from mlberth_serve.worker.streams.delivery import Delivery
 from mlberth_serve.worker.streams.session_delivery import SessionDelivery

@@ -16,7 +16,8 @@ from mlberth_serve.app.http_response import HTTPResponse
 from mlberth_serve.app.streamed_response import End, StreamedResponse
 from mlberth_serve.errors import RequestError, describe_timeout
 from mlberth_serve.worker.http.connection import Connection
-from mlberth_serve.worker.http.response_writer import GoneError, refusal, response_head
+from mlberth_serve.worker.http.fast_path import GoneError, response_head
+from mlberth_serve.worker.http.response_writer import refusal
 
 _LOOK_SECONDS = 0.25
 """How often a client that takes nothing is looked after."""

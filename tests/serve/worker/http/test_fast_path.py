@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.differential import differential
 
 from mlberth_serve.shared.request_ids import ENVIRON_REQUEST_ID
-from mlberth_serve.worker.http.fast_parser import LINE, read_head
+from mlberth_serve.worker.http.fast_path import LINE, read_head
 from mlberth_serve.worker.http.response_writer import WSGIResponse
 from mlberth_serve.worker.http.wsgi_environ import base_environ, connection_environ
 

@@ -1,18 +1,22 @@
-"""The head of a prediction request in the form in which nginx sends it, read in a few microseconds.
+"""A prediction on the wire: its request in the form in which nginx sends it, and its response.
 
-It takes less than HTTP allows, and nothing that gunicorn's parser refuses or reads in another way:
+`read_head` takes less than HTTP allows, and nothing that gunicorn's parser refuses or reads in another way:
 whatever is out of the ordinary is None, and left to that parser. Source: RFC 9112.
-
-nginx.conf puts first what is another for each request. What follows it is mostly what another request
-had too, and is read once for all of them.
 """
+# nginx.conf puts first what is another for each request. What follows it is mostly what another request had
+# too, and is read once for all of them.
 
 from __future__ import annotations
 
 import re
+import socket
 from functools import lru_cache
+from time import time
 from typing import NamedTuple
 
+from gunicorn import SERVER, util
+
+from mlberth_serve.app.http_response import HTTPResponse
 from mlberth_serve.shared.request_ids import ENVIRON_REQUEST_ID
 
 LINE = b"POST /invocations HTTP/1.1\r\n"
@@ -32,6 +36,9 @@ _KEPT_NAMES = 1024
 _KEPT_HEADS = 256
 """Each up to 8 kB, so 2 MB at most."""
 _VARYING = re.compile(rb"X-Request-Id: ([0-9a-f]{32})\r\nX-Request-Start: (t=[0-9]{1,12}\.[0-9]{3})\r\n")
+
+_MAX_JOINED_BYTES = 65536
+"""A first piece that is larger is sent after the head: up to here the copy is cheaper than a system call."""
 
 
 class Head(NamedTuple):
@@ -110,3 +117,39 @@ def _environ_key(name: str) -> str | None:
     if not _TOKEN.fullmatch(name) or upper in _SPECIAL:
         return None
     return _KEYS.get(upper, "HTTP_" + upper.replace("-", "_"))
+
+
+class GoneError(Exception):
+    """The client has gone, or takes nothing any more."""
+
+
+def send_response(client: socket.socket, response: HTTPResponse, *, keep: bool) -> None:
+    """Send a response of ours, whose headers were checked when they were made; raises GoneError."""
+    send(client, response_head(response, keep=keep), response.body)
+
+
+def response_head(response: HTTPResponse, *, keep: bool) -> bytes:
+    """Return a response's head, up to the empty line."""
+    lines = "".join([f"{name}: {value}\r\n" for name, value in response.headers])
+    connection = "keep-alive" if keep else "close"
+    head = (
+        f"HTTP/1.1 {response.status_line}\r\n{_date_line(int(time()))}Connection: {connection}\r\n{lines}\r\n"
+    )
+    return head.encode("latin-1")
+
+
+def send(client: socket.socket, head: bytes, data: bytes) -> None:
+    """Send a head and what follows it, in one system call if the copy is cheaper; raises GoneError."""
+    try:
+        if len(data) <= _MAX_JOINED_BYTES:
+            client.sendall(head + data)
+        else:
+            client.sendall(head)
+            client.sendall(data)
+    except OSError as error:
+        raise GoneError from error
+
+
+@lru_cache(1)  # the same for all responses of a second
+def _date_line(now: int) -> str:
+    return f"Server: {SERVER}\r\nDate: {util.http_date(now)}\r\n"
