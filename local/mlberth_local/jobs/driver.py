@@ -10,9 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import sqlite3
-import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +22,15 @@ from mlberth_local.job_failure import JobFailure
 from mlberth_local.jobs.capacity import instances
 from mlberth_local.jobs.cluster import cluster_config, members, spread
 from mlberth_local.jobs.context import JobRecord
+from mlberth_local.jobs.scheduler import Turn
 from mlberth_local.jobs.side_work import Work
 from mlberth_local.store.database import is_full
 from mlberth_local.store.resources import Resource
 
 LONGEST_REASON = 1024
 """Of a FailureReason, in characters."""
-_FIRST_LOOK, _LONGEST_LOOK = 0.01, 0.2
-"""Seconds between two looks at the hosts: short jobs end without delay, long ones cost nothing."""
+_FIRST_LOOK, _LONGEST_LOOK, _LONGER = 0.01, 0.2, 1.03
+"""Seconds between two looks at the hosts, and how they grow: an end is noticed within 3 % of the time."""
 _FULL_SECONDS = 2.0
 """Between two tries to write on a full disk."""
 _ENGINE_SECONDS = 60.0
@@ -49,11 +48,11 @@ class JobDriver:
     other_hosts_seconds = 30.0
     """What the other hosts have to end by themselves after one has failed: they report what that did."""
 
-    def __init__(self, record: JobRecord, changed: threading.Event, gpus: Sequence[str] = ()) -> None:
+    def __init__(self, record: JobRecord, turn: Turn) -> None:
         self.record = record
         self.context = record.context
-        self._changed = changed
-        self._gpus = gpus
+        self._turn = turn
+        self._changed = turn.changed
 
     # What a kind of job is:
 
@@ -167,7 +166,7 @@ class JobDriver:
             self.begin(changing)
             changing.state["phase"] = "preparing"
             if capacity.gpus:
-                changing.state["gpus"] = spread(self._gpus, members(config), capacity.gpu_count)
+                changing.state["gpus"] = spread(self._turn.gpus, members(config), capacity.gpu_count)
 
     def _prepare(self, job: Resource) -> None:
         if self._ends_early(job):
@@ -235,7 +234,7 @@ class JobDriver:
             if self._changed.wait(pause):
                 self._changed.clear()
                 job = self.record.read()
-            pause = min(pause * 1.1, _LONGEST_LOOK)
+            pause = min(pause * _LONGER, _LONGEST_LOOK)
 
     def _bound(self, job: Resource, run: Run, states: dict[str, HostState]) -> Resource:
         """Let the programs stop if there is a reason to, and kill them if they do not; returns the job."""
@@ -278,6 +277,8 @@ class JobDriver:
             else:
                 self.note_uploading(changing, now)
                 changing.state["phase"] = "uploading"
+        if ending != "Interrupted":
+            self._turn.release()
 
     def _first_failure(self, run: Run, states: dict[str, HostState]) -> str:
         failed = {name: state for name, state in states.items() if self.has_failed(state)}

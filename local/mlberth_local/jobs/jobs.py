@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from mlberth_local.engines.base import EngineError
@@ -15,7 +14,7 @@ from mlberth_local.jobs.context import JobContext, JobRecord
 from mlberth_local.jobs.driver import JobDriver
 from mlberth_local.jobs.processing import KIND as PROCESSING
 from mlberth_local.jobs.processing import ProcessingDriver
-from mlberth_local.jobs.scheduler import Key, Scheduler, Wish
+from mlberth_local.jobs.scheduler import Key, Scheduler, Turn, Wish
 from mlberth_local.jobs.training import KIND as TRAINING
 from mlberth_local.jobs.training import TrainingDriver
 from mlberth_local.jobs.transform import KIND as TRANSFORM
@@ -109,8 +108,8 @@ class Jobs:
             return False
         return not job.finished and attempt == str(job.state["attempt"])
 
-    def _drive(self, key: Key, changed: threading.Event, gpus: Sequence[str]) -> None:
-        DRIVERS[key[0]](JobRecord(self.context, *key), changed, gpus).drive()
+    def _drive(self, key: Key, turn: Turn) -> None:
+        DRIVERS[key[0]](JobRecord(self.context, *key), turn).drive()
 
 
 def _end_soon(job: Resource, seconds: float) -> None:

@@ -8,22 +8,34 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from mlberth_local.jobs.capacity import Capacity, Demand
 from mlberth_local.store.resources import Resource
 
 Key = tuple[str, str]
 """Kind and name of a job."""
-Drive = Callable[[Key, threading.Event, Sequence[str]], None]
-"""Brings a job to its end; the event is set when something was changed in its record.
-
-The last are the numbers of the GPUs that are its own until then.
-"""
 
 _AFTER = 0.01
 """Seconds by which an alarm is later than what it is for, so that that has passed by the clock."""
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A job's time on the machine."""
+
+    changed: threading.Event
+    """Set when something was changed in its record."""
+    gpus: Sequence[str]
+    """The numbers of those that are its own."""
+    release: Callable[[], None]
+    """To be called when its programs have ended: the next job need not wait until its results are stored."""
+
+
+Drive = Callable[[Key, Turn], None]
+"""Brings a job to its end."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +79,8 @@ class Scheduler:
                     continue  # it was submitted a moment ago
                 if job.state["phase"] == "waiting" and job.status == "InProgress":
                     self._waiting[job.kind, job.name] = wish
+                elif job.state["phase"] == "uploading":
+                    self._start((job.kind, job.name), Demand(0), ())
                 else:
                     taken = [gpu for host in (job.state.get("gpus") or {}).values() for gpu in host]
                     self._start((job.kind, job.name), wish.demand, taken)
@@ -152,9 +166,14 @@ class Scheduler:
         self._running[key] = _Running(thread, changed, counted, tuple(gpus))
         thread.start()
 
+    def _release(self, key: Key) -> None:
+        with self._lock:
+            self._running[key] = replace(self._running[key], demand=Demand(0), gpus=())
+            self._admit()
+
     def _run(self, key: Key, changed: threading.Event, gpus: Sequence[str]) -> None:
         try:
-            self._drive(key, changed, gpus)
+            self._drive(key, Turn(changed, gpus, partial(self._release, key)))
         except Exception:
             log.exception("%s %s: the job cannot be brought to its end", *key)
         finally:

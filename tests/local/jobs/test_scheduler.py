@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pytest
 from tests.support import wait_until
 
 from mlberth_local.jobs.capacity import Capacity, Demand
-from mlberth_local.jobs.scheduler import Key, Scheduler, Wish
+from mlberth_local.jobs.scheduler import Key, Scheduler, Turn, Wish
 from mlberth_local.store.resources import Resource
 
 
@@ -19,12 +19,14 @@ class Jobs:
 
     def __init__(self, capacity: Capacity) -> None:
         self.started: dict[str, list[str]] = {}
+        self.turns: dict[str, Turn] = {}
         self._going: dict[str, threading.Event] = {}
         self.scheduler = Scheduler(capacity, self._drive)
 
-    def _drive(self, key: Key, changed: threading.Event, gpus: Sequence[str]) -> None:  # noqa: ARG002 - the type
+    def _drive(self, key: Key, turn: Turn) -> None:
         going = self._going.setdefault(key[1], threading.Event())
-        self.started[key[1]] = list(gpus)
+        self.turns[key[1]] = turn
+        self.started[key[1]] = list(turn.gpus)
         going.wait(60)
 
     def submit(self, name: str, cpus: float = 1, gpus: int = 0, until: float = float("inf")) -> None:
@@ -106,6 +108,21 @@ def test_one_that_has_waited_long_enough(jobs: Jobs) -> None:
     assert jobs.started["b"] == []
 
 
+def test_one_whose_programs_have_ended_holds_up_nobody(jobs: Jobs) -> None:
+    """While its results are stored, its CPUs and GPUs are another's."""
+    jobs.submit("a", cpus=4, gpus=4)
+    jobs.submit("b", cpus=4, gpus=4)
+    jobs.running("a")
+    jobs.turns["a"].release()
+    jobs.running("a", "b")
+    assert jobs.started["b"] == ["0", "1", "2", "3"]
+    jobs.submit("c")
+    jobs.end("a")
+    jobs.running("a", "b")
+    jobs.end("b")
+    jobs.running("a", "b", "c")
+
+
 def test_what_an_earlier_daemon_has_given_away() -> None:
     """Jobs that run keep their GPUs, also those that are no longer for jobs; the rest is free."""
     jobs = Jobs(Capacity(4, 2**30, gpus=("0", "1")))
@@ -118,14 +135,15 @@ def test_what_an_earlier_daemon_has_given_away() -> None:
     jobs.scheduler.recover(
         [
             left("a", "running", ["1", "7"], 2),
+            left("up", "uploading", ["0"], 1),
             left("b", "waiting", [], 1),
             left("c", "waiting", [], 2),
         ]
     )
-    jobs.running("a", "b")
-    assert jobs.started == {"a": ["1", "7"], "b": ["0"]}
-    jobs.end("a", "b")
-    jobs.running("a", "b", "c")
+    jobs.running("a", "up", "b")
+    assert jobs.started == {"a": ["1", "7"], "up": [], "b": ["0"]}
+    jobs.end("a", "up", "b")
+    jobs.running("a", "up", "b", "c")
     assert jobs.started["c"] == ["0", "1"]
     jobs.end("c")
     assert jobs.scheduler.join(30)
