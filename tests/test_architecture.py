@@ -74,6 +74,7 @@ ROOMS = {
             "transform",
             "jobs",
             "gateway",
+            "gateway/health",
             "gateway/proxy",
             "endpoints",
             "asynchronous",

@@ -32,7 +32,7 @@ def places(state: EndpointState) -> list[Place]:
     for deployment in state.deployments:
         for fleet in deployment.fleets:
             weight = deployment.share * fleet.weight
-            ready = [one for one in fleet.instances if one.phase == READY]
+            ready = [one for one in fleet.instances if one.phase == READY and not one.problem]
             found += [
                 Place(
                     fleet.variant, one.name, tuple(one.ports), tuple(host_names(fleet)), weight / len(ready)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
+from mlberth_local import model_errors
 from mlberth_local.asynchronous.inference import Inference
 
-_LONGEST_MESSAGE = 2048
 _PIECE = 256 * 1024
 
 
@@ -53,12 +53,11 @@ def send(
         except (ConnectionRefusedError, ConnectionResetError, http.client.RemoteDisconnected) as error:
             if number == 0:
                 raise InstanceGoneError(str(error)) from error
-            raise FailedError(f"Container {name} did not answer: {error}.") from error
+            raise FailedError(model_errors.no_answer(name, error)) from error
         except TimeoutError as error:
-            text = f"Your invocation timed out while waiting for a response from container {name}."
-            raise FailedError(text) from error
+            raise FailedError(model_errors.timed_out(name)) from error
         except (OSError, http.client.HTTPException) as error:
-            raise FailedError(f"Container {name} did not answer: {error}.") from error
+            raise FailedError(model_errors.no_answer(name, error)) from error
         finally:
             connection.close()
         source = target
@@ -73,9 +72,8 @@ def _exchange(
         connection.request("POST", "/invocations", body, given)
         response = connection.getresponse()
         if response.status != HTTPStatus.OK:
-            text = response.read(_LONGEST_MESSAGE).decode(errors="replace")
-            side = "client" if response.status < HTTPStatus.INTERNAL_SERVER_ERROR else "server"
-            raise FailedError(f'Received {side} error ({response.status}) from {name} with message "{text}".')
+            said = response.read(_PIECE)
+            raise FailedError(model_errors.received(response.status, name, said))
         with target.open("wb") as file:
             shutil.copyfileobj(response, file, _PIECE)
     return response.headers.get("Content-Type", "")

@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from mlberth_local.asynchronous import metrics as measured
-from mlberth_local.asynchronous.capacity import Place, choose, concurrency, configuration, places
-from mlberth_local.asynchronous.exchange import Answer, FailedError, InstanceGoneError, send
+from mlberth_local.asynchronous.capacity import Place, choose, concurrency, places
+from mlberth_local.asynchronous.exchange import FailedError, InstanceGoneError, send
 from mlberth_local.asynchronous.inference import KIND, Inference
-from mlberth_local.asynchronous.notifications import notification
+from mlberth_local.asynchronous.results import Results
 from mlberth_local.endpoints.record import KIND as ENDPOINT
 from mlberth_local.endpoints.record import EndpointState, state_of
 from mlberth_local.errors import ServiceError
@@ -43,11 +43,15 @@ class AsyncQueue:
         clock: Callable[[], float],
         region: str,
         publish: Callable[[str, str, str], object],
+        endpoints: Callable[[], Collection[str]],
     ) -> None:
-        """`publish` takes a topic's ARN, a subject and a text. Raises nothing before `start`."""
+        """`publish` takes a topic's ARN, a subject and a text; `endpoints` names those with a queue."""
         self._folder = folder
         self._resources, self._objects, self._metrics = resources, objects, metrics
-        self._clock, self._region, self._publish = clock, region, publish
+        self._clock, self._endpoints = clock, endpoints
+        self._results = Results(
+            folder, resources, objects, metrics, clock=clock, region=region, publish=publish
+        )
         self._waiting: dict[str, deque[Inference]] = {}
         self._busy: Counter[str] = Counter()
         self._avoided: dict[str, float] = {}
@@ -88,6 +92,10 @@ class AsyncQueue:
             self._waiting.setdefault(inference.endpoint, deque()).append(inference)
             self._changed.notify_all()
 
+    def is_busy(self, instance: str) -> bool:
+        """Return whether an instance has a request."""
+        return self._busy[instance] > 0
+
     def _body(self, inference: Inference) -> Path:
         return self._folder / f"{inference.key}.in"
 
@@ -105,8 +113,10 @@ class AsyncQueue:
                 reported = now
                 self._report(now)
             with self._changed:
+                self._waiting = {name: queue for name, queue in self._waiting.items() if queue}
+                self._avoided = {name: until for name, until in self._avoided.items() if until > now}
                 if not self._closing:
-                    self._changed.wait(_LOOK_SECONDS)
+                    self._changed.wait(_LOOK_SECONDS if self._waiting else _REPORT_SECONDS)
 
     def _dispatch(self, name: str) -> None:
         """Give requests of an endpoint to instances, as long as there is room; oldest first."""
@@ -121,7 +131,7 @@ class AsyncQueue:
             )
             if state is not None:
                 self._metrics.put([measured.counted(name, "", "ExpiredRequests", now)])
-            self._threads.submit(self._guarded, self._fail, inference, state, text)
+            self._threads.submit(self._guarded, self._results.fail, inference, state, text)
         if state is None:
             return
         found = [place for place in places(state) if self._avoided.get(place.name, 0.0) <= now]
@@ -159,16 +169,19 @@ class AsyncQueue:
                 timeout=inference.timeout,
             )
         except InstanceGoneError:
-            self._avoided[place.name] = self._clock() + _AVOID_SECONDS
+            with self._changed:
+                self._avoided[place.name] = self._clock() + _AVOID_SECONDS
             self._put_back(inference)
             return
         except FailedError as error:
             self._metrics.put([measured.counted(endpoint, variant, "InvocationFailures", self._clock())])
-            self._fail(inference, state, str(error))
+            self._results.fail(inference, state, str(error))
             return
         finally:
             with self._changed:
                 self._busy[place.name] -= 1
+                if not self._busy[place.name]:
+                    del self._busy[place.name]
                 self._changed.notify_all()
         now = self._clock()
         self._metrics.put(
@@ -180,7 +193,7 @@ class AsyncQueue:
                 measured.counted(endpoint, variant, "InvocationsProcesssed", now),
             ]
         )
-        self._succeed(inference, state, answer, variant)
+        self._results.succeed(inference, state, answer, variant)
 
     def _source(self, inference: Inference, variant: str) -> Path:
         if not inference.input_location:
@@ -197,70 +210,13 @@ class AsyncQueue:
         with self._changed:
             self._waiting.setdefault(inference.endpoint, deque()).appendleft(inference)
 
-    def _succeed(self, inference: Inference, state: EndpointState, answer: Answer, variant: str) -> None:
-        try:
-            if inference.output_location:
-                self._objects.put(inference.output_location, answer.path)
-        except (ServiceError, OSError, ValueError) as error:
-            name = "ResponseUploadFailures"
-            self._metrics.put([measured.counted(inference.endpoint, variant, name, self._clock())])
-            self._fail(inference, state, f"The answer cannot be put at {inference.output_location}: {error}")
-            return
-        included = (
-            (answer.path.read_bytes(), answer.content_type) if self._includes(state, "SUCCESS") else None
-        )
-        self._notify(inference, state, failure="", response=included)
-        self._forget(inference)
-
-    def _fail(self, inference: Inference, state: EndpointState | None, reason: str) -> None:
-        if inference.failure_location:
-            path = self._folder / f"{inference.key}.failure"
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path.write_text(reason)
-            try:
-                self._objects.put(inference.failure_location, path)
-            except (ServiceError, OSError, ValueError) as error:
-                log.warning("%s cannot be put: %s", inference.failure_location, error)
-        if state is not None:
-            included = (reason.encode(), "text/plain") if self._includes(state, "ERROR") else None
-            self._notify(inference, state, failure=reason, response=included)
-        self._forget(inference)
-
-    @staticmethod
-    def _topics(state: EndpointState) -> dict[str, Any]:
-        return dict((configuration(state).get("OutputConfig") or {}).get("NotificationConfig") or {})
-
-    def _includes(self, state: EndpointState, kind: str) -> bool:
-        wanted = self._topics(state).get("IncludeInferenceResponseIn") or []
-        return f"{kind}_NOTIFICATION_TOPIC" in wanted
-
-    def _notify(
-        self, inference: Inference, state: EndpointState, *, failure: str, response: tuple[bytes, str] | None
-    ) -> None:
-        topic = self._topics(state).get("ErrorTopic" if failure else "SuccessTopic")
-        if not topic:
-            return
-        now = self._clock()
-        text = notification(inference, region=self._region, now=now, failure=failure, response=response)
-        try:
-            self._publish(topic, "Amazon SageMaker Asynchronous Inference", text)
-        except ServiceError as error:
-            self._metrics.put([measured.counted(inference.endpoint, "", "NotificationFailures", now)])
-            log.warning("%s cannot be told of %s: %s", topic, inference.inference_id, error.message)
-
-    def _forget(self, inference: Inference) -> None:
-        self._resources.delete(KIND, inference.key)
-        for path in self._folder.glob(f"{inference.key}.*"):
-            path.unlink(missing_ok=True)
-
     def _report(self, now: float) -> None:
         """Put the metrics of the queues of all endpoints that take asynchronous requests."""
         points: list[tuple[Series, Point]] = []
-        for row in self._resources.unfinished(ENDPOINT):
-            state = state_of(row)
-            if any("AsyncInferenceConfig" in one.config for one in state.deployments):
-                queue = self._waiting.get(row.name) or deque()
+        for name in self._endpoints():
+            if state := self._state(name):
+                queue = self._waiting.get(name) or deque()
                 oldest = now - queue[0].received if queue else 0.0
-                points += measured.backlog(row.name, len(queue), oldest, len(places(state)), now)
+                points += measured.backlog(name, len(queue), oldest, len(places(state)), now)
         if points:
             self._metrics.put(points)

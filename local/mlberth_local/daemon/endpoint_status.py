@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from mlberth.errors import Fault, PlatformError
+from mlberth_local.endpoints.instances import host_names
 from mlberth_local.endpoints.record import KIND, Deployment, Fleet, state_of
 from mlberth_local.store.resources import NoSuchResourceError, Query, Resource, Resources
 
@@ -52,6 +53,10 @@ def _variant(deployment: Deployment, fleet: Fleet) -> Iterator[str]:
     for instance in fleet.instances:
         ports = ", ".join(str(port) for port in instance.ports)
         yield f"    {instance.name}  {instance.phase} since {_time(instance.since)}, 127.0.0.1:{ports}"
+        if instance.problem:
+            container = host_names(fleet)[instance.problem_container - 1]
+            since = _time(instance.problem_since)
+            yield f"      unhealthy since {since}, container {container}: {instance.problem}"
 
 
 def _time(seconds: float) -> str:

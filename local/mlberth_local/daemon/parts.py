@@ -17,10 +17,11 @@ from mlberth_local.asynchronous.queue import AsyncQueue
 from mlberth_local.daemon import alarm_actions
 from mlberth_local.daemon.home import CONTAINER_KEY, Home
 from mlberth_local.daemon.upkeep import Upkeep
-from mlberth_local.endpoints.context import EndpointContext, NoGateway
+from mlberth_local.endpoints.context import EndpointContext, NoGateway, Seconds
 from mlberth_local.endpoints.endpoints import Endpoints
 from mlberth_local.gateway.client import GatewayClient
 from mlberth_local.gateway.control_socket import Places
+from mlberth_local.gateway.limits import ping_seconds
 from mlberth_local.images import local_image
 from mlberth_local.jobs.opening import open_jobs
 from mlberth_local.platform import Platform, Settings
@@ -40,6 +41,8 @@ _LOG = logging.getLogger("mlberth.daemon")
 
 ENDPOINT_SECONDS = 15.0
 """For the instances of endpoints, from SIGTERM to SIGKILL, when the daemon ends."""
+_UNHEALTHY_PINGS = 12
+"""An instance that fails its health checks for so many times as long as it is between two is replaced."""
 _GET_ADDRESS = 0x8915
 """SIOCGIFADDR of Linux."""
 
@@ -120,6 +123,8 @@ def open_parts(home: Home, settings: Settings, gateway: GatewayClient | None = N
         log_arn,
         captured=Places(home.gateway).captured,
         is_firing=alarms.is_firing,
+        seconds=Seconds(unhealthy=_UNHEALTHY_PINGS * ping_seconds(settings.environ)),
+        is_busy=lambda instance: asynchronous.is_busy(instance),  # noqa: PLW0108 - it is made below
     )
     endpoints = Endpoints(context)
     scaling = Scaling(
@@ -139,6 +144,7 @@ def open_parts(home: Home, settings: Settings, gateway: GatewayClient | None = N
         clock=platform.clock,
         region=settings.region,
         publish=partial(publish, platform),
+        endpoints=endpoints.asynchronous,
     )
     opened = replace(
         platform, jobs=jobs, endpoints=endpoints, alarms=alarms, scaling=scaling, asynchronous=asynchronous

@@ -20,7 +20,7 @@ from mlberth_local.daemon.home import Home, Running
 from mlberth_local.daemon.parts import Parts, bridge_address, open_parts
 from mlberth_local.daemon.start_flags import StartFlags
 from mlberth_local.gateway.client import Callbacks, GatewayClient
-from mlberth_local.gateway.limits import Limits, idle_seconds
+from mlberth_local.gateway.limits import Limits, idle_seconds, ping_seconds
 from mlberth_local.gateway.metric_points import points
 from mlberth_local.gateway.takeover import listening_sockets
 from mlberth_local.jobs.capacity import read_capacity
@@ -50,7 +50,9 @@ def run(home: Home, flags: StartFlags, environ: Mapping[str, str], ready: int | 
     settings = Settings(port, engine, region, flags.s3_endpoint, keys=home.keys(), environ=environ)
     # Counts are gathered for no longer than the minute in which scaling reads them.
     limits = Limits(
-        window_seconds=min(Limits.window_seconds, minute_seconds(environ)), idle_seconds=idle_seconds(environ)
+        window_seconds=min(Limits.window_seconds, minute_seconds(environ)),
+        idle_seconds=idle_seconds(environ),
+        ping_seconds=ping_seconds(environ),
     )
     gateway = GatewayClient(home.gateway, sockets, keys=home.keys_file, environ=environ, limits=limits)
     parts = open_parts(home, settings, gateway)
@@ -62,7 +64,7 @@ def run(home: Home, flags: StartFlags, environ: Mapping[str, str], ready: int | 
 def check_variables(environ: Mapping[str, str]) -> None:
     """Raise `ContractError` with every variable of the platform that is not valid."""
     faults = []
-    for read in (read_capacity, minute_seconds, idle_seconds):
+    for read in (read_capacity, minute_seconds, idle_seconds, ping_seconds):
         try:
             read(environ)
         except ValueError as error:
@@ -137,6 +139,7 @@ async def _serve(
         lambda report: parts.platform.metrics.put(points(report)),
         server.accept,
         parts.platform.endpoints.need,
+        parts.platform.endpoints.health.note,
     )
     await asyncio.to_thread(parts.platform.gateway.begin, callbacks)
     home.write_running(running)

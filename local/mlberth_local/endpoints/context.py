@@ -37,6 +37,8 @@ class Seconds:
     """Between two looks at instances that serve."""
     deliver: float = 2.0
     """Between two looks for captured requests."""
+    unhealthy: float = 60.0
+    """An instance that fails its health checks for so long is replaced: no request may take longer."""
 
 
 @dataclass(frozen=True)
@@ -53,3 +55,5 @@ class EndpointContext:
     """Where the gateway keeps captured requests; None if nobody captures any."""
     is_firing: Callable[[str], bool] = lambda name: False  # noqa: ARG005 - no alarms
     """Tells whether a CloudWatch alarm is in the state ALARM."""
+    is_busy: Callable[[str], bool] = lambda instance: False  # noqa: ARG005 - no asynchronous requests
+    """Tells whether an instance has asynchronous requests, which may take as long as they say."""

@@ -120,6 +120,6 @@ class EndpointDriver:
 def _decide(
     endpoint: Resource, state: EndpointState, *, found: dict[str, Finding], firing: list[str], now: float
 ) -> None:
-    fleet.note(state, found, now)
+    fleet.note(state, found, endpoint.status, now)
     deployment.advance(endpoint, state, now, firing)
     fleet.scale(state, now)

@@ -12,6 +12,7 @@ from mlberth_local.endpoints import deployment
 from mlberth_local.endpoints.captured_files import deliver
 from mlberth_local.endpoints.context import EndpointContext
 from mlberth_local.endpoints.driver import EndpointDriver
+from mlberth_local.endpoints.health import HealthNotes
 from mlberth_local.endpoints.instances import programs
 from mlberth_local.endpoints.record import KIND, EndpointRecord, EndpointState, state_of
 from mlberth_local.endpoints.routing import route
@@ -39,6 +40,7 @@ class Endpoints:
         """The run and the host of each container of an endpoint that nothing has to be done for."""
         self._closing = threading.Event()
         self._publishing = threading.Lock()
+        self.health = HealthNotes(self._resources, clock=context.parts.clock, wake=self.wake)
         self._routes: dict[str, table.Endpoint] = {}
         self._watcher = threading.Thread(target=self._watch, daemon=True, name="endpoints")
 
@@ -46,7 +48,9 @@ class Endpoints:
         """Take up what an earlier daemon has left, and remove what nobody needs any more."""
         endpoints = self._resources.unfinished(KIND)
         for endpoint in endpoints:
-            if found := route(endpoint.name, state_of(endpoint), self.context.log_arn):
+            state = state_of(endpoint)
+            self.health.remember(endpoint.name, state)
+            if found := route(endpoint.name, state, self.context.log_arn):
                 self._routes[endpoint.name] = found
         try:
             self._apply()  # of an earlier daemon's table nothing is left
@@ -86,6 +90,10 @@ class Endpoints:
             self.change(name, apply)
         except NoSuchResourceError:
             log.debug("endpoint %s is gone", name)
+
+    def asynchronous(self) -> list[str]:
+        """Return the endpoints that take asynchronous requests."""
+        return [one.name for one in list(self._routes.values()) if one.asynchronous]
 
     def wake(self, name: str) -> None:
         """Look after an endpoint now: its record was changed, or one of its instances has ended."""

@@ -24,13 +24,16 @@ _LONGEST_WAIT = 30.0
 """Seconds before another instance is started in the place of one that has failed."""
 
 
-def note(state: EndpointState, found: Mapping[str, Finding], now: float) -> None:
-    """Write down what has become of instances."""
+def note(state: EndpointState, found: Mapping[str, Finding], status: str, now: float) -> None:
+    """Write down what has become of instances of an endpoint with this status."""
     for fleet, instance in list(state.instances()):
         finding = found.get(instance.name)
         if finding is None:
             continue
         if finding.failed:
+            if instance.phase == READY:
+                text = f"Instance {instance.name} leaves the traffic: {finding.problem}"
+                state.note(status, text, now)
             _note_failure(fleet, instance, finding, now)
         if finding.phase == GONE:
             fleet.instances.remove(instance)

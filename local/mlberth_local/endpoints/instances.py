@@ -170,7 +170,16 @@ class Instances:
             if not state.is_running:
                 self._parts.engine.flush(run)
                 return Finding(DRAINING, self._problem(fleet, instance, number, _ended(state)), failed=True)
-        return None
+        longest = self._context.seconds.unhealthy
+        if (
+            not instance.problem
+            or self._parts.clock() < instance.problem_since + longest
+            or self._context.is_busy(instance.name)
+        ):
+            return None
+        text = f"{instance.problem}, for {longest:g} s"
+        problem = self._problem(fleet, instance, instance.problem_container, text)
+        return Finding(DRAINING, problem, failed=True)
 
     def _drain(self, fleet: Fleet, instance: Instance) -> Finding | None:
         is_late = self._parts.clock() > instance.since + self._context.seconds.drain

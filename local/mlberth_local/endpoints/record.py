@@ -29,6 +29,11 @@ class Instance:
     """When the phase began."""
     served: bool = False
     """Whether it has ever been ready."""
+    problem: str = ""
+    """Why it gets no requests although it is ready: how it fails its health checks; empty if it passes."""
+    problem_container: int = 1
+    """The number of the container that has the problem."""
+    problem_since: float = 0.0
 
 
 @dataclass

@@ -30,6 +30,7 @@ def main() -> int:
     flags.add_argument("--daemon-seconds", type=float, default=Limits.daemon_seconds)
     flags.add_argument("--window-seconds", type=float, default=Limits.window_seconds)
     flags.add_argument("--idle-seconds", type=float, default=Limits.idle_seconds)
+    flags.add_argument("--ping-seconds", type=float, default=Limits.ping_seconds)
     chosen = flags.parse_args()
     logs.configure(logging.INFO, form="text")
     places = Places(chosen.folder)
@@ -46,6 +47,7 @@ def main() -> int:
         chosen.daemon_seconds,
         window_seconds=chosen.window_seconds,
         idle_seconds=chosen.idle_seconds,
+        ping_seconds=chosen.ping_seconds,
     )
     gateway = GatewayProcess(places, chosen.keys, limits)
     gc.freeze()  # what is there now stays: no collection need look at it

@@ -44,6 +44,8 @@ class Callbacks:
     """Accepts connections itself from now on, or leaves that to the gateway."""
     need: Callable[[str, str, bool], None] = lambda endpoint, variant, awake: None  # noqa: ARG005
     """Gives an instance to a serverless variant of an endpoint, or takes it away."""
+    health: Callable[[list[Any], float], None] = lambda sick, time: None  # noqa: ARG005
+    """Is told of all instances that fail their checks (`Health.as_json`), and when it was so."""
 
 
 class GatewayClient:
@@ -144,6 +146,7 @@ class GatewayClient:
                 *("--daemon-seconds", str(self._limits.daemon_seconds)),
                 *("--window-seconds", str(self._limits.window_seconds)),
                 *("--idle-seconds", str(self._limits.idle_seconds)),
+                *("--ping-seconds", str(self._limits.ping_seconds)),
             ]
             with self._places.log.open("ab") as log:
                 self._child = subprocess.Popen(
@@ -192,6 +195,11 @@ class GatewayClient:
             arguments = (fields["endpoint"], fields["variant"], fields["awake"])
             threading.Thread(
                 target=self._daemon.need, args=arguments, name="gateway need", daemon=True
+            ).start()
+        elif message.fields["event"] == "health":
+            found = (message.fields["sick"], message.fields["time"])
+            threading.Thread(
+                target=self._daemon.health, args=found, name="gateway health", daemon=True
             ).start()
 
     def _report(self, message: Message) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 IDLE_VARIABLE = "MLBERTH_SERVERLESS_IDLE_SECONDS"
-_LONGEST_IDLE = 86_400.0
+PING_VARIABLE = "MLBERTH_PING_SECONDS"
+_LONGEST = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -23,17 +24,26 @@ class Limits:
     """For an instance of a serverless variant to be ready for the request that it was started for."""
     window_seconds: float = 5.0
     """For requests to be gathered before they are reported; it divides the periods of metrics."""
+    ping_seconds: float = 5.0
+    """Between two health checks of an instance. Source: the platform's container contract."""
 
 
 def idle_seconds(environ: Mapping[str, str]) -> float:
     """Return how long a serverless variant keeps its instance without a request. Raises ValueError."""
-    text = environ.get(IDLE_VARIABLE, "").strip()
+    return _seconds(environ, IDLE_VARIABLE, Limits.idle_seconds)
+
+
+def ping_seconds(environ: Mapping[str, str]) -> float:
+    """Return how long it is from one health check of an instance to the next. Raises ValueError."""
+    return _seconds(environ, PING_VARIABLE, Limits.ping_seconds)
+
+
+def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
+    text = environ.get(name, "").strip()
     try:
-        found = float(text) if text else Limits.idle_seconds
+        found = float(text) if text else default
     except ValueError:
         found = 0.0
-    if not 0 < found <= _LONGEST_IDLE:
-        raise ValueError(
-            f"{IDLE_VARIABLE} is {text!r}; expected seconds, more than 0, at most {_LONGEST_IDLE:.0f}"
-        )
+    if not 0 < found <= _LONGEST:
+        raise ValueError(f"{name} is {text!r}; expected seconds, more than 0, at most {_LONGEST:.0f}")
     return found

@@ -38,7 +38,7 @@ def client(daemon: Daemon, service: str) -> Any:
     return boto3.client(service, endpoint_url=url, region_name="us-east-1", **keys)
 
 
-def make_model(daemon: Daemon, name: str, handler: str = HANDLER) -> None:
+def make_model(daemon: Daemon, name: str, handler: str = HANDLER, **environ: str) -> None:
     """Make a model with a handler, and the bucket of models if there is none."""
     code = io.BytesIO()
     with tarfile.open(fileobj=code, mode="w:gz") as archive:
@@ -51,7 +51,7 @@ def make_model(daemon: Daemon, name: str, handler: str = HANDLER) -> None:
     container = {
         "Image": "mlberth-serve:base",
         "ModelDataUrl": f"s3://models/{name}.tar.gz",
-        "Environment": ENVIRONMENT,
+        "Environment": {**ENVIRONMENT, **environ},
     }
     role = "arn:aws:iam::000000000000:role/mlberth"
     client(daemon, "sagemaker").create_model(
@@ -59,9 +59,9 @@ def make_model(daemon: Daemon, name: str, handler: str = HANDLER) -> None:
     )
 
 
-def deploy(daemon: Daemon, name: str, *, count: int = 1) -> None:
+def deploy(daemon: Daemon, name: str, handler: str = HANDLER, *, count: int = 1, **environ: str) -> None:
     """Make a model, a configuration and an endpoint of one name, and wait for it."""
-    make_model(daemon, name)
+    make_model(daemon, name, handler, **environ)
     sagemaker = client(daemon, "sagemaker")
     variant = {
         "VariantName": "AllTraffic",
@@ -88,11 +88,11 @@ def port_of(daemon: Daemon, name: str) -> int:
 
 def pids_of(daemon: Daemon, name: str) -> list[int]:
     """Return the process ids of an endpoint's servers."""
-    return [pid for one in instances_of(daemon, name) for pid in _first_process(one.ports[0])]
+    return [pid for one in instances_of(daemon, name) for pid in processes(one.ports[0])[:1]]
 
 
-def _first_process(port: int) -> list[int]:
-    """Return the first process that was started for a port, if it is there."""
+def processes(port: int) -> list[int]:
+    """Return the processes that were started for a port, the first one first."""
     wanted, found = f"SAGEMAKER_BIND_TO_PORT={port}".encode(), []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -101,7 +101,7 @@ def _first_process(port: int) -> list[int]:
             continue
         if wanted in environ:
             found.append(int(folder.name))
-    return sorted(found)[:1]
+    return sorted(found)
 
 
 def instances_of(daemon: Daemon, name: str) -> list[Instance]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,11 +11,10 @@ import pytest
 import requests
 from tests.local.end_to_end.daemon import Daemon
 from tests.local.end_to_end.deployments import client, deploy, wait
+from tests.local.end_to_end.load import CLIENTS, Load
 from tests.support import is_alive, wait_until
 
 from mlberth_local.gateway.control_socket import Places
-
-CLIENTS = 4
 
 
 @pytest.fixture(scope="module")
@@ -43,55 +40,12 @@ def kill(pid: int | None) -> None:
     wait_until(lambda: not is_alive(pid))
 
 
-class Load:
-    """Clients that send one request after the other, each on a connection that it keeps."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self._stop = threading.Event()
-        self.answered = 0
-        self.failures: list[str] = []
-        self._threads = [threading.Thread(target=self._run) for _ in range(CLIENTS)]
-
-    def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(60)
-
-    def more(self, count: int) -> None:
-        """Wait until some more have been answered."""
-        before = self.answered
-        wait_until(lambda: self.answered >= before + count)
-
-    def _run(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
-        while not self._stop.is_set():
-            try:
-                connection.request(
-                    "POST", "/endpoints/served/invocations", b"1", {"Content-Type": "text/csv"}
-                )
-                found = connection.getresponse()
-                found.read()
-                if found.status != 200:
-                    self.failures.append(str(found.status))
-            except (OSError, http.client.HTTPException) as error:
-                self.failures.append(repr(error))
-                connection.close()
-            self.answered += 1
-        connection.close()
-
-
 def test_kills_under_load(daemon: Daemon) -> None:
     """Of a killed daemon no request fails, of a killed gateway those in flight; the model is the same."""
     runtime = client(daemon, "sagemaker-runtime")
     before = runtime.invoke_endpoint(EndpointName="served", Body=b"1", ContentType="text/csv")["Body"].read()
     gateway = gateway_of(daemon)
-    with Load(daemon.port) as load, ThreadPoolExecutor(1) as patient:
+    with Load(daemon.port, "served") as load, ThreadPoolExecutor(1) as patient:
         load.more(20)
         kill(int((daemon.home / "daemon.pid").read_text()))
         load.more(20)

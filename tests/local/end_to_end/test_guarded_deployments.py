@@ -12,7 +12,7 @@ from tests.docs.commands import commands
 from tests.docs.test_commands import shell
 from tests.local.end_to_end.daemon import Daemon
 from tests.local.end_to_end.deployments import client, deploy, wait
-from tests.local.end_to_end.test_gateway import Load
+from tests.local.end_to_end.load import Load
 from tests.support import wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -62,7 +62,7 @@ def test_no_request_fails(daemon: Daemon) -> None:
         ComparisonOperator="GreaterThanThreshold",
     )
     half = {"Type": "CAPACITY_PERCENT", "Value": 50}
-    with Load(daemon.port) as load:
+    with Load(daemon.port, "served") as load:
         load.more(20)
         update(
             daemon, "rolled", {"RollingUpdatePolicy": {"MaximumBatchSize": half, "WaitIntervalInSeconds": 0}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlberth_local.endpoints import fleet
+from mlberth_local.endpoints.deployment import IN_SERVICE
 from mlberth_local.endpoints.instances import Finding
 from mlberth_local.endpoints.record import (
     DRAINING,
@@ -60,9 +61,9 @@ def test_failures_are_not_repeated_without_a_pause() -> None:
     for now in (1000.0, 2000.0, 3000.0, 4000.0):
         [(_, instance)] = found.instances()
         instance.since, instance.phase = now, STARTING
-        fleet.note(found, {instance.name: Finding(STOPPING, "broken", failed=True)}, now)
+        fleet.note(found, {instance.name: Finding(STOPPING, "broken", failed=True)}, IN_SERVICE, now)
         waits.append(one(found).retry_at - now)
-        fleet.note(found, {instance.name: Finding("")}, now)
+        fleet.note(found, {instance.name: Finding("")}, IN_SERVICE, now)
         fleet.scale(found, now)
         assert (len(one(found).instances) == 0) == (waits[-1] > 0)
         fleet.scale(found, one(found).retry_at)
@@ -70,7 +71,7 @@ def test_failures_are_not_repeated_without_a_pause() -> None:
     assert waits == [0.0, 2.0, 4.0, 8.0]
     assert one(found).reason == "broken"
     [(_, instance)] = found.instances()
-    fleet.note(found, {instance.name: Finding(READY)}, 5000.0)
+    fleet.note(found, {instance.name: Finding(READY)}, IN_SERVICE, 5000.0)
     assert (one(found).reason, instance.served) == ("", True)
-    fleet.note(found, {instance.name: Finding(DRAINING, "died", failed=True)}, 5100.0)
+    fleet.note(found, {instance.name: Finding(DRAINING, "died", failed=True)}, IN_SERVICE, 5100.0)
     assert one(found).retry_at == 5100.0

@@ -39,6 +39,8 @@ class Container:
     port: int
     received: list[Received] = field(default_factory=list)
     behaviour: Behaviour = field(default=lambda request: Said(request.body))
+    ping: int = 200
+    """The status of the answer to /ping."""
     closed: int = 0
     """How many connections it has closed."""
 
@@ -65,6 +67,11 @@ def container(behaviour: Behaviour | None = None, *, close_after: bool = False) 
             self.wfile.write(said.body)
             if close_after:
                 self.close_connection = True
+
+        def do_GET(self) -> None:
+            self.send_response(found.ping if self.path == "/ping" else 404)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Say nothing."""

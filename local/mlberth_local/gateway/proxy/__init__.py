@@ -1,4 +1,4 @@
 """The gateway's own process: from a client's request to a container's response and back.
 
-May import the room above it, and the root.
+May import the room above it, `health`, and the root.
 """

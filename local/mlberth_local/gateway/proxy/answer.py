@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
 
+from mlberth_local import model_errors
 from mlberth_local.errors import ServiceError
-
-LONGEST_MESSAGE = 2048
-"""Of a container's body in a ModelError. Source: the platform's API."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +35,18 @@ class ModelError(ServiceError):
     """A container answered something else than success, or not at all. Source: `ModelError` of the API."""
 
     def __init__(self, container: str, status: int, body: bytes, *, log_group_arn: str) -> None:
-        side = "client" if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR else "server"
-        original = body.decode(errors="replace")[:LONGEST_MESSAGE]
         group = log_group_arn.partition(":log-group:")[2] or log_group_arn
         super().__init__(
             "ModelError",
-            f'Received {side} error ({status}) from {container} with message "{original}". '
+            f"{model_errors.received(status, container, body)} "
             f"See the log group {group} for more information.",
             HTTPStatus.FAILED_DEPENDENCY,
         )
         self.original_status = status
         self.fields = {
-            "ErrorCode": f"{side.upper()}_ERROR_FROM_MODEL",
+            "ErrorCode": f"{model_errors.side(status).upper()}_ERROR_FROM_MODEL",
             "LogStreamArn": log_group_arn,
-            "OriginalMessage": original,
+            "OriginalMessage": model_errors.original_message(body),
             "OriginalStatusCode": status,
         }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from http import HTTPStatus
 from time import monotonic
+from typing import Any
 from uuid import uuid4
 
 from mlberth_local.errors import ServiceError
@@ -43,6 +44,11 @@ class Handover:
         if self.daemon is not None:
             fields = {"event": "need", "endpoint": endpoint, "variant": variant, "awake": awake}
             self.daemon.send(Message(fields))
+
+    def report_health(self, sick: list[list[Any]]) -> None:
+        """Tell the daemon of all instances that fail their checks (`Health.as_json`); no others do."""
+        if self.daemon is not None:
+            self.daemon.send(Message({"event": "health", "time": monotonic(), "sick": sick}))
 
     def lost(self, connection: ControlConnection) -> None:
         """Wait for another daemon if it was this one's connection."""

@@ -13,6 +13,7 @@ from http import HTTPStatus
 from time import monotonic
 from typing import Any
 
+from mlberth_local import model_errors
 from mlberth_local.errors import ServiceError
 from mlberth_local.gateway import event_stream
 from mlberth_local.gateway.proxy.answer import Answer, ModelError, StreamedAnswer, error
@@ -157,6 +158,7 @@ class Invoker:
             finally:
                 if parts is None:
                     instance.done()
+            instance.health.has_answered = True
             if parts is not None:
                 head = _stream_head(reply, variant)
                 return StreamedAnswer(head, self._messages(invocation, instance, parts))
@@ -261,12 +263,9 @@ class Invoker:
     ) -> ModelError:
         name = variant.variant.containers[index]
         if isinstance(reason, NoReplyError) and reason.timed_out:
-            text = (
-                f"Your invocation timed out while waiting for a response from container {name}. Review the "
-                "latency metrics for each container in Amazon CloudWatch, resolve the issue, and try again."
-            )
+            text = model_errors.timed_out(name)
         else:
-            text = f"Container {name} did not answer: {reason}."
+            text = model_errors.no_answer(name, reason)
         return self._model_error(invocation, variant, index, 0, text.encode())
 
     @staticmethod

@@ -18,6 +18,7 @@ from typing import Any
 from mlberth_local import signatures
 from mlberth_local.errors import ServiceError
 from mlberth_local.gateway.control_socket import Places, listen
+from mlberth_local.gateway.health.checks import Checks
 from mlberth_local.gateway.limits import Limits
 from mlberth_local.gateway.messages import Message
 from mlberth_local.gateway.proxy import prometheus
@@ -54,6 +55,7 @@ class GatewayProcess:
         self._shadows = Shadows(self._routes, places.shadows, random.random)
         finished = (self._tallies.finished, self._captures.finished, self._shadows.finished)
         self._handover = Handover(daemon_seconds=limits.daemon_seconds)
+        self._checks = Checks(every=limits.ping_seconds, tell=self._handover.report_health)
         self._sleepers = Sleepers(
             self._routes,
             self._handover.need,
@@ -120,6 +122,7 @@ class GatewayProcess:
         self._front.sweep(now)
         self._handover.sweep(now)
         self._sleepers.sweep(now)
+        self._checks.sweep(now, self._routes.healths())
         self._tallies.close_window()
         self._report()
         if not self._places.control.exists():  # its home was removed: no daemon can ever find it again

@@ -13,6 +13,7 @@ from http import HTTPStatus
 from itertools import accumulate
 
 from mlberth_local.errors import ServiceError
+from mlberth_local.gateway.health.checks import Health
 from mlberth_local.gateway.proxy.server_pool import ServerConnection, ServerPool
 from mlberth_local.gateway.table import Endpoint, Fleet, Instance, Table, Variant
 from mlberth_local.platform import ACCOUNT
@@ -21,10 +22,11 @@ from mlberth_local.platform import ACCOUNT
 class LiveInstance:
     """An instance, its connections, and its requests in flight."""
 
-    __slots__ = ("_idle", "instance", "outstanding", "pools")
+    __slots__ = ("_idle", "health", "instance", "outstanding", "pools")
 
-    def __init__(self, instance: Instance, busy: set[ServerConnection]) -> None:
+    def __init__(self, instance: Instance, endpoint: str, busy: set[ServerConnection]) -> None:
         self.instance = instance
+        self.health = Health(endpoint, instance.name, instance.ports)
         self.pools = tuple(ServerPool(port, busy) for port in instance.ports)
         self.outstanding = 0
         self._idle: list[asyncio.Future[None]] = []
@@ -59,6 +61,10 @@ class LiveFleet:
         self.key = key
         """Endpoint, variant, and the endpoint configuration if there are two at the moment, else ""."""
 
+    def healthy(self) -> list[LiveInstance]:
+        """Return the instances that may take requests."""
+        return [one for one in self.instances if not one.health.is_sick]
+
 
 class LiveVariant:
     """A variant, and how it shares its requests among its instances."""
@@ -87,19 +93,18 @@ class LiveVariant:
         return self.fleets[0] if self.fleets else None
 
     def candidates(self, chance: Callable[[], float]) -> Iterator[tuple[LiveFleet, LiveInstance]]:
-        """Yield instances in the order in which they should be tried, least requests in flight first."""
+        """Yield healthy instances in the order in which they should be tried, least in flight first."""
         fleet = self._fleet(chance)
         if fleet is None:
             return
-        if len(fleet.instances) > 1:
+        order = fleet.healthy()
+        if len(order) > 1:
             # Of those that have equally many, any: else the first would get all requests of a quiet time.
-            order = sorted(fleet.instances, key=lambda one: (one.outstanding, chance()))
-        else:
-            order = list(fleet.instances)
+            order.sort(key=lambda one: (one.outstanding, chance()))
         yield from ((fleet, one) for one in order)
         for other in self.fleets:
             if other is not fleet and other.share > 0:
-                yield from ((other, one) for one in sorted(other.instances, key=lambda one: one.outstanding))
+                yield from ((other, one) for one in sorted(other.healthy(), key=lambda one: one.outstanding))
 
 
 class LiveEndpoint:
@@ -160,10 +165,10 @@ class Routes:
             for variant in (*endpoint.variants, *endpoint.shadows):
                 for fleet in variant.fleets:
                     for one in fleet.instances:
-                        if one not in self._instances:
-                            self._instances[one] = (
-                                before.pop(one) if one in before else LiveInstance(one, self.busy)
-                            )
+                        if one in before:
+                            self._instances[one] = before.pop(one)
+                        elif one not in self._instances:
+                            self._instances[one] = LiveInstance(one, endpoint.name, self.busy)
         self.endpoints = {one.name: self._live(one) for one in table.endpoints}
         for gone in before.values():
             for pool in gone.pools:
@@ -203,6 +208,10 @@ class Routes:
     def outstanding(self) -> int:
         """Return how many requests are in flight."""
         return sum(one.outstanding for one in (*self._instances.values(), *self._leaving))
+
+    def healths(self) -> Iterator[Health]:
+        """Yield the health of each instance that is in the table."""
+        return (one.health for one in self._instances.values())
 
     def sweep(self, now: float) -> None:
         """Give up what is past its deadline, and close connections that nobody has used for long."""

@@ -59,6 +59,22 @@ def test_ties_are_shared() -> None:
     assert len(counts) == 4
 
 
+def test_unhealthy_instances_get_nothing() -> None:
+    """Of a fleet those that are healthy take all; without any, another fleet does, or nobody."""
+    blue, other, green = instance(1, name="blue"), instance(2, name="other"), instance(3, name="green")
+    fleets = (Fleet("1", (blue, other), 0.5), Fleet("2", (green,), 0.5))
+    found = routes(endpoint(Variant("v", 1.0, fleets)))
+    live = found.endpoint("e").variants["v"]
+
+    def takers() -> set[str]:
+        return {one.instance.name for _ in range(100) for _, one in live.candidates(found.chance)}
+
+    for sick, left in (("blue", {"other", "green"}), ("other", {"green"}), ("green", set())):
+        [health] = [one for one in found.healths() if one.instance == sick]
+        health.is_sick = True
+        assert takers() == left
+
+
 def test_a_new_table_keeps_what_an_instance_has_in_flight() -> None:
     found = routes(one_port(1))
     first = next(found.endpoint("e").variants["AllTraffic"].candidates(found.chance))[1]
