@@ -10,13 +10,13 @@ from mlberth_local.errors import ServiceError, ValidationError
 from mlberth_local.operations import Exceptions, Operation
 from mlberth_local.platform import Platform
 from mlberth_local.scaling.policies import step_faults
-from mlberth_local.scaling.records import POLICY, key, rows
+from mlberth_local.scaling.records import POLICY
 from mlberth_local.scaling.tracking import config_faults
-from mlberth_local.scaling.variants import DIMENSION
 from mlberth_local.services.application_autoscaling.requests import (
-    NAMESPACE,
-    check_namespace,
     check_target,
+    describe_part,
+    find_part,
+    find_parts,
     find_target,
     page,
     place,
@@ -54,11 +54,8 @@ def put_scaling_policy(platform: Platform, request: dict[str, Any]) -> dict[str,
 
 def _known_type(platform: Platform, resource_id: str, name: str) -> str:
     """Return the type of the policy that is replaced; new ones are of steps unless they say otherwise."""
-    try:
-        row = platform.scaling.resources.get(POLICY, key(resource_id, name))
-    except NoSuchResourceError:
-        return "StepScaling"
-    return str(row.state["definition"]["PolicyType"])
+    row = find_part(platform, POLICY, resource_id, name)
+    return str(row.state["definition"]["PolicyType"]) if row else "StepScaling"
 
 
 def _alarms(platform: Platform, row: Resource) -> list[dict[str, str]]:
@@ -74,28 +71,17 @@ def _alarms(platform: Platform, row: Resource) -> list[dict[str, str]]:
 
 def describe_scaling_policies(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
     """List policies."""
-    check_namespace(request)
-    wanted = request.get("PolicyNames")
-    found = [
-        row
-        for row in rows(platform.scaling.resources, POLICY, request.get("ResourceId") or "")
-        if not wanted or row.name.partition("|")[2] in wanted or row.arn in wanted
-    ]
+    found = find_parts(platform, POLICY, request, request.get("PolicyNames"))
     part, token = page(request, found)
     return {"ScalingPolicies": [_described(platform, row) for row in part], **token}
 
 
 def _described(platform: Platform, row: Resource) -> dict[str, Any]:
-    resource_id, _, name = row.name.partition("|")
     return {
         "PolicyARN": row.arn,
-        "PolicyName": name,
-        "ServiceNamespace": NAMESPACE,
-        "ResourceId": resource_id,
-        "ScalableDimension": DIMENSION,
-        **row.state["definition"],
+        "PolicyName": row.name.partition("|")[2],
+        **describe_part(row),
         "Alarms": _alarms(platform, row),
-        "CreationTime": row.created,
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from mlberth_local.errors import ServiceError, ValidationError
 from mlberth_local.platform import Platform
-from mlberth_local.scaling.records import TARGET
+from mlberth_local.scaling.records import TARGET, key, rows
 from mlberth_local.scaling.variants import DIMENSION, names_of
 from mlberth_local.store.resources import NoSuchResourceError, Resource
 
@@ -49,6 +49,38 @@ def find_target(platform: Platform, resource_id: str) -> Resource:
         text = "No scalable target registered for" + place(resource_id)
         raise ServiceError("ObjectNotFoundException", text) from None
     return row
+
+
+def find_part(platform: Platform, kind: str, resource_id: str, name: str) -> Resource | None:
+    """Return a policy or a scheduled action of a target; None if there is none of this name."""
+    try:
+        row: Resource = platform.scaling.resources.get(kind, key(resource_id, name))
+    except NoSuchResourceError:
+        return None
+    return row
+
+
+def find_parts(
+    platform: Platform, kind: str, request: dict[str, Any], wanted: Sequence[str] | None
+) -> list[Resource]:
+    """Return the policies or scheduled actions that a request asks for, by name or ARN, or all of them."""
+    check_namespace(request)
+    return [
+        row
+        for row in rows(platform.scaling.resources, kind, request.get("ResourceId") or "")
+        if not wanted or row.name.partition("|")[2] in wanted or row.arn in wanted
+    ]
+
+
+def describe_part(row: Resource) -> dict[str, Any]:
+    """Return the members that describe a policy or a scheduled action alike."""
+    return {
+        "ServiceNamespace": NAMESPACE,
+        "ResourceId": row.name.partition("|")[0],
+        "ScalableDimension": DIMENSION,
+        **row.state["definition"],
+        "CreationTime": row.created,
+    }
 
 
 def place(resource_id: str) -> str:

@@ -8,12 +8,12 @@ from mlberth_local.errors import ServiceError, ValidationError
 from mlberth_local.operations import Exceptions, Operation
 from mlberth_local.platform import Platform
 from mlberth_local.scaling.cron import ScheduleError
-from mlberth_local.scaling.records import SCHEDULED, key, rows
-from mlberth_local.scaling.variants import DIMENSION
+from mlberth_local.scaling.records import SCHEDULED, key
 from mlberth_local.services.application_autoscaling.requests import (
-    NAMESPACE,
-    check_namespace,
     check_target,
+    describe_part,
+    find_part,
+    find_parts,
     find_target,
     page,
     place,
@@ -28,7 +28,7 @@ def put_scheduled_action(platform: Platform, request: dict[str, Any]) -> dict[st
     resource_id = find_target(platform, check_target(request)).name
     name = request["ScheduledActionName"]
     definition = {part: request[part] for part in _KEPT if request.get(part) is not None}
-    is_new = not _exists(platform, resource_id, name)
+    is_new = find_part(platform, SCHEDULED, resource_id, name) is None
     if is_new and "Schedule" not in definition:
         raise ValidationError("Schedule must be given.")
     action = definition.get("ScalableTargetAction") or {}
@@ -50,38 +50,16 @@ def put_scheduled_action(platform: Platform, request: dict[str, Any]) -> dict[st
     return {}
 
 
-def _exists(platform: Platform, resource_id: str, name: str) -> bool:
-    try:
-        platform.scaling.resources.get(SCHEDULED, key(resource_id, name))
-    except NoSuchResourceError:
-        return False
-    return True
-
-
 def describe_scheduled_actions(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
     """List scheduled actions."""
-    check_namespace(request)
-    wanted = request.get("ScheduledActionNames")
-    found = [
-        row
-        for row in rows(platform.scaling.resources, SCHEDULED, request.get("ResourceId") or "")
-        if not wanted or row.name.partition("|")[2] in wanted
-    ]
+    found = find_parts(platform, SCHEDULED, request, request.get("ScheduledActionNames"))
     part, token = page(request, found)
     return {"ScheduledActions": [_described(row) for row in part], **token}
 
 
 def _described(row: Resource) -> dict[str, Any]:
-    resource_id, _, name = row.name.partition("|")
-    return {
-        "ScheduledActionName": name,
-        "ScheduledActionARN": row.arn,
-        "ServiceNamespace": NAMESPACE,
-        "ResourceId": resource_id,
-        "ScalableDimension": DIMENSION,
-        **row.state["definition"],
-        "CreationTime": row.created,
-    }
+    name = row.name.partition("|")[2]
+    return {"ScheduledActionName": name, "ScheduledActionARN": row.arn, **describe_part(row)}
 
 
 def delete_scheduled_action(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:

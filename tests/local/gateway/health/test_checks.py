@@ -14,7 +14,6 @@ from tests.local.gateway.servers import container
 from mlberth_local.gateway.health import checks
 from mlberth_local.gateway.health.checks import FAILURES, Checks, Health
 
-
 Reports = list[list[list[Any]]]
 
 
