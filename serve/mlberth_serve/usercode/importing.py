@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import site
 import sys
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from mlberth.errors import ContractError, Fault
 from mlberth.paths import is_folder
 from mlberth_serve.settings import Settings
 from mlberth_serve.usercode.applications import application_fault, makes_application
+from mlberth_serve.usercode.bytecode import FreshLoader, read_afresh
 from mlberth_serve.usercode.load_errors import UserCodeError, find_cause
 from mlberth_serve.usercode.locate import Program, code_folders, find_module, split_name
 from mlberth_serve.variables import DEFAULT_PROGRAM, Variables
@@ -36,7 +36,7 @@ def import_program(program: Program) -> ModuleType:
     add_to_path(*program.path_entries)
     importlib.invalidate_caches()
     # By the loader's name: the file may have no suffix.
-    loader = SourceFileLoader(name, str(program.path))
+    loader = FreshLoader(name, str(program.path))
     spec = importlib.util.spec_from_file_location(name, program.path, loader=loader)
     assert spec is not None
     assert spec.loader is not None
@@ -80,6 +80,7 @@ def offer_code(settings: Settings) -> None:
     They come after installed packages: a training program named `xgboost.py` is not what loads a model.
     """
     folders = [folder.absolute() for folder in code_folders(settings) if is_folder(folder)]
+    read_afresh(*folders)
     for folder in folders:
         forget(Program(folder, folder / DEFAULT_PROGRAM))
         if str(folder) not in sys.path:
@@ -104,6 +105,7 @@ def add_to_path(*folders: Path) -> None:
     would otherwise be what our own libraries get when they import theirs. Last come our stand-ins for
     packages that handlers written for other servers import.
     """
+    read_afresh(*folders)
     packages = {*site.getsitepackages(), site.getusersitepackages()}
     index = next((index for index, entry in enumerate(sys.path) if entry in packages), len(sys.path))
     names = dict.fromkeys(str(folder) for folder in folders)

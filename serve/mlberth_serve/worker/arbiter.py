@@ -10,7 +10,9 @@ import atexit
 import contextlib
 import logging
 import os
+import select
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -33,6 +35,8 @@ _MAX_FAILED_STARTS = 4
 _STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 _LOOK_SECONDS = 0.2
 """Between two looks for late workers; gunicorn itself looks once a second."""
+_IDLE_SECONDS = 10.0
+"""The longest time between two looks while no worker has anything to do; half the timeout if that is less."""
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +62,16 @@ class Arbiter(gunicorn.arbiter.Arbiter):  # type: ignore[misc]  # gunicorn has n
         self._failed_starts = 0
         self._has_served = False
         self._deaths = WorkerDeaths(out_of_memory, self.cfg.timeout)
+        self._woken: socket.socket | None = None
+        """Readable after a signal."""
+
+    def init_signals(self) -> None:
+        """Let signals wake it; a worker sets its own descriptor for that."""
+        super().init_signals()
+        self._woken, self._waker = socket.socketpair()
+        for end in (self._woken, self._waker):
+            end.setblocking(False)
+        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
 
     def assign_slot(self, worker: Worker) -> None:
         """Give a worker the lowest slot that no other has, so that it takes over from one that has ended."""
@@ -69,6 +83,9 @@ class Arbiter(gunicorn.arbiter.Arbiter):  # type: ignore[misc]  # gunicorn has n
 
     def wait_for_signals(self, timeout: float = 1.0) -> list[int]:
         """Wait for them as gunicorn does, and look after late workers meanwhile."""
+        if self._is_idle():
+            self._sleep()
+            timeout = 0.0
         deadline = time.monotonic() + timeout
         while True:
             left = deadline - time.monotonic()
@@ -79,6 +96,32 @@ class Arbiter(gunicorn.arbiter.Arbiter):  # type: ignore[misc]  # gunicorn has n
             statuses = self._heartbeats.statuses()
             workers = [(worker.revoker, statuses[worker.slot]) for worker in self.WORKERS.values()]
             revoke_stuck(workers, time.monotonic())
+
+    def _is_idle(self) -> bool:
+        """Return whether nothing can be late soon: a request would come on a connection that is new."""
+        if self._deaths.is_marked or len(self.WORKERS) < self.cfg.workers:
+            return False
+        statuses = self._heartbeats.statuses()
+        return all(
+            status.loaded and not status.request_began and not worker.revoker.has_connections
+            for worker in self.WORKERS.values()
+            for status in [statuses[worker.slot]]
+        )
+
+    def _sleep(self) -> None:
+        """Return at the next signal, with a worker's next kept connection, or after a while."""
+        poll = select.poll()
+        if self._woken:
+            poll.register(self._woken, select.POLLIN)
+        for worker in self.WORKERS.values():
+            poll.register(worker.revoker, select.POLLIN)
+        # A signal that came before now is in the queue, and its byte in the socket.
+        poll.poll(1000 * min(_IDLE_SECONDS, self.cfg.timeout / 2))
+        with contextlib.suppress(BlockingIOError):
+            while self._woken and self._woken.recv(4096):
+                pass
+        for worker in self.WORKERS.values():
+            worker.revoker.collect()
 
     def spawn_workers(self) -> None:
         """Start the workers that are missing, unless it is too early."""

@@ -39,6 +39,15 @@ class ConnectionRevoker:
             return False
         return True
 
+    def fileno(self) -> int:
+        """Return the arbiter's descriptor, which is readable when there is something to collect."""
+        return self._arbiter.fileno()
+
+    @property
+    def has_connections(self) -> bool:
+        """Whether the arbiter knows of a kept connection."""
+        return bool(self._duplicates)
+
     def collect(self) -> None:
         """Take, in the arbiter, what the worker has registered, and give up what has ended."""
         self._close_ended()

@@ -87,6 +87,11 @@ class WorkerDeaths:
             logging.INFO if signal == "SIGTERM" else logging.ERROR, "%s", text, extra={logs.FIELDS: fields}
         )
 
+    @property
+    def is_marked(self) -> bool:
+        """Whether there is a marker that `forget` removes."""
+        return bool(self._marked_until)
+
     def forget(self) -> None:
         """Remove the marker once it is old; call it often."""
         if self._marked_until and self._clock() > self._marked_until:
