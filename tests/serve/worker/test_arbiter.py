@@ -57,7 +57,7 @@ def test_it_sleeps_until_a_worker_dies(server: Server) -> None:
 
 
 def test_it_looks_for_late_workers_once_there_was_a_request(server: Server) -> None:
-    """nginx keeps the connection, on which another request may come at any time."""
+    """The connection stays open behind nginx, on which another request may come at any time."""
     arbiter = server.children()["gunicorn"]
     wait_for_sleep(arbiter)
     assert server.invoke("1").status == 200

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from time import monotonic
 from typing import Any
@@ -46,6 +46,16 @@ _RETURNED = (
 """The headers of a container's response that the client gets."""
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one of several containers has made of a request."""
+
+    container: str
+    seconds: float
+    status: int
+    """0 if it did not answer."""
+
+
 @dataclass(slots=True)
 class Invocation:
     """A request on its way; who looks at finished ones finds in it what has become of them."""
@@ -65,6 +75,8 @@ class Invocation:
     """How long a serverless variant took to have an instance; None if it had one."""
     model_seconds: float | None = None
     """How long the containers took; None if none was asked."""
+    steps: list[Step] = field(default_factory=list)
+    """The containers that were asked, if the variant has several."""
     seconds: float = 0.0
     """From the first byte of the request to the answer."""
 
@@ -223,12 +235,13 @@ class Invoker:
             accept = request.headers.get(STREAM_ACCEPT if streams else ACCEPT) if is_last else None
             pool = instance.pools[index]
             head = _head(pool.port, headers, accept, len(body))
-            began = monotonic()
+            began, status = monotonic(), 0
             try:
                 left = self._model_seconds - invocation.model_seconds
                 reply = await (
                     self._stream(pool, head, body, left) if streams else pool.exchange(head, body, left)
                 )
+                status = reply.status
             except NoReplyError as reason:
                 raise self._no_reply(invocation, variant, index, reason) from reason
             except NotTakenError as reason:
@@ -236,7 +249,11 @@ class Invoker:
                     raise
                 raise self._no_reply(invocation, variant, index, reason) from reason
             finally:
-                invocation.model_seconds += monotonic() - began
+                seconds = monotonic() - began
+                invocation.model_seconds += seconds
+                names = variant.variant.containers
+                if len(names) > 1:
+                    invocation.steps.append(Step(names[index], seconds, status))
             if not HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
                 raise self._model_error(invocation, variant, index, reply.status, reply.body)
         assert reply is not None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlberth_local.gateway.proxy.answer import ModelError
-from mlberth_local.gateway.proxy.invocation import Invocation
+from mlberth_local.gateway.proxy.invocation import Invocation, Step
 
 _STEPS = 24
 """Latencies in a tenfold range are told apart in so many steps of 10 %."""
@@ -57,6 +57,39 @@ class Latencies:
 
 
 @dataclass(slots=True)
+class ContainerTally:
+    """What one of several containers has made of its requests."""
+
+    requests: int = 0
+    errors_4xx: int = 0
+    errors_5xx: int = 0
+    latency: Latencies = field(default_factory=Latencies)
+
+    def add(self, step: Step) -> None:
+        """Take one request."""
+        self.requests += 1
+        self.errors_4xx += 400 <= step.status < 500
+        self.errors_5xx += step.status >= 500
+        self.latency.add(step.seconds * 1e6)
+
+    def merge(self, other: ContainerTally) -> None:
+        """Take what another has."""
+        self.requests += other.requests
+        self.errors_4xx += other.errors_4xx
+        self.errors_5xx += other.errors_5xx
+        self.latency.merge(other.latency)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as the daemon reads it."""
+        return {
+            "Invocations": self.requests,
+            "Invocation4XXErrors": self.errors_4xx,
+            "Invocation5XXErrors": self.errors_5xx,
+            "ContainerLatency": list(self.latency.steps.values()),
+        }
+
+
+@dataclass(slots=True)
 class Tally:
     """What has come of the requests of one key."""
 
@@ -68,6 +101,8 @@ class Tally:
     model: Latencies = field(default_factory=Latencies)
     overhead: Latencies = field(default_factory=Latencies)
     setup: Latencies = field(default_factory=Latencies)
+    containers: dict[str, ContainerTally] = field(default_factory=dict)
+    """By name, if the variant has several."""
 
     def merge(self, other: Tally) -> None:
         """Take what another has."""
@@ -79,6 +114,8 @@ class Tally:
         self.model.merge(other.model)
         self.overhead.merge(other.overhead)
         self.setup.merge(other.setup)
+        for name, one in other.containers.items():
+            self.containers.setdefault(name, ContainerTally()).merge(one)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as the daemon reads it."""
@@ -91,6 +128,7 @@ class Tally:
             "ModelLatency": list(self.model.steps.values()),
             "OverheadLatency": list(self.overhead.steps.values()),
             "ModelSetupTime": list(self.setup.steps.values()),
+            "Containers": {name: one.as_json() for name, one in self.containers.items()},
         }
 
 
@@ -134,6 +172,8 @@ class Tallies:
             tally.overhead.add((invocation.seconds - others) * 1e6)
         if invocation.setup_seconds is not None:
             tally.setup.add(invocation.setup_seconds * 1e6)
+        for step in invocation.steps:
+            tally.containers.setdefault(step.container, ContainerTally()).add(step)
 
     def close_window(self) -> None:
         """Begin a new window if the time of the current one is over."""

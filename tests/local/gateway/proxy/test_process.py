@@ -220,8 +220,14 @@ def test_the_metrics_of_a_variant(platform: GatewayPlatform) -> None:
             Fleet("green", (instance(two.port, name="b"),), 1.0),
         )
         both = variant(name="v")
-        platform.serve(endpoint(type(both)("v", 1.0, fleets), name="counted"))
+        pipeline = variant(instance(one.port, two.port), name="v", containers=("first", "last"))
+        platform.serve(
+            endpoint(type(both)("v", 1.0, fleets), name="counted"), endpoint(pipeline, name="piped")
+        )
         client = platform.runtime
+        client.invoke_endpoint(EndpointName="piped", Body="200")
+        one.received.clear()
+        two.received.clear()
         for status in ("200", "200"):
             client.invoke_endpoint(EndpointName="counted", Body=status)
         for status in ("400", "500"):
@@ -255,6 +261,9 @@ def test_the_metrics_of_a_variant(platform: GatewayPlatform) -> None:
     assert 50 < latency["Minimum"] <= latency["Average"] <= latency["Maximum"] < 1e6
     assert statistics("OverheadLatency", "SampleCount")["SampleCount"] == 4
     assert statistics("Invocations", "Sum", EndpointConfigName="green") == {"Sum": 4}
+    one_of_two = {"EndpointName": "piped", "ContainerName": "last"}
+    assert statistics("Invocations", "Sum", **one_of_two) == {"Sum": 1}
+    assert 50 < statistics("ContainerLatency", "Average", **one_of_two)["Average"] < 1e6
     text = requests.get(f"{platform.url}/_mlberth/metrics", timeout=5).text
     assert 'mlberth_invocations_total{endpoint="counted",variant="v",config="green"} 4' in text
     assert 'mlberth_model_latency_seconds_count{endpoint="counted",variant="v",config="green"} 4' in text

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import dataclass
 from statistics import quantiles
 
 from tests.local.gateway.platform import one_port
 
+from mlberth_local.gateway.metric_points import points
 from mlberth_local.gateway.proxy import prometheus
-from mlberth_local.gateway.proxy.invocation import Invocation
+from mlberth_local.gateway.proxy.invocation import Invocation, Step
 from mlberth_local.gateway.proxy.request import Request
 from mlberth_local.gateway.proxy.routes import Routes
 from mlberth_local.gateway.proxy.tallies import Latencies, Tallies, upper_bound
 from mlberth_local.gateway.table import Table
+from mlberth_local.store.metrics import Point
 
 
 @dataclass
@@ -74,6 +77,34 @@ def test_latencies_keep_their_percentiles() -> None:
         if seen >= 4950:
             assert abs(total / count / wanted - 1) < 0.1
             break
+
+
+def test_containers_of_a_pipeline() -> None:
+    """Each has its own requests, errors and latencies, beside those of the variant."""
+    clock = Clock()
+    tallies = Tallies(clock, window_seconds=5)
+    for second in (Step("score", 0.03, 500), Step("score", 0.01, 0)):
+        one = invocation()
+        one.steps = [Step("prepare", 0.02, 200), second]
+        tallies.finished(one)
+    clock.now += 5
+    tallies.close_window()
+    [(start, window)] = tallies.waiting()
+    report = [[start, *key, json.loads(json.dumps(tally.as_json()))] for key, tally in window.items()]
+    found: dict[tuple[str, str], list[Point]] = {}
+    for series, point in points(report):
+        key = (series.dimensions.get("ContainerName", ""), series.name)
+        found.setdefault(key, []).append(point)
+    assert {name for container, name in found if container} == {
+        "ContainerLatency",
+        "Invocations",
+        "Invocation4XXErrors",
+        "Invocation5XXErrors",
+    }
+    assert [point.sum for point in found["prepare", "Invocations"]] == [2]
+    assert [point.sum for point in found["score", "Invocation5XXErrors"]] == [1]
+    assert round(sum(point.sum for point in found["score", "ContainerLatency"])) == 40_000
+    assert [point.sum for point in found["", "Invocations"]] == [2]
 
 
 def test_prometheus_text() -> None:
