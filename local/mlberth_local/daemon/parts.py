@@ -19,6 +19,7 @@ from mlberth_local.daemon.home import CONTAINER_KEY, Home
 from mlberth_local.daemon.upkeep import Upkeep
 from mlberth_local.endpoints.context import EndpointContext, NoGateway, Seconds
 from mlberth_local.endpoints.endpoints import Endpoints
+from mlberth_local.endpoints.utilization import Utilization
 from mlberth_local.gateway.client import GatewayClient
 from mlberth_local.gateway.control_socket import Places
 from mlberth_local.gateway.limits import ping_seconds
@@ -56,18 +57,21 @@ class Parts:
     evaluator: Evaluator
     scaler: Scaler
     upkeep: Upkeep
+    utilization: Upkeep
 
     def start(self) -> None:
-        """Send messages, judge alarms, scale, and keep the store small from now on."""
+        """Send messages, judge alarms, scale, measure, and keep the store small from now on."""
         self.platform.topics.sender.start()
         self.evaluator.start()
         self.scaler.start()
         self.upkeep.start()
+        self.utilization.start()
         self.platform.asynchronous.start()
 
     def close(self, seconds: float) -> None:
         """End what runs, with `seconds` for the programs of jobs, and close the store."""
         self.upkeep.stop()
+        self.utilization.stop()
         self.platform.asynchronous.stop()
         self.scaler.stop()
         self.evaluator.stop()
@@ -150,7 +154,10 @@ def open_parts(home: Home, settings: Settings, gateway: GatewayClient | None = N
         platform, jobs=jobs, endpoints=endpoints, alarms=alarms, scaling=scaling, asynchronous=asynchronous
     )
     upkeep = Upkeep(lambda: roll_up(database, metrics, platform.clock()))
-    return Parts(opened, database, Evaluator(alarms), Scaler(scaling), upkeep)
+    utilization = Upkeep(
+        Utilization(context, metrics).measure, pause_seconds=max(1.0, minute_seconds(settings.environ))
+    )
+    return Parts(opened, database, Evaluator(alarms), Scaler(scaling), upkeep, utilization)
 
 
 def host_environ(home: Home, settings: Settings) -> dict[str, str]:

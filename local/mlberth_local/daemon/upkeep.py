@@ -1,4 +1,4 @@
-"""The thread that keeps the store small."""
+"""Threads that do some work again and again: they keep the store small, and measure instances."""
 
 from __future__ import annotations
 
@@ -34,4 +34,4 @@ class Upkeep:
             try:
                 self._work()
             except Exception:
-                log.exception("the store cannot be kept small now")
+                log.exception("what is done every %g s has failed, and is tried again", self._pause_seconds)

@@ -94,6 +94,16 @@ class HostState:
         return self.started is not None and self.ended is None
 
 
+@dataclass(frozen=True)
+class Usage:
+    """How much of this machine a run uses."""
+
+    cpu_seconds: float
+    """All that its programs have used since they were started."""
+    memory: int
+    """In bytes, now."""
+
+
 class Engine(Protocol):
     """An engine. All methods may be called again for the same run, also by a later process."""
 
@@ -108,6 +118,9 @@ class Engine(Protocol):
 
     def states(self, name: str, hosts: tuple[str, ...]) -> dict[str, HostState]:
         """Return how far each host of a run is. Raises EngineError if the engine does not answer."""
+
+    def usage(self, name: str) -> Usage | None:
+        """Return what the hosts of a run use; None if none runs. Raises EngineError."""
 
     def stop(self, name: str) -> None:
         """Send SIGTERM to the first process of each host."""

@@ -10,9 +10,10 @@ from typing import Any
 import docker
 import docker.errors
 
-from mlberth_local.engines.base import EngineError, Host, HostState, ImageMissingError, Run
+from mlberth_local.engines.base import EngineError, Host, HostState, ImageMissingError, Run, Usage
 from mlberth_local.engines.docker_log import DockerLog, milliseconds
 from mlberth_local.engines.gpus import container_environ
+from mlberth_local.engines.usage import of_statistics
 
 HOME_LABEL, RUN_LABEL, HOST_LABEL = "mlberth.home", "mlberth.run", "mlberth.host"
 SERVING_PORT = 8080
@@ -120,6 +121,18 @@ class DockerEngine:
             for container in self._containers(name):
                 found[container.labels[HOST_LABEL]] = host_state(container.attrs["State"])
         return found
+
+    def usage(self, name: str) -> Usage | None:
+        """Return what the containers of a run use."""
+        running = []
+        with _explained():
+            for container in self._containers(name):
+                with contextlib.suppress(docker.errors.NotFound):  # it has just been removed
+                    if found := of_statistics(container.stats(stream=False, one_shot=True)):
+                        running.append(found)
+        if not running:
+            return None
+        return Usage(sum(one.cpu_seconds for one in running), sum(one.memory for one in running))
 
     def stop(self, name: str) -> None:
         """Send SIGTERM to the first process of each host."""

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from mlberth.contract.layout import BASE_DIR, DEFAULT_BASE
+from mlberth.process.descendants import descendants
 from mlberth_local.engines import shim
-from mlberth_local.engines.base import EngineError, Host, HostState, Mount, Run
+from mlberth_local.engines.base import EngineError, Host, HostState, Mount, Run, Usage
 from mlberth_local.engines.gpus import process_environ
 from mlberth_local.engines.trees import copy_tree
+from mlberth_local.engines.usage import of_processes
 
 _LOCK = "lock"
 _COMMANDS = ("train", "serve", "process")
@@ -121,6 +123,14 @@ class ProcessEngine:
         finally:
             os.close(descriptor)
         return False
+
+    def usage(self, name: str) -> Usage | None:
+        """Return what the hosts of a run use; the shims are ours."""
+        shims = [
+            _read(folder / shim.STARTED).get("pid") for folder in self._hosts(name) if self._lives(folder)
+        ]
+        pids = [pid for one in shims if one for pid in descendants(int(one))]
+        return of_processes(pids) if pids else None
 
     def stop(self, name: str) -> None:
         """Send SIGTERM to the first process of each host."""

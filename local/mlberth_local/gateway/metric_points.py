@@ -16,8 +16,8 @@ def points(report: Iterable[list[Any]]) -> Iterator[tuple[Series, Point]]:
     """Yield the points of a report: those of a variant, and of its endpoint configuration if that is named.
 
     A variant with several containers has those of each, too. A report has lists of start (seconds), endpoint,
-    variant, configuration (or ""), and `Tally.as_json`. Latencies are in microseconds; an error is 1, any other
-    request 0, so that the average of a metric of errors is their rate. Source: the platform's metrics.
+    variant, configuration (or ""), and `Tally.as_json`. Latencies are in microseconds; an error is 1, any
+    other request 0, so that the average of a metric of errors is their rate. Source: the platform's metrics.
     """
     for start, endpoint, variant, config, tally in report:
         dimensions = {"EndpointName": endpoint, "VariantName": variant}

@@ -96,7 +96,7 @@ OPERATIONS: dict[str, Operation] = {
 }
 _ONE_MODEL = "each container has one model"
 _IN_CONTAINERS_WITHOUT_EFFECT = {
-    "ContainerMetricsConfig": "metrics that containers publish are not collected",
+    "ContainerMetricsConfig": "Prometheus reads /metrics at the ports that `mlberth status` shows",
     "ImageConfig": "images are local",
     "InferenceSpecificationName": "there is no model registry",
     "Mode": _ONE_MODEL,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import http.client
+import contextlib
 import os
 import signal
 from collections.abc import Iterator
@@ -14,32 +14,20 @@ from tests.local.end_to_end.deployments import deploy, instances_of, processes
 from tests.local.end_to_end.load import Load
 from tests.support import wait_until
 
-HANDLER = """
-STATE = {"ping": "200 OK"}
-
-def app(environ, start_response):
-    if environ["PATH_INFO"] == "/ping":
-        start_response(STATE["ping"], [("Content-Length", "0")])
-        return []
-    body = environ["wsgi.input"].read()
-    if body == b"sicken":
-        STATE["ping"] = "503 Service Unavailable"
-    start_response("200 OK", [("Content-Length", str(len(body)))])
-    return [body]
-"""
 PATIENCE = 90.0
 """Seconds for a start on a busy machine."""
 
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """Run a daemon that checks often, with two instances of the endpoint `pair`: a WSGI application."""
+    """Run a daemon that checks often, with two instances of the endpoint `pair`."""
     patch = pytest.MonkeyPatch()
     patch.setenv("MLBERTH_PING_SECONDS", "0.3")
     daemon = Daemon(tmp_path_factory.mktemp("daemon"))
     assert daemon.up().returncode == 0
     patch.undo()
-    deploy(daemon, "pair", HANDLER, count=2, SAGEMAKER_SERVING_MODULE="inference:app")
+    late = {"SAGEMAKER_STOP_DELAY_SECONDS": "100", "SAGEMAKER_STOP_GRACE_SECONDS": "120"}
+    deploy(daemon, "pair", count=2, **late)
     yield daemon
     assert daemon.run("down").returncode == 0
 
@@ -55,11 +43,8 @@ def problems(daemon: Daemon) -> list[str]:
 
 
 def sicken(port: int) -> None:
-    """Let an instance answer /ping with 503 from now on, and everything else as before."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    connection.request("POST", "/invocations", b"sicken")
-    assert connection.getresponse().status == 200
-    connection.close()
+    """Let an instance answer /ping with 503 from now on, and predictions as before: it is about to stop."""
+    os.kill(processes(port)[0], signal.SIGTERM)
 
 
 def replaced(daemon: Daemon, gone: set[str]) -> bool:
@@ -93,14 +78,16 @@ def test_an_instance_that_hangs(daemon: Daemon) -> None:
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     try:
-        wait_until(lambda: problems(daemon) == ["It did not answer /ping within 2 s"], timeout=PATIENCE)
+        wait_until(lambda: hung.name not in names(daemon), timeout=PATIENCE)
         with Load(daemon.port, "pair") as load:
             wait_until(lambda: replaced(daemon, {hung.name}), timeout=PATIENCE)
             load.more(20)
         assert load.failures == []
+        assert "It did not answer /ping within 2 s, for 3.6 s." in daemon.run("status", "pair").stdout
     finally:
         for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 def test_all_instances_are_unhealthy(daemon: Daemon) -> None:
@@ -111,7 +98,7 @@ def test_all_instances_are_unhealthy(daemon: Daemon) -> None:
 
     def refused() -> bool:
         url = f"http://127.0.0.1:{daemon.port}/endpoints/pair/invocations"
-        found = requests.post(url, data=b"1", timeout=60)
+        found = requests.post(url, data=b"1", headers={"Content-Type": "text/csv"}, timeout=60)
         assert found.status_code in {200, 503}
         return found.status_code == 503 and "has no instance that answers" in found.text
 

@@ -88,7 +88,8 @@ class EndpointPlatform:
         settings = Settings(engine=engine, environ={**os.environ, "MLBERTH_CPUS": "4"})
         self._database = Database(home / "db")
         platform = Platform(home, settings)
-        jobs = open_jobs(platform, resources(self._database), Metrics(self._database), host_environ={})
+        self.metrics = Metrics(self._database)
+        jobs = open_jobs(platform, resources(self._database), self.metrics, host_environ={})
         self.gateway = Recorder()
         context = EndpointContext(
             jobs.context,

@@ -114,6 +114,29 @@ class EngineRules:
         platform_engine.stop(run.name)
         assert ended(platform_engine, run)[0].exit_code == 5
 
+    def test_usage(self, platform_engine: Engine, runs: Runs) -> None:
+        """CPU time and memory are those of all programs of a run, and nothing once they have ended."""
+        run = runs.make(
+            "import os, time\n"
+            "os.fork()\n"
+            "held = bytes(range(256)) * (100 * 4096)\n"
+            "began = time.process_time()\n"
+            "while time.process_time() < began + 0.2:\n"
+            "    pass\n"
+            "print('held', flush=True)\n"
+            "time.sleep(60)\n"
+        )
+        assert platform_engine.usage(run.name) is None
+        platform_engine.start(run)
+        wait_until(lambda: lines(run.hosts[0]) == ["held", "held"], timeout=60)
+        found = platform_engine.usage(run.name)
+        assert found
+        assert 0.4 <= found.cpu_seconds < 30
+        assert 200 << 20 <= found.memory < 300 << 20
+        platform_engine.kill(run.name)
+        ended(platform_engine, run)
+        assert platform_engine.usage(run.name) is None
+
     def test_kill_ends_what_ignores_a_stop(self, platform_engine: Engine, runs: Runs) -> None:
         """SIGKILL takes the program, and what it has started."""
         run = runs.make(

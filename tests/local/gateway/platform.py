@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from tests.local.conftest import SECRET, Clock, Front
@@ -23,6 +24,7 @@ from mlberth_local.gateway.table import Endpoint, Fleet, Instance, Table, Varian
 from mlberth_local.platform import Platform, Settings
 from mlberth_local.store.database import Database
 from mlberth_local.store.metrics import Metrics
+from mlberth_local.store.resources import Resources
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ def gateway_platform(home: Path, limits: Limits | None = None) -> Iterator[Gatew
     metrics = Metrics(database)
     gateway = GatewayClient(home / "gateway", [listening], keys=keys_file, environ={}, limits=limits)
     clock = Clock()
-    platform = Platform(home, settings, clock, metrics=metrics, gateway=gateway)
+    jobs = SimpleNamespace(context=SimpleNamespace(resources=Resources(database)))
+    platform = Platform(home, settings, clock, metrics=metrics, jobs=jobs, gateway=gateway)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
