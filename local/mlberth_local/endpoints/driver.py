@@ -50,17 +50,22 @@ class EndpointDriver:
 
     def drive(self) -> None:
         """Return when the endpoint is at rest, gone, or the platform closes."""
-        pause = _FIRST_LOOK
+        pause, is_silent = _FIRST_LOOK, False
         with ThreadPoolExecutor(_THREADS, self._record.name) as pool:
             self._watch()
             while not self._closing.is_set():
                 try:
                     moved = self._step(pool)
                 except (EngineError, GatewayError) as error:
-                    log.warning("endpoint %s: %s", self._record.name, error)
-                    moved, pause = False, _SILENT_PAUSE
+                    if not is_silent:
+                        log.warning("endpoint %s: %s", self._record.name, error)
+                    moved, pause, is_silent = False, _SILENT_PAUSE, True
                 except NoSuchResourceError:
                     return
+                else:
+                    if is_silent:
+                        self._watch()
+                    is_silent = False
                 if moved:
                     pause = _FIRST_LOOK
                 elif self._is_at_rest():

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from mlberth_local.endpoints import deployment
-from mlberth_local.endpoints.captured_files import deliver
 from mlberth_local.endpoints.context import EndpointContext
 from mlberth_local.endpoints.driver import EndpointDriver
 from mlberth_local.endpoints.health import HealthNotes
 from mlberth_local.endpoints.instances import programs
 from mlberth_local.endpoints.record import KIND, EndpointRecord, EndpointState, state_of
 from mlberth_local.endpoints.routing import route
+from mlberth_local.endpoints.watcher import Watcher
 from mlberth_local.engines.base import EngineError
 from mlberth_local.engines.trees import remove_tree
 from mlberth_local.gateway import table
@@ -42,7 +42,13 @@ class Endpoints:
         self._publishing = threading.Lock()
         self.health = HealthNotes(self._resources, clock=context.parts.clock, wake=self.wake)
         self._routes: dict[str, table.Endpoint] = {}
-        self._watcher = threading.Thread(target=self._watch, daemon=True, name="endpoints")
+        self._watcher = Watcher(
+            context,
+            closing=self._closing,
+            resting=self._at_rest,
+            wake=self.wake,
+            collect_garbage=self.collect_garbage,
+        )
 
     def start(self) -> None:
         """Take up what an earlier daemon has left, and remove what nobody needs any more."""
@@ -52,14 +58,16 @@ class Endpoints:
             self.health.remember(endpoint.name, state)
             if found := route(endpoint.name, state, self.context.log_arn):
                 self._routes[endpoint.name] = found
+        has_leftovers = False
         try:
             self._apply()  # of an earlier daemon's table nothing is left
             self.collect_garbage()
         except (EngineError, GatewayError) as error:  # each endpoint goes on trying by itself
             log.warning("earlier endpoints: %s", error)
+            has_leftovers = True
         for endpoint in endpoints:
             self.wake(endpoint.name)
-        self._watcher.start()
+        self._watcher.start(has_leftovers=has_leftovers)
 
     def create(self, endpoint: Resource) -> None:
         """Commit a new endpoint, and bring it up. Raises NameTakenError."""
@@ -134,36 +142,9 @@ class Endpoints:
         except NoSuchResourceError:
             return
 
-    def _watch(self) -> None:
-        """Look, again and again, whether the instances of endpoints at rest still run."""
-        next_delivery = 0.0
-        while not self._closing.wait(self.context.seconds.look):
-            try:
-                if time.monotonic() > next_delivery:
-                    next_delivery = time.monotonic() + self.context.seconds.deliver
-                    self._deliver()
-                self._look()
-            except Exception:  # whatever it is, instances that end later must be noticed
-                log.exception("the endpoints cannot be looked at")
-
-    def _look(self) -> None:
+    def _at_rest(self) -> dict[str, list[tuple[str, str]]]:
         with self._lock:
-            resting = dict(self._resting)
-        for name, runs in resting.items():
-            try:
-                has_ended = any(not self._runs(run, host) for run, host in runs)
-            except EngineError as error:
-                log.warning("endpoint %s: %s", name, error)
-                continue
-            if has_ended:
-                self.wake(name)
-
-    def _deliver(self) -> None:
-        if self.context.captured:
-            deliver(self.context.captured, self.context.parts.objects)
-
-    def _runs(self, run: str, host: str) -> bool:
-        return self.context.parts.engine.states(run, (host,))[host].is_running
+            return dict(self._resting)
 
     def _publish(self, name: str, state: EndpointState | None) -> None:
         """Let requests to an endpoint go where its record says; returns when they do. Raises GatewayError."""
@@ -204,7 +185,7 @@ class Endpoints:
                 changed.set()
         self.join(seconds)
         self.context.gateway.stop(seconds)
-        self._deliver()
+        self._watcher.deliver()
         names = [endpoint.name for endpoint in self._resources.unfinished(KIND)]
         runs = [pair for name in names for pair in self._runs_of(name)]
         engine = self.context.parts.engine
@@ -212,7 +193,7 @@ class Endpoints:
             for run, _ in runs:
                 engine.stop(run)
             deadline = time.monotonic() + seconds
-            while any(self._runs(*pair) for pair in runs) and time.monotonic() < deadline:
+            while any(self._watcher.runs(*pair) for pair in runs) and time.monotonic() < deadline:
                 time.sleep(_LOOK_SECONDS)
             for name in names:
                 self._note_stop(name)

@@ -137,6 +137,9 @@ class Engine(Protocol):
         What its hosts have written into their mounts then belongs to `owner`, a user and a group.
         """
 
+    def answers(self) -> bool:
+        """Return whether it takes calls; one that is being stopped may end its hosts before it goes away."""
+
     def names(self) -> set[str]:
         """Return the runs of this home that the engine has anything of."""
 

@@ -20,6 +20,9 @@ SERVING_PORT = 8080
 _MOST_IMAGES = 20
 """As many are named in a message."""
 _OWNER_SECONDS = 300
+_ANSWER_SECONDS = 10
+_NEVER = "0001-01-01"
+"""The day of a time that Docker does not know."""
 _SHARED_MEMORY = "2g"
 """Frameworks' data loaders need more than the engine's 64 MB; it counts only as far as it is used."""
 
@@ -190,6 +193,15 @@ class DockerEngine:
             helper.wait(timeout=_OWNER_SECONDS)
             helper.remove(force=True)
 
+    def answers(self) -> bool:
+        """Return whether Docker takes new connections; in its shutdown it still serves those that it has."""
+        try:
+            fresh = docker.from_env(environment=dict(self._environ), timeout=_ANSWER_SECONDS)
+        except (docker.errors.DockerException, OSError):
+            return False
+        fresh.close()
+        return True
+
     def names(self) -> set[str]:
         """Return the runs of this home that there are containers or networks of."""
         filters = {"label": [f"{HOME_LABEL}={self._home_id}"]}
@@ -257,6 +269,9 @@ def host_state(state: Mapping[str, Any]) -> HostState:
         return HostState(problem=state["Error"])
     started = milliseconds(state["StartedAt"]) / 1000
     if state["Status"] in ("exited", "dead"):
+        if state["FinishedAt"].startswith(_NEVER):
+            # An engine that was killed, and keeps no containers over a restart, gives 0 as the exit code.
+            return HostState(started, started, None, "Docker was restarted, and its program ended unseen")
         problem = "it used more memory than it has" if state["OOMKilled"] else state["Error"]
         # The engine notes the start after the fact: of a short program, later than the end.
         ended = max(started, milliseconds(state["FinishedAt"]) / 1000)
@@ -274,6 +289,9 @@ def _explained() -> Iterator[None]:
     except docker.errors.APIError as error:
         raise EngineError(f"Docker refused: {error.explanation or error}") from error
     except docker.errors.DockerException as error:
-        raise EngineError(f"Docker does not answer; start it, or use --engine process ({error})") from error
+        help_ = "start it"
+        if "Permission denied" in str(error):
+            help_ = "this user may not use it: let an administrator add the user to Docker's group"
+        raise EngineError(f"Docker does not answer; {help_}, or use --engine process ({error})") from error
     except OSError as error:  # requests' own errors are of this kind
         raise EngineError(f"Docker does not answer ({error})") from error

@@ -173,6 +173,10 @@ class ProcessEngine:
                 shim_process.wait(_KILL_SECONDS)
         shutil.rmtree(self._folder / name, ignore_errors=True)
 
+    def answers(self) -> bool:
+        """Return True: it is this process."""
+        return True
+
     def names(self) -> set[str]:
         """Return the runs that there is anything of."""
         return {entry.name for entry in self._folder.iterdir()} if self._folder.is_dir() else set()

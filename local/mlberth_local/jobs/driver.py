@@ -7,6 +7,7 @@ waiting ──► preparing ──► running ──► uploading ──► fini
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import sqlite3
@@ -35,6 +36,8 @@ _FULL_SECONDS = 2.0
 """Between two tries to write on a full disk."""
 _ENGINE_SECONDS = 60.0
 """An engine that does not answer for so long will not; until then it is being started again."""
+_SIGNALLED = 128
+"""Exit codes above are of programs that a signal has ended, or whose end the engine has not seen."""
 _LAST_LINES = 10
 MAX_WAIT = "MaxWaitTimeExceeded"
 """The ending of a job that has waited and run for longer than it may."""
@@ -53,6 +56,8 @@ class JobDriver:
         self.context = record.context
         self._turn = turn
         self._changed = turn.changed
+        self._away: list[tuple[float, float]] = []
+        """From when until when the engine did not answer."""
 
     # What a kind of job is:
 
@@ -119,7 +124,10 @@ class JobDriver:
     # What is the same for all:
 
     def drive(self) -> None:
-        """Bring the job from where it is to its end; nothing of it is left on the engine and in folders."""
+        """Bring the job from where it is to its end; nothing of it is left on the engine and in folders.
+
+        Raises EngineError if the job has ended, and the engine does not answer.
+        """
         phases = {
             "waiting": self._leave_queue,
             "preparing": self._prepare,
@@ -139,7 +147,8 @@ class JobDriver:
             except (EngineError, OSError, sqlite3.OperationalError) as error:
                 log.warning("%s %s", *self.record.run_name.split(".")[:2], exc_info=True)
                 if is_full(error):
-                    self.clean_up()  # first: the record of the end needs room as well
+                    with contextlib.suppress(EngineError):  # once more after the end
+                        self.clean_up()  # first: the record of the end needs room as well
                 self._finish(f"InternalServerError: {_explained(error)}")
         self.clean_up()
 
@@ -219,10 +228,14 @@ class JobDriver:
         """Return how the hosts have ended; those that have to stop are stopped."""
         names = tuple(host.name for host in run.hosts)
         pause, silent_since, job = _FIRST_LOOK, None, self.record.read()
+        looked = self.context.clock()
         while True:
             try:
                 states = self.context.engine.states(run.name, names)
-                silent_since = None
+                now = self.context.clock()
+                if silent_since is not None:
+                    self._away.append((looked, now))
+                looked, silent_since = now, None
                 if all(not state.is_running for state in states.values()):
                     return states
                 self.context.engine.watch(run)
@@ -287,7 +300,16 @@ class JobDriver:
         host, state = min(failed.items(), key=lambda pair: pair[1].ended or 0)
         if state.exit_code is None:
             return f"InternalServerError: {host}: {state.problem or 'its program was lost'}"
+        if state.exit_code > _SIGNALLED and self._has_lost_engine(state.ended or 0):
+            text = "the container engine was stopped or restarted, which ended its program"
+            return f"InternalServerError: {host}: {text} (exit code {state.exit_code})"
         return self.failure(run, host, state)
+
+    def _has_lost_engine(self, ended: float) -> bool:
+        """Return whether the engine was away when a host ended, or is going away now."""
+        return (
+            any(since <= ended <= until for since, until in self._away) or not self.context.engine.answers()
+        )
 
     def _restart(self, job: Resource) -> None:
         self.clean_up()

@@ -12,6 +12,7 @@ from mlberth_local.jobs.capacity import instances
 from mlberth_local.jobs.cluster import cluster_config
 from mlberth_local.jobs.context import JobContext, JobRecord
 from mlberth_local.jobs.driver import JobDriver
+from mlberth_local.jobs.leftovers import Leftovers
 from mlberth_local.jobs.processing import KIND as PROCESSING
 from mlberth_local.jobs.processing import ProcessingDriver
 from mlberth_local.jobs.scheduler import Key, Scheduler, Turn, Wish
@@ -36,6 +37,7 @@ class Jobs:
     def __init__(self, context: JobContext) -> None:
         self.context = context
         self._scheduler = Scheduler(context.capacity, self._drive, context.clock)
+        self._leftovers = Leftovers(self.collect_garbage)
 
     def start(self) -> None:
         """Take up what an earlier daemon has left, and remove what nobody needs any more."""
@@ -43,7 +45,7 @@ class Jobs:
         try:
             self.collect_garbage()
         except EngineError as error:  # each job waits for the engine by itself
-            log.warning("what earlier jobs have left is not removed: %s", error)
+            self._leftovers.note("earlier jobs", error)
         unfinished = [job for kind in DRIVERS for job in self.context.resources.unfinished(kind)]
         unfinished.sort(key=lambda job: (job.created, job.name))
         self._scheduler.recover((job, self._wish(job)) for job in unfinished)
@@ -73,6 +75,7 @@ class Jobs:
 
     def stop_all(self, seconds: float) -> bool:
         """Stop every job, with `seconds` for their programs; returns whether all have ended in time."""
+        self._leftovers.close()
         self._scheduler.close()
         for kind in DRIVERS:
             for job in self.context.resources.unfinished(kind):
@@ -109,7 +112,10 @@ class Jobs:
         return not job.finished and attempt == str(job.state["attempt"])
 
     def _drive(self, key: Key, turn: Turn) -> None:
-        DRIVERS[key[0]](JobRecord(self.context, *key), turn).drive()
+        try:
+            DRIVERS[key[0]](JobRecord(self.context, *key), turn).drive()
+        except EngineError as error:
+            self._leftovers.note("{} {}".format(*key), error)
 
 
 def _end_soon(job: Resource, seconds: float) -> None:

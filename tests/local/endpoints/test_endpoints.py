@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 from tests.local.endpoints.endpoint_platform import EndpointPlatform, invoke, runs
+from tests.local.engines.silence import silence
 from tests.support import wait_until
 
+from mlberth_local.engines.base import Run
 from mlberth_local.errors import ServiceError
 from mlberth_local.sagemaker import endpoints, models
 
@@ -135,6 +137,23 @@ def test_an_instance_that_dies_is_replaced(platform: EndpointPlatform) -> None:
     wait_until(lambda: platform.ports("e") not in ([], [port]), timeout=60)
     assert invoke(platform.ports("e")[0], "1") == "a<1>"
     assert platform.settle("e")["EndpointStatus"] == "InService"
+
+
+def test_an_engine_that_is_away_for_a_while(
+    platform: EndpointPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same instances serve on, and their logs are followed again when it is back."""
+    platform.config("one", "a")
+    platform.create("e", "one")
+    [port] = platform.ports("e")
+    engine, watched = platform.endpoints.context.parts.engine, list[Run]()
+    monkeypatch.setattr(engine, "watch", watched.append)
+    with silence(engine) as refused:
+        wait_until(lambda: refused.count("states") > 2)
+    wait_until(lambda: watched)
+    assert platform.settle("e")["EndpointStatus"] == "InService"
+    assert platform.ports("e") == [port]
+    assert invoke(port, "1") == "a<1>"
 
 
 def test_an_update(platform: EndpointPlatform) -> None:
