@@ -25,6 +25,7 @@ _KILL, _HUP, _TERM = "kill -9 of a worker", "SIGHUP under load", "SIGTERM under 
 _MORE, _HANG = "10 times the load", "a prediction that hangs"
 _POISON = "a request that kills its worker"
 _SOAK = "soak"
+_JOB, _ENDPOINT = "under a job, live restore: lines", "under an endpoint"
 _ECHO, _LEAK = "a million echoes", "a leak of 1 MB a request, MAX_REQUESTS"
 _HOSTS = "16"
 # What is promised, the bar, the fault (or a row, with all its faults) whose figures say it, and how.
@@ -58,8 +59,45 @@ TARGETS = [
         "{growth_under_load} in {calm} requests",
     ),
     ("… descriptors, processes and files that leak", "0", _SOAK, "{leaks}"),
+    ("The platform's daemon killed under an endpoint", "0 failed", "endpoint: daemon killed", "{lost}"),
+    ("… its gateway killed", "≤ 4 failed, those in flight", "endpoint: gateway killed", "{lost}"),
+    (
+        "… with nginx in front",
+        "0 failed",
+        "endpoint: gateway killed, nginx in front",
+        "{lost} in {kills} kills",
+    ),
+    ("… until there is another gateway", "≤ 5 s", "endpoint: gateway killed", "{recovery}"),
+    ("… one of two instances killed", "≤ 4 failed, those in flight", "endpoint: instance killed", "{lost}"),
+    ("… an update and other numbers of instances", "0 failed", "endpoint: update and scaling", "{lost}"),
+    ("… requests beside a shadow that hangs", "0 failed", "a shadow that hangs", "{lost}"),
+    ("… a shadow that kills its server with each copy", "0 failed", "a shadow that dies", "{lost}"),
+    (
+        "… requests beside one that a container dies of",
+        "0 failed",
+        "the second of three containers dies",
+        "{lost}",
+    ),
+    ("The daemon killed at random, twice in each of the jobs", "0 lost", "the daemon is killed", "{lost}"),
+    ("Ctrl-C of a run at random: runs that leave something", "0", "Ctrl-C of a run", "{lost}"),
+    ("Docker is not there: until the error says so", "≤ 5 s", "Docker is not there", "{recovery}"),
+    (
+        "Docker killed under a job, with live restore: lines of its log",
+        "0 lost",
+        f"Docker: SIGKILL {_JOB}",
+        "{lost}",
+    ),
+    ("… restarted", "0 lost", f"Docker: SIGTERM {_JOB}", "{lost}"),
+    ("Docker hangs under an endpoint", "0 failed", f"Docker: SIGSTOP {_ENDPOINT}", "{lost}"),
+    (
+        "Docker killed under an endpoint: serving again after its start",
+        "≤ 30 s",
+        f"Docker: SIGKILL {_ENDPOINT}",
+        "{recovery}",
+    ),
+    ("… with live restore", "≤ 5 s", f"Docker: SIGKILL {_ENDPOINT}, live restore", "{recovery}"),
 ]
-ROWS = {str(row) for row in range(1, 47)} | {"23b"}
+ROWS = {str(row) for row in range(1, 52)} | {"23b"}
 """Of the matrix of faults."""
 _COMMON = {"row", "id", "passed", "seconds", "fault", "n", "failed", "recovery_ms", "ping_max_ms"}
 

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _FOLDERS = ("docs", "examples", ".github")
 PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in _FOLDERS for page in (ROOT / folder).rglob("*.md"))])
 # A block of any other language is a mistake: commands in it would never be run.
-LANGUAGES = {"sh", "text", "python", "json", "yaml", "dockerfile", "diff"}
+LANGUAGES = {"sh", "text", "python", "json", "yaml", "dockerfile", "diff", "nginx"}
 # Why commands cannot be run by a test, and how many blocks each reason excuses.
 EXCUSED = {"takes minutes": 4, "needs a GPU": 1, "needs a cluster": 2, "needs Slurm": 2}
 # Which test runs the commands below a heading, each once.

@@ -22,6 +22,8 @@ class Daemon:
 
     folder: Path
     port: int = field(default_factory=free_port)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What the commands have in their environment beside the caller's."""
 
     @property
     def home(self) -> Path:
@@ -40,7 +42,7 @@ class Daemon:
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAGEMAKER_"))
         }
-        return {**kept, "HOME": str(self.user_home), "MLBERTH_HOME": str(self.home)}
+        return {**kept, "HOME": str(self.user_home), "MLBERTH_HOME": str(self.home), **self.variables}
 
     def run(
         self, *arguments: str, timeout: float = 60, environ: Mapping[str, str] = MappingProxyType({})

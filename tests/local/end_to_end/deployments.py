@@ -6,10 +6,12 @@ import io
 import os
 import signal
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.config import Config
 from tests.local.end_to_end.daemon import Daemon
 from tests.local.endpoints.endpoint_platform import ENVIRONMENT
 from tests.support import wait_until
@@ -31,11 +33,12 @@ def predict_fn(data, model):
 """
 
 
-def client(daemon: Daemon, service: str) -> Any:
-    """Return a boto3 client of a daemon."""
+def client(daemon: Daemon, service: str, **config: Any) -> Any:
+    """Return a boto3 client of a daemon; `config` are members of botocore's Config."""
     url = f"http://127.0.0.1:{daemon.port}"
     keys = {"aws_access_key_id": "any", "aws_secret_access_key": "any"}
-    return boto3.client(service, endpoint_url=url, region_name="us-east-1", **keys)
+    chosen = Config(**config)
+    return boto3.client(service, endpoint_url=url, region_name="us-east-1", config=chosen, **keys)
 
 
 def make_model(daemon: Daemon, name: str, handler: str = HANDLER, **environ: str) -> None:
@@ -77,7 +80,7 @@ def deploy(daemon: Daemon, name: str, handler: str = HANDLER, *, count: int = 1,
 def wait(daemon: Daemon, name: str, state: str) -> None:
     """Wait as boto3 does, with shorter pauses."""
     waiter = client(daemon, "sagemaker").get_waiter(state)
-    waiter.wait(EndpointName=name, WaiterConfig={"Delay": 0.2, "MaxAttempts": 300})
+    waiter.wait(EndpointName=name, WaiterConfig={"Delay": 0.2, "MaxAttempts": 600})
 
 
 def port_of(daemon: Daemon, name: str) -> int:

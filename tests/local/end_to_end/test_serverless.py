@@ -60,17 +60,21 @@ def variant(**more: Any) -> dict[str, Any]:
 SMALL = {"MemorySizeInMB": 1024, "MaxConcurrency": 1, "ProvisionedConcurrency": 2}
 
 
-def ask(daemon: Daemon, text: str = "quick") -> str:
+@pytest.fixture
+def runtime(daemon: Daemon) -> Any:
+    """Return a client, which threads may share; they may not make one at the same time."""
+    return client(daemon, "sagemaker-runtime")
+
+
+def ask(runtime: Any, text: str = "quick") -> str:
     """Return the process that has answered."""
-    found = client(daemon, "sagemaker-runtime").invoke_endpoint(
-        EndpointName="rare", Body=text, ContentType="text/plain"
-    )
+    found = runtime.invoke_endpoint(EndpointName="rare", Body=text, ContentType="text/plain")
     return str(found["Body"].read().decode())
 
 
-def test_it_sleeps_and_wakes(daemon: Daemon) -> None:
+def test_it_sleeps_and_wakes(daemon: Daemon, runtime: Any) -> None:
     """Without requests it has no instance; the next one is answered by a new one, and waits for it."""
-    first = ask(daemon)
+    first = ask(runtime)
     wait_until(lambda: instances_of(daemon, "rare") == [])
     found = client(daemon, "sagemaker").describe_endpoint(EndpointName="rare")
     assert found["EndpointStatus"] == "InService"
@@ -78,7 +82,7 @@ def test_it_sleeps_and_wakes(daemon: Daemon) -> None:
     assert shown["CurrentServerlessConfig"]["MaxConcurrency"] == 3
     assert "CurrentInstanceCount" not in shown
     with ThreadPoolExecutor(2) as both:
-        answers = set(both.map(lambda _: ask(daemon), range(2)))
+        answers = set(both.map(lambda _: ask(runtime), range(2)))
     assert len(answers) == 1
     assert answers != {first}
 
@@ -103,14 +107,14 @@ def test_it_sleeps_and_wakes(daemon: Daemon) -> None:
     wait_until(lambda: setups() >= 2)
 
 
-def test_more_at_once_than_it_takes(daemon: Daemon) -> None:
+def test_more_at_once_than_it_takes(runtime: Any) -> None:
     """They are throttled, and the others answered; while one is in work the instance stays."""
-    ask(daemon)
+    ask(runtime)
     with ThreadPoolExecutor(6) as many:
 
         def one(_: int) -> str:
             try:
-                return ask(daemon, "slow")
+                return ask(runtime, "slow")
             except ClientError as error:
                 status = error.response["ResponseMetadata"]["HTTPStatusCode"]
                 return f"{status} {error.response['Error']['Code']}"
