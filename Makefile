@@ -61,6 +61,10 @@ bench-platform: $(VENV)/test.stamp ## Measure the platform: start, memory, a Des
 bench-gateway: $(VENV)/test.stamp ## Measure InvokeEndpoint through the gateway beside nginx, a Flask front and the container itself.
 	@$(BIN)/python -m bench.gateway
 
+.PHONY: bench-endpoints
+bench-endpoints: $(VENV)/test.stamp ## Put a load on every feature of endpoints; print failed requests and latencies; takes a quarter of an hour.
+	@$(BIN)/python -m bench.endpoints
+
 .PHONY: check
 check: $(VENV)/test.stamp ## Lint, format and type check everything.
 	@$(BIN)/ruff format --check
