@@ -18,7 +18,10 @@ def with_section(page: str, found: Found | None) -> str:
     before, _, rest = page.partition(BEGIN)
     _, marker, after = rest.partition(END)
     assert marker, "the page has no markers"
-    return "\n".join([before + BEGIN, "", *(section(found) if found else ["Not measured yet."]), "", END]) + after
+    return (
+        "\n".join([before + BEGIN, "", *(section(found) if found else ["Not measured yet."]), "", END])
+        + after
+    )
 
 
 def section(found: Found) -> list[str]:

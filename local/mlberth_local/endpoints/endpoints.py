@@ -17,6 +17,7 @@ from mlberth_local.endpoints.record import KIND, EndpointRecord, EndpointState, 
 from mlberth_local.endpoints.routing import route
 from mlberth_local.endpoints.watcher import Watcher
 from mlberth_local.engines.base import EngineError
+from mlberth_local.engines.leftovers import Leftovers
 from mlberth_local.engines.trees import remove_tree
 from mlberth_local.gateway import table
 from mlberth_local.gateway.base import GatewayError
@@ -42,13 +43,8 @@ class Endpoints:
         self._publishing = threading.Lock()
         self.health = HealthNotes(self._resources, clock=context.parts.clock, wake=self.wake)
         self._routes: dict[str, table.Endpoint] = {}
-        self._watcher = Watcher(
-            context,
-            closing=self._closing,
-            resting=self._at_rest,
-            wake=self.wake,
-            collect_garbage=self.collect_garbage,
-        )
+        self._leftovers = Leftovers(self.collect_garbage)
+        self._watcher = Watcher(context, closing=self._closing, resting=self._at_rest, wake=self.wake)
 
     def start(self) -> None:
         """Take up what an earlier daemon has left, and remove what nobody needs any more."""
@@ -58,16 +54,14 @@ class Endpoints:
             self.health.remember(endpoint.name, state)
             if found := route(endpoint.name, state, self.context.log_arn):
                 self._routes[endpoint.name] = found
-        has_leftovers = False
         try:
             self._apply()  # of an earlier daemon's table nothing is left
             self.collect_garbage()
         except (EngineError, GatewayError) as error:  # each endpoint goes on trying by itself
-            log.warning("earlier endpoints: %s", error)
-            has_leftovers = True
+            self._leftovers.note("earlier endpoints", error)
         for endpoint in endpoints:
             self.wake(endpoint.name)
-        self._watcher.start(has_leftovers=has_leftovers)
+        self._watcher.start()
 
     def create(self, endpoint: Resource) -> None:
         """Commit a new endpoint, and bring it up. Raises NameTakenError."""
@@ -179,6 +173,7 @@ class Endpoints:
 
         Returns whether all have ended.
         """
+        self._leftovers.close()
         with self._lock:
             self._closing.set()
             for changed in self._drivers.values():

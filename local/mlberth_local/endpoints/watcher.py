@@ -26,21 +26,17 @@ class Watcher:
         closing: threading.Event,
         resting: Callable[[], Mapping[str, Runs]],
         wake: Callable[[str], None],
-        collect_garbage: Callable[[], object],
     ) -> None:
         self._context = context
         self._closing = closing
         self._resting = resting
         self._wake = wake
-        self._collect_garbage = collect_garbage
-        self._has_leftovers = False
         self._silent: set[str] = set()
         """The endpoints whose engine did not answer at the last look."""
         self._thread = threading.Thread(target=self._watch, daemon=True, name="endpoints")
 
-    def start(self, *, has_leftovers: bool) -> None:
-        """Begin; with `has_leftovers` an engine that did not answer may have instances that nobody needs."""
-        self._has_leftovers = has_leftovers
+    def start(self) -> None:
+        """Begin."""
         self._thread.start()
 
     def deliver(self) -> None:
@@ -60,8 +56,6 @@ class Watcher:
                     next_delivery = time.monotonic() + self._context.seconds.deliver
                     self.deliver()
                 self._look()
-                if self._has_leftovers:
-                    self._clear()
             except Exception:  # whatever it is, instances that end later must be noticed
                 log.exception("the endpoints cannot be looked at")
 
@@ -78,10 +72,3 @@ class Watcher:
             if has_ended or name in self._silent:
                 self._silent.discard(name)
                 self._wake(name)
-
-    def _clear(self) -> None:
-        try:
-            self._collect_garbage()
-        except EngineError:
-            return
-        self._has_leftovers = False

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from mlberth_local.engines.base import EngineError
+from mlberth_local.engines.leftovers import Leftovers
 from mlberth_local.engines.trees import remove_tree
 from mlberth_local.jobs.capacity import instances
 from mlberth_local.jobs.cluster import cluster_config
 from mlberth_local.jobs.context import JobContext, JobRecord
 from mlberth_local.jobs.driver import JobDriver
-from mlberth_local.jobs.leftovers import Leftovers
 from mlberth_local.jobs.processing import KIND as PROCESSING
 from mlberth_local.jobs.processing import ProcessingDriver
 from mlberth_local.jobs.scheduler import Key, Scheduler, Turn, Wish

@@ -1,4 +1,4 @@
-"""Jobs whose engine goes away for a while."""
+"""Leftovers, and other jobs whose engine goes away for a while."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_an_engine_that_is_away_when_a_job_ends(jobs: JobPlatform) -> None:
     with silence(engine, "remove"):
         assert jobs.train("print('trained')")["TrainingJobStatus"] == "Completed"
         assert engine.names() == {"training-job.job.1"}
-    wait_until(lambda: engine.names() == set())
+    wait_until(lambda: engine.names() == set() and not list((jobs.home / "runs").iterdir()))
 
 
 def test_an_engine_that_ends_what_it_runs(jobs: JobPlatform) -> None:

@@ -1,4 +1,4 @@
-"""What finished jobs have left, because the engine did not answer: removed as soon as it does."""
+"""Leftovers of runs that are over, because the engine did not answer: removed as soon as it does."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class Leftovers:
         self._lock = threading.Lock()
         self._are_there = self._is_sweeping = False
 
-    def note(self, whose: str, error: EngineError) -> None:
-        """Note that something is left of a job."""
+    def note(self, whose: str, error: Exception) -> None:
+        """Note that something is left of a job or an endpoint."""
         log.warning("what is left of %s is removed later: %s", whose, error)
         with self._lock:
             self._are_there = True
             if not self._is_sweeping:
                 self._is_sweeping = True
-                threading.Thread(target=self._sweep, daemon=True, name="leftovers of jobs").start()
+                threading.Thread(target=self._sweep, daemon=True, name="leftovers").start()
 
     def _sweep(self) -> None:
         while not self._closing.wait(_AGAIN_SECONDS):
