@@ -2,7 +2,7 @@
 
     python -m bench.endpoints [--seconds 20] [--rate 100] [--quick]
 
-Takes a quarter of an hour, and writes bench/results/endpoints.json and its section of the page on performance.
+Takes a quarter of an hour; writes bench/results/endpoints.json and its section of the page on performance.
 `--quick` takes a few minutes, and writes nothing.
 """
 

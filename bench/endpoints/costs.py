@@ -25,7 +25,7 @@ from mlberth_local.gateway.control_socket import Places
 from mlberth_local.store.database import Database
 from mlberth_local.store.resources import Resources
 
-_SERVER = {"SAGEMAKER_MODEL_SERVER_WORKERS": "2"}
+_SERVER = {"SAGEMAKER_MODEL_SERVER_WORKERS": "2", "SAGEMAKER_USE_NGINX": "true"}
 """As many as `serve_seconds` starts."""
 _SECONDS = 300.0
 _CLIENTS = 8
@@ -34,7 +34,7 @@ _RARE, _SERVED = "rare", "served"
 
 def serverless(daemon: Daemon) -> None:
     """Make a serverless endpoint, and wait until it sleeps."""
-    make_model(daemon, _RARE, HANDLER, environ=_SERVER)
+    make_model(daemon, _RARE, HANDLER, **_SERVER)
     config = {"MemorySizeInMB": 1024, "MaxConcurrency": 20}
     create(daemon, _RARE, {"VariantName": "AllTraffic", "ModelName": _RARE, "ServerlessConfig": config})
     _sleep(daemon)

@@ -14,7 +14,7 @@ from tests.local.end_to_end.deployments import client, instances_of, make_model,
 from tests.support import wait_until
 
 MODEL, TOKENS = "sums", "tokens"
-SERVER = {"SAGEMAKER_MODEL_SERVER_WORKERS": "1"}
+SERVER = {"SAGEMAKER_MODEL_SERVER_WORKERS": "1", "SAGEMAKER_USE_NGINX": "true"}
 HANDLER = """
 def model_fn(model_dir):
     return None
@@ -49,8 +49,8 @@ Feature = Callable[[Daemon, Pace], Figures]
 
 def prepare_models(daemon: Daemon) -> None:
     """Make the models that the features need."""
-    make_model(daemon, MODEL, HANDLER, environ=SERVER)
-    make_model(daemon, TOKENS, STREAMED, environ=SERVER)
+    make_model(daemon, MODEL, HANDLER, **SERVER)
+    make_model(daemon, TOKENS, STREAMED, **SERVER)
 
 
 def plain(daemon: Daemon, pace: Pace) -> Figures:

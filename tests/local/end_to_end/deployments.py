@@ -6,7 +6,6 @@ import io
 import os
 import signal
 import tarfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
