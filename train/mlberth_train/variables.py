@@ -48,7 +48,8 @@ HOST_WAIT = Variable(
     seconds(0, 86400),
     900.0,
     "How long a job of several hosts waits, before its program starts, until the name of each has an "
-    "address, in seconds; 0 does not wait.",
+    "address, and how long after that a host may stay for one that has not begun, in seconds; 0 does not "
+    "wait.",
 )
 STUDIO_LOCAL_MODE = Variable(
     "SM_STUDIO_LOCAL_MODE",

@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     from mlberth_train.jobs import intermediate_output
     from mlberth_train.jobs import neighbours as shared
     from mlberth_train.launch import launched
+    from mlberth_train.launch import presence as presences
     from mlberth_train.metrics import summary, tap
 else:
     shared = OnDemand("mlberth_train.jobs.neighbours")
     launched = OnDemand("mlberth_train.launch.launched")
+    presences = OnDemand("mlberth_train.launch.presence")
     intermediate_output = OnDemand("mlberth_train.jobs.intermediate_output")
     summary = OnDemand("mlberth_train.metrics.summary")
     tap = OnDemand("mlberth_train.metrics.tap")
@@ -62,6 +64,8 @@ class Job(NamedTuple):
     """The names that must have an address before it runs; none if there is one host."""
     hosts_source: str = ""
     """Where these names come from."""
+    presence: presences.Presence | None = None
+    """What tells the other hosts that this one is there, if no launcher does."""
     left_out: Sequence[str] = ()
     """Variables that are too large for a program."""
     copies: intermediate_output.Copies | None = None
@@ -134,6 +138,8 @@ class Runner:
         if self._job and self._job.copies:
             stopped = _was_stopped(problem)
             self._job.copies.finish(_LAST_SECONDS if stopped else _LAST_COPIES_SECONDS, self._signals)
+        if succeeded and self._job and self._job.presence:
+            self._job.presence.wait(self._signals, self._log)
         return code
 
     @property
@@ -251,8 +257,11 @@ class Runner:
             text = f"Left out of its environment, as too large for Linux: {', '.join(job.left_out)}"
             where = "input/config/hyperparameters.json, or mlberth.environment(), has the values"
             self._log.write(WARNING, f"{text}; {where}")
+        # Threads: the program has been forked already.
         if job.copies:
-            job.copies.start()  # a thread: the program has been forked already
+            job.copies.start()
+        if job.presence:
+            job.presence.start()
 
     def _announce_stop(self, number: Signals, grace: float) -> None:
         text = f"{number.name} is passed on to the program, which is killed if it still runs in {grace:g} s"

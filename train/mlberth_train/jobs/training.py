@@ -124,7 +124,7 @@ def _prepare(environ: Mapping[str, str], python: str, log: Log, *, is_first: boo
         log.write(WARNING, doubt)
     job = make_job(training, environ, python)
     if not is_first:
-        return job._replace(metrics=job.metrics and job.metrics.of_a_neighbour())
+        return job._replace(metrics=job.metrics and job.metrics.of_a_neighbour(), presence=None)
     if not training.s3_output:
         return job
     from mlberth_train.jobs.intermediate_output import copies_of
@@ -197,7 +197,11 @@ def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job
         argv = command(to_arguments(environment.hyperparameters))
         shown = command(to_arguments(masked), shown=True)
     variables_of_program = child_environ(environ, environment, code)
-    launch = None
+    launch = presence = None
+    if not chosen and len(environment.hosts.names) > 1:
+        from mlberth_train.launch.presence import Presence
+
+        presence = Presence.of(environment, environ, training.settings.host_wait)
     if chosen:
         from mlberth_train.launch.launched import (
             cluster_environ,
@@ -227,6 +231,7 @@ def make_job(training: Training, environ: Mapping[str, str], python: str) -> Job
         inputs=sorted(environment.channels),
         hosts=environment.hosts.reachable,
         hosts_source=environment.hosts.source,
+        presence=presence,
         launch=launch,
     )
 
