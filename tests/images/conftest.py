@@ -15,6 +15,7 @@ import pytest
 from tests.images.engine import IMAGE_PREFIX, ROOT, Engine
 from tests.images.network import Network
 from tests.images.pages import Shell
+from tests.object_store import ObjectStore, serving_objects
 
 _BUILD_SECONDS = 1500
 Image = Callable[[str, str], str]
@@ -96,3 +97,23 @@ def shell(engine: Engine, image: Image) -> Iterator[Shell]:
     with tempfile.TemporaryDirectory() as folder:
         os.chown(folder, user, -1)
         yield Shell(engine, Path(folder), user, group, base_image.stdout.strip())
+
+
+@pytest.fixture
+def pod_network(engine: Engine) -> Iterator[str]:
+    """Return a network of the engine's, on which pods find one another."""
+    name = f"mlberth-tests-{uuid.uuid4().hex[:8]}"
+    engine.command("network", "create", name)
+    yield name
+    engine.remove_all()
+    engine.command("network", "rm", name)
+
+
+@pytest.fixture
+def pod_store(engine: Engine, pod_network: str) -> Iterator[ObjectStore]:
+    """Serve a bucket, on this machine's address in the network of the pods."""
+    gateway = engine.command(
+        "network", "inspect", "--format", "{{(index .IPAM.Config 0).Gateway}}", pod_network
+    )
+    with serving_objects(gateway.stdout.strip()) as serving:
+        yield serving

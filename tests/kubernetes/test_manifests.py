@@ -166,9 +166,14 @@ def environment(container: Manifest) -> dict[str, str]:
     return {one["name"]: one["value"] for one in container["env"]}
 
 
-def test_probes_ask_ping() -> None:
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("serve/deployment.yaml", "Deployment"), ("kserve/runtime.yaml", "ClusterServingRuntime")],
+)
+def test_probes_ask_ping(name: str, kind: str) -> None:
     """A start may take ten minutes, a repair longer than a request; a loading model is not restarted."""
-    (server,) = server_pod()["spec"]["containers"]
+    (pod,) = pods(one(name, kind))
+    (server,) = pod["spec"]["containers"]
     probes = {name: server[f"{name}Probe"] for name in ("startup", "readiness", "liveness")}
     seconds = {name: probe["periodSeconds"] * probe["failureThreshold"] for name, probe in probes.items()}
     assert seconds["startup"] == 600
