@@ -70,7 +70,12 @@ def describe_model(platform: Platform, request: dict[str, Any]) -> dict[str, Any
     """Return a model's request."""
     model = find(platform, request["ModelName"])
     answer = {name: value for name, value in model.request.items() if name != "Tags"}
-    return {**answer, "ModelArn": model.arn, "CreationTime": model.created}
+    isolated = bool(answer.get("EnableNetworkIsolation"))
+    return answer | {
+        "EnableNetworkIsolation": isolated,
+        "ModelArn": model.arn,
+        "CreationTime": model.created,
+    }
 
 
 def list_models(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:

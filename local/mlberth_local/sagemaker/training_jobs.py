@@ -98,6 +98,10 @@ def describe(job: Resource) -> dict[str, Any]:
     state = job.state
     answer = {name: value for name, value in job.request.items() if name not in _NOT_IN_DESCRIBE}
     answer["OutputDataConfig"] = {"KmsKeyId": "", **answer["OutputDataConfig"]}
+    answer["AlgorithmSpecification"] = {
+        "EnableSageMakerMetricsTimeSeries": False,
+        **answer["AlgorithmSpecification"],
+    }
     answer |= {
         "TrainingJobArn": job.arn,
         "TrainingJobStatus": job.status,

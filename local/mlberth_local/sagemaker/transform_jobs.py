@@ -92,6 +92,7 @@ def describe_transform_job(platform: Platform, request: dict[str, Any]) -> dict[
     """Return a job's request, and how far it is."""
     job = job_requests.find(platform, KIND, request["TransformJobName"])
     answer = {name: value for name, value in job.request.items() if name != "Tags"}
+    answer["TransformInput"] = {"CompressionType": "None", "SplitType": "None", **answer["TransformInput"]}
     answer |= {
         "TransformJobArn": job.arn,
         "TransformJobStatus": job.status,

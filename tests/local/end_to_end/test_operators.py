@@ -1,4 +1,4 @@
-"""ACK's sagemaker-controller and KFP's components drive `mlberth up`: their requests, in their order.
+"""ACK's sagemaker-controller drives `mlberth up`: its requests, in its order.
 
 A controller reads its object first, creates what is not there, reads it until it is at its end, and takes
 any field that comes back otherwise for a change that somebody has made.
@@ -7,16 +7,14 @@ any field that comes back otherwise for a change that somebody has made.
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import boto3
 import pytest
 import yaml
 from botocore.exceptions import ClientError
-from tests.local.end_to_end.daemon import Daemon
+from tests.local.end_to_end.operator_clients import Client, operated, rows
 from tests.support import wait_until
 
 OBJECTS = Path(__file__).parent / "operators/objects.yaml"
@@ -33,45 +31,72 @@ class Kind(NamedTuple):
     status: str = ""
     """The member of the answer with the status; "" if there is none."""
     ends: tuple[str, ...] = ()
+    defaults: tuple[str, ...] = ()
+    """What an answer must have even if the object does not say it: the controller asks again until it has."""
 
 
 # Source: generator.yaml and pkg/resource/*/sdk.go of the controller.
 _ENDS = ("Completed", "Failed", "Stopped")
 KINDS = {
-    "TrainingJob": Kind("TrainingJobName", "Requested resource not found", "TrainingJobStatus", _ENDS),
+    "TrainingJob": Kind(
+        "TrainingJobName",
+        "Requested resource not found",
+        "TrainingJobStatus",
+        _ENDS,
+        (
+            "EnableInterContainerTrafficEncryption",
+            "EnableManagedSpotTraining",
+            "EnableNetworkIsolation",
+            "AlgorithmSpecification.EnableSageMakerMetricsTimeSeries",
+            "OutputDataConfig.KmsKeyId",
+            "ResourceConfig.InstanceCount",
+        ),
+    ),
     "ProcessingJob": Kind("ProcessingJobName", "Could not find requested job", "ProcessingJobStatus", _ENDS),
     "TransformJob": Kind(
-        "TransformJobName", "Could not find requested job with name", "TransformJobStatus", _ENDS
+        "TransformJobName",
+        "Could not find requested job with name",
+        "TransformJobStatus",
+        _ENDS,
+        ("TransformInput.SplitType", "TransformInput.CompressionType"),
     ),
-    "Model": Kind("ModelName", "Could not find model"),
+    "Model": Kind("ModelName", "Could not find model", defaults=("EnableNetworkIsolation",)),
     "EndpointConfig": Kind("EndpointConfigName", "Could not find endpoint configuration"),
     "Endpoint": Kind("EndpointName", "Could not find endpoint", "EndpointStatus", ("InService", "Failed")),
 }
+# Its other kinds, each with what names one.
+OTHERS = {
+    "App": ("DomainId", "AppType", "AppName"),
+    "DataQualityJobDefinition": ("JobDefinitionName",),
+    "Domain": ("DomainId",),
+    "FeatureGroup": ("FeatureGroupName",),
+    "HyperParameterTuningJob": ("HyperParameterTuningJobName",),
+    "InferenceComponent": ("InferenceComponentName",),
+    "LabelingJob": ("LabelingJobName",),
+    "ModelBiasJobDefinition": ("JobDefinitionName",),
+    "ModelExplainabilityJobDefinition": ("JobDefinitionName",),
+    "ModelPackage": ("ModelPackageName",),
+    "ModelPackageGroup": ("ModelPackageGroupName",),
+    "ModelQualityJobDefinition": ("JobDefinitionName",),
+    "MonitoringSchedule": ("MonitoringScheduleName",),
+    "NotebookInstance": ("NotebookInstanceName",),
+    "NotebookInstanceLifecycleConfig": ("NotebookInstanceLifecycleConfigName",),
+    "Pipeline": ("PipelineName",),
+    "PipelineExecution": ("PipelineExecutionArn",),
+    "Project": ("ProjectName",),
+    "Space": ("DomainId", "SpaceName"),
+    "UserProfile": ("DomainId", "UserProfileName"),
+}
+# Whose names have more than one form.
+NAMES = {"PipelineExecution": "arn:aws:sagemaker:us-west-2:000000000000:pipeline/a/execution/a"}
+PAGE = Path(__file__).parents[3] / "docs/how-to/kubernetes.md"
 
 
 @pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """Run a daemon for the tests of this file."""
-    pytest.importorskip("xgboost")
-    daemon = Daemon(tmp_path_factory.mktemp("operators"))
-    assert daemon.up().returncode == 0
-    yield daemon
-    for one in _CLIENTS.values():
-        one.close()
-    _CLIENTS.clear()
-    daemon.run("down")
-
-
-_CLIENTS: dict[str, Any] = {}
-
-
-def client(daemon: Daemon, service: str) -> Any:
-    """Return a client, as the controller's value `aws.endpoint_url` makes one."""
-    url = f"http://127.0.0.1:{daemon.port}"
-    keys = {"aws_access_key_id": "any", "aws_secret_access_key": "any"}
-    if service not in _CLIENTS:
-        _CLIENTS[service] = boto3.client(service, endpoint_url=url, region_name="us-west-2", **keys)
-    return _CLIENTS[service]
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """Return a function that makes clients, as the controller's value `aws.endpoint_url` does."""
+    with operated(tmp_path_factory.mktemp("operators")) as client:
+        yield client
 
 
 def to_request(value: Any, shape: Any) -> Any:
@@ -122,23 +147,22 @@ def reconcile(sagemaker: Any, document: dict[str, Any]) -> dict[str, Any]:
         wait_until(lambda: read()[kind.status] in kind.ends, timeout=90)
     found = read()
     assert changed(request, found) == []
+    assert [path for path in kind.defaults if not has(found, path)] == []
     return found
 
 
-def rows(count: int, seed: int) -> bytes:
-    """Return rows in libsvm's format, whose label is the place of the greatest of three numbers."""
-    chance = random.Random(seed)
-    lines = []
-    for _ in range(count):
-        numbers = [round(chance.random(), 3) for _ in range(3)]
-        label = numbers.index(max(numbers))
-        lines.append(" ".join([str(label), *(f"{place}:{value}" for place, value in enumerate(numbers))]))
-    return "\n".join(lines).encode() + b"\n"
+def has(answer: Any, path: str) -> bool:
+    """Return whether an answer has a member, by its path."""
+    for name in path.split("."):
+        if name not in answer:
+            return False
+        answer = answer[name]
+    return True
 
 
-def test_objects_of_ack(daemon: Daemon) -> None:
+def test_objects_of_ack(client: Client) -> None:
     """Each kind in the order of its needs: jobs end well, the endpoint answers, and deletes succeed."""
-    s3, sagemaker = client(daemon, "s3"), client(daemon, "sagemaker")
+    s3, sagemaker = client("s3"), client("sagemaker")
     s3.create_bucket(Bucket="operators", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
     for channel, count in (("train", 200), ("validation", 20)):
         key = f"xgboost/{channel}/rows.libsvm"
@@ -151,10 +175,13 @@ def test_objects_of_ack(daemon: Daemon) -> None:
     assert answers["TransformJob"]["TransformJobStatus"] == "Completed", answers["TransformJob"]
     keys = {entry["Key"] for entry in s3.list_objects_v2(Bucket="operators")["Contents"]}
     assert {"processed/part.csv", "transformed/rows.libsvm.out"} <= keys
-    answer = client(daemon, "sagemaker-runtime").invoke_endpoint(
+    answer = client("sagemaker-runtime").invoke_endpoint(
         EndpointName="ack-endpoint", ContentType="text/libsvm", Body=b"0:0.1 1:0.9 2:0.2\n"
     )
     assert json.loads(answer["Body"].read()) == [1.0]
+    config = {**documents[-2]["spec"], "endpointConfigName": "ack-config-2"}
+    reconcile(sagemaker, {**documents[-2], "spec": config})
+    update(sagemaker, "ack-endpoint", "ack-config-2")
     for kind in ("Endpoint", "EndpointConfig", "Model"):
         call(sagemaker, "delete", kind, **{KINDS[kind].name: answers[kind][KINDS[kind].name]})
     for kind in ("TrainingJob", "ProcessingJob", "TransformJob"):
@@ -163,62 +190,25 @@ def test_objects_of_ack(daemon: Daemon) -> None:
             call(sagemaker, "stop", kind, **{KINDS[kind].name: answers[kind][KINDS[kind].name]})
 
 
-def test_training_component_of_kfp(daemon: Daemon) -> None:
-    """Its request has every member, also empty ones; then it reads status, log, model and image."""
-    s3, sagemaker, logs = (client(daemon, service) for service in ("s3", "sagemaker", "logs"))
-    s3.create_bucket(Bucket="kfp", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
-    s3.put_object(Bucket="kfp", Key="train/rows.libsvm", Body=rows(50, 1))
-    image = "mlberth-train:xgboost"
-    source = {
-        "S3DataType": "S3Prefix",
-        "S3Uri": "s3://kfp/train",
-        "S3DataDistributionType": "FullyReplicated",
-    }
-    # Source: common/templates/train.template.yaml of kubeflow/pipelines, components/aws/sagemaker.
-    sagemaker.create_training_job(
-        TrainingJobName="TrainingJob-20261128",
-        HyperParameters={"num_round": "2", "objective": "multi:softmax", "num_class": "3"},
-        AlgorithmSpecification={"TrainingImage": image, "TrainingInputMode": "File"},
-        RoleArn="arn:aws:iam::000000000000:role/mlberth",
-        InputDataConfig=[
-            {
-                "ChannelName": "train",
-                "DataSource": {"S3DataSource": source},
-                "ContentType": "text/libsvm",
-                "CompressionType": "None",
-                "RecordWrapperType": "None",
-                "InputMode": "File",
-            }
-        ],
-        OutputDataConfig={"KmsKeyId": "", "S3OutputPath": "s3://kfp/models"},
-        ResourceConfig={
-            "InstanceType": "ml.m4.xlarge",
-            "InstanceCount": 1,
-            "VolumeSizeInGB": 30,
-            "VolumeKmsKeyId": "",
-        },
-        StoppingCondition={"MaxRuntimeInSeconds": 86400},
-        DebugHookConfig={"S3OutputPath": "s3://kfp/debug"},
-        DebugRuleConfigurations=[],
-        Tags=[],
-        EnableNetworkIsolation=True,
-        EnableInterContainerTrafficEncryption=False,
-        EnableManagedSpotTraining=False,
+def update(sagemaker: Any, endpoint: str, config: str) -> None:
+    """Bring about a change of an endpoint's object as the controller does."""
+    sagemaker.update_endpoint(
+        EndpointName=endpoint, EndpointConfigName=config, RetainAllVariantProperties=True
     )
 
-    def read() -> dict[str, Any]:
-        return dict(sagemaker.describe_training_job(TrainingJobName="TrainingJob-20261128"))
+    def read() -> tuple[str, str]:
+        found = sagemaker.describe_endpoint(EndpointName=endpoint)
+        return found["EndpointStatus"], found["EndpointConfigName"]
 
-    wait_until(lambda: read()["TrainingJobStatus"] in _ENDS, timeout=60)
-    found = read()
-    assert found["TrainingJobStatus"] == "Completed", found
-    assert found["AlgorithmSpecification"]["TrainingImage"] == image
-    assert (
-        found["ModelArtifacts"]["S3ModelArtifacts"]
-        == "s3://kfp/models/TrainingJob-20261128/output/model.tar.gz"
-    )
-    group = "/aws/sagemaker/TrainingJobs"
-    streams = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix="TrainingJob-20261128/")
-    (stream,) = [one["logStreamName"] for one in streams["logStreams"]]
-    events = logs.get_log_events(logGroupName=group, logStreamName=stream, startFromHead=True)["events"]
-    assert any("train-mlogloss" in event["message"] for event in events), events
+    wait_until(lambda: read() == ("InService", config), timeout=90)
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_kinds_that_are_not_here_are_refused(client: Client, kind: str) -> None:
+    """The condition of such an object says which operations there are; the page names the kind."""
+    with pytest.raises(ClientError) as caught:
+        call(client("sagemaker"), "describe", kind, **dict.fromkeys(OTHERS[kind], NAMES.get(kind, "any")))
+    error = caught.value.response["Error"]
+    assert error["Code"] == "UnknownOperationException"
+    assert error["Message"].startswith(f"The operation Describe{kind} of sagemaker is not carried out here")
+    assert f"`{kind}`" in PAGE.read_text()
