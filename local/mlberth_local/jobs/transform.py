@@ -158,7 +158,8 @@ class TransformDriver(JobDriver):
 def _batch_environ(request: Mapping[str, Any]) -> dict[str, str]:
     """Return the variables that tell a server of the job's own parameters: only those that it has."""
     found = {
-        "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": request.get("MaxConcurrentTransforms"),
+        "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": request.get("MaxConcurrentTransforms")
+        or None,  # 0: it decides
         "SAGEMAKER_MAX_PAYLOAD_IN_MB": request.get("MaxPayloadInMB"),
         "SAGEMAKER_BATCH_STRATEGY": {"MultiRecord": "MULTI_RECORD", "SingleRecord": "SINGLE_RECORD"}.get(
             request.get("BatchStrategy") or ""
@@ -181,5 +182,5 @@ def form_of(request: Mapping[str, Any]) -> Form:
         given.get("SplitType") or "None",
         output.get("AssembleWith") or "None",
         given.get("CompressionType") == "Gzip",
-        data if processing else None,
+        None if data.changes_nothing else data,
     )

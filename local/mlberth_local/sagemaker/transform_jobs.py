@@ -61,14 +61,13 @@ def _check(request: dict[str, Any], model: Resource) -> None:
 def _processing_faults(request: dict[str, Any]) -> list[str]:
     """Return the faults of DataProcessing: filters are paths, and both sides have one format."""
     output = request["TransformOutput"]
-    if not request.get("DataProcessing"):
-        return []
     try:
         form = form_of(request)
     except JsonPathError as error:
         return [f"DataProcessing: {error}"]
     data = form.processing
-    assert data
+    if data is None:
+        return []
     faults = []
     accept = (output.get("Accept") or data.media_type).split(";")[0].strip()
     if data.media_type not in FORMATS:

@@ -41,6 +41,11 @@ class DataProcessing:
     joins: bool
 
     @property
+    def changes_nothing(self) -> bool:
+        """Whether requests and results stay as they are: some clients always name all that there is."""
+        return not self.joins and self.input_filter.is_root and self.output_filter.is_root
+
+    @property
     def changes_output(self) -> bool:
         """Whether an answer has to be taken apart."""
         return self.joins or not self.output_filter.is_root

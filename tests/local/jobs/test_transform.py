@@ -159,7 +159,7 @@ def test_input_that_is_not_there(model: JobPlatform) -> None:
             "AssembleWith must be Line",
         ),
         (
-            {"DataProcessing": {"InputFilter": "$"}, "TransformInput": {"ContentType": "x/y"}},
+            {"DataProcessing": {"InputFilter": "$[0]"}, "TransformInput": {"ContentType": "x/y"}},
             "must be one of",
         ),
     ],

@@ -12,6 +12,26 @@ export FOLDER SCRATCH IMAGE PASSED
 # What nodes run, in a file that they share, and nobody else reads: arguments are seen by all users of a node.
 export NODE_SCRIPT=$FOLDER/.node-$SLURM_JOB_ID.sh
 
+# In a container of podman, which is no child of Slurm's: podman passes SIGTERM on to the first process alone.
+first_in_container() {
+    local job code=0 stopped=0
+    set -m # a process group of its own
+    (
+        trap : TERM
+        fetch
+        run
+    ) &
+    job=$!
+    set +m
+    trap 'stopped=1; kill -TERM -- "-$job"' TERM
+    wait "$job" || code=$?
+    while ((stopped)); do # the signal has ended `wait` alone
+        stopped=0 code=0
+        wait "$job" || code=$?
+    done
+    exit "$code"
+}
+
 # On each node: fetch what the job is given, and run it, in a tree of the node's own.
 on_node() {
     set -euo pipefail
@@ -37,7 +57,7 @@ on_node() {
         done
         podman run --rm --network=host "${user[@]}" "${variables[@]}" --env=ML=/opt/ml \
             --volume="$tree:/opt/ml" --volume="$FOLDER:$FOLDER" --volume="$FOLDER/checkpoints:/opt/ml/checkpoints" \
-            "${IMAGE#podman:}" bash -c "$inside" || code=$?
+            "${IMAGE#podman:}" bash -c 'set -euo pipefail; . "$NODE_SCRIPT"; first_in_container' || code=$?
         ;;
     *)
         local gpus=()
@@ -54,7 +74,7 @@ on_node() {
 
 (
     umask 077
-    declare -f on_node fetch run >"$NODE_SCRIPT"
+    declare -f on_node first_in_container fetch run >"$NODE_SCRIPT"
 )
 trap 'rm -f "$NODE_SCRIPT"' EXIT
 # Slurm tells this script alone that the time is nearly up. Not by SIGTERM, which it sends everywhere itself when it
