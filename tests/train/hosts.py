@@ -113,10 +113,15 @@ class Networks:
         for device in ("eth0", "lo"):
             _ip("-n", space, "link", "set", device, "up")
 
-    def inside(self, number: int) -> list[str | Path]:
-        """Return the command that runs `train` on a host, which has a name of its own."""
-        script = f"hostname algo-{number + 1}; exec {BIN / 'train'}"
-        return ["ip", "netns", "exec", self._spaces[number], "unshare", "--uts", "sh", "-c", script]
+    def inside(self, number: int, known: Path | None = None) -> list[str | Path]:
+        """Return the command that runs `train` on a host, which has a name of its own.
+
+        `known` takes the place of /etc/hosts.
+        """
+        mount = f"mount --bind {known} /etc/hosts; " if known else ""
+        script = f"{mount}hostname algo-{number + 1}; exec {BIN / 'train'}"
+        apart = ["unshare", "--uts", "--mount"]
+        return ["ip", "netns", "exec", self._spaces[number], *apart, "sh", "-c", script]
 
     def cut(self) -> None:
         """Pull the cable of the last host."""

@@ -39,19 +39,26 @@ def networks() -> Iterator[Networks]:
         yield made
 
 
+NAMES = ["job-0.service", "job-1.service"]
+"""Of hosts, as pods have them."""
+
+
 class Started:
     """`train` on both hosts."""
 
     def __init__(self, folder: Path, networks: Networks, **environ: str) -> None:
         self.trees = []
         self.commands = []
-        for number, name in enumerate(networks.names):
-            hosts = {"current_host": name, "hosts": networks.names, "network_interface_name": "eth0"}
+        known = folder / "hosts"
+        lines = (f"{address} {name}\n" for address, name in zip(networks.names, NAMES, strict=True))
+        known.write_text("127.0.0.1 localhost\n" + "".join(lines))
+        for number, name in enumerate(NAMES):
+            hosts = {"current_host": name, "hosts": NAMES, "network_interface_name": "eth0"}
             tree = Tree(folder / name).code(train__py=PROGRAM)
             tree.config(resourceconfig=hosts, hyperparameters=OPTIONS)
             self.trees.append(tree)
             fixed = {"SAGEMAKER_HOST_WAIT_SECONDS": "30", "WAIT": "", "MINE": ""}
-            self.commands.append(tree.start(networks.inside(number), **{**fixed, **environ}))
+            self.commands.append(tree.start(networks.inside(number, known), **{**fixed, **environ}))
 
     def pids(self) -> list[int]:
         """Return the processes of the program that run."""
@@ -79,7 +86,7 @@ def test_ranks_of_two_hosts_compute_together(networks: Networks, start: Callable
     first, second = [ended(command) for command in started.commands]
     assert (first.code, second.code) == (0, 0), (first, second)
     # mpirun collects the output of all ranks on the leader.
-    lines = [f"[rank {rank}] 10 4 {networks.names[rank // 2]} a b" for rank in range(4)]
+    lines = [f"[rank {rank}] 10 4 {NAMES[rank // 2]} a b" for rank in range(4)]
     assert sorted(first.out.splitlines()) == lines
     assert all(tree.layout.success.exists() for tree in started.trees)
 
@@ -95,7 +102,7 @@ def test_killed_rank_ends_all_hosts(networks: Networks, start: Callable[..., Sta
     assert [host.code for host in hosts] == [137, 137], hosts
     for tree in started.trees:
         assert tree.failure.startswith("The program was killed by SIGKILL")
-        assert f"{networks.names[1]} (rank 3 of 4)" in tree.failure
+        assert f"{NAMES[1]} (rank 3 of 4)" in tree.failure
     assert not any(map(is_alive, pids))
 
 
@@ -109,7 +116,7 @@ def test_cut_link_ends_both_sides(networks: Networks, start: Callable[..., Start
     hosts = [ended(command) for command in started.commands]
     assert time.monotonic() - cut < PROMPT
     assert [host.code for host in hosts] == [70, 70], hosts
-    for other, tree in zip(reversed(networks.names), started.trees, strict=True):
+    for other, tree in zip(reversed(NAMES), started.trees, strict=True):
         assert f"host {other}: found no sign of life for 15 s" in tree.failure
     assert not any(map(is_alive, pids))
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.support import free_port, wait_until
 from tests.train.hosts import cabled, end_all
-from tests.train.running import BIN, Tree, ended
+from tests.train.running import Tree, ended
 
 from mlberth.process.signals import SignalQueue
 from mlberth_train.launch.presence import Presence
@@ -148,7 +148,7 @@ def test_host_that_is_done_keeps_its_name_for_a_late_one(tmp_path: Path) -> None
         def start(number: int) -> None:
             hosts = {"current_host": networks.names[number], "hosts": networks.names}
             trees[number].config(resourceconfig=hosts)
-            inside = networks.inside(number, BIN / "train")
+            inside = networks.inside(number)
             with logs[number].open("wb") as sink:
                 commands.append(trees[number].start(inside, sink.fileno(), SAGEMAKER_HOST_WAIT_SECONDS="300"))
 

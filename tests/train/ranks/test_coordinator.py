@@ -287,3 +287,18 @@ def test_a_thousand_hosts_are_no_work() -> None:
     assert coordinator.ended
     assert time.process_time() - began < 3  # a fifth of a second; once it was half a minute
     assert sum(message["kind"] == "start" for _, message in coordinator.outbox) == len(hosts)
+
+
+def test_daemon_for_an_unknown_host_is_a_failure() -> None:
+    """Its launcher would wait for it without end."""
+    hosts = Hosts(launcher="mpi")
+    hosts.coordinator.receive("a", {"kind": "run", "host": "b", "argv": ["orted"]})
+    assert hosts.heard() == [("run", "b")]
+    hosts.coordinator.receive("a", {"kind": "run", "host": "b.service", "argv": ["orted"]})
+    hosts.wait(2)
+    assert hosts.reason().fault == [
+        "the launcher mpi",
+        "the host b.service",
+        "one of a, b, c",
+        "Give the hosts the names that the launcher has for them.",
+    ]

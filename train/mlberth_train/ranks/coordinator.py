@@ -64,7 +64,7 @@ class Coordinator:
             self._stopping = True
             self.outbox.append((None, {"kind": "stop", "signal": message["signal"], "host": host}))
         elif kind == "run" and host == self._plan.leader:
-            self.outbox.append((message["host"], {"kind": "run", "argv": message["argv"]}))
+            self._run(message)
         elif kind == "done":
             self._done.add(host)
             if self._processes.get(host):
@@ -173,6 +173,17 @@ class Coordinator:
                 self._started.add(host)
                 self.outbox.append((host, {"kind": "start", "first": first, "size": size}))
             first += self._processes.get(host, 0)
+
+    def _run(self, message: Message) -> None:
+        """Hand on what the leader's launcher starts on a host; one that is unknown would keep it waiting."""
+        host = message["host"]
+        if host in self._plan.hosts:
+            self.outbox.append((host, {"kind": "run", "argv": message["argv"]}))
+            return
+        action = "Give the hosts the names that the launcher has for them."
+        expected = f"one of {', '.join(self._plan.hosts)}"
+        fault = [f"the launcher {self._plan.launcher}", f"the host {host}", expected, action]
+        self._failed(Record(self._plan.leader, fault=fault))
 
     def _rank_ended(self, host: str, rank: int | None) -> None:
         self._ends.append((host, rank))

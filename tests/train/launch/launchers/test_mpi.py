@@ -22,6 +22,7 @@ def test_leader_runs_mpirun_for_all_hosts() -> None:
     text = " ".join(argv)
     assert "-mca plm_rsh_agent python -m mlberth_train.ranks remote" in text
     assert "-mca btl_tcp_if_include lo -mca oob_tcp_if_include lo" in text
+    assert "-mca orte_keep_fqdn_hostnames 1" in text
     assert argv[-1] == "rank"
     assert "if_include" not in " ".join(LAUNCHER.argv(launch_job(interface="none-such")))
 

@@ -23,6 +23,8 @@ _FIXED = (
     # Inside a job of Slurm it would start its daemons by srun, in a step that waits for this one to end.
     *("-mca", "plm", "rsh", "-mca", "ras", "^slurm"),
     *("-mca", "plm_rsh_no_tree_spawn", "1"),
+    # A pod is called POD.SERVICE: by the first part alone, neither the network nor its agent knows it.
+    *("-mca", "orte_keep_fqdn_hostnames", "1"),
     *("-mca", "pml", "ob1", "-mca", "btl", "^openib"),
     *("-mca", "orte_abort_on_non_zero_status", "1"),
     *("-mca", "btl_vader_single_copy_mechanism", "none"),
