@@ -77,6 +77,7 @@ ROOMS = {
             "gateway/health",
             "gateway/proxy",
             "endpoints",
+            "recommendations",
             "asynchronous",
             "alarms",
             "scaling",

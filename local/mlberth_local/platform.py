@@ -55,6 +55,9 @@ class Platform:
     scaling: Any = None
     """The `scaling.scaling.Scaling` of this home."""
 
+    recommender: Any = None
+    """The `recommendations.recommender.Recommender` of this home."""
+
     @property
     def account(self) -> str:
         """The account that every resource belongs to."""

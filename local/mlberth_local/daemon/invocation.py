@@ -66,8 +66,13 @@ def request_of(flags: Mapping[str, Any], stdin: BinaryIO) -> Invocation:
                 Fault(f"--body {name}", f"it cannot be read: {error.strerror}", "")
             ) from error
     headers = {header: str(flags[flag]) for flag, header in _HEADERS.items() if flags[flag] is not None}
-    kind = flags["content_type"] or _TYPES.get(Path(name).suffix, _DEFAULT_TYPE)
+    kind = flags["content_type"] or content_type_of(name)
     return Invocation(flags["name"], {"Content-Type": kind, **headers}, body)
+
+
+def content_type_of(name: str) -> str:
+    """Return the media type that a file's name says: text/csv if it says none."""
+    return _TYPES.get(Path(name).suffix, _DEFAULT_TYPE)
 
 
 def send(running: Running, invocation: Invocation) -> Answer:

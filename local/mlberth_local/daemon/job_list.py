@@ -14,6 +14,8 @@ from mlberth_local.daemon.endpoint_status import instances_of
 from mlberth_local.daemon.home import Home
 from mlberth_local.endpoints.instances import log_group
 from mlberth_local.endpoints.record import KIND as ENDPOINT
+from mlberth_local.recommendations.record import KIND as RECOMMENDATION
+from mlberth_local.recommendations.record import LOG_GROUP as RECOMMENDATION_LOGS
 from mlberth_local.store.database import Database
 from mlberth_local.store.resources import NoSuchResourceError, Query, Resource, Resources
 
@@ -21,6 +23,7 @@ LOG_GROUPS = {
     "training-job": "/aws/sagemaker/TrainingJobs",
     "processing-job": "/aws/sagemaker/ProcessingJobs",
     "transform-job": "/aws/sagemaker/TransformJobs",
+    RECOMMENDATION: RECOMMENDATION_LOGS,
 }
 """The kinds of jobs, and where their streams are."""
 KINDS = (*LOG_GROUPS, ENDPOINT)
@@ -28,6 +31,7 @@ STOP_OPERATIONS = {
     "training-job": ("StopTrainingJob", "TrainingJobName"),
     "processing-job": ("StopProcessingJob", "ProcessingJobName"),
     "transform-job": ("StopTransformJob", "TransformJobName"),
+    RECOMMENDATION: ("StopInferenceRecommendationsJob", "JobName"),
 }
 _SECONDS_BETWEEN_LOOKS = 0.2
 

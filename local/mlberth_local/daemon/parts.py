@@ -26,6 +26,8 @@ from mlberth_local.gateway.limits import ping_seconds
 from mlberth_local.images import local_image
 from mlberth_local.jobs.opening import open_jobs
 from mlberth_local.platform import Platform, Settings
+from mlberth_local.recommendations.context import RecommendationContext, read_times
+from mlberth_local.recommendations.recommender import Recommender
 from mlberth_local.s3.buckets import remove_leftovers
 from mlberth_local.scaling.endpoint_variants import EndpointVariants
 from mlberth_local.scaling.minute import minute_seconds
@@ -76,6 +78,9 @@ class Parts:
         self.scaler.stop()
         self.evaluator.stop()
         self.platform.topics.sender.stop()
+        # Its instances are endpoints, which go on working until they are gone.
+        if not self.platform.recommender.stop_all(seconds):
+            _LOG.warning("a recommendations job has not ended; the next `mlberth up` ends it")
         with ThreadPoolExecutor(1) as other:
             served = other.submit(self.platform.endpoints.stop_all, ENDPOINT_SECONDS)
             self._stop_jobs(seconds)
@@ -150,8 +155,23 @@ def open_parts(home: Home, settings: Settings, gateway: GatewayClient | None = N
         publish=partial(publish, platform),
         endpoints=endpoints.asynchronous,
     )
+    recommender = Recommender(
+        RecommendationContext(
+            endpoints,
+            platform.arn,
+            settings.environ,
+            limited=settings.engine == "docker",
+            times=read_times(settings.environ),
+        )
+    )
     opened = replace(
-        platform, jobs=jobs, endpoints=endpoints, alarms=alarms, scaling=scaling, asynchronous=asynchronous
+        platform,
+        jobs=jobs,
+        endpoints=endpoints,
+        alarms=alarms,
+        scaling=scaling,
+        asynchronous=asynchronous,
+        recommender=recommender,
     )
     upkeep = Upkeep(lambda: roll_up(database, metrics, platform.clock()))
     utilization = Upkeep(

@@ -25,6 +25,7 @@ from mlberth_local.gateway.metric_points import points
 from mlberth_local.gateway.takeover import listening_sockets
 from mlberth_local.jobs.capacity import read_capacity
 from mlberth_local.platform import Settings
+from mlberth_local.recommendations.context import read_times
 from mlberth_local.scaling.minute import minute_seconds
 
 _LOG = logging.getLogger("mlberth.daemon")
@@ -64,7 +65,7 @@ def run(home: Home, flags: StartFlags, environ: Mapping[str, str], ready: int | 
 def check_variables(environ: Mapping[str, str]) -> None:
     """Raise `ContractError` with every variable of the platform that is not valid."""
     faults = []
-    for read in (read_capacity, minute_seconds, idle_seconds, ping_seconds):
+    for read in (read_capacity, minute_seconds, idle_seconds, ping_seconds, read_times):
         try:
             read(environ)
         except ValueError as error:
@@ -150,6 +151,7 @@ async def _serve(
     # Docker may take a while to say what earlier jobs have left; nobody who only asks need wait for it.
     await asyncio.to_thread(parts.platform.jobs.start)
     await asyncio.to_thread(parts.platform.endpoints.start)
+    await asyncio.to_thread(parts.platform.recommender.start)
     await server.start_tls(sts, await asyncio.to_thread(certificate.context, home.folder))
     # The models take a moment to load; who comes first need not wait for them.
     await asyncio.to_thread(server.warm_up)

@@ -108,13 +108,13 @@ class Instances:
         )
 
     def _limits(self, fleet: Fleet) -> Limits | None:
+        if fleet.limits:
+            return Limits(fleet.limits["cpus"], int(fleet.limits["memory"]))
         capacity = self._parts.capacity
         if not capacity.has_limits:
             return None
         if fleet.is_serverless:
-            # The platform gives CPUs by the memory, and says no more about it than that.
-            megabytes = fleet.plan["ServerlessConfig"]["MemorySizeInMB"]
-            return Limits(megabytes / 1024, megabytes * 1024 * 1024)
+            return serverless_limits(fleet.plan["ServerlessConfig"]["MemorySizeInMB"])
         return capacity.limits(fleet.plan.get("InstanceType", "local"))
 
     def log_file(self, fleet: Fleet, instance: Instance, number: int) -> Path:
@@ -223,6 +223,14 @@ class Instances:
         return (
             "\n".join([f"{start} Its last lines:", *lines]) if lines else f"{start} It has written nothing."
         )
+
+
+def serverless_limits(megabytes: int) -> Limits:
+    """Return the size of a serverless instance.
+
+    The platform gives CPUs by the memory, and says no more about it than that.
+    """
+    return Limits(megabytes / 1024, megabytes * 1024 * 1024)
 
 
 def in_table(instance: Instance) -> table.Instance:

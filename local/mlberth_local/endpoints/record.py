@@ -54,6 +54,8 @@ class Fleet:
     direct: bool = False
     """Whether requests name one of the containers."""
     isolated: bool = False
+    limits: dict[str, float] | None = None
+    """`cpus` and `memory` in bytes of each instance, whatever MLBERTH_INSTANCE_LIMITS says."""
     instances: list[Instance] = field(default_factory=list)
     failures: int = 0
     """How many instances have failed one after another."""
