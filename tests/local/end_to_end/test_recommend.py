@@ -22,6 +22,7 @@ from tests.support import wait_until
 PAGE = Path(__file__).parents[3] / "docs/how-to/recommend.md"
 ONE_TEST = ("--instance-type", "ml.c5.large", "--vary", "SAGEMAKER_MODEL_SERVER_WORKERS=1")
 HANDLER = "def model_fn(d): return 1\ndef predict_fn(x, m): return [1 + float(x[0][0])]\n"
+SLEEP = "time.sleep(10); return ["
 FAST = {"MLBERTH_LOAD_TEST_SECONDS": "0.2"}
 
 
@@ -34,6 +35,8 @@ def home(tmp_path: Path) -> Iterator[Daemon]:
         tar.add(model, model.name)
     (tmp_path / "fast/code").mkdir(parents=True)
     (tmp_path / "fast/code/inference.py").write_text(HANDLER)
+    (tmp_path / "slow/code").mkdir(parents=True)
+    (tmp_path / "slow/code/inference.py").write_text(f"import time\n{HANDLER.replace('return [', SLEEP)}")
     (tmp_path / "row.csv").write_text("1")
     (tmp_path / "bad.csv").write_text("a,b")
     daemon = Daemon(tmp_path)
@@ -97,14 +100,14 @@ def test_a_job_of_a_daemon(home: Daemon) -> None:
 
 def _stop(home: Daemon) -> None:
     """See that Ctrl-C stops a job under load: the exit code is 130, and its instance goes."""
-    words = [str(home.folder / "fast"), "--sample", str(home.folder / "row.csv"), "--name", "stopped"]
+    words = [str(home.folder / "slow"), "--sample", str(home.folder / "row.csv"), "--name", "stopped"]
     argv = [*MLBERTH, "recommend", *words, *ONE_TEST]
     running = subprocess.Popen(
         argv, env=home.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    wait_until(lambda: " 1 at a time: " in home.run("logs", "stopped").stdout, timeout=60)
+    wait_until(lambda: " ready after " in home.run("logs", "stopped").stdout, timeout=60)
     running.send_signal(signal.SIGINT)
-    out, err = running.communicate(timeout=60)
+    out, err = running.communicate(timeout=120)
     assert running.returncode == 130, err
     assert "stopped" in out
 
