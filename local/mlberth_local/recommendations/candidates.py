@@ -9,7 +9,7 @@ from typing import Any
 
 from mlberth_local.engines.base import Limits
 from mlberth_local.jobs.capacity import Capacity
-from mlberth_local.prices import FILE, Prices
+from mlberth_local.recommendations.prices import FILE, Prices
 from mlberth_local.recommendations.record import Benchmark
 
 MOST = 10

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mlberth_local.inputs.objects import split
-from mlberth_local.prices import Prices
 from mlberth_local.recommendations import candidates, traffic
 from mlberth_local.recommendations.context import Times
+from mlberth_local.recommendations.prices import Prices
 
 _LONGEST_SECONDS = 18000
 _PERCENTILES = ("P95", "P99")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from mlberth_local.prices import FILE
+from mlberth_local.recommendations.prices import FILE
 
 _HEAD = (
     "CONFIGURATION",

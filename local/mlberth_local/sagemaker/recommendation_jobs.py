@@ -10,8 +10,8 @@ from typing import Any
 from mlberth_local.errors import ResourceInUseError, ServiceError, ValidationError
 from mlberth_local.operations import ONE_MACHINE, Exceptions, Operation
 from mlberth_local.platform import Platform
-from mlberth_local.prices import read_prices
 from mlberth_local.recommendations import candidates
+from mlberth_local.recommendations.prices import read_prices
 from mlberth_local.recommendations.record import (
     IN_PROGRESS,
     KIND,

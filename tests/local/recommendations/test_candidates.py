@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from mlberth_local.jobs.capacity import Capacity
-from mlberth_local.prices import Prices
 from mlberth_local.recommendations.candidates import benchmarks, caveat, default_types, faults
+from mlberth_local.recommendations.prices import Prices
 from mlberth_local.recommendations.record import Benchmark, Result
 
 GB = 1024**3

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlberth_local.errors import ValidationError
-from mlberth_local.prices import FILE, read_prices
+from mlberth_local.recommendations.prices import FILE, read_prices
 
 
 def test_people_edit_the_table(tmp_path: Path) -> None:
