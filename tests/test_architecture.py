@@ -75,6 +75,7 @@ ROOMS = {
             "jobs",
             "gateway",
             "gateway/health",
+            "gateway/models",
             "gateway/proxy",
             "endpoints",
             "recommendations",

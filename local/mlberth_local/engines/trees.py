@@ -37,6 +37,11 @@ def copy_tree(source: Path, target: Path, *, read_only: bool = False) -> None:
             copy_file(Path(folder) / name, place / name, read_only=read_only)
 
 
+def tree_size(folder: Path) -> int:
+    """Return how many bytes the files in a folder have; links are not followed."""
+    return sum(Path(parent, name).lstat().st_size for parent, _, names in os.walk(folder) for name in names)
+
+
 def remove_tree(folder: Path) -> None:
     """Remove a folder and all in it, whatever rights its parts have; none is no error."""
     for parent, _, _ in os.walk(folder):

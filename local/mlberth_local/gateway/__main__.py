@@ -31,6 +31,8 @@ def main() -> int:
     flags.add_argument("--window-seconds", type=float, default=Limits.window_seconds)
     flags.add_argument("--idle-seconds", type=float, default=Limits.idle_seconds)
     flags.add_argument("--ping-seconds", type=float, default=Limits.ping_seconds)
+    flags.add_argument("--load-seconds", type=float, default=Limits.load_seconds)
+    flags.add_argument("--models-bytes", type=int, default=Limits.models_bytes)
     chosen = flags.parse_args()
     logs.configure(logging.INFO, form="text")
     places = Places(chosen.folder)
@@ -48,6 +50,8 @@ def main() -> int:
         window_seconds=chosen.window_seconds,
         idle_seconds=chosen.idle_seconds,
         ping_seconds=chosen.ping_seconds,
+        load_seconds=chosen.load_seconds,
+        models_bytes=chosen.models_bytes,
     )
     gateway = GatewayProcess(places, chosen.keys, limits)
     gc.freeze()  # what is there now stays: no collection need look at it

@@ -46,6 +46,8 @@ class Callbacks:
     """Gives an instance to a serverless variant of an endpoint, or takes it away."""
     health: Callable[[list[Any], float], None] = lambda sick, time: None  # noqa: ARG005
     """Is told of all instances that fail their checks (`Health.as_json`), and when it was so."""
+    fetch: Callable[[dict[str, Any]], dict[str, Any] | None] = lambda wanted: None  # noqa: ARG005
+    """Brings an archive, `gateway.models.fetches.Wanted`, to an instance; returns what is said of it then."""
 
 
 class GatewayClient:
@@ -147,6 +149,8 @@ class GatewayClient:
                 *("--window-seconds", str(self._limits.window_seconds)),
                 *("--idle-seconds", str(self._limits.idle_seconds)),
                 *("--ping-seconds", str(self._limits.ping_seconds)),
+                *("--load-seconds", str(self._limits.load_seconds)),
+                *("--models-bytes", str(self._limits.models_bytes)),
             ]
             with self._places.log.open("ab") as log:
                 self._child = subprocess.Popen(
@@ -201,6 +205,15 @@ class GatewayClient:
             threading.Thread(
                 target=self._daemon.health, args=found, name="gateway health", daemon=True
             ).start()
+        elif message.fields["event"] == "fetch":
+            threading.Thread(target=self._fetch, args=(message,), name="gateway fetch", daemon=True).start()
+
+    def _fetch(self, message: Message) -> None:
+        wanted = {name: value for name, value in message.fields.items() if name != "event"}
+        found = self._daemon.fetch(wanted)
+        if found is not None and (link := self._link) is not None:
+            with suppress(GatewayError):
+                link.tell({"do": "fetched", **wanted, **found})
 
     def _report(self, message: Message) -> None:
         taken = 0

@@ -8,8 +8,11 @@ from typing import Any
 from mlberth_local.store.metrics import Point, Series
 
 NAMESPACE = "AWS/SageMaker"
+_INSTANCES = "/aws/sagemaker/Endpoints"
 _ERRORS = ("Invocation4XXErrors", "Invocation5XXErrors", "InvocationModelErrors")
 _LATENCIES = ("ModelLatency", "OverheadLatency", "ModelSetupTime", "ContainerLatency")
+_COUNTS = {"ModelCacheHit": NAMESPACE, "LoadedModelCount": _INSTANCES}
+"""The metrics of multi-model endpoints that are no times, with their namespaces."""
 
 
 def points(report: Iterable[list[Any]]) -> Iterator[tuple[Series, Point]]:
@@ -31,10 +34,24 @@ def points(report: Iterable[list[Any]]) -> Iterator[tuple[Series, Point]]:
 def _points(
     start: float, dimensions: Mapping[str, str], tally: Mapping[str, Any]
 ) -> Iterator[tuple[Series, Point]]:
+    yield from _model_points(start, dimensions, tally["Models"])
+    if not tally["Invocations"]:  # models were loaded or counted, and nobody got an answer in that time
+        return
     yield from _shared_points(start, dimensions, tally)
     total, requests = tally["InvocationsPerInstance"], tally["Invocations"]
     each = total / requests
     yield Series(NAMESPACE, "InvocationsPerInstance", dimensions), Point(start, total, requests, each, each)
+
+
+def _model_points(
+    start: float, dimensions: Mapping[str, str], values: Mapping[str, Any]
+) -> Iterator[tuple[Series, Point]]:
+    """Yield what multi-model endpoints have."""
+    for name, steps in values.items():
+        series = Series(_COUNTS.get(name, NAMESPACE), name, dimensions)
+        unit = "None" if name in _COUNTS else "Microseconds"
+        for count, total, low, high in steps:
+            yield series, Point(start, total, count, low, high, unit)
 
 
 def _shared_points(

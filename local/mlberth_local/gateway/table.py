@@ -6,6 +6,20 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class ModelStore:
+    """Where an instance has the models that one of its containers loads by request."""
+
+    container: int
+    """Its place among the containers, from 0 on."""
+    folder: str
+    """On this machine; a model is unpacked into `NAME/model` below it."""
+    inside: str
+    """The same folder, as the container sees it."""
+    caches: bool = True
+    """Whether models stay until their room is needed. Source: `ModelCacheSetting` of the platform's API."""
+
+
+@dataclass(frozen=True)
 class Instance:
     """One instance of a variant: a server for each of the model's containers, all on 127.0.0.1."""
 
@@ -13,6 +27,8 @@ class Instance:
     """Its log stream is `<variant>/<name>`."""
     ports: tuple[int, ...]
     """One for each container, in the order in which a pipeline passes them."""
+    models: ModelStore | None = None
+    """Of a multi-model endpoint."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +55,7 @@ class Variant:
     containers: tuple[str, ...] = ("primary",)
     """The names by which a ModelError tells which container it comes from."""
     multi_model: bool = False
+    """Whether requests have to name the model that they are for."""
     max_concurrency: int | None = None
     """Of a serverless variant: requests above it are answered 429."""
 

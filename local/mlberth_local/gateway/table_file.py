@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlberth_local.files import write_atomically
-from mlberth_local.gateway.table import Capture, Endpoint, Fleet, Instance, Table, Variant
+from mlberth_local.gateway.table import Capture, Endpoint, Fleet, Instance, ModelStore, Table, Variant
 
 
 def write_table(path: Path, table: Table) -> None:
@@ -42,5 +42,9 @@ def _variant(found: dict[str, Any]) -> Variant:
 
 
 def _fleet(found: dict[str, Any]) -> Fleet:
-    instances = tuple(Instance(one["name"], tuple(one["ports"])) for one in found["instances"])
-    return Fleet(**{**found, "instances": instances})
+    return Fleet(**{**found, "instances": tuple(_instance(one) for one in found["instances"])})
+
+
+def _instance(found: dict[str, Any]) -> Instance:
+    models = found.get("models")
+    return Instance(found["name"], tuple(found["ports"]), ModelStore(**models) if models else None)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,8 @@ from mlberth_local.platform import Platform, Settings
 from mlberth_local.store.database import Database
 from mlberth_local.store.metrics import Metrics
 from mlberth_local.store.resources import Resources
+
+Fetch = Callable[[dict[str, Any]], dict[str, Any] | None]
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,10 @@ def one_port(port: int, **more: Any) -> Endpoint:
 
 
 @contextmanager
-def gateway_platform(home: Path, limits: Limits | None = None) -> Iterator[GatewayPlatform]:
-    """Run the API and, as soon as there is an endpoint, its gateway."""
+def gateway_platform(
+    home: Path, limits: Limits | None = None, fetch: Fetch = lambda _: None
+) -> Iterator[GatewayPlatform]:
+    """Run the API and, as soon as there is an endpoint, its gateway; `fetch` brings models."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
     keys = {"CHECKED": SECRET}
     keys_file = home / "keys.json"
@@ -90,7 +94,10 @@ def gateway_platform(home: Path, limits: Limits | None = None) -> Iterator[Gatew
     thread.start()
     server = ApiServer(platform)
     asyncio.run_coroutine_threadsafe(server.start([listening]), loop).result(10)
-    gateway.begin(Callbacks(server.adopt, lambda report: metrics.put(points(report)), server.accept))
+    callbacks = Callbacks(
+        server.adopt, lambda report: metrics.put(points(report)), server.accept, fetch=fetch
+    )
+    gateway.begin(callbacks)
     try:
         yield GatewayPlatform(platform, clock, [], gateway)
     finally:

@@ -18,6 +18,7 @@ class Received:
     headers: dict[str, str]
     body: bytes
     client: Any
+    method: str = "POST"
 
 
 @dataclass
@@ -56,7 +57,8 @@ def container(behaviour: Behaviour | None = None, *, close_after: bool = False) 
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            request = Received(self.path, dict(self.headers.items()), body, self.client_address)
+            headers = dict(self.headers.items())
+            request = Received(self.path, headers, body, self.client_address, self.command)
             found.received.append(request)
             said = found.behaviour(request)
             self.send_response(said.status)
@@ -68,8 +70,13 @@ def container(behaviour: Behaviour | None = None, *, close_after: bool = False) 
             if close_after:
                 self.close_connection = True
 
+        do_DELETE = do_POST  # noqa: N815 - as the base has it
+
         def do_GET(self) -> None:
-            self.send_response(found.ping if self.path == "/ping" else 404)
+            if self.path != "/ping":
+                self.do_POST()
+                return
+            self.send_response(found.ping)
             self.send_header("Content-Length", "0")
             self.end_headers()
 

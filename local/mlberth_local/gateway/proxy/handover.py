@@ -50,6 +50,11 @@ class Handover:
         if self.daemon is not None:
             self.daemon.send(Message({"event": "health", "time": monotonic(), "sick": sick}))
 
+    def fetch(self, wanted: dict[str, Any]) -> None:
+        """Ask the daemon for an archive, if there is one."""
+        if self.daemon is not None:
+            self.daemon.send(Message({"event": "fetch", **wanted}))
+
     def lost(self, connection: ControlConnection) -> None:
         """Wait for another daemon if it was this one's connection."""
         if self.daemon is connection:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from time import monotonic
 from typing import Any
@@ -16,13 +17,17 @@ from typing import Any
 from mlberth_local import model_errors
 from mlberth_local.errors import ServiceError
 from mlberth_local.gateway import event_stream
+from mlberth_local.gateway.models.model import LoadError, Use
+from mlberth_local.gateway.models.targets import checked_target, name_of
 from mlberth_local.gateway.proxy.answer import Answer, ModelError, StreamedAnswer, error
 from mlberth_local.gateway.proxy.request import (
     ACCEPT,
     CONTENT_TYPE,
+    INVOKE,
     STREAM,
     STREAM_ACCEPT,
     TARGET_CONTAINER,
+    TARGET_MODEL,
     TARGET_VARIANT,
     Request,
     check,
@@ -36,6 +41,7 @@ from mlberth_local.gateway.proxy.streamed_reply import StreamConnection
 _LOG = logging.getLogger("mlberth.gateway")
 LARGEST_HOP = 5 * 1024 * 1024
 """Of a request from one container of a pipeline to the next, in bytes. Source: the platform's quotas."""
+_INVOCATIONS = b"/invocations"
 _RETURNED = (
     (CONTENT_TYPE, b"Content-Type"),
     (b"content-encoding", b"Content-Encoding"),
@@ -71,6 +77,8 @@ class Invocation:
     """What the last container answered, if that was a success."""
     answer: Answer | None = None
     failure: ServiceError | None = None
+    use: Use | None = None
+    """The model of a multi-model endpoint that it goes to."""
     setup_seconds: float | None = None
     """How long a serverless variant took to have an instance; None if it had one."""
     model_seconds: float | None = None
@@ -151,14 +159,17 @@ class Invoker:
         """Return the answer of a variant."""
         request, chance = invocation.request, self._routes.chance
         containers = _containers(endpoint, variant, request)
+        use = invocation.use = _use(variant, request)
         most = variant.variant.max_concurrency
         if most is not None and variant.outstanding >= most:
             text = f"Variant {variant.variant.name} has {most} requests in work, its MaxConcurrency."
             raise ServiceError("ThrottlingException", text, HTTPStatus.TOO_MANY_REQUESTS)
         if most is not None and self._sleepers is not None:
             variant = invocation.variant = await self._awake(invocation, variant, self._sleepers)
-        for fleet, instance in variant.candidates(chance):
+        for fleet, instance in variant.candidates(chance, use.name if use else None):
             invocation.fleet, invocation.instance = fleet, instance
+            if use:
+                use.key = fleet.key
             instance.outstanding += 1
             parts = None
             try:
@@ -218,7 +229,7 @@ class Invoker:
         self, invocation: Invocation, variant: LiveVariant, instance: LiveInstance, containers: range
     ) -> Reply:
         """Return the response of the last container. Raises `NotTakenError` if the first got nothing."""
-        request = invocation.request
+        request, use = invocation.request, invocation.use
         headers, body = request.headers, request.body
         invocation.model_seconds = 0.0
         reply: Reply | None = None
@@ -234,22 +245,27 @@ class Invoker:
             streams = is_last and request.operation == STREAM
             accept = request.headers.get(STREAM_ACCEPT if streams else ACCEPT) if is_last else None
             pool = instance.pools[index]
-            head = _head(pool.port, headers, accept, len(body))
+            waited = use.waited if use else 0.0
             began, status = monotonic(), 0
             try:
                 left = self._model_seconds - invocation.model_seconds
-                reply = await (
-                    self._stream(pool, head, body, left) if streams else pool.exchange(head, body, left)
-                )
+                if use and (models := instance.models_of(index)):
+                    head_of = partial(_head, pool.port, headers, accept, len(body))
+                    reply = await models.ask(use, partial(_send, pool, head_of, body, left))
+                else:
+                    head = _head(pool.port, headers, accept, len(body), _INVOCATIONS)
+                    reply = await (
+                        self._stream(pool, head, body, left) if streams else pool.exchange(head, body, left)
+                    )
                 status = reply.status
-            except NoReplyError as reason:
+            except (LoadError, NoReplyError) as reason:
                 raise self._no_reply(invocation, variant, index, reason) from reason
             except NotTakenError as reason:
                 if reply is None:
                     raise
                 raise self._no_reply(invocation, variant, index, reason) from reason
             finally:
-                seconds = monotonic() - began
+                seconds = monotonic() - began - (use.waited - waited if use else 0.0)
                 invocation.model_seconds += seconds
                 names = variant.variant.containers
                 if len(names) > 1:
@@ -279,6 +295,8 @@ class Invoker:
         self, invocation: Invocation, variant: LiveVariant, index: int, reason: Exception
     ) -> ModelError:
         name = variant.variant.containers[index]
+        if isinstance(reason, LoadError):
+            return self._model_error(invocation, variant, index, reason.status, reason.body)
         if isinstance(reason, NoReplyError) and reason.timed_out:
             text = model_errors.timed_out(name)
         else:
@@ -311,9 +329,25 @@ def _containers(endpoint: LiveEndpoint, variant: LiveVariant, request: Request) 
     return range(place, place + 1)
 
 
-def _head(port: int, headers: dict[bytes, bytes], accept: bytes | None, length: int) -> bytes:
+def _use(variant: LiveVariant, request: Request) -> Use | None:
+    """Return the model that a request names. Raises `ServiceError` if it has to, or may not."""
+    # The API's streamed form has no TargetModel.
+    given = request.text(TARGET_MODEL) if request.operation == INVOKE else None
+    multi_model = variant.variant.multi_model
+    target = checked_target(request.endpoint, request.request_id, given, multi_model=multi_model)
+    return None if target is None else Use(target, name_of(target), variant.key)
+
+
+async def _send(
+    pool: ServerPool, head: Callable[[bytes], bytes], body: bytes, seconds: float, path: bytes
+) -> Reply:
+    return await pool.exchange(head(path), body, seconds)
+
+
+def _head(port: int, headers: dict[bytes, bytes], accept: bytes | None, length: int, path: bytes) -> bytes:
     lines = b"Accept: %b\r\n" % accept if accept is not None else b""
-    return b"POST /invocations HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: %d\r\n%b%b\r\n" % (
+    return b"POST %b HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: %d\r\n%b%b\r\n" % (
+        path,
         port,
         length,
         lines,

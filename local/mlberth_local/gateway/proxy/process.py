@@ -21,6 +21,8 @@ from mlberth_local.gateway.control_socket import Places, listen
 from mlberth_local.gateway.health.checks import Checks
 from mlberth_local.gateway.limits import Limits
 from mlberth_local.gateway.messages import Message
+from mlberth_local.gateway.models.fetches import Fetches
+from mlberth_local.gateway.models.instance_models import Means
 from mlberth_local.gateway.proxy import prometheus
 from mlberth_local.gateway.proxy.answer import Answer, StreamedAnswer
 from mlberth_local.gateway.proxy.captures import Captures
@@ -38,6 +40,8 @@ from mlberth_local.http_request import HttpRequest
 
 _LOG = logging.getLogger("mlberth.gateway")
 _TICK_SECONDS = 0.25
+_MINUTE = 60.0
+"""Between two counts of the models that instances have loaded. Source: the metric LoadedModelCount."""
 _TERM_SECONDS = 10.0
 _BACKLOG = 1024
 
@@ -49,12 +53,13 @@ class GatewayProcess:
         self._places = places
         self._keys_file = keys
         self._keys: Mapping[str, str] = {}
-        self._routes = Routes()
+        self._handover = Handover(daemon_seconds=limits.daemon_seconds)
         self._tallies = Tallies(time.time, window_seconds=limits.window_seconds)
+        self._fetches = Fetches(self._handover.fetch)
+        self._routes = Routes(means=Means(self._fetches, self._tallies.note, limits))
         self._captures = Captures(places.captured, random.random)
         self._shadows = Shadows(self._routes, places.shadows, random.random)
         finished = (self._tallies.finished, self._captures.finished, self._shadows.finished)
-        self._handover = Handover(daemon_seconds=limits.daemon_seconds)
         self._checks = Checks(every=limits.ping_seconds, tell=self._handover.report_health)
         self._sleepers = Sleepers(
             self._routes,
@@ -71,6 +76,7 @@ class GatewayProcess:
         self._reported = 0
         """How many windows the daemon was sent and has not taken yet."""
         self._stop: asyncio.Future[float] | None = None
+        self._count_models_at = 0.0
 
     async def run(self) -> None:
         """Answer until the daemon says that it is enough, or SIGTERM comes."""
@@ -123,6 +129,10 @@ class GatewayProcess:
         self._handover.sweep(now)
         self._sleepers.sweep(now)
         self._checks.sweep(now, self._routes.healths())
+        if now >= self._count_models_at:
+            self._count_models_at = now + _MINUTE
+            for key, instance in self._routes.multi_model():
+                self._tallies.note_loaded(key, len(instance.loaded))
         self._tallies.close_window()
         self._report()
         if not self._places.control.exists():  # its home was removed: no daemon can ever find it again
@@ -181,6 +191,10 @@ class GatewayProcess:
         elif fields["do"] == "drained":
             ports = {tuple(one) for one in fields["ports"]}
             return {"drained": await self._routes.drained(ports, fields["seconds"])}
+        elif fields["do"] == "fetched":
+            self._fetches.answered(fields)
+        elif fields["do"] == "models":
+            return {"models": {one.instance: one.loaded for _, one in self._routes.multi_model()}}
         elif fields["do"] == "taken":
             self._tallies.taken(fields["windows"])
             self._reported = 0

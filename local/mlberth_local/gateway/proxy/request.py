@@ -19,6 +19,7 @@ INFERENCE_ID = b"x-amzn-sagemaker-inference-id"
 CUSTOM_ATTRIBUTES = b"x-amzn-sagemaker-custom-attributes"
 TARGET_VARIANT = b"x-amzn-sagemaker-target-variant"
 TARGET_CONTAINER = b"x-amzn-sagemaker-target-container-hostname"
+TARGET_MODEL = b"x-amzn-sagemaker-target-model"
 _PLATFORM = b"x-amzn-sagemaker-"
 _COMPONENT = b"x-amzn-sagemaker-inference-component"
 _LONGEST = {
@@ -27,7 +28,7 @@ _LONGEST = {
     CUSTOM_ATTRIBUTES: ("customAttributes", 1024),
     TARGET_VARIANT: ("targetVariant", 63),
     TARGET_CONTAINER: ("targetContainerHostname", 63),
-    _PLATFORM + b"target-model": ("targetModel", 1024),
+    TARGET_MODEL: ("targetModel", 1024),
     _PLATFORM + b"inference-id": ("inferenceId", 64),
     _PLATFORM + b"enable-explanations": ("enableExplanations", 64),
     _PLATFORM + b"session-id": ("sessionId", 256),

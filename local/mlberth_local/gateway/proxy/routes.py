@@ -14,6 +14,8 @@ from itertools import accumulate
 
 from mlberth_local.errors import ServiceError
 from mlberth_local.gateway.health.checks import Health
+from mlberth_local.gateway.models.container import Container
+from mlberth_local.gateway.models.instance_models import InstanceModels, Means
 from mlberth_local.gateway.proxy.server_pool import ServerConnection, ServerPool
 from mlberth_local.gateway.table import Endpoint, Fleet, Instance, Table, Variant
 from mlberth_local.platform import ACCOUNT
@@ -22,12 +24,19 @@ from mlberth_local.platform import ACCOUNT
 class LiveInstance:
     """An instance, its connections, and its requests in flight."""
 
-    __slots__ = ("_idle", "health", "instance", "outstanding", "pools")
+    __slots__ = ("_idle", "health", "instance", "models", "outstanding", "pools")
 
-    def __init__(self, instance: Instance, endpoint: str, busy: set[ServerConnection]) -> None:
+    def __init__(
+        self, instance: Instance, endpoint: str, busy: set[ServerConnection], means: Means | None = None
+    ) -> None:
         self.instance = instance
         self.health = Health(endpoint, instance.name, instance.ports)
         self.pools = tuple(ServerPool(port, busy) for port in instance.ports)
+        self.models: InstanceModels | None = None
+        """Of a multi-model endpoint."""
+        if (store := instance.models) is not None and means is not None:
+            container = Container(self.pools[store.container], store.inside)
+            self.models = InstanceModels(instance.name, store, container, means)
         self.outstanding = 0
         self._idle: list[asyncio.Future[None]] = []
 
@@ -39,6 +48,15 @@ class LiveInstance:
                 waiting = self._idle.pop()
                 if not waiting.done():
                     waiting.set_result(None)
+
+    def models_of(self, container: int) -> InstanceModels | None:
+        """Return the models that a container loads by request; None if it has its own one alone."""
+        store = self.instance.models
+        return self.models if store is not None and store.container == container else None
+
+    def rank(self, model: str) -> float:
+        """Return a number that is the smaller, the better the instance can take a request for a model."""
+        return self.outstanding if self.models is None else self.models.rank(model, self.outstanding)
 
     def idle(self) -> asyncio.Future[None]:
         """Return what is done as soon as no request is in flight."""
@@ -92,15 +110,20 @@ class LiveVariant:
             return self.fleets[bisect(self._shares, chance() * total, hi=len(self.fleets) - 1)]
         return self.fleets[0] if self.fleets else None
 
-    def candidates(self, chance: Callable[[], float]) -> Iterator[tuple[LiveFleet, LiveInstance]]:
-        """Yield healthy instances in the order in which they should be tried, least in flight first."""
+    def candidates(
+        self, chance: Callable[[], float], model: str | None = None
+    ) -> Iterator[tuple[LiveFleet, LiveInstance]]:
+        """Yield healthy instances in the order in which they should be tried, least in flight first.
+
+        Those that have loaded a model, if its name is given, come before the others.
+        """
         fleet = self._fleet(chance)
         if fleet is None:
             return
         order = fleet.healthy()
         if len(order) > 1:
             # Of those that have equally many, any: else the first would get all requests of a quiet time.
-            order.sort(key=lambda one: (one.outstanding, chance()))
+            order.sort(key=lambda one: (one.rank(model) if model else one.outstanding, chance()))
         yield from ((fleet, one) for one in order)
         for other in self.fleets:
             if other is not fleet and other.share > 0:
@@ -141,10 +164,11 @@ class LiveEndpoint:
 
 
 class Routes:
-    """All endpoints; `chance` returns a number from 0 to 1 (without 1)."""
+    """All endpoints; `chance` returns a number from 0 to 1 (without 1), `means` are those of models."""
 
-    def __init__(self, chance: Callable[[], float] = random.random) -> None:
+    def __init__(self, chance: Callable[[], float] = random.random, means: Means | None = None) -> None:
         self.chance = chance
+        self._means = means
         self.busy: set[ServerConnection] = set()
         self.endpoints: dict[str, LiveEndpoint] = {}
         self._instances: dict[Instance, LiveInstance] = {}
@@ -168,7 +192,7 @@ class Routes:
                         if one in before:
                             self._instances[one] = before.pop(one)
                         elif one not in self._instances:
-                            self._instances[one] = LiveInstance(one, endpoint.name, self.busy)
+                            self._instances[one] = LiveInstance(one, endpoint.name, self.busy, self._means)
         self.endpoints = {one.name: self._live(one) for one in table.endpoints}
         for gone in before.values():
             for pool in gone.pools:
@@ -204,6 +228,13 @@ class Routes:
             return True
         _, late = await asyncio.wait(waiting, timeout=seconds)
         return not late
+
+    def multi_model(self) -> Iterator[tuple[tuple[str, str, str], InstanceModels]]:
+        """Yield the models of each instance that loads them by request, and what they are counted under."""
+        for endpoint in self.endpoints.values():
+            for variant in endpoint.variants.values():
+                for fleet in variant.fleets:
+                    yield from ((fleet.key, one.models) for one in fleet.instances if one.models)
 
     def outstanding(self) -> int:
         """Return how many requests are in flight."""

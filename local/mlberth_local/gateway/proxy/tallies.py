@@ -103,6 +103,12 @@ class Tally:
     setup: Latencies = field(default_factory=Latencies)
     containers: dict[str, ContainerTally] = field(default_factory=dict)
     """By name, if the variant has several."""
+    of_models: dict[str, Latencies] = field(default_factory=dict)
+    """The metrics that only multi-model endpoints have, by name; counts are no latencies, but kept alike."""
+
+    def note(self, name: str, value: float) -> None:
+        """Take a value of a metric of multi-model endpoints."""
+        self.of_models.setdefault(name, Latencies()).add(value)
 
     def merge(self, other: Tally) -> None:
         """Take what another has."""
@@ -116,6 +122,8 @@ class Tally:
         self.setup.merge(other.setup)
         for name, one in other.containers.items():
             self.containers.setdefault(name, ContainerTally()).merge(one)
+        for name, values in other.of_models.items():
+            self.of_models.setdefault(name, Latencies()).merge(values)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as the daemon reads it."""
@@ -129,6 +137,7 @@ class Tally:
             "OverheadLatency": list(self.overhead.steps.values()),
             "ModelSetupTime": list(self.setup.steps.values()),
             "Containers": {name: one.as_json() for name, one in self.containers.items()},
+            "Models": {name: list(values.steps.values()) for name, values in self.of_models.items()},
         }
 
 
@@ -154,10 +163,7 @@ class Tallies:
         variant = invocation.variant
         if variant is None:  # no such endpoint or variant: a name of the client's own is no metric
             return
-        key = variant.key if invocation.fleet is None else invocation.fleet.key
-        tally = self._current.get(key)
-        if tally is None:
-            tally = self._current[key] = Tally()
+        tally = self._tally(variant.key if invocation.fleet is None else invocation.fleet.key)
         tally.requests += 1
         tally.per_instance += 1 / (variant.instances or 1)
         failure = invocation.failure
@@ -166,7 +172,11 @@ class Tallies:
             tally.model_errors += 1
             tally.errors_4xx += 400 <= status < 500
             tally.errors_5xx += status >= 500
-        if invocation.model_seconds is not None:
+        if (use := invocation.use) is not None and invocation.fleet is not None:
+            tally.note("ModelCacheHit", float(use.hit))
+            if not use.hit:
+                tally.note("ModelLoadingWaitTime", use.waited * 1e6)
+        if invocation.model_seconds is not None and (use is None or use.sent):
             tally.model.add(invocation.model_seconds * 1e6)
             others = invocation.model_seconds + (invocation.setup_seconds or 0.0)
             tally.overhead.add((invocation.seconds - others) * 1e6)
@@ -174,6 +184,20 @@ class Tallies:
             tally.setup.add(invocation.setup_seconds * 1e6)
         for step in invocation.steps:
             tally.containers.setdefault(step.container, ContainerTally()).add(step)
+
+    def note(self, key: Key, name: str, seconds: float) -> None:
+        """Take how long something took that a multi-model endpoint has done."""
+        self._tally(key).note(name, seconds * 1e6)
+
+    def note_loaded(self, key: Key, models: int) -> None:
+        """Take how many models an instance has loaded."""
+        self._tally(key).note("LoadedModelCount", models)
+
+    def _tally(self, key: Key) -> Tally:
+        tally = self._current.get(key)
+        if tally is None:
+            tally = self._current[key] = Tally()
+        return tally
 
     def close_window(self) -> None:
         """Begin a new window if the time of the current one is over."""

@@ -43,7 +43,6 @@ def test_what_passes_both_ways(platform: GatewayPlatform) -> None:
             Accept="text/plain",
             CustomAttributes="trace=7",
             InferenceId="id-1",
-            TargetModel="a.tar.gz",
             TargetVariant="AllTraffic",
         )
         assert found["Body"].read() == b"4.5"
@@ -60,7 +59,6 @@ def test_what_passes_both_ways(platform: GatewayPlatform) -> None:
         "accept": "text/plain",
         "x-amzn-sagemaker-custom-attributes": "trace=7",
         "x-amzn-sagemaker-inference-id": "id-1",
-        "x-amzn-sagemaker-target-model": "a.tar.gz",
         "x-amzn-sagemaker-target-variant": "AllTraffic",
     }
 
