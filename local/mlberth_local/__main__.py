@@ -130,9 +130,11 @@ def _status(home: Home, chosen: Namespace) -> int:
     if chosen.endpoint:
         from mlberth_local.daemon.endpoint_status import find_endpoint, lines
         from mlberth_local.daemon.job_list import open_resources
+        from mlberth_local.gateway.loaded_models import loaded_models
 
         with open_resources(home) as resources:
-            show("\n".join(lines(find_endpoint(resources, chosen.endpoint))))
+            endpoint = find_endpoint(resources, chosen.endpoint)
+        show("\n".join(lines(endpoint, loaded_models(home.gateway))))
         return 0
     running = home.running()
     if running is None:

@@ -12,10 +12,11 @@ PAGE = "docs/how-to/endpoints.md"
 
 
 def test_commands(tmp_path: Path) -> None:
-    """An endpoint with two instances answers, and is described."""
-    start, ask = commands(PAGE, "")
-    [program] = [block.content for block in blocks(ROOT / PAGE) if block.language == "python"]
-    (tmp_path / "deploy.py").write_text(program)
+    """An endpoint with two instances answers, and one with many models; both are described."""
+    start, ask, ask_many = commands(PAGE, "")
+    programs = [block.content for block in blocks(ROOT / PAGE) if block.language == "python"]
+    for name, program in zip(("deploy.py", "many.py"), programs, strict=True):
+        (tmp_path / name).write_text(program)
     home = tmp_path / "home"
     home.mkdir()
     script = "\n".join(
@@ -24,9 +25,12 @@ def test_commands(tmp_path: Path) -> None:
             start.replace("--detach", f"--detach --engine process --port {free_port()}"),
             "python deploy.py",
             ask,
+            "python many.py",
+            ask_many,
         ]
     )
     done = shell(script, tmp_path, HOME=str(home), MLBERTH_HOME=str(home / ".mlberth"))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "60" in done.stdout
+    assert done.stdout.count("60") >= 2
+    assert "models loaded: 1 ten.tar.gz" in done.stdout
     assert "model sums, weight 1 of 1, 2 of 2 instances ready" in done.stdout

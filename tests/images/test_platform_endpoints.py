@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
@@ -10,6 +11,9 @@ from uuid import uuid4
 import pytest
 from tests.images.conftest import Image
 from tests.images.engine import Engine
+from tests.local.end_to_end.daemon import Daemon
+from tests.local.end_to_end.deployments import client
+from tests.local.end_to_end.many_models import ask, serve_many, upload
 from tests.local.endpoints.endpoint_platform import EndpointPlatform, invoke, runs
 from tests.support import wait_until
 
@@ -60,3 +64,26 @@ def test_images_that_cannot_serve(platform: EndpointPlatform, engine: Engine, tm
     platform.config("empty", "empty")
     reason = platform.create("empty", "empty")["FailureReason"]
     assert "serve" in reason
+
+
+def test_more_models_than_memory(tmp_path: Path, image: Image) -> None:
+    """The container runs out of memory, others are unloaded, and no request fails."""
+    daemon = Daemon(tmp_path)
+    limits = {"MLBERTH_MEMORY_GB": "0.5", "MLBERTH_INSTANCE_LIMITS": "true"}
+    up = ("up", "--port", str(daemon.port), "--engine", "docker", "--detach")
+    started = daemon.run(*up, environ=limits)
+    assert started.returncode == 0, started.stderr
+    names = [f"m{number}" for number in range(6)]
+    try:
+        serve_many(daemon, image("serve", "base"))
+        upload(daemon, *names, size=80 * 1024 * 1024)
+        with ThreadPoolExecutor(3) as pool:
+            assert list(pool.map(lambda name: ask(daemon, name), names * 3)) == names * 3
+        [shown] = [line for line in daemon.run("status", "many").stdout.splitlines() if "loaded" in line]
+        assert 1 <= int(shown.split()[2]) < len(names)
+        assert (
+            client(daemon, "sagemaker").describe_endpoint(EndpointName="many")["EndpointStatus"]
+            == "InService"
+        )
+    finally:
+        daemon.run("down", timeout=120)

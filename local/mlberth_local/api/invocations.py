@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from mlberth_local import signatures
 from mlberth_local.api.http_answer import HttpAnswer
 from mlberth_local.endpoints.record import KIND, state_of
-from mlberth_local.endpoints.routing import route
+from mlberth_local.endpoints.routing import takes_requests
 from mlberth_local.errors import ServiceError
 from mlberth_local.gateway.control_socket import connect
 from mlberth_local.http_request import HttpRequest
@@ -97,7 +97,7 @@ def _is_in_service(platform: Platform, endpoint: str) -> bool:
         found = platform.jobs.context.resources.get(KIND, endpoint)
     except NoSuchResourceError:
         return False
-    return route(endpoint, state_of(found), "") is not None
+    return takes_requests(state_of(found))
 
 
 async def _ask(platform: Platform, request: HttpRequest, body: bytes) -> HttpAnswer:

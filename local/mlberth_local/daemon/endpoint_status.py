@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from mlberth.errors import Fault, PlatformError
 from mlberth_local.endpoints.instances import host_names
 from mlberth_local.endpoints.record import KIND, Deployment, Fleet, state_of
 from mlberth_local.store.resources import NoSuchResourceError, Query, Resource, Resources
+
+_MOST_MODELS = 20
+"""As many of an instance's models are named."""
 
 
 def find_endpoint(resources: Resources, name: str) -> Resource:
@@ -27,8 +30,8 @@ def instances_of(endpoint: Resource) -> str:
     return f"{sum(fleet.ready for fleet in fleets)}/{sum(fleet.desired for fleet in fleets)}"
 
 
-def lines(endpoint: Resource) -> list[str]:
-    """Return an endpoint's description, line by line."""
+def lines(endpoint: Resource, models: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return an endpoint's description, line by line; `models` are those that instances have loaded."""
     state = state_of(endpoint)
     found = [f"{endpoint.name}  {endpoint.status}  {state.stage}".rstrip()]
     if state.reason:
@@ -36,7 +39,7 @@ def lines(endpoint: Resource) -> list[str]:
     for deployment in state.deployments:
         found.append(f"configuration {deployment.config_name}: {deployment.share:.0%} of the requests")
         for fleet in deployment.fleets:
-            found += _variant(deployment, fleet)
+            found += _variant(deployment, fleet, models)
     found.append("timeline:")
     for entry in state.timeline:
         message = entry["message"].partition("\n")[0]
@@ -44,7 +47,7 @@ def lines(endpoint: Resource) -> list[str]:
     return found
 
 
-def _variant(deployment: Deployment, fleet: Fleet) -> Iterator[str]:
+def _variant(deployment: Deployment, fleet: Fleet, models: Mapping[str, Sequence[str]]) -> Iterator[str]:
     kind = "shadow" if fleet.shadow else "variant"
     total = sum(one.weight for one in deployment.fleets if one.shadow == fleet.shadow)
     weight = f"weight {fleet.weight:g} of {total:g}"
@@ -57,6 +60,13 @@ def _variant(deployment: Deployment, fleet: Fleet) -> Iterator[str]:
             container = host_names(fleet)[instance.problem_container - 1]
             since = _time(instance.problem_since)
             yield f"      unhealthy since {since}, container {container}: {instance.problem}"
+        if instance.name in models:
+            yield f"      {_models(models[instance.name])}".rstrip()
+
+
+def _models(names: Sequence[str]) -> str:
+    more = ["…"] if len(names) > _MOST_MODELS else []
+    return f"models loaded: {len(names)} " + ", ".join([*names[:_MOST_MODELS], *more])
 
 
 def _time(seconds: float) -> str:

@@ -19,8 +19,9 @@ from mlberth_local.daemon import certificate
 from mlberth_local.daemon.home import Home, Running
 from mlberth_local.daemon.parts import Parts, bridge_address, open_parts
 from mlberth_local.daemon.start_flags import StartFlags
+from mlberth_local.endpoints.model_fetches import ModelFetches
 from mlberth_local.gateway.client import Callbacks, GatewayClient
-from mlberth_local.gateway.limits import Limits, idle_seconds, ping_seconds
+from mlberth_local.gateway.limits import Limits, idle_seconds, models_bytes, ping_seconds
 from mlberth_local.gateway.metric_points import points
 from mlberth_local.gateway.takeover import listening_sockets
 from mlberth_local.jobs.capacity import read_capacity
@@ -54,6 +55,7 @@ def run(home: Home, flags: StartFlags, environ: Mapping[str, str], ready: int | 
         window_seconds=min(Limits.window_seconds, minute_seconds(environ)),
         idle_seconds=idle_seconds(environ),
         ping_seconds=ping_seconds(environ),
+        models_bytes=models_bytes(environ),
     )
     gateway = GatewayClient(home.gateway, sockets, keys=home.keys_file, environ=environ, limits=limits)
     parts = open_parts(home, settings, gateway)
@@ -65,7 +67,7 @@ def run(home: Home, flags: StartFlags, environ: Mapping[str, str], ready: int | 
 def check_variables(environ: Mapping[str, str]) -> None:
     """Raise `ContractError` with every variable of the platform that is not valid."""
     faults = []
-    for read in (read_capacity, minute_seconds, idle_seconds, ping_seconds, read_times):
+    for read in (read_capacity, minute_seconds, idle_seconds, ping_seconds, models_bytes, read_times):
         try:
             read(environ)
         except ValueError as error:
@@ -141,6 +143,7 @@ async def _serve(
         server.accept,
         parts.platform.endpoints.need,
         parts.platform.endpoints.health.note,
+        ModelFetches(parts.platform.endpoints.context).fetch,
     )
     await asyncio.to_thread(parts.platform.gateway.begin, callbacks)
     home.write_running(running)

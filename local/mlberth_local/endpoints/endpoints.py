@@ -14,7 +14,7 @@ from mlberth_local.endpoints.driver import EndpointDriver
 from mlberth_local.endpoints.health import HealthNotes
 from mlberth_local.endpoints.instances import programs
 from mlberth_local.endpoints.record import KIND, EndpointRecord, EndpointState, state_of
-from mlberth_local.endpoints.routing import route
+from mlberth_local.endpoints.routing import Trees, route
 from mlberth_local.endpoints.watcher import Watcher
 from mlberth_local.engines.base import EngineError
 from mlberth_local.engines.leftovers import Leftovers
@@ -52,7 +52,7 @@ class Endpoints:
         for endpoint in endpoints:
             state = state_of(endpoint)
             self.health.remember(endpoint.name, state)
-            if found := route(endpoint.name, state, self.context.log_arn):
+            if found := self._route(endpoint.name, state):
                 self._routes[endpoint.name] = found
         try:
             self._apply()  # of an earlier daemon's table nothing is left
@@ -142,7 +142,7 @@ class Endpoints:
 
     def _publish(self, name: str, state: EndpointState | None) -> None:
         """Let requests to an endpoint go where its record says; returns when they do. Raises GatewayError."""
-        found = route(name, state, self.context.log_arn) if state else None
+        found = self._route(name, state) if state else None
         with self._publishing:
             before = self._routes.get(name)
             if found == before:
@@ -159,6 +159,10 @@ class Endpoints:
                 else:
                     self._routes.pop(name, None)
                 raise
+
+    def _route(self, name: str, state: EndpointState) -> table.Endpoint | None:
+        parts = self.context.parts
+        return route(name, state, self.context.log_arn, Trees(parts.runs, parts.in_containers))
 
     def _apply(self) -> None:
         self.context.gateway.apply(table.Table(tuple(self._routes.values())))

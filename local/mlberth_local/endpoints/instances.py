@@ -10,6 +10,7 @@ from mlberth.contract.layout import DEFAULT_BASE
 from mlberth.errors import PortInUseError
 from mlberth_local import log_files
 from mlberth_local.endpoints.context import EndpointContext
+from mlberth_local.endpoints.multi_model import ENVIRON, INSIDE, is_multi_model, models_folder
 from mlberth_local.endpoints.record import (
     DRAINING,
     KIND,
@@ -89,6 +90,10 @@ class Instances:
         base = parts.runs / name
         environ = {} if fleet.isolated else dict(parts.host_environ)
         environ |= {"AWS_REGION": parts.region} | (container.get("Environment") or {})
+        mount = Mount(base / "model", f"{DEFAULT_BASE}/model")
+        if is_multi_model(container):
+            # The gateway removes what is in it, so nothing in it may be another user's.
+            environ, mount = environ | ENVIRON, Mount(models_folder(base), INSIDE, read_only=True)
         return Run(
             name,
             parts.find_image(container["Image"]),
@@ -98,7 +103,7 @@ class Instances:
                 Host(
                     host,
                     base,
-                    (Mount(base / "model", f"{DEFAULT_BASE}/model"),),
+                    (mount,),
                     environ,
                     self.log_file(fleet, instance, number),
                     instance.ports[number - 1],
@@ -135,7 +140,10 @@ class Instances:
                     continue
                 self._parts.engine.check_image(run.image)
                 remove_tree(host.base)
-                bring_model(container, host.base / "model", self._parts.objects)
+                if is_multi_model(container):
+                    models_folder(host.base).mkdir(parents=True)
+                else:
+                    bring_model(container, host.base / "model", self._parts.objects)
                 if self._parts.clock() > began + limit:
                     return Finding(STOPPING, _too_slow(fleet, limit), failed=True)
                 self._parts.engine.start(run)
@@ -233,9 +241,9 @@ def serverless_limits(megabytes: int) -> Limits:
     return Limits(megabytes / 1024, megabytes * 1024 * 1024)
 
 
-def in_table(instance: Instance) -> table.Instance:
+def in_table(instance: Instance, models: table.ModelStore | None = None) -> table.Instance:
     """Return an instance as the gateway knows it."""
-    return table.Instance(instance.name, tuple(instance.ports))
+    return table.Instance(instance.name, tuple(instance.ports), models)
 
 
 def run_name(endpoint: str, instance: str, number: int) -> str:

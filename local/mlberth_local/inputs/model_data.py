@@ -8,7 +8,7 @@ from typing import Any
 
 from mlberth.code.archives import extract
 from mlberth.errors import ContractError
-from mlberth_local.engines.trees import copy_file
+from mlberth_local.engines.trees import copy_file, tree_size
 from mlberth_local.errors import ServiceError
 from mlberth_local.inputs.objects import Objects, below
 from mlberth_local.job_failure import JobFailure
@@ -30,6 +30,17 @@ def bring_model(container: Mapping[str, Any], folder: Path, objects: Objects) ->
         raise JobFailure(f"ClientError: the model {address}: {error.message}") from None
     except (ContractError, ValueError) as error:
         raise JobFailure(f"ClientError: the model {address}: {error}") from None
+
+
+def bring_archive(address: str, folder: Path, objects: Objects) -> int:
+    """Unpack an archive into a folder unless it is there; returns how many bytes the folder's files have.
+
+    Raises ServiceError if there is no such object, ArchiveError, and OSError or PlatformError if the disk
+    fails.
+    """
+    if not folder.is_dir():
+        extract(objects.find(address).path, folder, links=True)
+    return tree_size(folder)
 
 
 def _copy(address: str, folder: Path, objects: Objects) -> None:

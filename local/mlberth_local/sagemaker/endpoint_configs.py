@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from mlberth_local.endpoints.multi_model import multi_model_place
 from mlberth_local.errors import ValidationError
 from mlberth_local.operations import Exceptions, Operation
 from mlberth_local.platform import Platform
@@ -22,7 +23,7 @@ def create_endpoint_config(platform: Platform, request: dict[str, Any]) -> dict[
     """Keep a configuration; nothing is started before an endpoint has it."""
     raise_all(list(_faults(request)))
     for variant in (*request["ProductionVariants"], *(request.get(SHADOWS) or [])):
-        _check_model(models.find(platform, variant["ModelName"]))
+        _check_model(request, models.find(platform, variant["ModelName"]), variant)
     name, now = request["EndpointConfigName"], platform.clock()
     arn = platform.arn("sagemaker", f"{KIND}/{name}")
     config = Resource(KIND, name, arn, now, now, "", request, finished=True)
@@ -33,9 +34,17 @@ def create_endpoint_config(platform: Platform, request: dict[str, Any]) -> dict[
     return {"EndpointConfigArn": arn}
 
 
-def _check_model(model: Resource) -> None:
-    if any(container.get("Mode") == "MultiModel" for container in models.containers_of(model.request)):
-        text = "its Mode is MultiModel, and endpoints serve one model a container here"
+def _check_model(request: dict[str, Any], model: Resource, variant: dict[str, Any]) -> None:
+    """Raise ValidationError for a multi-model container that is asked for something else than a model.
+
+    Source: the platform's documentation: such endpoints answer in real time, and have no shadows.
+    """
+    if multi_model_place(models.containers_of(model.request)) is None:
+        return
+    beside = [name for name in (SHADOWS, "AsyncInferenceConfig") if request.get(name)]
+    beside += ["ServerlessConfig"] if variant.get("ServerlessConfig") else []
+    if beside:
+        text = f"a model with Mode MultiModel cannot be served with {' or '.join(beside)}"
         raise ValidationError(f'Cannot serve model "{model.arn}": {text}.')
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+from mlberth_local.endpoints.multi_model import is_multi_model
 from mlberth_local.errors import ValidationError
+from mlberth_local.inputs.objects import split
 from mlberth_local.operations import ONE_MACHINE, Exceptions, Operation
 from mlberth_local.platform import Platform
 from mlberth_local.sagemaker.job_requests import raise_all
@@ -28,6 +31,7 @@ def create_model(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
         faults += _hostname_faults([container.get("ContainerHostname") for container in containers])
     elif (request.get("InferenceExecutionConfig") or {}).get("Mode") == "Direct":
         faults.append("InferenceExecutionConfig.Mode: Direct needs at least 2 containers")
+    faults += _multi_model_faults(request, containers)
     if len(containers) > _MOST_CONTAINERS:
         faults.append(f"Containers: at most {_MOST_CONTAINERS}; found {len(containers)}")
     raise_all(faults)
@@ -39,6 +43,32 @@ def create_model(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
     except NameTakenError:
         raise ValidationError(f'Cannot create already existing model "{arn}".') from None
     return {"ModelArn": arn}
+
+
+def _multi_model_faults(request: dict[str, Any], containers: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield the faults of containers that load models by request.
+
+    Source: the platform's documentation of multi-model endpoints, and of `ModelDataSource`.
+    """
+    numbers = [number for number, one in enumerate(containers, 1) if is_multi_model(one)]
+    for number in numbers:
+        container = containers[number - 1]
+        if container.get("ModelDataSource"):
+            yield f"container {number}: ModelDataSource cannot be used with Mode MultiModel; use ModelDataUrl"
+        elif not _is_address(container.get("ModelDataUrl") or ""):
+            yield f"container {number}: Mode MultiModel needs a ModelDataUrl, the S3 prefix of its models"
+    if len(numbers) > 1:
+        yield f"Containers: only one may have Mode MultiModel; found {len(numbers)}"
+    if numbers and (request.get("InferenceExecutionConfig") or {}).get("Mode") == "Direct":
+        yield "InferenceExecutionConfig.Mode: Direct cannot be used with a container of Mode MultiModel"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        split(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _hostname_faults(names: list[str | None]) -> list[str]:
@@ -99,15 +129,12 @@ OPERATIONS: dict[str, Operation] = {
     "DescribeModel": describe_model,
     "ListModels": list_models,
 }
-_ONE_MODEL = "each container has one model"
 _IN_CONTAINERS_WITHOUT_EFFECT = {
     "ContainerMetricsConfig": "Prometheus reads /metrics at the ports that `mlberth status` shows",
     "ImageConfig": "images are local",
     "InferenceSpecificationName": "there is no model registry",
-    "Mode": _ONE_MODEL,
     "ModelDataSource.S3DataSource.ETag": "the object is taken as it is",
     "ModelDataSource.S3DataSource.ModelAccessConfig": ONE_MACHINE,
-    "MultiModelConfig": _ONE_MODEL,
 }
 _IN_CONTAINERS_REFUSED = {
     "AdditionalModelDataSources": "a model has one source",

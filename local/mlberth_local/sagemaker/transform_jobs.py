@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mlberth_local.endpoints.multi_model import multi_model_place
 from mlberth_local.jobs.transform import KIND, form_of
 from mlberth_local.operations import Exceptions, Operation
 from mlberth_local.platform import Platform
@@ -38,6 +39,8 @@ def _check(request: dict[str, Any], model: Resource) -> None:
             f"ModelName: model {model.name} has InferenceExecutionConfig.Mode Direct, in which each request"
             " names a container; a batch takes a model with one container, or with Mode Serial"
         )
+    if multi_model_place(models.containers_of(model.request)) is not None:
+        faults.append(f"ModelName: model {model.name} has Mode MultiModel; a batch takes a model of its own")
     strategy, split = request.get("BatchStrategy"), given.get("SplitType") or "None"
     if strategy and split == "None":
         faults.append("BatchStrategy: SplitType must be Line, RecordIO or TFRecord to use it")

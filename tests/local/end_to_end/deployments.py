@@ -40,8 +40,8 @@ def client(daemon: Daemon, service: str, **config: Any) -> Any:
     return boto3.client(service, endpoint_url=url, region_name="us-east-1", config=chosen, **keys)
 
 
-def make_model(daemon: Daemon, name: str, handler: str = HANDLER, **environ: str) -> None:
-    """Make a model with a handler, and the bucket of models if there is none."""
+def put_archive(daemon: Daemon, key: str, handler: str) -> None:
+    """Put an archive with a handler into the bucket of models, which is made if there is none."""
     code = io.BytesIO()
     with tarfile.open(fileobj=code, mode="w:gz") as archive:
         member = tarfile.TarInfo("code/inference.py")
@@ -49,7 +49,12 @@ def make_model(daemon: Daemon, name: str, handler: str = HANDLER, **environ: str
         archive.addfile(member, io.BytesIO(handler.encode()))
     s3 = client(daemon, "s3")
     s3.create_bucket(Bucket="models")
-    s3.put_object(Bucket="models", Key=f"{name}.tar.gz", Body=code.getvalue())
+    s3.put_object(Bucket="models", Key=key, Body=code.getvalue())
+
+
+def make_model(daemon: Daemon, name: str, handler: str = HANDLER, **environ: str) -> None:
+    """Make a model with a handler."""
+    put_archive(daemon, f"{name}.tar.gz", handler)
     container = {
         "Image": "mlberth-serve:base",
         "ModelDataUrl": f"s3://models/{name}.tar.gz",
@@ -64,6 +69,11 @@ def make_model(daemon: Daemon, name: str, handler: str = HANDLER, **environ: str
 def deploy(daemon: Daemon, name: str, handler: str = HANDLER, *, count: int = 1, **environ: str) -> None:
     """Make a model, a configuration and an endpoint of one name, and wait for it."""
     make_model(daemon, name, handler, **environ)
+    serve_model(daemon, name, count=count)
+
+
+def serve_model(daemon: Daemon, name: str, *, count: int = 1) -> None:
+    """Make a configuration and an endpoint with the name of a model, and wait for it."""
     sagemaker = client(daemon, "sagemaker")
     variant = {
         "VariantName": "AllTraffic",

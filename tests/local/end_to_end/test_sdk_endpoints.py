@@ -34,6 +34,16 @@ def test_sdk_v2(daemon: Daemon, tmp_path: Path) -> None:
     }
 
 
+def test_sdk_v2_many_models(daemon: Daemon, tmp_path: Path) -> None:
+    """`MultiDataModel.deploy`, `add_model` from a file and from a bucket, `list_models`, `target_model`."""
+    found, _ = run("many_models_v2.py", "sagemaker==2.257.7", daemon, str(tmp_path), "any:serve")
+    assert found == {
+        "first": [["6"]],
+        "models": ["/more/times-5.tar.gz", "/times-2.tar.gz"],
+        "listed": [[["15"]], [["6"]]],
+    }
+
+
 def test_sdk_v3(daemon: Daemon, tmp_path: Path) -> None:
     """`ModelBuilder.build` and `deploy`, and `Endpoint.create`, `invoke` and `delete`."""
     found, _ = run("endpoints_v3.py", "sagemaker-serve==1.27.0", daemon, str(tmp_path), "any:serve")

@@ -17,7 +17,7 @@ from mlberth_local.sagemaker import endpoint_configs, models
 def platform(jobs: JobPlatform) -> Platform:
     """Return a platform with the model `m`, and one of several models, `many`."""
     for name, mode in (("m", "SingleModel"), ("many", "MultiModel")):
-        container = {"Image": "image", "Mode": mode}
+        container = {"Image": "image", "Mode": mode, "ModelDataUrl": "s3://bucket/models/"}
         models.create_model(jobs.platform, {"ModelName": name, "PrimaryContainer": container})
     return jobs.platform
 
@@ -55,12 +55,33 @@ def test_a_configuration_is_kept(platform: Platform) -> None:
             operation(platform, {"EndpointConfigName": "c"})
 
 
+def test_many_models(platform: Platform) -> None:
+    """They are served in real time alone, as on the platform."""
+    create(platform, variant(ModelName="many"))
+    serverless = {"MemorySizeInMB": 1024, "MaxConcurrency": 1}
+    refused: dict[str, dict[str, Any]] = {
+        "ServerlessConfig": {
+            "ProductionVariants": [{"VariantName": "v", "ModelName": "many", "ServerlessConfig": serverless}]
+        },
+        "AsyncInferenceConfig": {
+            "ProductionVariants": [variant(ModelName="many")],
+            "AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://bucket/out"}},
+        },
+        "ShadowProductionVariants": {
+            "ProductionVariants": [variant()],
+            "ShadowProductionVariants": [variant("w", ModelName="many")],
+        },
+    }
+    for place, request in refused.items():
+        with pytest.raises(ServiceError, match=f"Mode MultiModel cannot be served with {place}"):
+            endpoint_configs.create_endpoint_config(platform, {"EndpointConfigName": "d", **request})
+
+
 @pytest.mark.parametrize(
     ("variants", "causes"),
     [
         ([variant(), variant()], ["two are called v"]),
         ([variant(ModelName="none")], ['Could not find model "arn:']),
-        ([variant(ModelName="many")], ["its Mode is MultiModel"]),
         (
             [variant(InitialVariantWeight=-1.0)],
             ["v.InitialVariantWeight: -1.0 must be a number of 0 or more"],

@@ -14,6 +14,8 @@ from mlberth_local.errors import ServiceError
 from mlberth_local.platform import Platform
 from mlberth_local.sagemaker import models
 
+MANY = {"Image": "a", "Mode": "MultiModel", "ModelDataUrl": "s3://bucket/models"}
+
 
 @pytest.fixture
 def platform(tmp_path: Path) -> Iterator[Platform]:
@@ -56,6 +58,22 @@ def test_a_model_is_kept(platform: Platform) -> None:
         ),
         ({"Containers": [{"Image": "a", "ContainerHostname": "x"}] * 2}, "must be unique"),
         ({"PrimaryContainer": {"Image": "a"}, "Containers": [{"Image": "b"}]}, "exclude each other"),
+        ({"PrimaryContainer": {"Image": "a", "Mode": "MultiModel"}}, "needs a ModelDataUrl"),
+        (
+            {
+                "PrimaryContainer": {
+                    "Image": "a",
+                    "Mode": "MultiModel",
+                    "ModelDataSource": {"S3DataSource": {}},
+                }
+            },
+            "ModelDataSource cannot be used",
+        ),
+        ({"Containers": [MANY, MANY]}, "only one may have Mode MultiModel; found 2"),
+        (
+            {"Containers": [MANY, {"Image": "b"}], "InferenceExecutionConfig": {"Mode": "Direct"}},
+            "Direct cannot be used with a container of Mode MultiModel",
+        ),
     ],
 )
 def test_faulty_models(platform: Platform, members: dict[str, Any], cause: str) -> None:
