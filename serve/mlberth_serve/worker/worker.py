@@ -285,7 +285,7 @@ class Worker(WorkerProcess):
             if self._predictions is None or not is_fast:
                 return self._answer(connection, request)
             response = self._predictions.respond(request)
-            if os.getpid() != self.pid:  # else a call less
+            if os.getpid() != self.pid:  # seen here, so that the usual request costs no call
                 self._end_if_forked()
             if isinstance(response, StreamedResponse):
                 return self._send_stream(connection, response)
