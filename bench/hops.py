@@ -3,9 +3,9 @@
     python -m bench.hops [--quiet] [--without-nginx]
 
 Starts `serve` behind nginx with one worker and without batching, asks it for one row of CSV some times over
-one connection, and prints our own calls for the last request in order, from the event that wakes the worker
+one connection, and prints our own calls for the usual request in order, from the event that wakes the worker
 to its next wait: with a scikit-learn model, and with a handler that does nothing, which leaves the server.
-Without nginx it is a worker in this process, which is sent what nginx would send.
+Without nginx it is a worker in this process, which is sent what nginx would send, and no busy machine slows.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _PREDICTS = "inference/pipeline.py"
 _WARM = 50
 """Requests until caches are filled and the worker has learnt how long it takes."""
 _TRACED = 40
-"""Requests of which the usual one counts, without nginx: a few do what is due now and then."""
+"""Further requests, so that the usual one counts: a few do what is due now and then."""
 _STEP_SECONDS = 1e-4
 """Between two looks at the clock, without nginx."""
 _SECONDS = 60.0
@@ -61,9 +61,12 @@ def make_traced() -> Any:
     application = create_app(os.environ)
     warm_up, path = application.warm_up, Path(os.environ[TRACE])
 
+    traces: Counter[tuple[Call, ...]] = Counter()
+
     def write(calls: Sequence[Call]) -> None:
+        traces[tuple(calls)] += 1
         staged = path.with_suffix(".new")
-        staged.write_text("\n".join(" ".join(call) for call in calls))
+        staged.write_text("\n".join(" ".join(call) for call in traces.most_common(1)[0][0]))
         staged.replace(path)
 
     def trace_after_warm_up() -> None:
@@ -114,7 +117,7 @@ def trace(folder: Path, handler: Path | None) -> list[Call]:
     place = Place(folder / "server", folder / "ml/model", Path(sys.executable), free_ports(1))
     with running(Server("mlberth", start, {}), place) as server:
         exchange = Exchange(server.address)
-        for _ in range(_WARM):
+        for _ in range(_WARM + _TRACED):
             exchange.send(prepare("/invocations", case.body, case.content_type, case.content_type))
             while not exchange.receive():
                 pass
@@ -164,7 +167,7 @@ def trace_in_process(folder: Path, handler: Path | None) -> list[Call]:
 
         client = threading.Thread(target=ask)
         client.start()
-        sys.setprofile(Tracer(lambda calls: traces.update([tuple(calls)])))
+        sys.setprofile(Tracer(lambda calls: traces.update({tuple(calls): 1})))
         try:
             worker.run()
         finally:
