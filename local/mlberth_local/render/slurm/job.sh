@@ -12,7 +12,7 @@ export FOLDER SCRATCH IMAGE PASSED
 # What nodes run, in a file that they share, and nobody else reads: arguments are seen by all users of a node.
 export NODE_SCRIPT=$FOLDER/.node-$SLURM_JOB_ID.sh
 
-# In a container of podman, which is no child of Slurm's: podman passes SIGTERM on to the first process alone.
+# In a container of podman, which Slurm may not reach itself: podman passes SIGTERM on to the first process alone.
 first_in_container() {
     local job code=0 stopped=0
     set -m # a process group of its own
