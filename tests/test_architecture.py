@@ -27,7 +27,7 @@ THIRD_PARTY = {
     "mlberth": set[str](),
     "mlberth_train": set[str](),
     "mlberth_serve": {"flask", "gunicorn", "numpy", "orjson", "prometheus_client", "werkzeug"},
-    "mlberth_local": {"aiohttp", "botocore", "docker", "httptools", "uvloop"},
+    "mlberth_local": {"aiohttp", "botocore", "docker", "h2", "httptools", "uvloop", "websockets"},
 }
 # Modules that only the users of one framework import, and that are named for it.
 FRAMEWORKS = {
@@ -77,6 +77,7 @@ ROOMS = {
             "gateway/health",
             "gateway/models",
             "gateway/proxy",
+            "gateway/duplex",
             "endpoints",
             "recommendations",
             "asynchronous",

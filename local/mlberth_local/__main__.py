@@ -32,6 +32,13 @@ def up() -> int:
         "--s3-endpoint", metavar="URL", help="another S3 that has the objects, with this environment's keys"
     )
     flags.add_argument(
+        "--stream-port",
+        type=int,
+        default=0,
+        metavar="N",
+        help="for streams in both directions (HTTP/2 over TLS), such as 8443; none unless it is given",
+    )
+    flags.add_argument(
         "--detach", "-d", action="store_true", help="go to the background when the API answers"
     )
     flags.add_argument("--ready", type=int, help="a descriptor to write to when the API answers")
@@ -51,7 +58,14 @@ def _up(home: Home, chosen: Namespace) -> int:
     from mlberth_local.other_s3 import checked_address
 
     other = checked_address(chosen.s3_endpoint) if chosen.s3_endpoint else ""
-    flags = StartFlags(chosen.port, chosen.engine, chosen.region, other, chosen.lease)
+    flags = StartFlags(
+        chosen.port,
+        chosen.engine,
+        chosen.region,
+        other,
+        stream_port=chosen.stream_port,
+        lease=chosen.lease,
+    )
     environ = os.environ if chosen.gpus is None else {**os.environ, "MLBERTH_GPUS": chosen.gpus}
     if chosen.detach:
         started = start_detached(home, flags, environ)

@@ -24,6 +24,7 @@ from mlberth_local.platform import ACCOUNT, Platform
 from mlberth_local.store.resources import NoSuchResourceError
 
 _INVOCATION = re.compile(r"(?:https?://[^/]+)?/endpoints/([^/?]+)/invocations(?:-response-stream)?(?:\?.*)?")
+_DUPLEX = re.compile(r"(?:https?://[^/]+)?/endpoints/[^/?]+/invocations-bidirectional-stream(?:\?.*)?")
 _NO_COMPONENTS = {"InferenceComponentName": "there are no inference components"}
 OPERATIONS = {
     name: Exceptions(refused=_NO_COMPONENTS)
@@ -46,6 +47,20 @@ def takes(method: str, target: str) -> bool:
     return (method == "POST" and _INVOCATION.fullmatch(target) is not None) or (
         method == "GET" and target == METRICS
     )
+
+
+def refusal(method: str, target: str) -> HttpAnswer | None:
+    """Return the answer to a stream in both directions, which is for another port; None for all else."""
+    if method != "POST" or not _DUPLEX.fullmatch(target):
+        return None
+    text = (
+        "InvokeEndpointWithBidirectionalStream needs HTTP/2 over TLS, at the port of `mlberth up "
+        "--stream-port`. Or open ws://127.0.0.1:PORT/invocations-bidirectional-stream at an instance "
+        "itself, whose PORT `mlberth status NAME` shows."
+    )
+    body = json.dumps({"Message": text, "message": text}).encode()
+    headers = {"Content-Type": "application/json", "x-amzn-ErrorType": "InputValidationError"}
+    return HttpAnswer(HTTPStatus.BAD_REQUEST, headers, body)
 
 
 async def answer(platform: Platform, request: HttpRequest, body: bytes) -> HttpAnswer:

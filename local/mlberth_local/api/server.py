@@ -119,8 +119,9 @@ class ApiServer:
             await received.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             received.writer.output_size = 0
         request_id = str(uuid4())
-        if invocations.takes(received.method, received.raw_path):
-            return await self._pass_on(received)
+        refusal = invocations.refusal(received.method, received.raw_path)  # its body may have no end
+        if refusal or invocations.takes(received.method, received.raw_path):
+            return _closing(refusal or await self._pass_on(received))
         found = await self._dispatcher.answer(_http_request(received), _Body(received), request_id)
         return await _send(received, found, request_id)
 
@@ -128,14 +129,10 @@ class ApiServer:
         parts = (self._platform.jobs, self._platform.endpoints)
         return [name for part in parts for name in part.collect_garbage()]
 
-    async def _pass_on(self, received: web.BaseRequest) -> web.Response:
+    async def _pass_on(self, received: web.BaseRequest) -> HttpAnswer:
         """Let the gateway answer; the client's next request goes to it without us."""
-        found = await invocations.answer(
-            self._platform, _http_request(received), await _Body(received).read()
-        )
-        response = web.Response(status=found.status, headers=found.headers, body=found.body)
-        response.force_close()
-        return response
+        body = await _Body(received).read()
+        return await invocations.answer(self._platform, _http_request(received), body)
 
     async def _interrupt(self, name: str) -> web.Response:
         from mlberth_local.sagemaker.training_jobs import interrupt_training_job
@@ -146,6 +143,13 @@ class ApiServer:
             found = {"__type": error.code, "message": error.message}
             return web.json_response(found, status=error.status)
         return web.json_response({})
+
+
+def _closing(found: HttpAnswer) -> web.Response:
+    """Return a response after which the connection is closed."""
+    response = web.Response(status=found.status, headers=found.headers, body=found.body)
+    response.force_close()
+    return response
 
 
 class _Adopted(asyncio.Protocol):

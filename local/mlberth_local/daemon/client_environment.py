@@ -30,7 +30,11 @@ def client_environment(home: Home, running: Running) -> dict[str, str]:
     config = home.folder / "sagemaker-config.yaml"
     if not config.exists():
         write_atomically(config, _TELEMETRY_OFF.encode())
+    streams = {}
+    if running.stream_port:
+        streams["AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME_HTTP2"] = f"https://127.0.0.1:{running.stream_port}"
     return {
+        **streams,
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{running.port}",
         "AWS_ACCESS_KEY_ID": CLIENT_KEY,
         "AWS_SECRET_ACCESS_KEY": home.keys()[CLIENT_KEY],

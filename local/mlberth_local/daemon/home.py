@@ -29,6 +29,8 @@ class Running:
     region: str
     s3_endpoint: str = ""
     """Of another S3 behind the platform, if there is one."""
+    stream_port: int = 0
+    """Of streams in both directions over TLS; 0 is none."""
 
 
 class Home:

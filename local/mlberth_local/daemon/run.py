@@ -10,8 +10,10 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from types import MappingProxyType
+from typing import Any
 
 from mlberth.errors import ContractError, Fault, PortInUseError
 from mlberth_local.api.server import ApiServer
@@ -21,6 +23,7 @@ from mlberth_local.daemon.parts import Parts, bridge_address, open_parts
 from mlberth_local.daemon.start_flags import StartFlags
 from mlberth_local.endpoints.model_fetches import ModelFetches
 from mlberth_local.gateway.client import Callbacks, GatewayClient
+from mlberth_local.gateway.control_socket import Places
 from mlberth_local.gateway.limits import Limits, idle_seconds, models_bytes, ping_seconds
 from mlberth_local.gateway.metric_points import points
 from mlberth_local.gateway.takeover import listening_sockets
@@ -48,7 +51,7 @@ def run(home: Home, flags: StartFlags, environ: Mapping[str, str], ready: int | 
     inherited = {one.getsockname(): one for one in listening_sockets(home.gateway)}
     sockets = listen(port, engine, environ, inherited)
     before = home.last_running()
-    sts = _listen_near([before.sts_port] if before else [], port + 1)
+    sts = _listen_near([before.sts_port if before else port + 1, port + 1], flags.stream_port)
     settings = Settings(port, engine, region, flags.s3_endpoint, keys=home.keys(), environ=environ)
     # Counts are gathered for no longer than the minute in which scaling reads them.
     limits = Limits(
@@ -57,11 +60,30 @@ def run(home: Home, flags: StartFlags, environ: Mapping[str, str], ready: int | 
         ping_seconds=ping_seconds(environ),
         models_bytes=models_bytes(environ),
     )
-    gateway = GatewayClient(home.gateway, sockets, keys=home.keys_file, environ=environ, limits=limits)
+    gateway = GatewayClient(
+        home.gateway,
+        sockets,
+        keys=home.keys_file,
+        environ=environ,
+        limits=limits,
+        duplex=_duplex(home, flags.stream_port),
+    )
     parts = open_parts(home, settings, gateway)
-    running = Running(os.getpid(), port, sts.getsockname()[1], engine, region, flags.s3_endpoint)
+    running = Running(
+        os.getpid(), port, sts.getsockname()[1], engine, region, flags.s3_endpoint, flags.stream_port
+    )
     asyncio.run(_serve(home, parts, running, sockets=sockets, sts=sts, ready=ready, lease=flags.lease))
     parts.close(STOP_SECONDS)
+
+
+def _duplex(home: Home, port: int) -> dict[str, Any]:
+    """Return what the gateway is told of streams in both directions. Raises `PortInUseError`."""
+    if not port:
+        return {"port": 0}
+    if Places(home.gateway).pid() is None:  # one that is there may have the port already
+        _bound("127.0.0.1", port, "--stream-port").close()
+    public, private = certificate.certificate(home.folder)
+    return {"port": port, "certificate": str(public), "key": str(private)}
 
 
 def check_variables(environ: Mapping[str, str]) -> None:
@@ -99,25 +121,27 @@ def listen(
     return sockets
 
 
-def _bound(address: str, port: int) -> socket.socket:
+def _bound(address: str, port: int, flag: str = "--port") -> socket.socket:
     try:
         return socket.create_server((address, port), backlog=1024)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
         fault = Fault(
-            f"port {port}", f"somebody else listens on {address}:{port}", "", "Choose another with --port."
+            f"port {port}", f"somebody else listens on {address}:{port}", "", f"Choose another with {flag}."
         )
         raise PortInUseError(fault) from error
 
 
-def _listen_near(earlier: list[int], port: int) -> socket.socket:
-    """Bind the first free one of some ports: the last daemon's, for clients that still have it, or any."""
-    for candidate in (*earlier, port):
-        try:
-            return socket.create_server(("127.0.0.1", candidate))
-        except OSError:
-            continue
+def _listen_near(ports: list[int], other: int) -> socket.socket:
+    """Bind the first free one of some ports: the last daemon's, for clients that still have it, or any.
+
+    The port `other` is for somebody else.
+    """
+    for candidate in ports:
+        with suppress(OSError):
+            if candidate != other:
+                return socket.create_server(("127.0.0.1", candidate))
     return socket.create_server(("127.0.0.1", 0))
 
 

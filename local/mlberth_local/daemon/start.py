@@ -41,6 +41,7 @@ def start_detached(home: Home, flags: StartFlags, environ: Mapping[str, str]) ->
         *(sys.executable, "-m", "mlberth_local", "up", "--home", str(home.folder), "--port", str(flags.port)),
         *("--engine", flags.engine, "--region", flags.region, "--ready", str(writing)),
         *(("--s3-endpoint", flags.s3_endpoint) if flags.s3_endpoint else ()),
+        *(("--stream-port", str(flags.stream_port)) if flags.stream_port else ()),
         *(() if flags.lease is None else ("--lease", str(flags.lease))),
     ]
     with home.log_file.open("ab") as log:

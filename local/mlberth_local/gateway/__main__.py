@@ -9,16 +9,24 @@ import sys
 import time
 from argparse import ArgumentParser
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
 from mlberth import logs
 from mlberth_local.gateway.control_socket import Places
 from mlberth_local.gateway.limits import Limits
-from mlberth_local.gateway.proxy.process import GatewayProcess
+from mlberth_local.gateway.proxy.process import Companion, GatewayProcess
 
 _LOCK_SECONDS = 2.0
 _IS_RUNNING = 3
+
+
+def _make_duplex(*parts: Any) -> Companion:
+    # What it imports takes a while and some memory, and few platforms have such a port.
+    from mlberth_local.gateway.duplex.front import DuplexFront
+
+    return DuplexFront(*parts)
 
 
 def main() -> int:
@@ -53,7 +61,7 @@ def main() -> int:
         load_seconds=chosen.load_seconds,
         models_bytes=chosen.models_bytes,
     )
-    gateway = GatewayProcess(places, chosen.keys, limits)
+    gateway = GatewayProcess(places, chosen.keys, limits, _make_duplex)
     gc.freeze()  # what is there now stays: no collection need look at it
     loop = uvloop.new_event_loop()
     loop.run_until_complete(gateway.run())

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from mlberth_local.gateway.base import GatewayError
@@ -61,7 +62,10 @@ class GatewayClient:
         keys: Path,
         environ: Mapping[str, str],
         limits: Limits | None = None,
+        duplex: Mapping[str, Any] = MappingProxyType({"port": 0}),
     ) -> None:
+        """`duplex` has `port`, `certificate` and `key` for streams in both directions; port 0 is none."""
+        self._duplex = dict(duplex)
         self._places = Places(folder)
         self._sockets = sockets
         self._callbacks: Callbacks | None = None
@@ -173,6 +177,10 @@ class GatewayClient:
         except GatewayError:
             link.close()
             raise
+        try:
+            link.ask({"do": "duplex", "settings": self._duplex}, _ANSWER_SECONDS)
+        except GatewayError as error:  # a port that is taken for example: all else is there
+            _LOG.warning("there are no streams in both directions: %s", error)
         self._link = link
         self._used = True
         self._daemon.accept(False)

@@ -52,9 +52,9 @@ class Daemon:
         given = {**self.environ, **environ}
         return subprocess.run(argv, env=given, capture_output=True, text=True, timeout=timeout, check=False)
 
-    def up(self, engine: str = "process") -> subprocess.CompletedProcess[str]:
+    def up(self, engine: str = "process", *flags: str) -> subprocess.CompletedProcess[str]:
         """Run `mlberth up --detach`, with the engine that needs no Docker or the other one."""
-        return self.run("up", "--port", str(self.port), "--engine", engine, "--detach")
+        return self.run("up", "--port", str(self.port), "--engine", engine, "--detach", *flags)
 
     def client_environ(self) -> dict[str, str]:
         """Return what a client's environment is after `eval "$(mlberth env)"`."""

@@ -75,9 +75,12 @@ def one_port(port: int, **more: Any) -> Endpoint:
 
 @contextmanager
 def gateway_platform(
-    home: Path, limits: Limits | None = None, fetch: Fetch = lambda _: None
+    home: Path, limits: Limits | None = None, fetch: Fetch = lambda _: None, **more: Any
 ) -> Iterator[GatewayPlatform]:
-    """Run the API and, as soon as there is an endpoint, its gateway; `fetch` brings models."""
+    """Run the API and, as soon as there is an endpoint, its gateway; `fetch` brings models.
+
+    `more` are the arguments of the gateway's client.
+    """
     listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
     keys = {"CHECKED": SECRET}
     keys_file = home / "keys.json"
@@ -85,7 +88,7 @@ def gateway_platform(
     settings = Settings(port=listening.getsockname()[1], keys=keys)
     database = Database(home / "mlberth.sqlite")
     metrics = Metrics(database)
-    gateway = GatewayClient(home / "gateway", [listening], keys=keys_file, environ={}, limits=limits)
+    gateway = GatewayClient(home / "gateway", [listening], keys=keys_file, environ={}, limits=limits, **more)
     clock = Clock()
     jobs = SimpleNamespace(context=SimpleNamespace(resources=Resources(database)))
     platform = Platform(home, settings, clock, metrics=metrics, jobs=jobs, gateway=gateway)

@@ -10,10 +10,10 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from mlberth_local import signatures
 from mlberth_local.errors import ServiceError
@@ -29,7 +29,7 @@ from mlberth_local.gateway.proxy.captures import Captures
 from mlberth_local.gateway.proxy.control import ControlConnection
 from mlberth_local.gateway.proxy.front import Front
 from mlberth_local.gateway.proxy.handover import Handover
-from mlberth_local.gateway.proxy.invocation import Invoker
+from mlberth_local.gateway.proxy.invocation import Invocation, Invoker
 from mlberth_local.gateway.proxy.request import Request, TextHeaders
 from mlberth_local.gateway.proxy.routes import Routes
 from mlberth_local.gateway.proxy.shadows import Shadows
@@ -46,10 +46,31 @@ _TERM_SECONDS = 10.0
 _BACKLOG = 1024
 
 
+class Companion(Protocol):
+    """Another port of the same process."""
+
+    async def configure(self, settings: dict[str, Any]) -> None:
+        """Listen as the daemon says. Raises OSError."""
+
+    def sweep(self, now: float) -> None:
+        """See to what has waited for too long."""
+
+    def close(self) -> None:
+        """End."""
+
+
+Companions = Callable[
+    [Routes, Callable[[Request, str, str, bool], None], Callable[[Invocation], None]], Companion
+]
+"""Makes a companion of the routes, of what checks a request, and of what counts one that is over."""
+
+
 class GatewayProcess:
     """All that the process has. One a folder."""
 
-    def __init__(self, places: Places, keys: Path, limits: Limits) -> None:
+    def __init__(
+        self, places: Places, keys: Path, limits: Limits, make_duplex: Companions | None = None
+    ) -> None:
         self._places = places
         self._keys_file = keys
         self._keys: Mapping[str, str] = {}
@@ -71,6 +92,9 @@ class GatewayProcess:
             self._routes, finished, model_seconds=limits.model_seconds, sleepers=self._sleepers
         )
         self._front = Front(self._serve, check=self._check, hand_over=self._handover.give)
+        self._make_duplex = make_duplex
+        self._duplex: Companion | None = None
+        """The port of streams in both directions; None until the daemon asks for it."""
         self._public: list[tuple[socket.socket, asyncio.Server]] = []
         self._controls: set[ControlConnection] = set()
         self._reported = 0
@@ -98,6 +122,8 @@ class GatewayProcess:
         while (self._routes.outstanding() or self._front.connections) and time.monotonic() < deadline:
             await asyncio.sleep(0.02)
         ticking.cancel()
+        if self._duplex is not None:
+            self._duplex.close()
         self._shadows.forget()
         for spool in (self._captures.spool, self._shadows.spool):
             await asyncio.to_thread(spool.close)
@@ -128,6 +154,8 @@ class GatewayProcess:
         self._front.sweep(now)
         self._handover.sweep(now)
         self._sleepers.sweep(now)
+        if self._duplex is not None:
+            self._duplex.sweep(now)
         self._checks.sweep(now, self._routes.healths())
         if now >= self._count_models_at:
             self._count_models_at = now + _MINUTE
@@ -181,8 +209,8 @@ class GatewayProcess:
             descriptors = tuple(os.dup(one.fileno()) for one, _ in self._public)
             connection.answer(message, {}, descriptors)
             fields.pop("id")
-        elif fields["do"] == "listen":
-            await self._accept_from([socket.socket(fileno=one) for one in message.descriptors])
+        elif fields["do"] in {"listen", "duplex"}:
+            await self._listen(message)
         elif fields["do"] == "attend":
             self._reported = 0
             self._handover.attend(connection)
@@ -201,6 +229,16 @@ class GatewayProcess:
         elif fields["do"] == "stop":
             self._end(fields["seconds"])
         return None
+
+    async def _listen(self, message: Message) -> None:
+        if message.fields["do"] == "listen":
+            await self._accept_from([socket.socket(fileno=one) for one in message.descriptors])
+            return
+        settings = message.fields["settings"]
+        if self._duplex is None and self._make_duplex is not None and settings["port"]:
+            self._duplex = self._make_duplex(self._routes, self._check, self._tallies.finished)
+        if self._duplex is not None:
+            await self._duplex.configure(settings)
 
     def _check(self, request: Request, method: str, path: str, local: bool) -> None:
         """Raise `ServiceError` for a request of a web page, or with a wrong signature."""
