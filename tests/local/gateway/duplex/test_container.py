@@ -54,9 +54,10 @@ def test_pings_that_nobody_answers() -> None:
 
 def test_who_is_no_web_socket() -> None:
     """The status and the body of a server's answer; nobody who listens is told apart."""
-    with socket_container() as one, pytest.raises(RefusedError) as caught:
+    with socket_container() as one:
         one.refuse = 404
-        asyncio.run(open_socket(one.port, "/x", {}))
+        with pytest.raises(RefusedError) as caught:
+            asyncio.run(open_socket(one.port, "/x", {}))
     assert (caught.value.status, caught.value.body) == (404, b"no\n")
     with pytest.raises(NotTakenError):
         asyncio.run(open_socket(free_port(), "/x", {}))
