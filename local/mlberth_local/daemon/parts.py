@@ -160,7 +160,6 @@ def open_parts(home: Home, settings: Settings, gateway: GatewayClient | None = N
             endpoints,
             platform.arn,
             settings.environ,
-            limited=settings.engine == "docker",
             times=read_times(settings.environ),
         )
     )

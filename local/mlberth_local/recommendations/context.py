@@ -28,8 +28,6 @@ class RecommendationContext:
     """Returns the ARN of a service's resource."""
     environ: Mapping[str, str]
     """That of the load generators."""
-    limited: bool
-    """Whether the engine holds instances to their size."""
     times: Times = Times()
 
 

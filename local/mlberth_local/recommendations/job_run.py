@@ -28,6 +28,7 @@ from mlberth_local.recommendations.record import (
     IN_PROGRESS,
     KIND,
     LOG_GROUP,
+    LOG_STREAM,
     PENDING,
     STOPPED,
     STOPPING,
@@ -106,7 +107,7 @@ class JobRun:
                 continue
             self._change(number, lambda one: replace(one, status=IN_PROGRESS))
             self._note(f"{benchmark}: starting")
-            if text := caveat(benchmark, self._parts.capacity, limited=self._context.limited):
+            if text := caveat(benchmark, self._parts.capacity, limited=self._parts.in_containers):
                 self._note(f"{benchmark}: {text}")
             try:
                 self._test(number, benchmark, job, samples)
@@ -200,7 +201,7 @@ class JobRun:
         )
 
     def _note(self, line: str) -> None:
-        path = log_files.stream_file(self._parts.logs, LOG_GROUP, f"{self._record.name}/benchmarks")
+        path = log_files.stream_file(self._parts.logs, LOG_GROUP, f"{self._record.name}/{LOG_STREAM}")
         with suppress(OSError):  # a full disk: the record says what counts
             writer = log_files.LogWriter(path)
             writer.write([line.encode()])

@@ -92,11 +92,13 @@ class Recommender:
         return RecommendationRecord(self._resources, name, self._parts.clock)
 
     def _work(self) -> None:
-        while name := self._next():
+        while True:
             try:
+                if not (name := self._next()):
+                    return
                 JobRun(self._context, self._record(name), self._stop).drive()
             except Exception:  # a full disk for example: it is tried again until there is room
-                log.exception("%s %s: the job cannot be brought to its end", KIND, name)
+                log.exception("%s %s: it cannot be brought to its end", KIND, self._running)
                 time.sleep(_AGAIN_SECONDS)
             with self._changed:
                 self._running = ""

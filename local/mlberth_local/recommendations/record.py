@@ -11,6 +11,8 @@ from mlberth_local.store.resources import Resource, Resources
 
 KIND = "inference-recommendations-job"
 LOG_GROUP = "/aws/sagemaker/InferenceRecommendationsJobs"
+LOG_STREAM = "execution"
+"""Of a job, below its name. The SDK's `right_size` prints it."""
 VARIANT = "AllTraffic"
 """The name of the one variant of a benchmark's endpoint."""
 PENDING, IN_PROGRESS, STOPPING = "PENDING", "IN_PROGRESS", "STOPPING"

@@ -28,15 +28,28 @@ def faults(request: Mapping[str, Any], prices: Prices) -> Iterator[str]:
             split(address)
         except ValueError:
             yield f"SamplePayloadUrl: {address!r} is not an S3 URI such as s3://bucket/samples.tar.gz"
+    yield from _type_faults(config.get("ContainerConfig") or {})
     duration = config.get("JobDurationInSeconds") or Times.job
     if duration > _LONGEST_SECONDS:
         yield f"InputConfig.JobDurationInSeconds: {duration} must be at most {_LONGEST_SECONDS}"
-    if request["JobType"] == "Advanced" and not config.get("EndpointConfigurations"):
-        yield "InputConfig.EndpointConfigurations is required for JobType Advanced"
     yield from candidates.faults(config, prices)
     if pattern := config.get("TrafficPattern"):
         yield from traffic.faults(pattern, duration)
     yield from _condition_faults(request.get("StoppingConditions") or {})
+
+
+def _type_faults(container: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the media types that no header can have."""
+    given = {
+        "PayloadConfig.SupportedContentTypes": (container.get("PayloadConfig") or {}).get(
+            "SupportedContentTypes"
+        ),
+        "SupportedResponseMIMETypes": container.get("SupportedResponseMIMETypes"),
+    }
+    for member, types in given.items():
+        for text in types or []:
+            if not (text.isascii() and text.isprintable() and text):
+                yield f"InputConfig.ContainerConfig.{member}: {text!r} is not a media type"
 
 
 def _condition_faults(given: Mapping[str, Any]) -> Iterator[str]:

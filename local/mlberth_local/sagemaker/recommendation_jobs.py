@@ -42,8 +42,7 @@ def create_inference_recommendations_job(platform: Platform, request: dict[str, 
         text = "a load test is of one container with one model"
         raise ValidationError(f"InputConfig.ModelName: {config['ModelName']} has several: {text}")
     parts = platform.jobs.context
-    limited = platform.settings.engine == "docker"
-    found = candidates.benchmarks(name, request, prices, parts.capacity, limited=limited)
+    found = candidates.benchmarks(name, request, prices, parts.capacity, limited=parts.in_containers)
     # The model may be deleted, and the prices be edited, while the job runs.
     state = {
         "container": containers[0],

@@ -17,7 +17,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from tests.local.end_to_end.daemon import MLBERTH, Daemon
 from tests.local.end_to_end.deployments import client
-from tests.support import wait_until
+from tests.local.end_to_end.test_sdk_jobs import run
+from tests.support import LONG, wait_until
 
 PAGE = Path(__file__).parents[3] / "docs/how-to/recommend.md"
 ONE_TEST = ("--instance-type", "ml.c5.large", "--vary", "SAGEMAKER_MODEL_SERVER_WORKERS=1")
@@ -122,3 +123,13 @@ def test_explain_and_flags(home: Daemon) -> None:
     assert wrong.returncode == 78
     assert wrong.stderr.startswith("mlberth recommend: --sample: found ")
     assert not home.home.exists()
+
+
+@pytest.mark.skipif(not LONG, reason="MLBERTH_LONG=1: importing the SDK takes a while")
+def test_sdk_v2(home: Daemon) -> None:
+    """`right_size` prints the job's log, and `deploy` takes what it recommends."""
+    assert home.up().returncode == 0
+    found, shown = run("recommend_v2.py", "sagemaker==2.257.7", home, str(home.folder), "any:serve")
+    assert found == {"recommended": 1, "deployed": "ml.c5.large", "predicted": [["6"]]}
+    assert "SAGEMAKER_MODEL_SERVER_WORKERS=1: 1 at a time: " in shown
+    assert "the job is COMPLETED" in shown

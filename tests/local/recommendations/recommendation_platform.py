@@ -15,7 +15,7 @@ from tests.local.endpoints.endpoint_platform import BUCKET, ENVIRONMENT, Endpoin
 from mlberth_local import log_files
 from mlberth_local.recommendations.context import RecommendationContext, Times
 from mlberth_local.recommendations.recommender import Recommender
-from mlberth_local.recommendations.record import KIND, LOG_GROUP
+from mlberth_local.recommendations.record import KIND, LOG_GROUP, LOG_STREAM
 from mlberth_local.sagemaker import models
 from mlberth_local.sagemaker.recommendation_jobs import OPERATIONS
 
@@ -27,9 +27,7 @@ class RecommendationPlatform(EndpointPlatform):
 
     def __init__(self, home: Path, **how: Any) -> None:
         super().__init__(home, **how)
-        context = RecommendationContext(
-            self.endpoints, self.platform.arn, os.environ, limited=False, times=Times(stage=0.3)
-        )
+        context = RecommendationContext(self.endpoints, self.platform.arn, os.environ, times=Times(stage=0.3))
         self.recommender = Recommender(context)
         self.platform = replace(self.platform, recommender=self.recommender)
         self.recommender.start()
@@ -106,5 +104,5 @@ class RecommendationPlatform(EndpointPlatform):
 
     def log(self, job: str) -> list[str]:
         """Return the lines of a job's log."""
-        path = log_files.stream_file(self.platform.log_folder, LOG_GROUP, f"{job}/benchmarks")
+        path = log_files.stream_file(self.platform.log_folder, LOG_GROUP, f"{job}/{LOG_STREAM}")
         return [event.message for event in log_files.read_events(path)]

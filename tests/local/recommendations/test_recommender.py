@@ -55,17 +55,24 @@ def test_a_job_measures_a_model(platform: RecommendationPlatform) -> None:
     assert any("1 at a time: " in line for line in platform.log("job"))
 
 
-def test_a_latency_is_held_at_a_rate(platform: RecommendationPlatform) -> None:
-    """Without a pattern the users double; then the rate is tried at which nobody waits for an answer."""
-    request = platform.request("job", "m", platform.samples("1"))
+def test_a_serverless_instance_holds_a_latency(platform: RecommendationPlatform) -> None:
+    """Users double, to as many as it takes; then the rate is tried at which nobody waits for an answer."""
+    config = [{"ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 3}}]
+    request = platform.request("job", "m", platform.samples("1"), EndpointConfigurations=config)
     del request["InputConfig"]["TrafficPattern"]
     threshold = {"ModelLatencyThresholds": [{"Percentile": "P95", "ValueInMilliseconds": 5000}]}
-    job = platform.run(request, StoppingConditions={**threshold, "FlatInvocations": "Stop"})
+    job = platform.run(request, StoppingConditions={**threshold, "FlatInvocations": "Continue"})
     assert job["Status"] == "COMPLETED", job.get("FailureReason")
-    assert job["InferenceRecommendations"][0]["Metrics"]["ModelLatency"] <= 5000
+    [found] = job["InferenceRecommendations"]
+    assert found["EndpointConfiguration"]["ServerlessConfig"] == config[0]["ServerlessConfig"]
+    metrics = found["Metrics"]
+    assert metrics["ModelLatency"] <= 5000
+    assert metrics["ModelSetupTime"] > 0
+    an_hour = metrics["CostPerInference"] * metrics["MaxInvocations"] * 60
+    assert metrics["CostPerHour"] == pytest.approx(an_hour)
     lines = platform.log("job")
-    users = [line.partition(": ")[2].split()[0] for line in lines if " at a time: " in line]
-    assert users[:3] == ["1", "2", "4"]
+    users = [line.partition(" MB: ")[2].split()[0] for line in lines if " at a time: " in line]
+    assert users == ["1", "2", "3"]
     assert any(": paced at " in line for line in lines)
 
 
@@ -185,8 +192,17 @@ def test_a_job_goes_on_after_a_kill(tmp_path: Path) -> None:
     [
         ({"ModelName": "none"}, {}, 'Could not find model ".*model/none"'),
         ({"ContainerConfig": {}}, {}, "ContainerConfig.PayloadConfig.SamplePayloadUrl is required"),
+        (
+            {
+                "ContainerConfig": {
+                    "PayloadConfig": {"SamplePayloadUrl": "s3://b/k", "SupportedContentTypes": ["a/b\r"]},
+                    "SupportedResponseMIMETypes": ["é/b"],
+                }
+            },
+            {},
+            "SupportedContentTypes: 'a/b.*MIMETypes: 'é/b' is not a media type",
+        ),
         ({"JobDurationInSeconds": 18001}, {}, "JobDurationInSeconds: 18001 must be at most 18000"),
-        ({"EndpointConfigurations": None}, {}, "EndpointConfigurations is required for JobType Advanced"),
         ({"EndpointConfigurations": [{"InstanceType": "ml.x"}]}, {}, "ml.x has no price; add it"),
         ({"TrafficPattern": {"TrafficType": "PHASES"}}, {}, "Phases is required"),
         ({}, {"MaxInvocations": 0}, "MaxInvocations: 0 must be at least 1"),
