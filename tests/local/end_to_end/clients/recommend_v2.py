@@ -51,7 +51,7 @@ def main() -> None:
         job_duration_in_seconds=600,
         hyperparameter_ranges=[ranges],
         traffic_type="PHASES",
-        phases=[Phase(1, 60, 2)],
+        phases=[Phase(duration_in_seconds=2, initial_number_of_users=1, spawn_rate=60)],
         max_invocations=1_000_000,
         model_latency_thresholds=[ModelLatencyThreshold("P95", 5000)],
         max_tests=1,
