@@ -94,7 +94,8 @@ def create(daemon: Daemon, name: str, *variants: dict[str, Any], **members: Any)
 
 
 def ended(daemon: Daemon, name: str, found: Figures) -> Figures:
-    """Delete an endpoint, and return what was found: the next one has the machine for itself."""
+    """Delete an endpoint and its configuration; return what was found. The next has the machine to itself."""
     client(daemon, "sagemaker").delete_endpoint(EndpointName=name)
     wait(daemon, name, "endpoint_deleted")
+    client(daemon, "sagemaker").delete_endpoint_config(EndpointConfigName=name)
     return found
