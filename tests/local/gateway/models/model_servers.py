@@ -101,6 +101,8 @@ class Archives:
 
     folders: dict[str, Path] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
+    most: int = 100
+    """So many have room on the disk of an instance."""
     fetched: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -111,6 +113,9 @@ class Archives:
             return {"error": ["ValidationError", f"Failed to download model data ({target})", 400]}
         folder = self.folders[wanted["instance"]] / wanted["name"] / "model"
         with self.lock:
+            beside = [one for one in folder.parent.parent.glob("*/model") if one != folder]
+            if len(beside) >= self.most:
+                return {"full": True}
             if not folder.is_dir():  # on a busy machine the gateway asks once more before it is here
                 self.fetched.append(target)
                 folder.mkdir(parents=True)

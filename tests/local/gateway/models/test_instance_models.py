@@ -83,6 +83,19 @@ def test_requests_go_where_the_model_is(serve: Callable[..., ManyModels]) -> Non
     assert many.shown(1)
 
 
+def test_a_model_with_many_requests(serve: Callable[..., ManyModels]) -> None:
+    """It is loaded on a second instance if the first has many requests more."""
+    many = serve(ModelServer(), ModelServer())
+    many.ask("a")
+    first = 0 if many.shown(0) else 1
+    many.servers[first].go_on.clear()
+    with ThreadPoolExecutor(20) as pool:
+        found = [pool.submit(many.ask, "a") for _ in range(20)]
+        wait_until(lambda: many.shown(1 - first) == ["a"])
+        many.servers[first].go_on.set()
+        assert {one.result(60) for one in found} == {"a:1"}
+
+
 def test_no_room_in_memory(serve: Callable[..., ManyModels]) -> None:
     """The model that was asked least recently goes; its files stay, so it is not downloaded again."""
     many = serve(ModelServer(most=2))
@@ -203,6 +216,19 @@ def test_the_disk_is_full(serve: Callable[..., ManyModels], tmp_path: Path) -> N
     assert many.shown() == ["a", "c"]
     many.ask("b")
     assert many.archives.fetched == ["a", "b", "c", "b"]
+
+
+def test_no_room_on_the_disk(serve: Callable[..., ManyModels]) -> None:
+    """The daemon finds it out: files of other models go, and the archive is unpacked after all."""
+    many = serve(ModelServer())
+    many.archives.most = 2
+    for target in ("a", "b", "c"):
+        assert many.ask(target) == f"{target}:1"
+    assert many.shown() == ["b", "c"]
+    many.archives.most = 0
+    found = failed(many, "d")
+    assert (found["Error"]["Code"], found["OriginalStatusCode"]) == ("ModelError", 507)
+    assert found["OriginalMessage"] == "There is no room on the disk for the files of the model."
 
 
 def test_a_model_that_the_container_has_lost(serve: Callable[..., ManyModels]) -> None:

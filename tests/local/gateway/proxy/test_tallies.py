@@ -121,3 +121,19 @@ def test_prometheus_text() -> None:
     assert counts[-1] == 4
     assert f'mlberth_model_latency_seconds_bucket{{{labels},le="0.0215443"}} 3' in lines
     assert f"mlberth_model_latency_seconds_sum{{{labels}}} 30.0402" in lines
+
+
+def test_models_are_counted_without_requests() -> None:
+    """An unload in a quiet time has its metric, and no metric of requests comes with it."""
+    clock = Clock()
+    tallies = Tallies(clock, window_seconds=5)
+    tallies.note(("e", "v", ""), "ModelUnloadingTime", 0.25)
+    tallies.note_loaded(("e", "v", ""), 3)
+    clock.now += 5
+    tallies.close_window()
+    [(start, window)] = tallies.waiting()
+    found = list(points([[start, *key, tally.as_json()] for key, tally in window.items()]))
+    assert [(series.namespace, series.name, point.sum, point.unit) for series, point in found] == [
+        ("AWS/SageMaker", "ModelUnloadingTime", 250_000.0, "Microseconds"),
+        ("/aws/sagemaker/Endpoints", "LoadedModelCount", 3, "None"),
+    ]
