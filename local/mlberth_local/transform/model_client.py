@@ -1,18 +1,16 @@
-"""Requests of a transform: through one model server, or through those of a pipeline, one after another."""
+"""The model servers that requests of a transform pass, one after another: one, or those of a pipeline."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 from mlberth_local import pipelines
-from mlberth_local.transform.model_server import ModelServer, Reply
-from mlberth_local.transform.records import TransformError
+from mlberth_local.transform.connection import Reply
+from mlberth_local.transform.model_server import ModelServer
 
-_FIRST_PAUSE = 0.1
 _MANY, _SINGLE = "MultiRecord", "SingleRecord"
 _STRATEGIES = {"MULTI_RECORD": _MANY, "SINGLE_RECORD": _SINGLE}
 _SHOWN = 200
@@ -42,10 +40,6 @@ class Parameters:
         )
 
 
-class _NoResultError(Exception):
-    """A request has no result, and may have one at the next try; the text says why."""
-
-
 class ModelClient:
     """The model servers of one instance. May be used by several threads at once."""
 
@@ -57,16 +51,20 @@ class ModelClient:
         accept: str | None = None,
         timeout: float = 600.0,
         retries: int = 3,
-        sleep: Callable[[float], object] = time.sleep,
+        first_pause: float = 0.1,
     ) -> None:
-        """`ports` are those of the containers, in the order in which requests pass them; `names`, theirs."""
-        self._servers = [ModelServer(port) for port in ports]
+        """Take the ports of the containers, in the order in which requests pass them, and their names.
+
+        A request has `timeout` seconds on its whole way, and is tried again `retries` times: after
+        `first_pause` seconds, then after twice as many, and so on.
+        """
+        self.servers = [ModelServer(port) for port in ports]
         self._names = names
         self._content_type = content_type
         self._accept = accept
-        self._timeout = timeout
-        self._retries = retries
-        self._sleep = sleep
+        self.timeout = timeout
+        self.retries = retries
+        self.first_pause = first_pause
 
     def is_ready(self) -> bool:
         """Return whether every server answers /ping with 200."""
@@ -74,21 +72,21 @@ class ModelClient:
 
     def unready(self) -> int | None:
         """Return the place of the first server that does not answer /ping with 200; None if all do."""
-        places = (place for place, server in enumerate(self._servers) if not server.is_ready())
+        places = (place for place, server in enumerate(self.servers) if not server.is_ready())
         return next(places, None)
 
     def container(self, place: int) -> str:
         """Return how messages call a container of a pipeline; nothing if there is only one."""
-        return pipelines.place(self._names, place) if len(self._servers) > 1 else ""
+        return pipelines.place(self._names, place) if len(self.servers) > 1 else ""
 
     @property
     def last(self) -> str:
         """How messages call the container that answers."""
-        return self.container(len(self._servers) - 1)
+        return self.container(len(self.servers) - 1)
 
     def parameters(self, given: dict[str, Any]) -> Parameters:
         """Return the job's own parameters, else what every server can take, else the defaults."""
-        found = [server.execution_parameters() for server in self._servers]
+        found = [server.execution_parameters() for server in self.servers]
         strategies = {_STRATEGIES.get(str(one.get("BatchStrategy", "")).upper()) for one in found}
         payload = given.get("MaxPayloadInMB")
         return Parameters(
@@ -97,62 +95,45 @@ class ModelClient:
             given.get("BatchStrategy") or (_SINGLE if _SINGLE in strategies else _MANY),
         )
 
-    def send(self, make_body: Callable[[], bytes | Iterable[bytes]]) -> bytes:
-        """Return the answer to a request. Raises TransformError if it is none after all retries."""
-        pause = _FIRST_PAUSE
-        for attempt in range(self._retries + 1):
-            try:
-                return self._through(make_body())
-            except _NoResultError as error:
-                if attempt == self._retries:
-                    raise TransformError(str(error)) from None
-            self._sleep(pause)
-            pause *= 2
-        raise AssertionError("there is at least one attempt")
+    def head(self, place: int, before: Reply | None) -> bytes:
+        """Return a request's head for a container, but for the lines that say how its body ends.
 
-    def _through(self, body: bytes | Iterable[bytes]) -> bytes:
-        """Return what the last server answers: each gets body and media type of the one before."""
-        deadline = time.monotonic() + self._timeout
-        reply: Reply | None = None
-        for place, server in enumerate(self._servers):
-            media_type = reply.content_type if reply else self._content_type
-            # The job's Accept is for what it stores, which the last container makes.
-            accept = self._accept if place == len(self._servers) - 1 else None
-            headers = {"Content-Type": media_type, "Accept": accept}
-            try:
-                new = server.post(
-                    reply.body if reply else body,
-                    {name: value for name, value in headers.items() if value},
-                    max(deadline - time.monotonic(), 0.001),
-                )
-            except OSError as error:
-                where = self._where(place)
-                problem = f"Unable to get response from algorithm: {where}{error or type(error).__name__}"
-                raise _NoResultError(problem) from error
-            if new.status != HTTPStatus.OK:
-                self._fail(place, new, reply)
-            reply = new
-        assert reply
-        return reply.body
+        `before` is what the container before it has answered, whose media type is that of the body.
+        """
+        media_type = before.content_type if before else self._content_type
+        # The job's Accept is for what it stores, which the last container makes.
+        accept = self._accept if place == len(self.servers) - 1 else None
+        lines = [
+            "POST /invocations HTTP/1.1",
+            "Host: 127.0.0.1",
+            *([f"Content-Type: {media_type}"] if media_type else ()),
+            *([f"Accept: {accept}"] if accept else ()),
+            "",
+        ]
+        return "\r\n".join(lines).encode("latin-1")
 
-    def _where(self, place: int) -> str:
-        container = self.container(place)
-        return f"{container}: " if container else ""
+    def no_answer(self, place: int, error: Exception) -> str:
+        """Return the problem of a request that a container has not answered."""
+        return f"Unable to get response from algorithm: {self._where(place)}{error or type(error).__name__}"
 
-    def _fail(self, place: int, reply: Reply, before: Reply | None) -> None:
-        """Raise what the status of an answer means."""
+    def bad_answer(self, place: int, reply: Reply, before: Reply | None) -> str:
+        """Return the problem of a request whose answer is an error."""
         text = reply.body[:_SHOWN].decode(errors="replace").strip()
         problem = f"{self._where(place)}{reply.status}: {text}"
         if before:
             sent = f"{len(before.body)} bytes of {before.content_type or 'no media type'}"
             problem += f" (it was sent {sent} by {self.container(place - 1)})"
         if reply.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise TransformError(f"ClientError: {problem}")
-        raise _NoResultError(f"Bad HTTP status received from algorithm: {problem}")
+            return f"ClientError: {problem}"
+        return f"Bad HTTP status received from algorithm: {problem}"
+
+    def _where(self, place: int) -> str:
+        container = self.container(place)
+        return f"{container}: " if container else ""
 
     def close(self) -> None:
         """Close the kept connections; no request may be on its way."""
-        for server in self._servers:
+        for server in self.servers:
             server.close()
 
 

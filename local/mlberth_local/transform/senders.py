@@ -89,7 +89,6 @@ class TransformSenders:
             accept=self._request["TransformOutput"].get("Accept"),
             timeout=config.get("InvocationsTimeoutInSeconds") or _DEFAULT_TIMEOUT,
             retries=_DEFAULT_RETRIES if retries is None else retries,
-            sleep=self._stop.wait,
         )
         deadline = time.monotonic() + _READY_SECONDS
         while (place := client.unready()) is not None:

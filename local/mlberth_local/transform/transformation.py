@@ -6,16 +6,17 @@ import gzip
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from mlberth_local.transform.connection import Body
 from mlberth_local.transform.model_client import ModelClient, Parameters
 from mlberth_local.transform.records import DataProcessing, Record, TransformError
-from mlberth_local.transform.splitting import fill, split
+from mlberth_local.transform.request_loop import Request, RequestLoop
+from mlberth_local.transform.splitting import fill, line_blocks, split
 
 _CHUNK = 64 * 1024
 _LINE = b"\n"
@@ -34,67 +35,86 @@ class Form:
     processing: DataProcessing | None = None
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """What one request is made of."""
+
+    body: Body
+    records: Sequence[Record] = ()
+    """Those in it, if its answer has to be taken apart."""
+
+
 class Transformation:
-    """Sends the objects of a job to the servers of one instance.
+    """Sends the objects of a job to the servers of one instance; each object in a thread of its caller.
 
     At most `2 * max_concurrent` requests are in memory, whatever the objects' sizes are, and as many as the
-    server takes are on their way.
+    servers take are on their way.
     """
 
     def __init__(self, client: ModelClient, parameters: Parameters, form: Form) -> None:
         self._client = client
         self._parameters = parameters
         self._form = form
-        self._senders = ThreadPoolExecutor(parameters.max_concurrent or 1, "transform")
+        self._slots = threading.BoundedSemaphore(parameters.max_concurrent or 1)
         self._room = threading.BoundedSemaphore(2 * (parameters.max_concurrent or 1))
 
     def close(self) -> None:
-        """End threads and connections; requests that have not begun are dropped."""
-        self._senders.shutdown(cancel_futures=True)
+        """Close the connections; nothing may be sent any more."""
         self._client.close()
 
     def run(self, source: Path, target: Path, is_stopped: Callable[[], bool]) -> None:
         """Write the answers for an object into a file. Raises TransformError."""
         with closing(_opened(source, unpacks=self._form.unpacks)) as stream, target.open("wb") as results:
             try:
-                if self._parameters.max_payload_mb == 0:
-                    self._stream(source, results)
-                else:
-                    self._send_batches(stream, results, is_stopped)
+                self._send_batches(self._batches(source, stream), results, is_stopped)
             except (OSError, EOFError, UnicodeDecodeError) as error:
                 raise TransformError(str(error)) from None
             results.flush()
             os.fsync(results.fileno())
 
-    def _stream(self, source: Path, results: BinaryIO) -> None:
-        """Send a whole object in chunks."""
-        results.write(self._client.send(lambda: _chunks(source, unpacks=self._form.unpacks)))
+    def _send_batches(
+        self, batches: Iterator[_Batch], results: BinaryIO, is_stopped: Callable[[], bool]
+    ) -> None:
+        pending: deque[tuple[_Batch, Request]] = deque()
+        with closing(RequestLoop(self._client, self._slots)) as loop:
+            try:
+                for batch in batches:
+                    # The answers of this object that wait for an earlier one take room as well: so while it
+                    # has any it never waits for others, who may do the same.
+                    while not self._room.acquire(blocking=not pending):
+                        self._wait(loop, is_stopped)
+                        self._write_done(pending, results)
+                    pending.append((batch, loop.submit(batch.body)))
+                while pending:
+                    self._wait(loop, is_stopped)
+                    self._write_done(pending, results)
+            finally:
+                for _ in pending:
+                    self._room.release()
 
-    def _send_batches(self, stream: BinaryIO, results: BinaryIO, is_stopped: Callable[[], bool]) -> None:
-        pending: deque[tuple[list[Record], Future[bytes]]] = deque()
-        try:
-            for batch in self._batches(stream):
-                if is_stopped():
-                    raise TransformError("stopped")
-                while pending and pending[0][1].done():
-                    self._write_oldest(pending, results)
-                # The answers of this object that wait for an earlier one take room as well: so while it has
-                # any it never waits for others, who may do the same.
-                while not self._room.acquire(blocking=not pending):
-                    self._write_oldest(pending, results)
-                pending.append((batch, self._senders.submit(self._send, batch)))
-            while pending:
-                self._write_oldest(pending, results)
-        finally:
-            for _, future in pending:
-                future.cancel()
-                self._room.release()
+    @staticmethod
+    def _wait(loop: RequestLoop, is_stopped: Callable[[], bool]) -> None:
+        if is_stopped():
+            raise TransformError("stopped")
+        loop.wait()
 
-    def _batches(self, stream: BinaryIO) -> Iterator[list[Record]]:
+    def _batches(self, source: Path, stream: BinaryIO) -> Iterator[_Batch]:
         form, limit = self._form, self._parameters.payload
+        if self._parameters.max_payload_mb == 0:  # the whole object, in chunks
+            yield _Batch(lambda: _chunks(source, unpacks=form.unpacks))
+            return
         several = self._parameters.strategy == "MultiRecord" and form.split_type != "None"
+        if several and form.split_type == "Line" and not form.processing:
+            for body in line_blocks(stream, limit):
+                yield _Batch(body)
+            return
         records = split(stream, form.split_type, limit)
-        return fill(records, limit, lines=form.split_type == "Line", several=several, size=self._size)
+        separator = _LINE if form.split_type == "Line" else b""
+        keeps = form.processing is not None and form.processing.changes_output
+        filled = fill(records, limit, lines=form.split_type == "Line", several=several, size=self._size)
+        for batch in filled:
+            body = separator.join([self._outgoing(record) for record in batch])
+            yield _Batch(body, batch if keeps else ())
 
     def _size(self, record: Record) -> int:
         return len(self._outgoing(record))
@@ -106,24 +126,25 @@ class Transformation:
         is_single = self._parameters.strategy == "SingleRecord"
         return record.body if is_single or self._form.split_type in ("Line", "None") else record.frame
 
-    def _send(self, batch: list[Record]) -> bytes:
-        separator = _LINE if self._form.split_type == "Line" else b""
-        body = separator.join(self._outgoing(record) for record in batch)
-        return self._client.send(lambda: body)
+    def _write_done(self, pending: deque[tuple[_Batch, Request]], results: BinaryIO) -> None:
+        """Write the answers that are there, as far as those before them are."""
+        while pending and pending[0][1].is_done:
+            batch, request = pending[0]
+            if request.answer is None:
+                raise TransformError(request.problem)
+            pending.popleft()
+            self._room.release()
+            self._write(batch, request.answer, results)
 
-    def _write_oldest(self, pending: deque[tuple[list[Record], Future[bytes]]], results: BinaryIO) -> None:
-        batch, future = pending[0]
-        answer = future.result()
-        pending.popleft()
-        self._room.release()
-        processing = self._form.processing
-        parts = [answer]
+    def _write(self, batch: _Batch, answer: bytes, results: BinaryIO) -> None:
+        processing, parts = self._form.processing, [answer]
         if processing and processing.changes_output:
-            parts = processing.results(batch, answer, self._client.last)
+            parts = processing.results(batch.records, answer, self._client.last)
+        # The records of an answer have their line ends; the last one may lack it.
+        ends_lines = self._form.assemble_with == "Line" and self._parameters.max_payload_mb > 0
         for part in parts:
             results.write(part)
-            # The records of an answer have their line ends; the last one may lack it.
-            if self._form.assemble_with == "Line" and not part.endswith(_LINE):
+            if ends_lines and not part.endswith(_LINE):
                 results.write(_LINE)
 
 
@@ -132,6 +153,9 @@ def _opened(path: Path, *, unpacks: bool) -> BinaryIO:
 
 
 def _chunks(path: Path, *, unpacks: bool) -> Iterable[bytes]:
-    with closing(_opened(path, unpacks=unpacks)) as stream:
-        while chunk := stream.read(_CHUNK):
-            yield chunk
+    try:
+        with closing(_opened(path, unpacks=unpacks)) as stream:
+            while chunk := stream.read(_CHUNK):
+                yield chunk
+    except (OSError, EOFError) as error:  # the object's fault, not the server's
+        raise TransformError(str(error)) from None

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.local.transform.model_servers import Server
 
+from mlberth_local.transform.connection import Body
 from mlberth_local.transform.json_path import JsonPath
 from mlberth_local.transform.model_client import ModelClient, Parameters
 from mlberth_local.transform.records import JSON_LINES, DataProcessing, TransformError
+from mlberth_local.transform.request_loop import RequestLoop
 from mlberth_local.transform.transformation import Form, Transformation
 
 LINES = Form("Line", "Line")
@@ -29,9 +32,21 @@ def going() -> Iterator[threading.Event]:
 
 
 def client(*servers: Server, **members: Any) -> ModelClient:
-    """Return a client of a pipeline, which does not pause before it tries again."""
+    """Return a client of a pipeline, which does not pause long before it tries again."""
     ports = [server.port for server in servers]
-    return ModelClient(*ports, names=NAMES, **{"sleep": lambda _: None, "retries": 0, **members})
+    return ModelClient(*ports, names=NAMES, **{"first_pause": 0.01, "retries": 0, "timeout": 60.0, **members})
+
+
+def send(pipeline: ModelClient, body: Body) -> bytes:
+    """Return the answer to one request."""
+    with closing(RequestLoop(pipeline, threading.BoundedSemaphore())) as loop:
+        request = loop.submit(body)
+        while not request.is_done:
+            loop.wait()
+    pipeline.close()
+    if request.answer is None:
+        raise TransformError(request.problem)
+    return request.answer
 
 
 def tagged(tag: bytes) -> Callable[[bytes], tuple[int, bytes]]:
@@ -73,8 +88,7 @@ def test_a_container_that_refuses(serve: Serve) -> None:
         r"\(it was sent 6 bytes of text/html by container second \(2 of 3\)\)"
     )
     with pytest.raises(TransformError, match=cause):
-        pipeline.send(lambda: b"a")
-    pipeline.close()
+        send(pipeline, b"a")
 
 
 def test_a_container_that_fails_is_asked_again(serve: Serve) -> None:
@@ -82,9 +96,8 @@ def test_a_container_that_fails_is_asked_again(serve: Serve) -> None:
     answers = iter([(500, b"boom"), (200, b"x"), (500, b"boom")])
     first, second, third = serve(), serve(lambda _: next(answers)), serve()
     pipeline = client(first, second, third, retries=1)
-    assert pipeline.send(lambda: b"a") == b"X"
+    assert send(pipeline, b"a") == b"X"
     assert [len(server.requests) for server in (first, second, third)] == [2, 2, 1]
-    pipeline.close()
 
 
 @pytest.mark.parametrize("retries", [0, 1])
@@ -94,9 +107,8 @@ def test_a_container_that_has_died(serve: Serve, retries: int) -> None:
     second.close()
     pipeline = client(first, second, third, retries=retries)
     with pytest.raises(TransformError, match=r"from algorithm: container second \(2 of 3\): .*refused"):
-        pipeline.send(lambda: b"a")
+        send(pipeline, b"a")
     assert [len(server.requests) for server in (first, third)] == [1 + retries, 0]
-    pipeline.close()
 
 
 def test_a_container_that_is_slow(serve: Serve, going: threading.Event) -> None:
@@ -104,9 +116,8 @@ def test_a_container_that_is_slow(serve: Serve, going: threading.Event) -> None:
     second = serve(lambda body: (200 if going.wait(60) else 500, body))
     pipeline = client(serve(), second, serve(), timeout=0.2)
     with pytest.raises(TransformError, match=r"container second \(2 of 3\): timed out"):
-        pipeline.send(lambda: b"a")
+        send(pipeline, b"a")
     going.set()
-    pipeline.close()
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Iterator
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mlberth.channels.recordio import write_record
 from mlberth_local.transform.records import TransformError
-from mlberth_local.transform.splitting import fill, split
+from mlberth_local.transform.splitting import fill, line_blocks, split
 
 
 def tf_record(body: bytes) -> bytes:
@@ -71,3 +74,29 @@ def test_requests_are_filled(several: bool, limit: int, expected: list[list[byte
     records = split(io.BytesIO(b"aa\nbb\ncccc\nd"), "Line", 100)
     found = fill(records, limit, lines=True, several=several, size=lambda record: len(record.body))
     assert [[record.body for record in batch] for batch in found] == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.integers(0, 12), max_size=40),
+    st.integers(1, 12),
+    st.sampled_from([b"", b"\n", b"\n\n"]),
+)
+def test_blocks_of_lines_are_what_filling_makes(sizes: list[int], limit: int, end: bytes) -> None:
+    """Whatever the lines are, the bodies are those of `fill`; a line that is too long has the same number."""
+    content = b"\n".join(b"x" * size for size in sizes) + end
+
+    def filled() -> Iterator[bytes]:
+        records = split(io.BytesIO(content), "Line", limit)
+        for batch in fill(records, limit, lines=True, several=True, size=lambda record: len(record.body)):
+            yield b"\n".join(record.body for record in batch)
+
+    assert made(line_blocks(io.BytesIO(content), limit)) == made(filled())
+
+
+def made(bodies: Iterator[bytes]) -> list[bytes] | str:
+    """Return all bodies, or why there is an end to them."""
+    try:
+        return list(bodies)
+    except TransformError as error:
+        return str(error)
