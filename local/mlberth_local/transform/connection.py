@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import httptools
 
@@ -17,8 +17,7 @@ _PIECE = 256 * 1024
 _NO_BODY = (204, 304)
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(NamedTuple):
     """The answer to a request."""
 
     status: int
@@ -45,7 +44,7 @@ class Connection:
         """Whether another request can be sent once the reply is there."""
         self._parser = httptools.HttpResponseParser(self)
         self._parts: Iterator[bytes] = iter(())
-        self._unsent = memoryview(b"")
+        self._unsent: bytes | memoryview = b""
         self._reply: Reply | None = None
 
     def begin(self, head: bytes, body: Body) -> bool:
@@ -58,7 +57,7 @@ class Connection:
         else:
             head += b"Content-Length: %d\r\n\r\n" % len(body)
             self._parts = iter((head + body,) if len(body) <= _JOINED else (head, body))
-        self._unsent = memoryview(b"")
+        self._unsent = b""
         self._reply = None
         self.has_begun = False
         return self.send()
@@ -71,11 +70,12 @@ class Connection:
                 self.is_sending = part is not None
                 if part is None:
                     return True
-                self._unsent = memoryview(part)
+                self._unsent = part
             try:
-                self._unsent = self._unsent[self.socket.send(self._unsent) :]
+                sent = self.socket.send(self._unsent)
             except BlockingIOError:
                 return False
+            self._unsent = memoryview(self._unsent)[sent:] if sent < len(self._unsent) else b""
 
     def receive(self) -> Reply | None:
         """Read what has come; returns the reply when it is whole. Raises OSError."""

@@ -62,6 +62,7 @@ class ModelClient:
         self._names = names
         self._content_type = content_type
         self._accept = accept
+        self._heads: dict[tuple[int, str | None], bytes] = {}
         self.timeout = timeout
         self.retries = retries
         self.first_pause = first_pause
@@ -101,16 +102,19 @@ class ModelClient:
         `before` is what the container before it has answered, whose media type is that of the body.
         """
         media_type = before.content_type if before else self._content_type
-        # The job's Accept is for what it stores, which the last container makes.
-        accept = self._accept if place == len(self.servers) - 1 else None
-        lines = [
-            "POST /invocations HTTP/1.1",
-            "Host: 127.0.0.1",
-            *([f"Content-Type: {media_type}"] if media_type else ()),
-            *([f"Accept: {accept}"] if accept else ()),
-            "",
-        ]
-        return "\r\n".join(lines).encode("latin-1")
+        head = self._heads.get((place, media_type))
+        if head is None:
+            # The job's Accept is for what it stores, which the last container makes.
+            accept = self._accept if place == len(self.servers) - 1 else None
+            lines = [
+                "POST /invocations HTTP/1.1",
+                "Host: 127.0.0.1",
+                *([f"Content-Type: {media_type}"] if media_type else ()),
+                *([f"Accept: {accept}"] if accept else ()),
+                "",
+            ]
+            head = self._heads[place, media_type] = "\r\n".join(lines).encode("latin-1")
+        return head
 
     def no_answer(self, place: int, error: Exception) -> str:
         """Return the problem of a request that a container has not answered."""

@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlberth_local.transform.json_path import JsonPath, JsonPathError
 
@@ -20,8 +20,7 @@ class TransformError(Exception):
     """An object cannot be transformed; the text says why."""
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """One record of an object."""
 
     body: bytes

@@ -17,7 +17,7 @@ _LOOK_SECONDS = 0.05
 _READ, _BOTH = select.EPOLLIN, select.EPOLLIN | select.EPOLLOUT
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Request:
     """A request, which passes the containers of an instance."""
 
@@ -40,7 +40,7 @@ class Request:
         return self.answer is not None or bool(self.problem)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Lane:
     """A way through the containers, with a connection to each."""
 

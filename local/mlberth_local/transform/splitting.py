@@ -97,11 +97,14 @@ def fill(
     records: Iterator[Record], limit: int, *, lines: bool, several: bool, size: Callable[[Record], int]
 ) -> Iterator[list[Record]]:
     """Yield the records of each request: one, or as many as its payload can take."""
+    if not several:
+        yield from ([record] for record in records)
+        return
     batch: list[Record] = []
     total = 0
     for record in records:
         more = size(record) + (1 if lines and batch else 0)
-        if batch and (not several or total + more > limit):
+        if batch and total + more > limit:
             yield batch
             batch, total, more = [], 0, size(record)
         batch.append(record)

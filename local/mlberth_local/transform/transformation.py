@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from queue import Empty, SimpleQueue
+from typing import BinaryIO, NamedTuple, cast
 
 from mlberth_local.transform.connection import Body
 from mlberth_local.transform.model_client import ModelClient, Parameters
@@ -35,8 +36,7 @@ class Form:
     processing: DataProcessing | None = None
 
 
-@dataclass(frozen=True)
-class _Batch:
+class _Batch(NamedTuple):
     """What one request is made of."""
 
     body: Body
@@ -56,7 +56,10 @@ class Transformation:
         self._parameters = parameters
         self._form = form
         self._slots = threading.BoundedSemaphore(parameters.max_concurrent or 1)
-        self._room = threading.BoundedSemaphore(2 * (parameters.max_concurrent or 1))
+        self._room: SimpleQueue[None] = SimpleQueue()
+        """Has an item for each request that may still be in memory: the semaphores of Python are slow."""
+        for _ in range(2 * (parameters.max_concurrent or 1)):
+            self._room.put(None)
 
     def close(self) -> None:
         """Close the connections; nothing may be sent any more."""
@@ -81,7 +84,7 @@ class Transformation:
                 for batch in batches:
                     # The answers of this object that wait for an earlier one take room as well: so while it
                     # has any it never waits for others, who may do the same.
-                    while not self._room.acquire(blocking=not pending):
+                    while not self._take_room(blocking=not pending):
                         self._wait(loop, is_stopped)
                         self._write_done(pending, results)
                     pending.append((batch, loop.submit(batch.body)))
@@ -90,7 +93,14 @@ class Transformation:
                     self._write_done(pending, results)
             finally:
                 for _ in pending:
-                    self._room.release()
+                    self._room.put(None)
+
+    def _take_room(self, *, blocking: bool) -> bool:
+        try:
+            self._room.get(blocking)
+        except Empty:
+            return False
+        return True
 
     @staticmethod
     def _wait(loop: RequestLoop, is_stopped: Callable[[], bool]) -> None:
@@ -109,6 +119,10 @@ class Transformation:
                 yield _Batch(body)
             return
         records = split(stream, form.split_type, limit)
+        if not several and not form.processing:
+            for record in records:
+                yield _Batch(record.body)
+            return
         separator = _LINE if form.split_type == "Line" else b""
         keeps = form.processing is not None and form.processing.changes_output
         filled = fill(records, limit, lines=form.split_type == "Line", several=several, size=self._size)
@@ -122,9 +136,7 @@ class Transformation:
     def _outgoing(self, record: Record) -> bytes:
         if self._form.processing:
             return self._form.processing.outgoing(record)
-        # Padding is a part of a binary format, which is sent whole if a request holds several records.
-        is_single = self._parameters.strategy == "SingleRecord"
-        return record.body if is_single or self._form.split_type in ("Line", "None") else record.frame
+        return record.frame  # of a binary format, whose padding goes along if a request holds several records
 
     def _write_done(self, pending: deque[tuple[_Batch, Request]], results: BinaryIO) -> None:
         """Write the answers that are there, as far as those before them are."""
@@ -133,7 +145,7 @@ class Transformation:
             if request.answer is None:
                 raise TransformError(request.problem)
             pending.popleft()
-            self._room.release()
+            self._room.put(None)
             self._write(batch, request.answer, results)
 
     def _write(self, batch: _Batch, answer: bytes, results: BinaryIO) -> None:

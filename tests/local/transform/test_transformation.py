@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import filecmp
 import gzip
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -32,6 +36,22 @@ def transform(
 
 
 LINES = Form("Line", "Line")
+MEGABYTES = 512 if os.environ.get("MLBERTH_LONG") == "1" else 64
+TRANSFORM = """
+import sys
+from pathlib import Path
+from mlberth_local.transform.model_client import ModelClient, Parameters
+from mlberth_local.transform.transformation import Form, Transformation
+
+def status(name):
+    [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name)]
+    return int(line.split()[1]) // 1024
+
+transformation = Transformation(ModelClient(int(sys.argv[1])), Parameters(2, 2), Form("Line", "Line"))
+before = status("VmRSS:")
+transformation.run(Path(sys.argv[2]), Path(sys.argv[3]), lambda: False)
+print(status("VmHWM:") - before)
+"""
 
 
 def test_order_is_kept(serve: Callable[..., Server], tmp_path: Path) -> None:
@@ -149,3 +169,20 @@ def test_memory_is_bounded(serve: Callable[..., Server], tmp_path: Path) -> None
     first_answered = [body for body, _ in server.requests].index(b"0")
     assert first_answered < 6
     assert found == content
+
+
+def test_a_large_object(serve: Callable[..., Server], tmp_path: Path) -> None:
+    """It takes the memory of a few requests, however large it is, and comes back whole."""
+    server = serve(lambda body: (200, body), keeps=False)
+    source, target = tmp_path / "in", tmp_path / "out"
+    with source.open("wb") as file:
+        for number in range(MEGABYTES):
+            file.write((b"%09d," % number + b"x" * 1013 + b"\n") * 1024)
+    words = [sys.executable, "-c", TRANSFORM, str(server.port), str(source), str(target)]
+    grown = int(subprocess.run(words, capture_output=True, check=True, timeout=600).stdout)
+    # Four requests of 2 MB, and their answers; what is read ahead; and what the allocator keeps.
+    assert grown < 48, f"{grown} MB for an object of {MEGABYTES} MB"
+    same = filecmp.cmp(source, target, shallow=False)
+    source.unlink()
+    target.unlink()
+    assert same
