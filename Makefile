@@ -53,9 +53,10 @@ bench-train: $(VENV)/test.stamp ## Measure what `train` costs beside `python tra
 	@$(BIN)/python -m bench.train_overhead
 
 .PHONY: bench-platform
-bench-platform: $(VENV)/test.stamp ## Measure the platform: start, memory, a Describe, large objects beside cp; empty, short and old jobs.
+bench-platform: $(VENV)/test.stamp ## Measure the platform: start, memory, a Describe, large objects beside cp; empty, short and old jobs; batches.
 	@$(BIN)/python -m bench.platform
 	@$(BIN)/python -m bench.platform_jobs
+	@$(BIN)/python -m bench.transform
 
 .PHONY: bench-gateway
 bench-gateway: $(VENV)/test.stamp ## Measure InvokeEndpoint through the gateway beside nginx, a Flask front and the container itself.

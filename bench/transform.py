@@ -2,8 +2,9 @@
 
 python -m bench.transform [SECONDS [ROUNDS]]
 
-All three send to the same server in turn: `bench.load` over as many kept connections as the transform has;
-the platform's own transformation of an object; and the loop of SDK v2's local mode, unmodified.
+All send to the same server, one after another: `bench.load` over as many kept connections as the transform
+has; the platform's own transformation of an object; one kept connection; and the loop of SDK v2's local mode,
+unmodified.
 """
 
 from __future__ import annotations
@@ -76,20 +77,21 @@ CASES = (
 def main(seconds: float = 2.0, rounds: float = 5) -> None:
     """Print a table of the cases, and how far the bars are reached."""
     python = python_with(SDK)
-    print(f"{'rows a second':28}{'server':>10}{'transform':>11}{'SDK':>8}{'over server':>13}{'over SDK':>10}")
+    titles = ("server", "transform", "in turn", "SDK", "over server", "over SDK")
+    print(f"{'rows a second':28}" + "".join(f"{title:>12}" for title in titles))
     for case in CASES:
         with tempfile.TemporaryDirectory(prefix="bench-transform-") as folder:
-            direct, ours, sdk = measure(case, Path(folder), python, seconds, int(rounds))
+            direct, ours, alone, sdk = measure(case, Path(folder), python, seconds, int(rounds))
         over = median(mine / theirs for mine, theirs in zip(ours, direct, strict=True))
-        rates = f"{median(direct):10.0f}{median(ours):11.0f}{sdk:8.0f}"
-        print(f"{case.name:28}{rates}{over:13.2f}{median(ours) / sdk:10.1f}")
+        figures = [f"{rate:12.0f}" for rate in (median(direct), median(ours), alone, sdk)]
+        print(f"{case.name:28}{''.join(figures)}{over:12.2f}{median(ours) / sdk:12.1f}")
     print("at least 0.8 and 5 wanted")
 
 
 def measure(
     case: Case, folder: Path, python: str, seconds: float, rounds: int
-) -> tuple[list[float], list[float], float]:
-    """Return the rows a second of the server and of ours in each round, and those of the SDK."""
+) -> tuple[list[float], list[float], float, float]:
+    """Return the rows a second of the server and of ours in each round, of one client, and of the SDK."""
     train(folder / "model")
     port = free_port()
     place = Place(folder / "serve", folder / "model", Path(sys.executable), (port,), case.workers)
@@ -104,19 +106,22 @@ def measure(
             rows = body.count(b"\n") + 1
         request = prepare("/invocations", body, CSV, CSV)
 
-        def ask() -> float:
-            found = drive(server.address, request, clients=case.concurrency, seconds=seconds)
+        def ask(clients: int) -> float:
+            found = drive(server.address, request, clients=clients, seconds=seconds)
             assert not found.failed
             return rows * found.requests / found.seconds
 
-        rate = ask()  # warms up as well, and says how much is enough
+        rate = ask(case.concurrency)  # warms up as well, and says how much is enough
         source = folder / "in"
         source.write_bytes(row * max(case.concurrency * rows, int(rate * seconds)))
         few = folder / "few"
         few.write_bytes(row * max(rows, int(rate * seconds / (case.concurrency if rows == 1 else 1))))
-        found = [(ask(), transformed(case, server.address, source, folder / "out")) for _ in range(rounds)]
-        sdk = by_sdk(case, python, port, few, folder / "sdk")
-    return [one[0] for one in found], [one[1] for one in found], sdk
+        found = [
+            (ask(case.concurrency), transformed(case, server.address, source, folder / "out"))
+            for _ in range(rounds)
+        ]
+        alone, sdk = ask(1), by_sdk(case, python, port, few, folder / "sdk")
+    return [one[0] for one in found], [one[1] for one in found], alone, sdk
 
 
 def transformed(case: Case, address: Address, source: Path, target: Path) -> float:

@@ -13,7 +13,7 @@ Body = bytes | Callable[[], Iterable[bytes]]
 _CONNECT_SECONDS = 5.0
 _JOINED = 64 * 1024
 """A body of at most so many bytes is sent in one piece with its head."""
-_PIECE = 256 * 1024
+_PIECE = 64 * 1024
 _NO_BODY = (204, 304)
 
 
