@@ -119,7 +119,7 @@ class RequestLoop:
     def _send(self, lane: _Lane, request: Request, *, anew: bool = False) -> bool:
         """Send to the container whose turn it is; returns whether that will have an outcome."""
         place, body = request.place, request.before.body if request.before else request.body
-        # What a part of has been made cannot be sent once more: a kept connection may be closed already.
+        # Parts that were made are gone: they are not sent on a kept connection, which may be closed already.
         anew = anew or callable(body)
         if anew:
             self._drop(lane, place)
@@ -138,9 +138,8 @@ class RequestLoop:
         stale = connection and connection.is_kept and not connection.has_begun
         self._drop(lane, place)
         if stale and isinstance(error, ConnectionError):
-            return self._send(
-                lane, request, anew=True
-            )  # the server has closed it meanwhile: that is no fault
+            # The server has closed it meanwhile: that is no fault.
+            return self._send(lane, request, anew=True)
         self._try_again(request, self._client.no_answer(place, error))
         return False
 
