@@ -202,6 +202,14 @@ def report(
     sys.stdout.write(f"\n{json.dumps(line)}\n")
 
 
+def reason_of(failure: str) -> str:
+    """Return a failure file in a line: the fault without what to do, or how the program ended and where."""
+    lines = failure.strip().splitlines()
+    where = [line.rstrip(".") for line in lines[1:] if "(rank " in line]
+    fault, _, action = (lines or [""])[0].partition("; expected")
+    return fault if action else ", ".join([fault, *where])
+
+
 def unnoticed(
     fault: str, load: Load, pings: Pings | None = None, *, recovery: float | None = None, **figures: float
 ) -> None:

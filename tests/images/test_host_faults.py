@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from tests.faults.load import report
+from tests.faults.load import reason_of, report
 from tests.images.conftest import Image
 from tests.images.engine import ROOT, Container, Engine, with_prefix
 from tests.images.network import HOSTS, Network
@@ -95,7 +95,7 @@ def test_16_container_or_its_network_is_lost(
         n=len(HOSTS),
         failed=right.count(False),
         recovery=took,
-        reason=failures[0].splitlines()[0],
+        reason=reason_of(failures[0]),
     )
     assert all(right), [(codes, failures, [container.logs() for container in containers])]
     assert took < LIMIT

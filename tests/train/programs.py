@@ -56,7 +56,7 @@ def moments(part):
 if __name__ == "__main__":
     count = int(os.environ["SM_HOST_COUNT"])
     with Client() as client:
-        client.wait_for_workers(count, timeout=60)
+        client.wait_for_workers(count, timeout=100)
         names = sorted(worker["name"] for worker in client.scheduler_info(n_workers=-1)["workers"].values())
         assert len(names) == count, names
         parts = [client.submit(moments, rows[n::count], workers=[name]) for n, name in enumerate(names)]
@@ -116,7 +116,7 @@ with xgboost.collective.CommunicatorContext(**xgboost_arguments()):
 from dask.distributed import Client
 if __name__ == "__main__":
     with Client() as client:
-        client.wait_for_workers(int(os.environ["SM_HOST_COUNT"]), timeout=60)
+        client.wait_for_workers(int(os.environ["SM_HOST_COUNT"]), timeout=240)
         task = client.submit(time.sleep, 1000)
         runs()
         task.result()
