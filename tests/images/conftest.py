@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from tests.faults.conftest import pytest_runtest_logreport  # noqa: F401 - `make faults` has faults from here
 from tests.images.engine import IMAGE_PREFIX, ROOT, Engine
 from tests.images.network import Network
 from tests.images.pages import Shell

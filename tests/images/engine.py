@@ -60,9 +60,11 @@ class Engine:
         done = self.command("run", "--detach", "--label", self.label, *options, image, *command)
         return Container(self, done.stdout.strip())
 
-    def build(self, folder: Path, tag: str) -> str:
+    def build(self, folder: Path, tag: str, *, options: Sequence[str] = ()) -> str:
         """Build the Dockerfile of a folder, and return the tag."""
-        self.command("build", "--quiet", "--label", self.label, "--tag", tag, str(folder))
+        self.command(
+            "build", "--quiet", "--label", self.label, *options, "--tag", tag, str(folder), timeout=600
+        )
         return tag
 
     def remove_all(self) -> None:

@@ -61,7 +61,8 @@ def image_for(tmp_path: Path, engine: Engine, image: Image) -> Callable[[str], s
         shutil.copytree(ROOT / "examples/mpi", folder)
         dockerfile = folder / "Dockerfile"
         dockerfile.write_text(with_prefix(dockerfile.read_text()))
-        return engine.build(folder, "mlberth-tests/mpi:faults")
+        # The network of the machine, where apt-get works as it does outside.
+        return engine.build(folder, f"mlberth-tests/mpi:{engine.label[-8:]}", options=["--network", "host"])
 
     return name
 
