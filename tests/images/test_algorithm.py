@@ -36,13 +36,13 @@ def test_train_without_a_program(tmp_path: Path, engine: Engine, image: Image) -
 
 
 def test_algorithm_by_its_name(tmp_path: Path, engine: Engine, image: Image) -> None:
-    """It trains in the image of scikit-learn; what it leaves is served without code, too."""
+    """It trains in the image of scikit-learn, and its model is served, without code or a network."""
     for folder in ("input/config", "input/data/train", "model"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "input/data/train/rows.csv").write_text("0,0\n0,1\n9,8\n9,9\n")
     config = tmp_path / "input/config"
     (config / "hyperparameters.json").write_text(json.dumps({"k": "2", "feature_dim": "2"}))
-    options = [f"--volume={tmp_path}:/opt/ml"]
+    options = [f"--volume={tmp_path}:/opt/ml", "--network=none"]
     done = engine.run(image("train", "sklearn"), options=[*options, "--env=SAGEMAKER_ALGORITHM=kmeans"])
     assert done.returncode == 0, done.stderr
     assert "#quality_metric: host=" in done.stdout
