@@ -122,7 +122,11 @@ def faults(config: Mapping[str, Any], prices: Prices) -> Iterator[str]:
         for twice in sorted({name for name in names if names.count(name) > 1}):
             yield f"{where}.{number}.EnvironmentParameterRanges: {twice} is there twice"
     container = config.get("ContainerConfig") or {}
-    for name in container.get("SupportedInstanceTypes") or []:
+    types = container.get("SupportedInstanceTypes") or []
+    chooses = not (types or config.get("EndpointConfigurations"))
+    if chooses and not any(name.startswith(_GENERAL) for name in prices.instance_per_hour):
+        yield f"{where} is required: {FILE} has no instance type to try ({', '.join(_GENERAL)})"
+    for name in types:
         yield from _price_faults("InputConfig.ContainerConfig.SupportedInstanceTypes", name, prices)
 
 

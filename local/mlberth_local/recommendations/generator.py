@@ -16,6 +16,7 @@ from mlberth_local.recommendations.measurement import Window
 _LOOK_SECONDS = 0.1
 _END_SECONDS = 5.0
 _PIECE = 1 << 16
+_MOST_WAITING = 10_000
 
 
 class GeneratorError(Exception):
@@ -67,9 +68,12 @@ class Generator:
         """Let some users send for some seconds, each of them one request at a time."""
         return Window(**self._call("users", users, seconds))
 
-    def paced(self, rate: float, seconds: float, most: int) -> Window:
-        """Send so many requests a second, `most` at a time; latencies count from when each was due."""
-        return Window(**self._call("paced", rate, seconds, most))
+    def paced(self, rate: float, seconds: float, most: int, most_waiting: int = _MOST_WAITING) -> Window:
+        """Send so many requests a second, `most` at a time; latencies count from when each was due.
+
+        It ends early if `most_waiting` requests are due and not answered.
+        """
+        return Window(**self._call("paced", rate, seconds, most, most_waiting))
 
     def _call(self, way: str, *arguments: float) -> dict[str, Any]:
         self._write([way, arguments])

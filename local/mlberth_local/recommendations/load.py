@@ -106,11 +106,12 @@ class Load:
         await asyncio.gather(*(user(number) for number in range(users)))
         return {"users": users, **tally.report(monotonic() - began)}
 
-    async def paced(self, rate: float, seconds: float, most: int) -> dict[str, Any]:
+    async def paced(self, rate: float, seconds: float, most: int, most_waiting: int) -> dict[str, Any]:
         """Send `rate` requests a second, however long answers take, `most` of them at a time.
 
         A latency counts from the moment at which the request was due, so that the time for which it had to
-        wait for others is a part of it.
+        wait for others is a part of it. If `most_waiting` are due and not answered, that is a failure, and
+        the end: the server does not keep up with the rate.
         """
         tally, began, free = Tally(), monotonic(), asyncio.Semaphore(most)
 
@@ -118,13 +119,18 @@ class Load:
             async with free:
                 await self._send(number, tally, due)
 
-        sent = []
+        waiting: set[asyncio.Task[None]] = set()
         for number in range(max(1, int(rate * seconds))):
             due = began + number / rate
             if (wait := due - monotonic()) > 0:
                 await asyncio.sleep(wait)
-            sent.append(asyncio.create_task(request(number, due)))
-        await asyncio.gather(*sent)
+            if len(waiting) == most_waiting:
+                tally.fail(f"{most_waiting} requests wait for an answer")
+                seconds = number / rate
+                break
+            waiting.add(sent := asyncio.create_task(request(number, due)))
+            sent.add_done_callback(waiting.discard)
+        await asyncio.gather(*waiting)
         return {"users": most, **tally.report(max(seconds, monotonic() - began))}
 
     async def _send(self, number: int, tally: Tally, since: float) -> str:

@@ -12,7 +12,7 @@ _FLAT_STAGES = 2
 _DEFAULT_PERCENTILE = "P95"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False)  # two stages are never the same
 class Window:
     """What has come of the requests of one stage. Latencies are in milliseconds."""
 

@@ -130,6 +130,15 @@ def test_faults(config: dict[str, Any], expected: str) -> None:
     assert expected in fault
 
 
+def test_prices_without_a_type_to_try() -> None:
+    """A job that is to choose says so at once."""
+    [fault] = faults({}, Prices({"local": 1}, 0.25))
+    assert "prices.json has no instance type to try" in fault
+    assert not list(
+        faults({"EndpointConfigurations": [{"InstanceType": "local"}]}, Prices({"local": 1}, 0.25))
+    )
+
+
 def test_costs() -> None:
     """Of an instance that is always busy; a serverless one costs what it works."""
     busy = Benchmark("e", 0.6, "ml.c5.large", result=Result(100, 10.0, 1, 5.0, meets=True))

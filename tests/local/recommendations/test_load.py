@@ -96,6 +96,14 @@ def test_a_paced_request_has_waited_since_it_was_due(tmp_path: Path, server: Ser
     assert found.seconds >= 2 * seconds
 
 
+def test_a_rate_that_is_far_too_high_ends(tmp_path: Path, server: Server) -> None:
+    """What waits is bounded, and the rate is not one that holds."""
+    with generator(tmp_path, server.server_port, "1") as load:
+        found = load.paced(10_000, 600, 4, most_waiting=20)
+    assert 20 <= found.answered <= 200
+    assert found.failures == {"20 requests wait for an answer": 1}
+
+
 def test_a_sample_that_is_refused_is_named(tmp_path: Path, server: Server) -> None:
     with generator(tmp_path, server.server_port, "1", "bad") as load:
         assert load.probe() == {"number": 1, "reason": "400: no such column"}
