@@ -29,6 +29,10 @@ class Demand:
     """In bytes."""
     gpus: int = 0
 
+    def __add__(self, other: Demand) -> Demand:
+        """Return what both take."""
+        return Demand(self.cpus + other.cpus, self.memory + other.memory, self.gpus + other.gpus)
+
 
 @dataclass(frozen=True)
 class Capacity:
@@ -93,26 +97,29 @@ class Capacity:
         memory = cpus * _GB_FOR_EACH_CPU.get(family, 4) * _GB
         return Limits(min(float(cpus), self.cpus), min(memory, self.memory))
 
-    def has_room(self, running: Iterable[Demand], wanted: Demand) -> bool:
-        """Return whether a job may start beside those that run; alone it always may."""
-        taken = list(running)
-        cpus = sum(one.cpus for one in taken) + wanted.cpus
-        memory = sum(one.memory for one in taken) + wanted.memory
-        gpus = sum(one.gpus for one in taken) + wanted.gpus if wanted.gpus else 0
-        return not taken or (cpus <= self.cpus and memory <= self.memory and gpus <= len(self.gpus))
-
     def admitted(self, running: Iterable[Demand], waiting: Iterable[Demand]) -> list[int]:
         """Return the places in the queue of the jobs that may start now.
 
         What one waits for is kept for it: those behind it have what is left beside that. So a job that waits
-        for GPUs does not hold up those that need none, and none waits for ever.
+        for GPUs does not hold up those that need none, and none waits for ever. One that is too large for the
+        machine has it for itself.
         """
-        taken, found = list(running), []
+        taken: Demand | None = None
+        for one in running:
+            taken = one if taken is None else taken + one
+        found = []
         for place, wanted in enumerate(waiting):
-            if self.has_room(taken, wanted):
+            together = wanted if taken is None else taken + wanted
+            has_gpus = not wanted.gpus or together.gpus <= len(self.gpus)
+            if taken is None or (self._holds(together) and has_gpus):
                 found.append(place)
-            taken.append(wanted)
+            elif not self._holds(together):
+                break  # those behind it add to what is too much already
+            taken = together
         return found
+
+    def _holds(self, demand: Demand) -> bool:
+        return demand.cpus <= self.cpus and demand.memory <= self.memory
 
 
 def read_capacity(environ: Mapping[str, str]) -> Capacity:

@@ -33,15 +33,6 @@ def test_demand() -> None:
     assert Capacity(16, 64 * GB, has_limits=True).demand(wanted) == Demand(6, 24 * GB)
 
 
-def test_room() -> None:
-    """What is too large for the machine runs alone, so that nothing waits for ever."""
-    capacity = Capacity(4, 8 * GB)
-    assert capacity.has_room([], Demand(100))
-    assert capacity.has_room([Demand(2)], Demand(2))
-    assert not capacity.has_room([Demand(2)], Demand(3))
-    assert not capacity.has_room([Demand(1, 8 * GB)], Demand(1, 1))
-
-
 FOUR = Capacity(4, 8 * GB, gpus=("0", "1", "2", "3"))
 
 
@@ -76,10 +67,13 @@ def test_gpus(kinds: list[tuple[str, int]], gpus: int, refused: bool) -> None:
         ([Demand(1, gpus=1)], [Demand(1, gpus=4), Demand(1, gpus=1), Demand(1)], [2]),
         ([Demand(1, gpus=1)], [Demand(1, gpus=3), Demand(1, gpus=1), Demand(1)], [0, 2]),
         ([Demand(1, gpus=4)], [Demand(3, gpus=1), Demand(1)], []),
+        ([Demand(1, 8 * GB)], [Demand(1, 1)], []),
+        ([Demand(1, 4 * GB)], [Demand(1, 4 * GB)], [0]),
     ],
     ids=[
         *("in order", "no smaller one passes", "too large: alone", "too large: waits for all"),
         *("past a wait for gpus", "the rest of the gpus", "its cpus are kept for it"),
+        *("no memory", "the rest of the memory"),
     ],
 )
 def test_who_may_start(running: list[Demand], waiting: list[Demand], places: list[int]) -> None:
