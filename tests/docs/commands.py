@@ -32,6 +32,9 @@ RUN_BY = {
     ("docs/how-to/guarded-deployments.md", ""): (
         "tests/local/end_to_end/test_guarded_deployments.py::test_the_page"
     ),
+    ("docs/how-to/recommend.md", ""): (
+        "tests/local/end_to_end/test_recommend.py::test_the_command_of_the_page"
+    ),
     ("docs/how-to/stream.md", ""): "tests/docs/test_commands.py::test_stream",
     ("docs/how-to/kubernetes.md", "Data in, model out"): "tests/docs/test_commands.py::test_fetch_and_push",
     ("docs/how-to/kubernetes.md", "From a request"): "tests/docs/test_commands.py::test_render",

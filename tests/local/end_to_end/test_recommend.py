@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 import signal
 import subprocess
@@ -15,12 +14,12 @@ from typing import Any
 import joblib
 import pytest
 from sklearn.linear_model import LogisticRegression
+from tests.docs.commands import commands
 from tests.local.end_to_end.daemon import MLBERTH, Daemon
 from tests.local.end_to_end.deployments import client
 from tests.local.end_to_end.test_sdk_jobs import run
 from tests.support import LONG, wait_until
 
-PAGE = Path(__file__).parents[3] / "docs/how-to/recommend.md"
 ONE_TEST = ("--instance-type", "ml.c5.large", "--vary", "SAGEMAKER_MODEL_SERVER_WORKERS=1")
 HANDLER = "def model_fn(d): return 1\ndef predict_fn(x, m): return [1 + float(x[0][0])]\n"
 SLEEP = "time.sleep(10); return ["
@@ -54,7 +53,7 @@ def recommend(home: Daemon, *more: str, sample: str = "row.csv") -> subprocess.C
 
 def test_the_command_of_the_page(home: Daemon) -> None:
     """Without a daemon one comes and goes; the table names the cheapest configuration, and what it costs."""
-    [command] = re.findall(r"```sh\n(mlberth recommend .*)\n```", PAGE.read_text())
+    [command] = commands("docs/how-to/recommend.md", "")
     words = [str(home.folder / word) if "." in word else word for word in shlex.split(command)[1:]]
     words[words.index("--p95") + 1] = "5000"  # this machine may be busy
     found = home.run(*words, "--engine", "process", *ONE_TEST, environ=FAST, timeout=180)
