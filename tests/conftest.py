@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import signal
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,11 @@ WriteConfig = Callable[..., Layout]
 
 settings.register_profile("mlberth", deadline=None)  # a busy machine is no fault of an example
 settings.load_profile("mlberth")
+
+
+def pytest_configure() -> None:
+    """Let programs of tests be stopped by Ctrl-C, which the background jobs of a shell ignore."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)

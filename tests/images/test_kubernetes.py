@@ -6,6 +6,7 @@ import copy
 import json
 import tarfile
 import time
+import urllib.error
 import urllib.request
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.images.pod import Pod
 from tests.images.pod_objects import archive_of, build, keys, set_variable
 from tests.kubernetes.manifests import one, pods
 from tests.object_store import ObjectStore
+from tests.support import wait_until
 
 PROJECT = ROOT / "tests/projects/four_functions"
 TRAIN = """
@@ -53,6 +55,15 @@ def invoke(port: int) -> str:
         return str(answer.read().decode())
 
 
+def scrape(url: str) -> str:
+    """Return a page of metrics; "" as long as the process that makes it starts."""
+    try:
+        with urllib.request.urlopen(url, timeout=30) as page:
+            return str(page.read(), "utf-8")
+    except urllib.error.HTTPError:
+        return ""
+
+
 def test_server(
     engine: Engine, image: Image, pod_network: str, pod_store: ObjectStore, tmp_path: Path
 ) -> None:
@@ -70,8 +81,8 @@ def test_server(
     assert "51.0;35.0;14.0;2.0" in invoke(pod.port)
     (signal,) = one("serve/autoscaler.yaml", "HorizontalPodAutoscaler")["spec"]["metrics"]
     path = manifest["metadata"]["annotations"]["prometheus.io/path"]
-    with urllib.request.urlopen(f"http://127.0.0.1:{pod.port}{path}", timeout=30) as page:
-        assert f"\n{signal['pods']['metric']['name']} " in page.read().decode()
+    metric = signal["pods"]["metric"]["name"]
+    wait_until(lambda: f"\n{metric} " in scrape(f"http://127.0.0.1:{pod.port}{path}"))
     begun = time.monotonic()
     assert pod.stop(server) == 0, server.logs()
     assert time.monotonic() - begun > 5, "preStop goes first"

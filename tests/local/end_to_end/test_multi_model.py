@@ -87,7 +87,9 @@ def test_an_instance_dies(daemon: Daemon) -> None:
     assert (folder / name_of("a.tar.gz") / "model" / "code" / "inference.py").is_file()
     for pid in pids_of(daemon, "many"):
         os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: [one.name for one in instances_of(daemon, "many")] not in ([], [before.name]))
+    wait_until(
+        lambda: [one.name for one in instances_of(daemon, "many")] not in ([], [before.name]), timeout=120
+    )
     wait_until(lambda: not folder.exists())
     assert ask(daemon, "a") == "a"
 
