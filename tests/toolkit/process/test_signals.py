@@ -43,7 +43,9 @@ def test_handlers_and_wakeup_of_before_come_back() -> None:
 def test_wait_ends_when_a_child_does() -> None:
     """SIGCHLD is always collected, so that what is waited for is looked at then."""
     began = time.monotonic()
-    with SignalQueue([]) as signals, subprocess.Popen([sys.executable, "-c", ""]) as child:
+    # It is not over before the wait begins.
+    argv = [sys.executable, "-c", "import time; time.sleep(0.5)"]
+    with SignalQueue([]) as signals, subprocess.Popen(argv) as child:
         arrived = signals.wait_for(lambda: child.poll() is not None, 60)
     assert time.monotonic() - began < 60
     assert set(arrived) == {signal.SIGCHLD}
