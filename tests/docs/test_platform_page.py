@@ -21,7 +21,7 @@ def test_commands(tmp_path: Path) -> None:
     other = other.replace("/data/platform", str(tmp_path / "other")).replace("9000", str(free_port()))
     script = "\n".join(
         [
-            f"trap 'mlberth down; mlberth down --home {tmp_path / 'other'}' EXIT",
+            f"trap 'mlberth down --home {home}/.mlberth; mlberth down --home {tmp_path}/other' EXIT",
             start.replace("--detach", f"--detach --engine process --port {free_port()}"),
             client,
             other,
