@@ -12,12 +12,12 @@ from typing import Any
 
 from bench.cold_start import serve_seconds
 from bench.endpoints.features import HANDLER
-from bench.endpoints.measured import CSV, create, running, variant
+from bench.endpoints.measured import CSV, running, variant
 from bench.load import drive, prepare
 from bench.processes import cpu_seconds
 from bench.server import HOST
 from tests.local.end_to_end.daemon import Daemon
-from tests.local.end_to_end.deployments import client, instances_of, make_model
+from tests.local.end_to_end.deployments import client, create, instances_of, make_model
 from tests.support import wait_until
 
 from mlberth_local.endpoints.record import KIND

@@ -7,9 +7,9 @@ from itertools import cycle
 from typing import Any
 
 from bench.endpoints.features import MODEL
-from bench.endpoints.measured import Figures, Pace, create, ended, load, variant
+from bench.endpoints.measured import Figures, Pace, ended, load, variant
 from tests.local.end_to_end.daemon import Daemon
-from tests.local.end_to_end.deployments import client, wait
+from tests.local.end_to_end.deployments import client, create, put_alarm, wait
 from tests.support import wait_until
 
 HALF = {"Type": "CAPACITY_PERCENT", "Value": 50}
@@ -51,16 +51,7 @@ def rollbacks(daemon: Daemon, pace: Pace) -> Figures:
     """Ask an endpoint that gets canaries which an alarm ends."""
     create(daemon, "returned", variant(MODEL))
     sagemaker, cloudwatch = client(daemon, "sagemaker"), client(daemon, "cloudwatch")
-    cloudwatch.put_metric_alarm(
-        AlarmName=_ALARM,
-        Namespace="Bench",
-        MetricName="Errors",
-        Statistic="Sum",
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=0,
-        ComparisonOperator="GreaterThanThreshold",
-    )
+    put_alarm(daemon, _ALARM)
     config = {
         **blue_green(Type="CANARY", CanarySize=HALF, WaitIntervalInSeconds=600),
         "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": _ALARM}]},

@@ -8,9 +8,9 @@ from itertools import cycle, pairwise
 from typing import Any
 
 from bench import scaling
-from bench.endpoints.measured import STREAM, Figures, Pace, create, ended, load, variant
+from bench.endpoints.measured import STREAM, Figures, Pace, ended, load, variant
 from tests.local.end_to_end.daemon import Daemon
-from tests.local.end_to_end.deployments import client, instances_of, make_model, wait
+from tests.local.end_to_end.deployments import client, create, instances_of, make_model, wait
 from tests.support import wait_until
 
 MODEL, TOKENS = "sums", "tokens"

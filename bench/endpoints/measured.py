@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.load import drive_at, prepare
 from bench.server import HOST
+from tests.local.end_to_end import deployments
 from tests.local.end_to_end.daemon import Daemon
 from tests.local.end_to_end.deployments import client, wait
 
@@ -81,16 +82,7 @@ def load(
 
 def variant(model: str, name: str = "AllTraffic", **members: Any) -> dict[str, Any]:
     """Return a variant with two instances."""
-    found = {"VariantName": name, "ModelName": model, "InstanceType": "ml.m5.large"}
-    return {**found, "InitialInstanceCount": 2, **members}
-
-
-def create(daemon: Daemon, name: str, *variants: dict[str, Any], **members: Any) -> None:
-    """Make a configuration and an endpoint of one name, and wait for it."""
-    sagemaker = client(daemon, "sagemaker")
-    sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=list(variants), **members)
-    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
-    wait(daemon, name, "endpoint_in_service")
+    return deployments.variant(model, name, **{"InitialInstanceCount": 2, **members})
 
 
 def ended(daemon: Daemon, name: str, found: Figures) -> Figures:

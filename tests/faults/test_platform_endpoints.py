@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from tests.faults.load import LONG, quantile, report
 from tests.faults.test_endpoints import Load, gateway
 from tests.local.end_to_end.daemon import Daemon
-from tests.local.end_to_end.deployments import client, deploy, make_model, pids_of, wait
+from tests.local.end_to_end.deployments import client, create, deploy, make_model, pids_of, variant
 from tests.local.endpoints.endpoint_platform import EndpointPlatform
 from tests.support import wait_until
 
@@ -61,20 +61,6 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     assert daemon.up().returncode == 0
     yield daemon
     assert daemon.run("down").returncode == 0
-
-
-def variant(model: str, name: str = "AllTraffic", **members: Any) -> dict[str, Any]:
-    """Return a variant with one instance."""
-    found = {"VariantName": name, "ModelName": model, "InstanceType": "ml.m5.large"}
-    return {**found, "InitialInstanceCount": 1, **members}
-
-
-def create(daemon: Daemon, name: str, *variants: dict[str, Any], **members: Any) -> None:
-    """Make an endpoint, and wait for it."""
-    sagemaker = client(daemon, "sagemaker")
-    sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=list(variants), **members)
-    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
-    wait(daemon, name, "endpoint_in_service")
 
 
 def container(daemon: Daemon, name: str, **environ: str) -> dict[str, Any]:

@@ -74,16 +74,35 @@ def deploy(daemon: Daemon, name: str, handler: str = HANDLER, *, count: int = 1,
 
 def serve_model(daemon: Daemon, name: str, *, count: int = 1) -> None:
     """Make a configuration and an endpoint with the name of a model, and wait for it."""
+    create(daemon, name, variant(name, InitialInstanceCount=count))
+
+
+def variant(model: str, name: str = "AllTraffic", **members: Any) -> dict[str, Any]:
+    """Return a variant with one instance, unless `members` say otherwise."""
+    found = {"VariantName": name, "ModelName": model, "InstanceType": "ml.m5.large"}
+    return {**found, "InitialInstanceCount": 1, **members}
+
+
+def create(daemon: Daemon, name: str, *variants: dict[str, Any], **members: Any) -> None:
+    """Make a configuration and an endpoint of one name, and wait for it."""
     sagemaker = client(daemon, "sagemaker")
-    variant = {
-        "VariantName": "AllTraffic",
-        "ModelName": name,
-        "InstanceType": "ml.m5.large",
-        "InitialInstanceCount": count,
-    }
-    sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+    sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=list(variants), **members)
     sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
     wait(daemon, name, "endpoint_in_service")
+
+
+def put_alarm(daemon: Daemon, name: str) -> None:
+    """Make an alarm for deployments, whose state is set by hand: its metric has no values."""
+    client(daemon, "cloudwatch").put_metric_alarm(
+        AlarmName=name,
+        Namespace="Test",
+        MetricName="Errors",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=0,
+        ComparisonOperator="GreaterThanThreshold",
+    )
 
 
 def wait(daemon: Daemon, name: str, state: str) -> None:

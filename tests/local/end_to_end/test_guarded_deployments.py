@@ -11,7 +11,7 @@ import pytest
 from tests.docs.commands import commands
 from tests.docs.test_commands import shell
 from tests.local.end_to_end.daemon import Daemon
-from tests.local.end_to_end.deployments import client, deploy, wait
+from tests.local.end_to_end.deployments import client, deploy, put_alarm, wait
 from tests.local.end_to_end.load import Load
 from tests.support import wait_until
 
@@ -51,16 +51,7 @@ def describe(daemon: Daemon) -> dict[str, Any]:
 def test_no_request_fails(daemon: Daemon) -> None:
     """While instances come and go batch by batch, while a canary has traffic, and in its rollback."""
     cloudwatch = client(daemon, "cloudwatch")
-    cloudwatch.put_metric_alarm(
-        AlarmName=ALARM,
-        Namespace="Test",
-        MetricName="Errors",
-        Statistic="Sum",
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=0,
-        ComparisonOperator="GreaterThanThreshold",
-    )
+    put_alarm(daemon, ALARM)
     half = {"Type": "CAPACITY_PERCENT", "Value": 50}
     with Load(daemon.port, "served") as load:
         load.more(20)
