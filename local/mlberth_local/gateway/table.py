@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ModelStore:
     """Where an instance has the models that one of its containers loads by request."""
 
@@ -19,7 +19,7 @@ class ModelStore:
     """Whether models stay until their room is needed. Source: `ModelCacheSetting` of the platform's API."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Instance:
     """One instance of a variant: a server for each of the model's containers, all on 127.0.0.1."""
 
@@ -31,7 +31,7 @@ class Instance:
     """Of a multi-model endpoint."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Fleet:
     """The instances of a variant that were made from one endpoint configuration.
 
@@ -44,7 +44,7 @@ class Fleet:
     """Its part of the variant's requests, 0 to 1; those of a variant add up to 1."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Variant:
     """A production or shadow variant. Sources: `ProductionVariant` of the platform's API."""
 
@@ -60,7 +60,7 @@ class Variant:
     """Of a serverless variant: requests above it are answered 429."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Capture:
     """What is kept of an endpoint's requests. Source: `DataCaptureConfig` of the platform's API."""
 
@@ -75,7 +75,7 @@ class Capture:
     """Media types whose bodies are kept as text; all others are in Base64."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """An endpoint as far as its requests are concerned."""
 
@@ -91,7 +91,7 @@ class Endpoint:
     capture: Capture | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Table:
     """All endpoints that answer, at one moment."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,19 +11,28 @@ from typing import Any
 from mlberth_local.files import write_atomically
 from mlberth_local.gateway.table import Capture, Endpoint, Fleet, Instance, ModelStore, Table, Variant
 
+_HEAD, _TAIL = b'{"endpoints": [\n', b"\n]}\n"
+"""Around a line for each endpoint: who reads them one by one never has more of the text in memory."""
+
 
 def write_table(path: Path, table: Table) -> None:
     """Replace the file; it is whole at every moment."""
-    write_atomically(path, json.dumps(asdict(table)).encode(), mode=0o600)
+    lines = (json.dumps(asdict(one)).encode() for one in table.endpoints)
+    write_atomically(path, _HEAD + b",\n".join(lines) + _TAIL, mode=0o600)
 
 
 def read_table(path: Path) -> Table:
     """Return the table of a file; an empty one if there is no file."""
     try:
-        found = json.loads(path.read_bytes())
+        file = path.open("rb")
     except FileNotFoundError:
         return Table()
-    return Table(tuple(_endpoint(one) for one in found["endpoints"]))
+    with file:
+        head = file.readline()
+        if head != _HEAD:  # of an earlier version: all in one line
+            return Table(tuple(_endpoint(one) for one in json.loads(head + file.read())["endpoints"]))
+        lines = (line.rstrip(b",\n") for line in file)
+        return Table(tuple(_endpoint(json.loads(line)) for line in lines if line.startswith(b"{")))
 
 
 def _endpoint(found: dict[str, Any]) -> Endpoint:
@@ -38,7 +48,9 @@ def _capture(found: dict[str, Any]) -> Capture:
 
 def _variant(found: dict[str, Any]) -> Variant:
     fleets = tuple(_fleet(one) for one in found["fleets"])
-    return Variant(**{**found, "fleets": fleets, "containers": tuple(found["containers"])})
+    # Most endpoints have the same names here.
+    names = {"name": sys.intern(found["name"]), "containers": tuple(map(sys.intern, found["containers"]))}
+    return Variant(**{**found, **names, "fleets": fleets})
 
 
 def _fleet(found: dict[str, Any]) -> Fleet:

@@ -254,7 +254,7 @@ class GatewayProcess:
         if request.operation == b"metrics":
             outstanding = {
                 one.key[:2]: one.outstanding
-                for endpoint in self._routes.endpoints.values()
+                for _, endpoint in self._routes.used()
                 for one in endpoint.variants.values()
             }
             body = prometheus.text(self._tallies.totals(), outstanding).encode()

@@ -170,17 +170,33 @@ class Routes:
         self.chance = chance
         self._means = means
         self.busy: set[ServerConnection] = set()
-        self.endpoints: dict[str, LiveEndpoint] = {}
+        self._endpoints: dict[str, Endpoint] = {}
+        self._live: dict[str, LiveEndpoint] = {}
+        """Those that somebody has asked for: of a thousand that are idle there is no more than the table."""
         self._instances: dict[Instance, LiveInstance] = {}
         self._leaving: set[LiveInstance] = set()
 
     def endpoint(self, name: str) -> LiveEndpoint:
         """Return an endpoint. Raises `ServiceError` with the service's words."""
-        try:
-            return self.endpoints[name]
-        except KeyError:
+        found = self.find(name)
+        if found is None:
             text = f"Endpoint {name} of account {ACCOUNT} not found."
-            raise ServiceError("ValidationError", text) from None
+            raise ServiceError("ValidationError", text)
+        return found
+
+    def find(self, name: str) -> LiveEndpoint | None:
+        """Return an endpoint; None if the table has none of that name."""
+        found = self._live.get(name)
+        if found is None and (endpoint := self._endpoints.get(name)):
+            found = self._live[name] = self._made(endpoint)
+        return found
+
+    def used(self) -> Iterator[tuple[str, LiveEndpoint]]:
+        """Yield the endpoints that were asked for or have an instance: all that can have something to do."""
+        for name, endpoint in self._endpoints.items():
+            has_instances = any(fleet.instances for one in endpoint.variants for fleet in one.fleets)
+            if found := self.find(name) if has_instances else self._live.get(name):
+                yield name, found
 
     def apply(self, table: Table) -> None:
         """Route by a table from now on; connections to instances that it has no more are closed."""
@@ -193,14 +209,15 @@ class Routes:
                             self._instances[one] = before.pop(one)
                         elif one not in self._instances:
                             self._instances[one] = LiveInstance(one, endpoint.name, self.busy, self._means)
-        self.endpoints = {one.name: self._live(one) for one in table.endpoints}
+        self._endpoints = {one.name: one for one in table.endpoints}
+        self._live = {}
         for gone in before.values():
             for pool in gone.pools:
                 pool.close()
             if gone.outstanding:
                 self._leaving.add(gone)
 
-    def _live(self, endpoint: Endpoint) -> LiveEndpoint:
+    def _made(self, endpoint: Endpoint) -> LiveEndpoint:
         return LiveEndpoint(
             endpoint,
             {one.name: self._live_variant(endpoint, one) for one in endpoint.variants},
@@ -231,7 +248,7 @@ class Routes:
 
     def multi_model(self) -> Iterator[tuple[tuple[str, str, str], InstanceModels]]:
         """Yield the models of each instance that loads them by request, and what they are counted under."""
-        for endpoint in self.endpoints.values():
+        for _, endpoint in self.used():
             for variant in endpoint.variants.values():
                 for fleet in variant.fleets:
                     yield from ((fleet.key, one.models) for one in fleet.instances if one.models)

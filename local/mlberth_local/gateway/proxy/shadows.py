@@ -89,7 +89,7 @@ class Shadows:
             queue.senders -= 1
 
     async def _compare(self, production: Invocation, key: tuple[str, str], dropped: int) -> None:
-        endpoint = self._routes.endpoints.get(key[0])
+        endpoint = self._routes.find(key[0])
         shadow = (
             next((one for one in endpoint.shadows if one.variant.name == key[1]), None) if endpoint else None
         )

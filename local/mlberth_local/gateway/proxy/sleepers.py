@@ -36,7 +36,7 @@ class Sleepers:
         """Return the variant with an instance; None if there is none in time."""
         until, ask_at = monotonic() + self._wake_seconds, 0.0
         while (now := monotonic()) < until:
-            found = self._routes.endpoints.get(endpoint)
+            found = self._routes.find(endpoint)
             live = found.variants.get(variant) if found else None
             if live is None or live.instances:
                 return live
@@ -58,7 +58,7 @@ class Sleepers:
     def sweep(self, now: float) -> None:
         """Give up the instances of variants that nobody has asked for long."""
         seen = set()
-        for name, endpoint in self._routes.endpoints.items():
+        for name, endpoint in self._routes.used():
             for variant in endpoint.variants.values():
                 if variant.variant.max_concurrency is None or not variant.instances:
                     continue

@@ -34,7 +34,7 @@ def invocation(model_seconds: float = 0.01) -> Invocation:
     """Return a request that was answered."""
     routes = Routes()
     routes.apply(Table((one_port(1),)))
-    live = routes.endpoints["e"]
+    live = routes.endpoint("e")
     variant = live.variants["AllTraffic"]
     found = Invocation(Request("e", b"invocations", {}, b"", "id", 0.0), False, live, variant)
     found.fleet = variant.fleets[0]
