@@ -9,9 +9,10 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
+
+from mlberth._typing import NamedTuple
 
 SUFFIX = ".jsonl"
 LARGEST_MESSAGE = 256 * 1024
@@ -47,8 +48,7 @@ def streams(folder: Path, group: str, prefix: str = "") -> list[str]:
     return sorted(name for name in names if name.startswith(prefix))
 
 
-@dataclass(frozen=True)
-class LogEvent:
+class LogEvent(NamedTuple):
     """One event of a stream."""
 
     time: int

@@ -14,8 +14,8 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from mlberth._typing import typing
 from mlberth.process.children import Child, exit_code, reap, signal_group, start
 from mlberth.process.descendants import end_descendants
 from mlberth.process.kernel import adopt_orphans
@@ -47,7 +47,7 @@ def main(folder: Path) -> None:
     write(folder / EXIT, {"code": code, "time": time.time(), "problem": problem})
 
 
-def _run(spec: dict[str, Any], folder: Path, signals: SignalQueue, log: LogWriter) -> tuple[int, str]:
+def _run(spec: dict[str, typing.Any], folder: Path, signals: SignalQueue, log: LogWriter) -> tuple[int, str]:
     problem = _enter_namespaces(spec, folder)
     if problem and spec["isolated"]:
         raise OSError(0, f"no network isolation without namespaces ({problem})")
@@ -66,7 +66,7 @@ def _run(spec: dict[str, Any], folder: Path, signals: SignalQueue, log: LogWrite
     return (128 + signal.SIGKILL if killed else exit_code(child.returncode)), ""
 
 
-def _enter_namespaces(spec: dict[str, Any], folder: Path) -> str:
+def _enter_namespaces(spec: dict[str, typing.Any], folder: Path) -> str:
     try:
         namespaces.enter(
             Path(spec["base"]), spec["host"], spec["hosts"], folder, isolated=bool(spec["isolated"])
@@ -102,7 +102,7 @@ def _exit_code(error: OSError) -> int:
     return _NOT_FOUND if isinstance(error, FileNotFoundError) else _CANNOT_RUN
 
 
-def write(path: Path, value: dict[str, Any]) -> None:
+def write(path: Path, value: dict[str, typing.Any]) -> None:
     """Write a file that is there whole or not at all."""
     new = path.with_suffix(".new")
     new.write_text(json.dumps(value))
