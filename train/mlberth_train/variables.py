@@ -31,6 +31,14 @@ SUBMIT_DIRECTORY = Variable(
     "sagemaker_submit_directory is absent, since that belongs to the job and this often to the image.",
     default_text="the code folder as it is",
 )
+SOURCE_FILE = Variable(
+    "MLBERTH_SOURCE_FILE",
+    OPTIONAL_TEXT,
+    None,
+    "The file that the s3:// address of the code has been copied to already, by what runs the job; the "
+    "address is not asked then.",
+    default_text="the address is asked",
+)
 ARGS_PROTOCOL = Variable(
     "SAGEMAKER_ARGS_PROTOCOL",
     one_of(*PROTOCOLS),
@@ -157,6 +165,7 @@ ALL: tuple[Variable[typing.Any], ...] = (
     TRAINING_MODULE,
     ALGORITHM,
     SUBMIT_DIRECTORY,
+    SOURCE_FILE,
     ARGS_PROTOCOL,
     LAUNCHER,
     PROCESSES,

@@ -17,6 +17,7 @@ from mlberth_local.inputs.channels import Selection, select
 from mlberth_local.inputs.delivery import channels_of, deliver, mount_of, write_feeds
 from mlberth_local.inputs.feeding import Feeding
 from mlberth_local.inputs.objects import below
+from mlberth_local.inputs.source_code import SOURCE_FILE, bring_source
 from mlberth_local.job_failure import JobFailure
 from mlberth_local.jobs import artifacts, metric_definitions
 from mlberth_local.jobs.algorithm_images import algorithm_variables
@@ -46,7 +47,7 @@ class TrainingDriver(JobDriver):
         """Write the configuration of each host, and bring its channels and checkpoints."""
         hosts = members(job.request["ResourceConfig"])
         selections: dict[str, Selection] = {}
-        mounts = {}
+        mounts, source = {}, ""
         for member in hosts:
             layout = self._layout(member)
             for folder in (layout.config, layout.data, layout.model, layout.output_data):
@@ -54,9 +55,11 @@ class TrainingDriver(JobDriver):
             mounts[member.name] = self._bring_channels(job, hosts, member, selections)
             self._write_config(job, hosts, member)
             self._bring_checkpoints(job, member)
+            if not job.request.get("EnableNetworkIsolation"):  # such a job reaches no S3
+                source = bring_source(job.request.get("HyperParameters") or {}, self.context.objects, layout)
             if self.stopped():
                 return
-        self.record.update(mounts=mounts)
+        self.record.update(mounts=mounts, source=source)
 
     def _layout(self, member: Member) -> Layout:
         return Layout(self.record.folder / member.name)
@@ -156,6 +159,8 @@ class TrainingDriver(JobDriver):
             "AWS_REGION": self.context.region,
             **algorithm_variables(_image(job), self.context.find_image(_image(job))),
         }
+        if source := job.state.get("source"):
+            environ[SOURCE_FILE] = source
         environ |= job.request.get("Environment") or {}
         return Host(
             member.name,

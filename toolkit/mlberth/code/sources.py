@@ -35,14 +35,23 @@ _OTHER_ARCHIVES = {
 log = logging.getLogger(__name__)
 
 
-def fetch_code(source: str, destination: Path, environ: Mapping[str, str], *, where: str = SETTING) -> None:
+def fetch_code(
+    source: str,
+    destination: Path,
+    environ: Mapping[str, str],
+    *,
+    where: str = SETTING,
+    brought: Path | None = None,
+) -> None:
     """Put the code that `source` names into `destination`, all of it or nothing.
 
-    `where` is the setting that errors name. Raises ContractError if there is no such source,
-    ArchiveError if it cannot be unpacked, DependencyError if `s3://` needs the extra `aws`,
-    PlatformError if the disk fails.
+    `where` is the setting that errors name, `brought` a copy of what is at an `s3://` address. Raises
+    ContractError if there is no such source, ArchiveError if it cannot be unpacked, DependencyError if
+    `s3://` needs the extra `aws`, PlatformError if the disk fails.
     """
-    if source.startswith(S3):
+    if source.startswith(S3) and brought is not None:
+        _put(brought, source, destination, where)
+    elif source.startswith(S3):
         from mlberth.code.s3 import download
 
         with tempfile.TemporaryDirectory(prefix="mlberth-source-") as folder:

@@ -153,7 +153,8 @@ def _fetch(training: Training, environ: Mapping[str, str], log: Log) -> None:
 
         log.take_over_logging()
         source, where = training.source
-        fetch_code(source, layout.code, environ, where=where)
+        brought = environ.get(variables.SOURCE_FILE.name)
+        fetch_code(source, layout.code, environ, where=where, brought=Path(brought) if brought else None)
     elif archive := packed_code(training):
         from mlberth.code.archives import extract
 
