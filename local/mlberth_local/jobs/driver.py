@@ -41,6 +41,8 @@ _SIGNALLED = 128
 _LAST_LINES = 10
 MAX_WAIT = "MaxWaitTimeExceeded"
 """The ending of a job that has waited and run for longer than it may."""
+MAX_PENDING = "MaxPendingTimeExceeded"
+"""The ending of one that has waited for longer than it may; the service's statuses do not have it."""
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +91,11 @@ class JobDriver:
     def wait_limit(job: Resource) -> float:  # noqa: ARG004 - for those that make a difference
         """Return until when the job may wait and run, whatever it waits for; for ever, unless it says so."""
         return math.inf
+
+    @classmethod
+    def queue_limit(cls, job: Resource) -> float:
+        """Return until when the job may stay in the queue."""
+        return cls.wait_limit(job)
 
     def interruption_time(self, job: Resource) -> float:  # noqa: ARG002 - for those that make a difference
         """Return when the machine is taken away; never, unless it can be."""
@@ -166,6 +173,10 @@ class JobDriver:
 
     def _leave_queue(self, job: Resource) -> None:
         if self._ends_early(job):
+            return
+        if self.context.clock() > self.queue_limit(job):
+            self.record.update(ending=MAX_PENDING)
+            self._finish("")
             return
         capacity, config = self.context.capacity, cluster_config(job.request)
         if problem := capacity.refusal(instances(config)):

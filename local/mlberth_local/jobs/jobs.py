@@ -61,7 +61,7 @@ class Jobs:
     def _wish(self, job: Resource) -> Wish:
         """Return how much of the machine a job takes, and until when it waits for that."""
         demand = self.context.capacity.demand(instances(cluster_config(job.request)))
-        return Wish(demand, DRIVERS[job.kind].wait_limit(job))
+        return Wish(demand, DRIVERS[job.kind].queue_limit(job))
 
     def change(self, kind: str, name: str, apply: Callable[[Resource], None]) -> None:
         """Commit what shall happen to a job: it happens at once. Nothing does if `apply` raises.

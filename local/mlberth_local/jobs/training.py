@@ -23,7 +23,14 @@ from mlberth_local.jobs import artifacts, metric_definitions
 from mlberth_local.jobs.algorithm_images import algorithm_variables
 from mlberth_local.jobs.cluster import Member, members, resource_config, write_json
 from mlberth_local.jobs.context import enter
-from mlberth_local.jobs.driver import MAX_WAIT, JobDriver, program_failure, read_failure, status_at_the_end
+from mlberth_local.jobs.driver import (
+    MAX_PENDING,
+    MAX_WAIT,
+    JobDriver,
+    program_failure,
+    read_failure,
+    status_at_the_end,
+)
 from mlberth_local.jobs.side_work import FolderSync, SideWork
 from mlberth_local.store.metrics import Point, Series
 from mlberth_local.store.resources import Resource
@@ -203,6 +210,12 @@ class TrainingDriver(JobDriver):
         wait = (job.request.get("StoppingCondition") or {}).get("MaxWaitTimeInSeconds")
         return job.created + wait if wait else math.inf
 
+    @classmethod
+    def queue_limit(cls, job: Resource) -> float:
+        """Return when the first of MaxPendingTimeInSeconds and MaxWaitTimeInSeconds is over."""
+        pending = (job.request.get("StoppingCondition") or {}).get("MaxPendingTimeInSeconds")
+        return min(job.created + pending if pending else math.inf, cls.wait_limit(job))
+
     def interruption_time(self, job: Resource) -> float:
         """Return when the spot instance of the present attempt is taken away: the same for a later daemon."""
         mean = self.context.spot_seconds
@@ -277,6 +290,8 @@ class TrainingDriver(JobDriver):
             "MaxRuntimeExceeded": "Training job runtime exceeded MaxRuntimeInSeconds provided",
             MAX_WAIT: "Training job wait time exceeded MaxWaitTimeInSeconds provided",
         }
+        if ending == MAX_PENDING:
+            messages["Stopped"] = "Training job stopped: it was pending for MaxPendingTimeInSeconds"
         enter(job.state, secondary, messages[secondary], now)
         job.state["transitions"][-1]["EndTime"] = now
         if "training_started" in job.state:

@@ -210,7 +210,6 @@ EXCEPTIONS: dict[str, Exceptions] = {
             "InputDataConfig.DataSource.S3DataSource.ModelAccessConfig": ONE_MACHINE,
             "MlflowConfig": "no MLflow server is started",
             "ResourceConfig.InstancePreferences": ONE_MACHINE,
-            "StoppingCondition.MaxPendingTimeInSeconds": "a job waits for room as long as it takes",
             "VpcConfig": ONE_MACHINE,
             "OutputDataConfig.KmsKeyId": "objects are not encrypted",
             "ResourceConfig.VolumeSizeInGB": "the machine's disk is used",

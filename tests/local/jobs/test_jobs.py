@@ -47,6 +47,21 @@ def test_a_job_that_waits_too_long(tmp_path: Path) -> None:
         assert is_ready(jobs, "first") or jobs.describe("first")["TrainingJobStatus"] == "InProgress"
 
 
+def test_a_job_that_is_pending_too_long(tmp_path: Path) -> None:
+    """After MaxPendingTimeInSeconds it is stopped; once it has left the queue, that is over."""
+    pending = {"MaxRuntimeInSeconds": 60, "MaxPendingTimeInSeconds": 1}
+    with closing(JobPlatform(tmp_path / "home", MLBERTH_CPUS="1")) as jobs:
+        program = "import time; time.sleep(1.5)"
+        assert jobs.train(program, "runs", StoppingCondition=pending)["TrainingJobStatus"] == "Completed"
+        jobs.train(SLEEP, "first", wait=False)
+        jobs.train("", "second", wait=False, StoppingCondition=pending)
+        wait_until(lambda: jobs.describe("second")["TrainingJobStatus"] == "Stopped", timeout=60)
+        found = jobs.describe("second")
+        assert statuses(found) == ["Starting", "Stopped"]
+        assert "MaxPendingTimeInSeconds" in found["SecondaryStatusTransitions"][-1]["StatusMessage"]
+        assert jobs.describe("first")["TrainingJobStatus"] == "InProgress"
+
+
 def test_runtime_begins_with_the_program(tmp_path: Path) -> None:
     """A job that has waited for longer than it may run has all of its time."""
     later = 0.0
