@@ -15,6 +15,7 @@ from tests.local.end_to_end.daemon import Daemon
 from tests.local.end_to_end.deployments import client
 from tests.local.end_to_end.many_models import ask, serve_many, upload
 from tests.local.endpoints.endpoint_platform import EndpointPlatform, invoke, runs
+from tests.local.recommendations.recommendation_platform import RecommendationPlatform
 from tests.support import wait_until
 
 from mlberth_local.sagemaker import models
@@ -64,6 +65,30 @@ def test_images_that_cannot_serve(platform: EndpointPlatform, engine: Engine, tm
     platform.config("empty", "empty")
     reason = platform.create("empty", "empty")["FailureReason"]
     assert "serve" in reason
+
+
+def test_a_recommendation(tmp_path: Path, image: Image) -> None:
+    """Containers are tried one after another, held to the size of their type, and each is gone at the end."""
+    name = image("serve", "sklearn")
+    environ = {"MLBERTH_CPUS": "2", "MLBERTH_MEMORY_GB": "4", "MLBERTH_INSTANCE_LIMITS": "true"}
+    with closing(
+        RecommendationPlatform(tmp_path / "home", engine="docker", image=name, environ=environ)
+    ) as platform:
+        platform.sklearn_model("m")
+        types = [{"InstanceType": one} for one in ("ml.c5.large", "ml.t2.medium")]
+        request = platform.request("job", "m", platform.samples("1", "-1"), EndpointConfigurations=types)
+        job = platform.run(request)
+        assert job["Status"] == "COMPLETED", (job.get("FailureReason"), platform.log("job"))
+        measured = {
+            one["InferenceBenchmark"]["EndpointConfiguration"]["InstanceType"]: one
+            for one in platform.steps("job")
+        }
+        assert set(measured) == {"ml.c5.large", "ml.t2.medium"}
+        used = [one["InferenceBenchmark"]["Metrics"] for one in measured.values()]
+        assert all(one["MaxInvocations"] >= 60 and 0 < one["MemoryUtilization"] < 100 for one in used)
+        assert 0 < used[1]["CpuUtilization"] <= 100
+        costs = [one["CostPerInference"] for one in used]
+        assert job["InferenceRecommendations"][0]["Metrics"]["CostPerInference"] == pytest.approx(min(costs))
 
 
 def test_more_models_than_memory(tmp_path: Path, image: Image) -> None:

@@ -88,4 +88,8 @@ def _choice(found: Mapping[str, Any], count: int, percentile: str, bound: int | 
         f"{metrics['MaxInvocations']} a minute at a {percentile} of {metrics['ModelLatency']} ms."
     )
     holds = f"hold {percentile} at {bound} ms" if bound else "answer every request"
-    yield f"Of {count} configurations that {holds}, its requests cost least. Prices: {FILE} of the home."
+    if count == 1:
+        holds = holds.replace("hold ", "holds ").replace("answer ", "answers ")
+        yield f"It is the only configuration that {holds}. Prices: {FILE} of the home."
+    else:
+        yield f"Of {count} configurations that {holds}, its requests cost least. Prices: {FILE} of the home."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tarfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
@@ -81,11 +81,12 @@ class EndpointPlatform:
         engine: str = "process",
         image: str = "image",
         resources: Callable[[Database], Resources] = Resources,
+        environ: Mapping[str, str] | None = None,
         **seconds: float,
     ) -> None:
         self.home = home
         self.image = image
-        settings = Settings(engine=engine, environ={**os.environ, "MLBERTH_CPUS": "4"})
+        settings = Settings(engine=engine, environ={**os.environ, "MLBERTH_CPUS": "4", **(environ or {})})
         self._database = Database(home / "db")
         platform = Platform(home, settings)
         self.metrics = Metrics(self._database)
