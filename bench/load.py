@@ -11,7 +11,7 @@ import select
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 Address = tuple[str, int]
@@ -46,9 +46,17 @@ class Result:
         self.latencies.append(seconds)
 
 
-def prepare(path: str, body: bytes, content_type: str, accept: str = "", *, method: str = "POST") -> bytes:
-    """Return the bytes of a request."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: bench"]
+def prepare(
+    path: str,
+    body: bytes,
+    content_type: str,
+    accept: str = "",
+    *,
+    method: str = "POST",
+    headers: Iterable[str] = (),
+) -> bytes:
+    """Return the bytes of a request; `headers` are more lines of it."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: bench", *headers]
     if body:
         lines += [f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]
     if accept:

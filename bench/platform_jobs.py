@@ -4,7 +4,8 @@
 
 The empty job is timed from CreateTrainingJob to Completed, beside the same program without the platform:
 `train` in the same tree, and `docker run` of the same image if one is named (it must be there). The short
-jobs sleep for a second each, four at once. Results go to bench/results/platform_jobs.json.
+jobs sleep for a second each, four at once; by hand they are as many `train`, four at once. Results go to
+bench/results/platform_jobs.json, and into the page on performance.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -60,6 +62,7 @@ def main() -> None:
             found["empty"]["docker"] = empty(Path(folder) / "docker", "docker", asked.image)
     report = {"cpus": os.cpu_count(), "load": round(os.getloadavg()[0], 1), **found}
     RESULTS.write_text(json.dumps(report, indent=2) + "\n")
+    sections.write()
     print(json.dumps(report, indent=2))
 
 
@@ -117,7 +120,7 @@ def empty(folder: Path, engine: str, image: str) -> dict[str, float]:
             complete(api, request(f"empty-{number}", "empty", image))
             took = time.perf_counter() - began
             began = time.perf_counter()
-            without(folder / f"bare-{number}", engine, image)
+            without(folder / f"bare-{number}", engine, image, _EMPTY)
             if number:  # the first of each warms up
                 ours.append(took)
                 bare.append(time.perf_counter() - began)
@@ -129,10 +132,10 @@ def empty(folder: Path, engine: str, image: str) -> dict[str, float]:
     }
 
 
-def without(folder: Path, engine: str, image: str) -> None:
-    """Run the empty program as the platform does, from a tree that is there."""
+def without(folder: Path, engine: str, image: str, text: str) -> None:
+    """Run a program as the platform does, from a tree that is there."""
     (folder / "code").mkdir(parents=True)
-    (folder / "code" / _PROGRAM).write_text(_EMPTY)
+    (folder / "code" / _PROGRAM).write_text(text)
     (folder / "input/config").mkdir(parents=True)
     program = {"SAGEMAKER_PROGRAM": _PROGRAM}
     if engine == "process":
@@ -159,9 +162,21 @@ def short(folder: Path, count: int) -> dict[str, float]:
             timeout=10.0 * count,
         )
         took = time.perf_counter() - began
+        began = time.perf_counter()
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(
+                pool.map(lambda number: without(folder / f"{number}", "process", IMAGE, _SLEEP), range(count))
+            )
+        by_hand = time.perf_counter() - began
         done = api.list_training_jobs(StatusEquals="Completed", MaxResults=100)["TrainingJobSummaries"]
         assert len(done) == min(100, count + 1)
-    return {"jobs": count, "seconds": round(took, 1), "share_of_ideal": round(count / AT_ONCE / took, 2)}
+    return {
+        "jobs": count,
+        "seconds": round(took, 1),
+        "share_of_ideal": round(count / AT_ONCE / took, 2),
+        "by_hand_s": round(by_hand, 1),
+        "share_of_by_hand": round(by_hand / took, 2),
+    }
 
 
 def listing(folder: Path) -> float:

@@ -1,8 +1,9 @@
-"""The section of docs/explanation/performance.md about models, streams, launchers and channels.
+"""The section of docs/explanation/performance.md about models, streams, launchers, channels and jobs.
 
     python -m bench.sections
 
-writes it again from what `bench.models`, `streams`, `launchers` and `fifo` have put into bench/results.
+writes it again from what `bench.models`, `streams`, `launchers`, `fifo` and `platform_jobs` have put into
+bench/results.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from bench.report import PAGE, table
 RESULTS = Path(__file__).parent / "results"
 BEGIN = "<!-- Made by `python -m bench.sections` from bench/results. Measure again, do not edit. -->"
 END = "<!-- The end of this section. -->"
-SOURCES = ("models", "streams", "launchers", "fifo")
+SOURCES = ("models", "streams", "launchers", "fifo", "platform_jobs")
 """Of the section: files in bench/results."""
 _STREAMS = ("first", "token", "first at once", "token at once")
 
@@ -38,7 +39,14 @@ def with_section(page: str, found: Mapping[str, Any]) -> str:
     _, end, after = rest.partition(END)
     assert end, "the page has no markers"
     lines = [*_models(found["models"]), "", *_streams(found["streams"])]
-    lines += ["", *_launchers(found["launchers"]), "", *_channels(found["fifo"])]
+    lines += [
+        "",
+        *_launchers(found["launchers"]),
+        "",
+        *_channels(found["fifo"]),
+        "",
+        *_jobs(found["platform_jobs"]),
+    ]
     return "\n".join([before + BEGIN, "", *lines, "", END]) + after
 
 
@@ -102,6 +110,34 @@ def _channels(fifo: Mapping[str, Any]) -> list[str]:
         f"RecordIO records of {fifo['record_bytes'] // 1000} kB through a FIFO: {speeds['mlberth']} MB/s,",
         f"and {speeds['cat']} MB/s by `cat`: {fifo['share_of_cat']} of its speed, of which at least",
         f"{fifo['bar']} is wanted.",
+    ]
+
+
+def _jobs(jobs: Mapping[str, Any]) -> list[str]:
+    short = jobs["short"]
+    names = {"process": "as processes, beside `train` alone", "docker": "in Docker, beside `docker run`"}
+    wanted = {"process": 0.3, "docker": 1.5}
+    rows = [
+        (
+            f"an empty training job {names[engine]}: more, s",
+            f"≤ {wanted[engine]:g}",
+            f"{one['added_s']} ({one['platform_s']} - {one['without_s']})",
+        )
+        for engine, one in jobs["empty"].items()
+    ]
+    rows += [
+        (
+            f"{short['jobs']} jobs of a second, 4 at once, of the ideal",
+            "≥ 0.9",
+            str(short["share_of_ideal"]),
+        ),
+        ("… of the same `train` by hand, 4 at once", "", str(short["share_of_by_hand"])),
+        ("a listing with 10 000 old jobs, ms", "≤ 20", str(jobs["listing_ms"])),
+    ]
+    return [
+        f"Jobs of the platform, on {jobs['cpus']} CPUs with a load average of {jobs['load']} at the end.",
+        "",
+        *table(("", "bar", "found"), rows),
     ]
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from itertools import cycle, pairwise
+from itertools import count, cycle, pairwise
 from typing import Any
 
 from bench import scaling
 from bench.endpoints.measured import STREAM, Figures, Pace, ended, load, variant
 from tests.local.end_to_end.daemon import Daemon
 from tests.local.end_to_end.deployments import client, create, instances_of, make_model, wait
+from tests.local.end_to_end.many_models import ask, serve_many, upload
 from tests.support import wait_until
 
 MODEL, TOKENS = "sums", "tokens"
@@ -127,6 +128,38 @@ def stream(daemon: Daemon, pace: Pace) -> Figures:
     return ended(daemon, "streamed", load(daemon, "streamed", pace, operation=STREAM))
 
 
+def models(daemon: Daemon, pace: Pace) -> Figures:
+    """Ask one model of a multi-model endpoint, while others are loaded by their first requests."""
+    serve_many(daemon)
+    upload(daemon, "m0")
+    ask(daemon, "m0")
+    names = (f"m{number}" for number in count(1))
+
+    def change() -> None:
+        name = next(names)
+        upload(daemon, name)
+        assert ask(daemon, name) == name
+
+    target = "X-Amzn-SageMaker-Target-Model: m0.tar.gz"
+    return ended(daemon, "many", load(daemon, "many", pace, change, headers=[target]))
+
+
+def capture(daemon: Daemon, pace: Pace) -> Figures:
+    """Ask a variant whose requests and answers are all kept."""
+    create(
+        daemon,
+        "kept",
+        variant(MODEL),
+        DataCaptureConfig={
+            "EnableCapture": True,
+            "InitialSamplingPercentage": 100,
+            "DestinationS3Uri": "s3://models/kept",
+            "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+        },
+    )
+    return ended(daemon, "kept", load(daemon, "kept", pace))
+
+
 def serverless(daemon: Daemon, pace: Pace) -> Figures:
     """Ask a serverless variant that sleeps when the load begins."""
     config = {"MemorySizeInMB": 1024, "MaxConcurrency": 200}
@@ -173,6 +206,8 @@ FEATURES: Mapping[str, Feature] = {
     "a pipeline of three containers": pipeline,
     "a shadow with a copy of all": shadow,
     "streamed responses": stream,
+    "one of several models, others loaded": models,
+    "data capture of all": capture,
     "asynchronous requests": asynchronous,
     "serverless, asleep at first": serverless,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,9 +63,10 @@ def load(
     change: Callable[[], None] | None = None,
     *,
     operation: str = INVOKE,
+    headers: Iterable[str] = (),
 ) -> Figures:
     """Send a load from another process, and change the endpoint again and again as long as it lasts."""
-    request = prepare(f"/endpoints/{endpoint}/{operation}", b"1", CSV)
+    request = prepare(f"/endpoints/{endpoint}/{operation}", b"1", CSV, headers=headers)
     with ProcessPoolExecutor(1) as other:
         address = (HOST, daemon.port)
         sending = other.submit(

@@ -43,7 +43,23 @@ FIFO: dict[str, Any] = {
     "share_of_cat": 1.1,
     "bar": 0.8,
 }
-FOUND = {"models": MODELS, "streams": STREAMS, "launchers": LAUNCHERS, "fifo": FIFO}
+JOBS: dict[str, Any] = {
+    "cpus": 2,
+    "load": 0.5,
+    "empty": {
+        "process": {"platform_s": 0.14, "without_s": 0.06, "added_s": 0.08},
+        "docker": {"platform_s": 0.6, "without_s": 0.35, "added_s": 0.25},
+    },
+    "short": {"jobs": 200, "share_of_ideal": 0.85, "share_of_by_hand": 0.91},
+    "listing_ms": 11.0,
+}
+FOUND = {
+    "models": MODELS,
+    "streams": STREAMS,
+    "launchers": LAUNCHERS,
+    "fifo": FIFO,
+    "platform_jobs": JOBS,
+}
 
 
 def test_the_section_is_made_from_the_results() -> None:
@@ -57,6 +73,11 @@ def test_the_section_is_made_from_the_results() -> None:
     assert "| mlberth | 1 / 2 | 1 / 2 | 1 / 2 | 1 / 2 |" in page
     assert "| mpi | 0.3 | 0.6 | 0.31 | 55.0 | 54.0 |" in page
     assert "of 100 kB through a FIFO: 110 MB/s" in page
+    assert (
+        "| an empty training job in Docker, beside `docker run`: more, s | ≤ 1.5 | 0.25 (0.6 - 0.35) |"
+        in page
+    )
+    assert "| 200 jobs of a second, 4 at once, of the ideal | ≥ 0.9 | 0.85 |" in page
     assert sections.with_section(page, FOUND) == page
 
 

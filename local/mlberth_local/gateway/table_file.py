@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from mlberth_local.files import write_atomically
@@ -21,8 +23,11 @@ def write_table(path: Path, table: Table) -> None:
     write_atomically(path, _HEAD + b",\n".join(lines) + _TAIL, mode=0o600)
 
 
-def read_table(path: Path) -> Table:
-    """Return the table of a file; an empty one if there is no file."""
+def read_table(path: Path, before: Mapping[str, Endpoint] = MappingProxyType({})) -> Table:
+    """Return the table of a file; an empty one if there is no file.
+
+    Of those that were there `before`, by name, and have not changed, there is no second copy meanwhile.
+    """
     try:
         file = path.open("rb")
     except FileNotFoundError:
@@ -32,7 +37,8 @@ def read_table(path: Path) -> Table:
         if head != _HEAD:  # of an earlier version: all in one line
             return Table(tuple(_endpoint(one) for one in json.loads(head + file.read())["endpoints"]))
         lines = (line.rstrip(b",\n") for line in file)
-        return Table(tuple(_endpoint(json.loads(line)) for line in lines if line.startswith(b"{")))
+        found = (_endpoint(json.loads(line)) for line in lines if line.startswith(b"{"))
+        return Table(tuple(one if one != (same := before.get(one.name)) else same for one in found))
 
 
 def _endpoint(found: dict[str, Any]) -> Endpoint:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +40,18 @@ def test_table_is_read_as_it_was_written(table: Table, tmp_path: Path) -> None:
     write_table(file, table)
     assert read_table(file) == table
     assert len(json.loads(file.read_bytes())["endpoints"]) == len(table.endpoints)
+
+
+def test_endpoints_that_have_not_changed_are_not_there_twice(tmp_path: Path) -> None:
+    """Those are the ones of before, and the others are new."""
+    file = tmp_path / "table.json"
+    write_table(file, TABLES["all"])
+    before = {one.name: one for one in read_table(file).endpoints}
+    changed = replace(before["rare"], direct=True)
+    write_table(file, Table((changed, before["e"])))
+    found = read_table(file, before)
+    assert found == Table((changed, before["e"]))
+    assert found.endpoints[1] is before["e"]
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)

@@ -137,7 +137,7 @@ class GatewayProcess:
 
     def _load(self) -> None:
         self._keys = json.loads(self._keys_file.read_bytes())
-        self._routes.apply(read_table(self._places.table))
+        self._routes.apply(read_table(self._places.table, self._routes.endpoints))
         self._sleepers.applied()
 
     async def _tick(self) -> None:

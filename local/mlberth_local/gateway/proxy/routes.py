@@ -170,7 +170,8 @@ class Routes:
         self.chance = chance
         self._means = means
         self.busy: set[ServerConnection] = set()
-        self._endpoints: dict[str, Endpoint] = {}
+        self.endpoints: dict[str, Endpoint] = {}
+        """Those of the table."""
         self._live: dict[str, LiveEndpoint] = {}
         """Those that somebody has asked for: of a thousand that are idle there is no more than the table."""
         self._instances: dict[Instance, LiveInstance] = {}
@@ -187,13 +188,13 @@ class Routes:
     def find(self, name: str) -> LiveEndpoint | None:
         """Return an endpoint; None if the table has none of that name."""
         found = self._live.get(name)
-        if found is None and (endpoint := self._endpoints.get(name)):
+        if found is None and (endpoint := self.endpoints.get(name)):
             found = self._live[name] = self._made(endpoint)
         return found
 
     def used(self) -> Iterator[tuple[str, LiveEndpoint]]:
         """Yield the endpoints that were asked for or have an instance: all that can have something to do."""
-        for name, endpoint in self._endpoints.items():
+        for name, endpoint in self.endpoints.items():
             has_instances = any(fleet.instances for one in endpoint.variants for fleet in one.fleets)
             if found := self.find(name) if has_instances else self._live.get(name):
                 yield name, found
@@ -209,7 +210,7 @@ class Routes:
                             self._instances[one] = before.pop(one)
                         elif one not in self._instances:
                             self._instances[one] = LiveInstance(one, endpoint.name, self.busy, self._means)
-        self._endpoints = {one.name: one for one in table.endpoints}
+        self.endpoints = {one.name: one for one in table.endpoints}
         self._live = {}
         for gone in before.values():
             for pool in gone.pools:
