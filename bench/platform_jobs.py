@@ -3,9 +3,9 @@
     python -m bench.platform_jobs [--jobs N] [--image NAME]
 
 The empty job is timed from CreateTrainingJob to Completed, beside the same program without the platform:
-`train` in the same tree, and `docker run` of the same image if one is named (it must be there). The short
-jobs sleep for a second each, four at once; by hand they are as many `train`, four at once. Results go to
-bench/results/platform_jobs.json, and into the page on performance.
+`train` in the same tree; and if an image is named (it must be there), `docker run` of it and the local mode
+of the SageMaker SDK. The short jobs sleep for a second each, four at once; by hand they are as many `train`,
+four at once. Results go to bench/results/platform_jobs.json, and into the page on performance.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import sections
+from bench.local_mode import empty_job
 from tests.local.end_to_end.daemon import Daemon
 from tests.local.end_to_end.test_job_commands import client
 from tests.support import wait_until
@@ -59,7 +60,10 @@ def main() -> None:
             "listing_ms": listing(Path(folder) / "list"),
         }
         if asked.image:
-            found["empty"]["docker"] = empty(Path(folder) / "docker", "docker", asked.image)
+            docker = empty(Path(folder) / "docker", "docker", asked.image)
+            by_sdk = empty_job(Path(folder) / "sdk", asked.image, _EMPTY, _ROUNDS)
+            share = round(docker["platform_s"] / by_sdk, 2)
+            found["empty"]["docker"] = docker | {"sdk_s": round(by_sdk, 2), "share_of_sdk": share}
     report = {"cpus": os.cpu_count(), "load": round(os.getloadavg()[0], 1), **found}
     RESULTS.write_text(json.dumps(report, indent=2) + "\n")
     sections.write()

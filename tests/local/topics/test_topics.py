@@ -89,7 +89,7 @@ def test_a_subscriber_that_fails_gets_a_message_again(tmp_path: Path, server: Su
     assert len(server.documents("Notification")) == 7
     line = json.loads(undelivered.read_text())
     assert (line["reason"], json.loads(line["body"])["Message"]) == ("it answered 500", "never")
-    assert home.waiting() == []
+    wait_until(lambda: not home.waiting())
 
 
 def test_what_a_client_is_to_blame_for_is_not_sent_again(tmp_path: Path, server: Subscriber) -> None:
@@ -101,7 +101,7 @@ def test_what_a_client_is_to_blame_for_is_not_sent_again(tmp_path: Path, server:
     home.topics.publish(topic, "m")
     wait_until((tmp_path / "sns/queue/undelivered.jsonl").exists)
     home.topics.sender.stop()
-    assert home.waiting() == []
+    wait_until(lambda: not home.waiting())
 
 
 def test_what_waits_for_one_that_has_left_is_not_sent(tmp_path: Path, server: Subscriber) -> None:
