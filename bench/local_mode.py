@@ -1,0 +1,57 @@
+"""An empty training job by the local mode of the SageMaker SDK, unmodified, in an image of Docker."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+from pathlib import Path
+
+from tests.peers import python_with
+
+SDK = "sagemaker==2.257.7"
+_PROGRAM = """
+import json, logging, sys, time
+logging.disable()
+from sagemaker.local import LocalSession
+
+folder, image, rounds = sys.argv[1:]
+session = LocalSession()
+session.config = {"local": {"local_code": True, "container_root": folder}}
+for number in range(int(rounds)):
+    began = time.perf_counter()
+    session.sagemaker_client.create_training_job(
+        TrainingJobName=f"empty-{number}",
+        AlgorithmSpecification={"TrainingImage": image},
+        OutputDataConfig={"S3OutputPath": f"file://{folder}/out"},
+        ResourceConfig={"InstanceType": "local", "InstanceCount": 1},
+        HyperParameters={
+            "sagemaker_program": json.dumps("train.py"),
+            "sagemaker_submit_directory": json.dumps(f"file://{folder}/source"),
+        },
+    )
+    print("seconds", time.perf_counter() - began)
+"""
+
+
+def empty_job(folder: Path, image: str, text: str, rounds: int) -> float:
+    """Return how many seconds a job with a program takes: the median of all rounds but the first."""
+    python = python_with(SDK)
+    (folder / "source").mkdir(parents=True)
+    (folder / "out").mkdir()
+    (folder / "source/train.py").write_text(text)
+    environ = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "AWS_ACCESS_KEY_ID": "any",
+        "AWS_SECRET_ACCESS_KEY": "any",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    argv = [python, "-c", _PROGRAM, str(folder), image, str(rounds + 1)]
+    done = subprocess.run(
+        argv, env=environ, cwd=folder, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    times = [float(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("seconds ")]
+    return statistics.median(times[1:])
