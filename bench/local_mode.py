@@ -49,9 +49,20 @@ def empty_job(folder: Path, image: str, text: str, rounds: int) -> float:
         "AWS_EC2_METADATA_DISABLED": "true",
     }
     argv = [python, "-c", _PROGRAM, str(folder), image, str(rounds + 1)]
-    done = subprocess.run(
-        argv, env=environ, cwd=folder, capture_output=True, text=True, timeout=600, check=False
-    )
+    before = _containers()
+    try:
+        done = subprocess.run(
+            argv, env=environ, cwd=folder, capture_output=True, text=True, timeout=600, check=False
+        )
+    finally:
+        if left := _containers() - before:
+            subprocess.run(["docker", "rm", "--force", *left], check=True, capture_output=True)
     assert done.returncode == 0, done.stderr[-2000:]
     times = [float(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("seconds ")]
     return statistics.median(times[1:])
+
+
+def _containers() -> set[str]:
+    """Return the containers that the SDK has left on its network."""
+    argv = ["docker", "ps", "--all", "--quiet", "--filter", "network=sagemaker-local"]
+    return set(subprocess.run(argv, check=True, capture_output=True, text=True).stdout.split())
