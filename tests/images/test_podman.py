@@ -1,24 +1,33 @@
-"""Containers of podman in earnest, on machines where it can run one: jobs of Slurm."""
+"""Containers of podman in earnest, where it can run one: jobs of Slurm, and a pod of Kubernetes."""
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import shutil
 import signal
 import subprocess
+import tarfile
 import tempfile
+import threading
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.images.conftest import Image
 from tests.images.engine import Engine
+from tests.images.test_kubernetes import PROJECT, invoke
+from tests.kubernetes.manifests import one
 from tests.slurm.cluster import Cluster, why_not
 from tests.slurm.test_batch import Batch
-from tests.support import wait_until
+from tests.support import free_port, wait_until
 
 pytestmark = pytest.mark.skipif(
     os.environ.get("MLBERTH_LONG") != "1", reason="copies an image into another engine"
@@ -79,6 +88,14 @@ class Podman:
             timeout=timeout,
         )
 
+    def load(self, engine: Engine, image: str) -> None:
+        """Bring an image of the machine's engine."""
+        archive = self.folder / "image.tar"
+        engine.command("save", "--output", str(archive), image, timeout=300)
+        loaded = self.run("load", "--input", str(archive), timeout=600)
+        archive.unlink()
+        assert loaded.returncode == 0, loaded.stderr
+
     def containers(self) -> list[Any]:
         """Return what is there, running or not."""
         return list(json.loads(self.run("ps", "--all", "--format=json").stdout))
@@ -95,9 +112,7 @@ def podman(engine: Engine, image: Image) -> Iterator[Podman]:
     (folder / "containers.conf").write_text(_CONTAINERS)
     (folder / "storage.conf").write_text(_STORAGE.format(folder=folder))
     try:
-        engine.command("save", "--output", str(folder / "image.tar"), made.image, timeout=300)
-        loaded = made.run("load", "--input", str(folder / "image.tar"), timeout=600)
-        assert loaded.returncode == 0, loaded.stderr
+        made.load(engine, made.image)
         tried = made.run("run", "--rm", "--network=host", made.image, "true")
         if tried.returncode:
             pytest.skip(f"podman cannot run a container here: {tried.stderr.strip()[-500:]}")
@@ -147,3 +162,63 @@ def test_cancelled_job_saves_in_its_container(cluster: Cluster, podman: Podman) 
     assert json.loads((batch.folder / "stops").read_text()) == [signal.SIGTERM], batch.log
     # What is left of it, if the test's short KillWait ends podman first, does not run.
     assert [one["Names"] for one in podman.containers() if not one["Exited"]] == []
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[str]:
+    """Serve a model with its handler by HTTP; gives its address."""
+    with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as packed:
+        for path in sorted(PROJECT.iterdir()):
+            packed.add(path, path.name)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/model.tar.gz"
+        server.shutdown()
+        thread.join()
+
+
+def test_pod_of_the_deployment(
+    podman: Podman, engine: Engine, image: Image, archive: str, tmp_path: Path
+) -> None:
+    """`podman kube play` makes of the manifest what a kubelet does, but for a network of the pod's own."""
+    name, port = image("serve", "sklearn"), free_port()
+    podman.load(engine, name)
+    template = copy.deepcopy(one("serve/deployment.yaml", "Deployment"))["spec"]["template"]
+    # podman 4.3 starts init containers again and again where a pod's containers are.
+    spec = template["spec"] | {"restartPolicy": "Never"}
+    metadata = {"name": "iris", "labels": template["metadata"]["labels"]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+    (fetch,), (server,) = spec["initContainers"], spec["containers"]
+    for container in (fetch, server):
+        container |= {"image": f"localhost/{name}", "imagePullPolicy": "Never"}
+    # podman 4.3 does not put variables into arguments; and here it has no network but the machine's.
+    fetch["args"][-2] = archive
+    server["env"].append({"name": "SAGEMAKER_BIND_TO_PORT", "value": str(port)})
+    del server["ports"]
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        server[probe]["httpGet"]["port"] = port
+    file = tmp_path / "pod.yaml"
+    file.write_text(yaml.safe_dump(pod))
+    try:
+        played = podman.run("kube", "play", "--network=host", str(file))
+        assert played.returncode == 0, played.stderr
+        wait_until(lambda: answers(port), timeout=60)
+        assert "51.0;35.0;14.0;2.0" in invoke(port)
+        [found] = json.loads(podman.run("inspect", "iris-server").stdout)
+        assert (found["Config"]["User"], found["HostConfig"]["ReadonlyRootfs"]) == ("10001:10001", True)
+        assert found["HostConfig"]["Memory"] > 0
+    finally:
+        ended = podman.run("kube", "down", str(file))
+    assert ended.returncode == 0, ended.stderr
+    assert podman.containers() == []
+
+
+def answers(port: int) -> bool:
+    """Return whether a server is ready."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
