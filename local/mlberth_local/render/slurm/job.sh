@@ -55,9 +55,18 @@ on_node() {
         for name in $(compgen -e | grep -E "^(SLURM_|SAGEMAKER_|AWS_|S3_|MASTER_|CUDA_|FOLDER$|NODE_SCRIPT$|$PASSED$)"); do
             variables+=("--env=$name")
         done
-        podman run --rm --network=host "${user[@]}" "${variables[@]}" --env=ML=/opt/ml \
+        local container=mlberth-$SLURM_JOB_ID.$SLURM_NODEID.${SLURM_RESTART_COUNT:-0}
+        podman run --rm --name="$container" --sig-proxy=false --network=host "${user[@]}" "${variables[@]}" --env=ML=/opt/ml \
             --volume="$tree:/opt/ml" --volume="$FOLDER:$FOLDER" --volume="$FOLDER/checkpoints:/opt/ml/checkpoints" \
             "${IMAGE#podman:}" bash -c 'set -euo pipefail; . "$NODE_SCRIPT"; first_in_container' || code=$?
+        # Slurm's signals end podman, which would not pass on all of them if it did that: what it starts to pass one on
+        # gets the next one. So this tells the container, and waits for it.
+        if [ "$(podman container inspect --format='{{.State.Running}}' "$container" 2>/dev/null)" = true ]; then
+            podman attach --no-stdin --sig-proxy=false "$container" &
+            podman kill --signal=TERM "$container" >/dev/null
+            code=$(podman wait "$container")
+            wait
+        fi
         ;;
     *)
         local gpus=()
