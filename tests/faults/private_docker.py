@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -13,6 +14,7 @@ import pytest
 from tests.support import is_alive, wait_until
 
 _SECONDS = 60.0
+_DEFAULT_BRIDGE = "docker0"
 
 
 class PrivateDocker:
@@ -42,7 +44,7 @@ class PrivateDocker:
         """Start it, once an earlier one has ended, and return when it answers."""
         if self._daemon and self._daemon.poll() is None:
             self.end(signal.SIGTERM)
-        folder = self.folder
+        folder, default = self.folder, _default_bridge()
         (folder / "docker.pid").unlink(missing_ok=True)
         self._forget_containerd()
         argv = [
@@ -56,6 +58,11 @@ class PrivateDocker:
             self._daemon = subprocess.Popen(argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         wait_until(lambda: self.answers() or self._daemon is None or self._daemon.poll(), timeout=_SECONDS)
         assert self._daemon.poll() is None, (folder / "log").read_text()[-2000:]
+        if default and not _default_bridge():
+            # An engine with address pools of its own removes it when it starts again: it is the machine's.
+            self._ip("link", "add", _DEFAULT_BRIDGE, "type", "bridge")
+            self._ip("addr", "add", default, "dev", _DEFAULT_BRIDGE)
+            self._ip("link", "set", _DEFAULT_BRIDGE, "up")
 
     def _forget_containerd(self) -> None:
         """Wait for the end of a killed engine's containerd, whose number may be a zombie's."""
@@ -146,3 +153,11 @@ def require() -> None:
     missing = [name for name in ("dockerd", "docker", "ip") if shutil.which(name) is None]
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)}")
+
+
+def _default_bridge() -> str:
+    """Return the address of the bridge of the machine's own engine; "" if there is none."""
+    argv = ["ip", "-json", "-4", "addr", "show", "dev", _DEFAULT_BRIDGE]
+    shown = subprocess.run(argv, capture_output=True, text=True, check=False).stdout
+    found = [one for device in json.loads(shown or "[]") for one in device.get("addr_info", ())]
+    return f"{found[0]['local']}/{found[0]['prefixlen']}" if found else ""

@@ -211,7 +211,8 @@ def test_models_that_come_and_go_leave_nothing(tmp_path: Path) -> None:
         for _ in range(rounds):
             come_and_go()
         after = _state(server)
-        assert after[:3] == before[:3]
+        # A connection that ends may still have been there before.
+        assert all(now <= then for now, then in zip(after[:3], before[:3], strict=True)), (before, after)
         assert after[3] - before[3] < 2 << 20
     report("models come and go", n=rounds, failed=0)
 
