@@ -115,6 +115,20 @@ def test_the_first_failure_is_the_reason() -> None:
     assert hosts.reason().rank == 2
 
 
+@pytest.mark.parametrize(
+    ("seconds", "returncode", "rank"),
+    [(0.05, -9, 0), (0.2, -9, 1), (0.05, -6, 1)],
+    ids=["killed", "later", "other"],
+)
+def test_killed_rank_is_the_reason_for_those_that_miss_it(seconds: float, returncode: int, rank: int) -> None:
+    """Its neighbours may notice sooner than its host; what launchers kill after a failure comes later."""
+    hosts = Hosts()
+    hosts.fail("b", 1, time=5.0)
+    hosts.fail("a", 0, time=5.0 + seconds, returncode=returncode)
+    hosts.fail("c", 2, time=5.3)
+    assert hosts.reason().rank == rank
+
+
 def test_nobody_is_waited_for_if_all_ranks_have_failed() -> None:
     """There is nothing more to know."""
     hosts = Hosts()

@@ -21,6 +21,8 @@ from mlberth_train.ranks.plan import Plan, Record
 Message = dict[str, typing.Any]
 SETTLE_SECONDS = 1.5
 """How long other ranks may take to report, before it is decided which one failed first."""
+MISSED_SECONDS = 0.1
+"""By how much the others may be before a rank that was killed: less than launchers wait until they kill."""
 
 
 class Coordinator:
@@ -244,7 +246,7 @@ def _first(failures: Iterable[Record]) -> Record:
     """Return the failure that explains the others: the one that began first.
 
     A lost host makes the ranks of others fail, unless it was one of its own ranks that took it along. What
-    has started the ranks fails with them.
+    has started the ranks fails with them. A rank that was killed is missed by others as soon as by its host.
     """
     failures = list(failures)
     own = [failure for failure in failures if failure.rank is not None and not failure.stopped_by]
@@ -252,4 +254,8 @@ def _first(failures: Iterable[Record]) -> Record:
     lost = [failure for failure in failures if failure.lost and failure.host not in failing]
     faults = [failure for failure in failures if failure.fault]
     causes = [failure for failure in failures if failure.is_cause]
-    return min(lost or causes or own or faults or failures, key=lambda failure: failure.time)
+    candidates = lost or causes or own or faults or failures
+    first = min(failure.time for failure in candidates)
+    return min(
+        candidates, key=lambda one: (not one.was_killed or one.time > first + MISSED_SECONDS, one.time)
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -133,6 +134,11 @@ class Record(NamedTuple):
     """Whether ranks may have failed because of it."""
     fault: list[str] | None = None
     """What is wrong with a host, in the four parts of a `Fault`, and its exit code; None for a rank."""
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether a rank was ended by SIGKILL, which no library sends itself."""
+        return self.returncode == -signal.SIGKILL and self.rank is not None and not self.stopped_by
 
     @property
     def exit_code(self) -> int:
