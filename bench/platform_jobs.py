@@ -11,7 +11,6 @@ four at once. Results go to bench/results/platform_jobs.json, and into the page 
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
 import shutil
@@ -19,7 +18,6 @@ import sqlite3
 import statistics
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -30,6 +28,7 @@ from typing import Any
 
 from bench import sections
 from bench.local_mode import empty_job
+from tests.archives import packed
 from tests.local.end_to_end.daemon import Daemon
 from tests.local.end_to_end.test_job_commands import client
 from tests.support import wait_until
@@ -82,20 +81,10 @@ def platform(folder: Path, engine: str = "process") -> Iterator[Daemon]:
         s3 = client(daemon, "s3")
         s3.create_bucket(Bucket=_BUCKET)
         for name, text in (("empty", _EMPTY), ("sleep", _SLEEP)):
-            s3.put_object(Bucket=_BUCKET, Key=f"{name}.tar.gz", Body=packed(text))
+            s3.put_object(Bucket=_BUCKET, Key=f"{name}.tar.gz", Body=packed(_PROGRAM, text))
         yield daemon
     finally:
         daemon.run("down")
-
-
-def packed(text: str) -> bytes:
-    """Return an archive with a program."""
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
-        member = tarfile.TarInfo(_PROGRAM)
-        member.size = len(text)
-        tar.addfile(member, io.BytesIO(text.encode()))
-    return archive.getvalue()
 
 
 def request(name: str, source: str, image: str) -> Mapping[str, Any]:

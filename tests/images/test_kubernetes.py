@@ -37,13 +37,13 @@ pathlib.Path("/opt/ml/model/model.json").write_text(json.dumps(model))
 """
 
 
-def put_archive(store: ObjectStore, key: str) -> None:
-    """Store a model with its handler."""
+def model_archive() -> bytes:
+    """Return a model with its handler."""
     body = BytesIO()
     with tarfile.open(fileobj=body, mode="w:gz") as archive:
         for path in sorted(PROJECT.iterdir()):
             archive.add(path, path.name)
-    store.client().put_object(Bucket="bucket", Key=key, Body=body.getvalue())
+    return body.getvalue()
 
 
 def invoke(port: int) -> str:
@@ -69,7 +69,7 @@ def test_server(
 ) -> None:
     """The init container unpacks the model; the server answers probes and requests, and ends in time."""
     (manifest,) = pods(copy.deepcopy(one("serve/deployment.yaml", "Deployment")))
-    put_archive(pod_store, "iris/model.tar.gz")
+    pod_store.client().put_object(Bucket="bucket", Key="iris/model.tar.gz", Body=model_archive())
     set_variable(manifest["spec"]["initContainers"][0], "MODEL_URL", "s3://bucket/iris/model.tar.gz")
     images = {"mlberth-serve": image("serve", "sklearn")}
     pod = Pod(engine, manifest, tmp_path, images, pod_network, secrets=keys(pod_store))

@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import subprocess
-import tarfile
 import tempfile
 import threading
 import urllib.request
@@ -23,7 +22,7 @@ import pytest
 import yaml
 from tests.images.conftest import Image
 from tests.images.engine import Engine
-from tests.images.test_kubernetes import PROJECT, invoke
+from tests.images.test_kubernetes import invoke, model_archive
 from tests.kubernetes.manifests import one
 from tests.slurm.cluster import Cluster, why_not
 from tests.slurm.test_batch import Batch
@@ -167,9 +166,7 @@ def test_cancelled_job_saves_in_its_container(cluster: Cluster, podman: Podman) 
 @pytest.fixture
 def archive(tmp_path: Path) -> Iterator[str]:
     """Serve a model with its handler by HTTP; gives its address."""
-    with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as packed:
-        for path in sorted(PROJECT.iterdir()):
-            packed.add(path, path.name)
+    (tmp_path / "model.tar.gz").write_bytes(model_archive())
     handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})

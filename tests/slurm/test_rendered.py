@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import subprocess
 import sys
-import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.archives import packed
 from tests.object_store import CREDENTIALS, REGION
 from tests.slurm.cluster import HEAD_ADDRESS, Cluster
 from tests.train.running import BIN
@@ -97,10 +96,7 @@ def test_rendered_training_job_runs(cluster: Cluster) -> None:
         (bucket / name).parent.mkdir(parents=True, exist_ok=True)
         (bucket / name).write_text(text)
     (bucket / "code").mkdir()
-    with tarfile.open(bucket / "code/sourcedir.tar.gz", "w:gz") as archive:
-        member = tarfile.TarInfo("count.py")
-        member.size = len(TRAIN)
-        archive.addfile(member, io.BytesIO(TRAIN.encode()))
+    (bucket / "code/sourcedir.tar.gz").write_bytes(packed("count.py", TRAIN))
     log = cluster.shared / "log"
     with object_store(cluster) as environ:
         assert cluster.run(BIN / "mlberth", "push", bucket, "s3://bucket/", environ=environ).returncode == 0

@@ -87,9 +87,9 @@ def _choice(found: Mapping[str, Any], count: int, percentile: str, bound: int | 
         f"A million requests cost {cost} if there are always as many as it answers, "
         f"{metrics['MaxInvocations']} a minute at a {percentile} of {metrics['ModelLatency']} ms."
     )
-    holds = f"hold {percentile} at {bound} ms" if bound else "answer every request"
+    s = "s" if count == 1 else ""
+    holds = f"hold{s} {percentile} at {bound} ms" if bound else f"answer{s} every request"
     if count == 1:
-        holds = holds.replace("hold ", "holds ").replace("answer ", "answers ")
         yield f"It is the only configuration that {holds}. Prices: {FILE} of the home."
     else:
         yield f"Of {count} configurations that {holds}, its requests cost least. Prices: {FILE} of the home."

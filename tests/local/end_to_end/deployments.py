@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import os
 import signal
-import tarfile
 from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.config import Config
+from tests.archives import packed
 from tests.local.end_to_end.daemon import Daemon
 from tests.local.endpoints.endpoint_platform import ENVIRONMENT
 from tests.support import wait_until
@@ -42,14 +41,9 @@ def client(daemon: Daemon, service: str, **config: Any) -> Any:
 
 def put_archive(daemon: Daemon, key: str, handler: str) -> None:
     """Put an archive with a handler into the bucket of models, which is made if there is none."""
-    code = io.BytesIO()
-    with tarfile.open(fileobj=code, mode="w:gz") as archive:
-        member = tarfile.TarInfo("code/inference.py")
-        member.size = len(handler)
-        archive.addfile(member, io.BytesIO(handler.encode()))
     s3 = client(daemon, "s3")
     s3.create_bucket(Bucket="models")
-    s3.put_object(Bucket="models", Key=key, Body=code.getvalue())
+    s3.put_object(Bucket="models", Key=key, Body=packed("code/inference.py", handler))
 
 
 def make_model(daemon: Daemon, name: str, handler: str = HANDLER, **environ: str) -> None:

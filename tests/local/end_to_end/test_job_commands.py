@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from tests.archives import packed
 from tests.local.end_to_end.daemon import Daemon
 from tests.support import is_alive, wait_until
 
@@ -44,14 +43,10 @@ def client(daemon: Daemon, service: str) -> Any:
 
 def start_sleeper(daemon: Daemon, name: str) -> int:
     """Start a job that sleeps; returns the program's process id."""
-    code, pid_file = io.BytesIO(), daemon.folder / f"{name}.pid"
-    with tarfile.open(fileobj=code, mode="w:gz") as archive:
-        member = tarfile.TarInfo("train.py")
-        member.size = len(SLEEPER)
-        archive.addfile(member, io.BytesIO(SLEEPER.encode()))
+    pid_file = daemon.folder / f"{name}.pid"
     s3 = client(daemon, "s3")
     s3.create_bucket(Bucket="job-commands")
-    s3.put_object(Bucket="job-commands", Key="sourcedir.tar.gz", Body=code.getvalue())
+    s3.put_object(Bucket="job-commands", Key="sourcedir.tar.gz", Body=packed("train.py", SLEEPER))
     client(daemon, "sagemaker").create_training_job(
         TrainingJobName=name,
         AlgorithmSpecification={"TrainingImage": "mlberth-train:base", "TrainingInputMode": "File"},

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
-import tarfile
 from typing import Any
 
 import pytest
+from tests.archives import packed
 from tests.local.jobs.job_platform import BUCKET, JobPlatform
 
 PROGRAM = "import os\nprint('ran', os.environ['SM_MODULE_DIR'])\n"
 NO_ENTRYPOINT: dict[str, Any] = {"ContainerEntrypoint": []}
 NO_S3 = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "S3_ENDPOINT_URL": "http://127.0.0.1:1"}
 """Nothing listens there."""
-
-
-def packed(name: str, text: str) -> bytes:
-    """Return an archive with a file."""
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
-        member = tarfile.TarInfo(name)
-        member.size = len(text)
-        tar.addfile(member, io.BytesIO(text.encode()))
-    return archive.getvalue()
 
 
 def run(jobs: JobPlatform, key: str, **members: Any) -> dict[str, Any]:
