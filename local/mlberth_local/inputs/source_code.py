@@ -31,11 +31,11 @@ def bring_source(hyperparameters: Mapping[str, str], objects: Objects, layout: L
     if not isinstance(address, str) or not address.startswith(SCHEME) or address.endswith("/"):
         return ""
     name = PurePosixPath(address).name
+    if name in ("", "..") or len(os.fsencode(name)) > _LONGEST_NAME:
+        return ""
     try:
         found = objects.find(address)
     except (ServiceError, ValueError):
-        return ""
-    if name in ("", "..") or len(os.fsencode(name)) > _LONGEST_NAME:
         return ""
     copy_file(found.path, layout.input / "source" / name)
     return str(Path(DEFAULT_BASE, "input", "source", name))

@@ -196,7 +196,8 @@ class Routes:
         """Yield the endpoints that were asked for or have an instance: all that can have something to do."""
         for name, endpoint in self.endpoints.items():
             has_instances = any(fleet.instances for one in endpoint.variants for fleet in one.fleets)
-            if found := self.find(name) if has_instances else self._live.get(name):
+            found = self.find(name) if has_instances else self._live.get(name)
+            if found:
                 yield name, found
 
     def apply(self, table: Table) -> None:
