@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import subprocess
 from pathlib import Path
 
-from tests.peers import python_with
+from tests.peers import SDK_V2, offline_environ, python_with
 
-SDK = "sagemaker==2.257.7"
 _PROGRAM = """
 import json, logging, sys, time
 logging.disable()
@@ -36,18 +34,11 @@ for number in range(int(rounds)):
 
 def empty_job(folder: Path, image: str, text: str, rounds: int) -> float:
     """Return how many seconds a job with a program takes: the median of all rounds but the first."""
-    python = python_with(SDK)
+    python = python_with(SDK_V2)
     (folder / "source").mkdir(parents=True)
     (folder / "out").mkdir()
     (folder / "source/train.py").write_text(text)
-    environ = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "AWS_ACCESS_KEY_ID": "any",
-        "AWS_SECRET_ACCESS_KEY": "any",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
+    environ = offline_environ(folder)
     argv = [python, "-c", _PROGRAM, str(folder), image, str(rounds + 1)]
     before = _containers()
     try:

@@ -21,14 +21,13 @@ from bench.data import CSV, ONE_CSV, cases, train
 from bench.load import Address, drive, prepare
 from bench.ours import NAME, make
 from bench.server import Place, running
-from tests.peers import python_with
+from tests.peers import SDK_V2, python_with
 from tests.support import free_port
 
 from mlberth_local.transform.model_client import ModelClient, Parameters
 from mlberth_local.transform.splitting import line_blocks
 from mlberth_local.transform.transformation import Form, Transformation
 
-SDK = "sagemaker==2.257.7"
 _LOCAL_MODE = """
 import logging, sys, time
 from types import SimpleNamespace
@@ -76,7 +75,7 @@ CASES = (
 
 def main(seconds: float = 2.0, rounds: float = 5) -> None:
     """Print a table of the cases, and how far the bars are reached."""
-    python = python_with(SDK)
+    python = python_with(SDK_V2)
     titles = ("server", "transform", "in turn", "SDK", "over server", "over SDK")
     print(f"{'rows a second':28}" + "".join(f"{title:>12}" for title in titles))
     for case in CASES:

@@ -1,7 +1,8 @@
-"""Virtual environments of packages that cannot be installed beside us."""
+"""Virtual environments of packages that cannot be installed beside us, or beside each other."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from functools import cache
@@ -10,6 +11,9 @@ from pathlib import Path
 from uv import find_uv_bin
 
 FOLDER = Path(__file__).parents[1] / ".venvs"
+SDK_V2 = "sagemaker==2.257.7"
+SDK_V3 = "sagemaker-train==1.27.0"
+"""Of SDK 3.27.0 the package that trains: the others bring gigabytes that no test touches."""
 
 
 @cache
@@ -22,6 +26,18 @@ def python_with(requirement: str) -> str:
         _install(python, requirement)
         (folder / "done").touch()
     return python
+
+
+def offline_environ(home: Path) -> dict[str, str]:
+    """Return variables with which a client asks no service for its credentials, region and settings."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "AWS_ACCESS_KEY_ID": "any",
+        "AWS_SECRET_ACCESS_KEY": "any",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
 
 
 def _install(python: str, requirement: str) -> None:

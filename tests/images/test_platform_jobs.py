@@ -15,6 +15,7 @@ from tests.local.end_to_end.test_sdk_jobs import run
 from tests.local.jobs.job_platform import JobPlatform, channel
 from tests.local.jobs.recovery import check_end, is_long, request, run_daemon
 from tests.local.jobs.test_transform_servers import check_pipeline, make_model
+from tests.peers import SDK_V2
 
 from mlberth.contract.resources import gpu_count
 
@@ -119,7 +120,7 @@ def test_sdk_v2(tmp_path: Path, image: Image) -> None:
     assert started.returncode == 0, started.stderr
     try:
         images = image("train", "base"), image("serve", "base")
-        found, shown = run("jobs_v2.py", "sagemaker==2.257.7", daemon, str(tmp_path), *images)
+        found, shown = run("jobs_v2.py", SDK_V2, daemon, str(tmp_path), *images)
     finally:
         daemon.run("down")
     assert found["status"] == "Completed"

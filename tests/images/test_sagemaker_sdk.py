@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -12,14 +11,12 @@ from pathlib import Path
 import pytest
 from tests.images.conftest import Image
 from tests.images.engine import ROOT, Engine
-from tests.peers import python_with
+from tests.peers import SDK_V2, SDK_V3, offline_environ, python_with
 from tests.support import free_port
 
 CLIENTS = Path(__file__).parent / "clients"
 PROJECT = ROOT / "tests/projects/sklearn_job"
-# The two cannot be installed together, nor beside us: each has a virtual environment of its own. Of the
-# packages of SDK 3.27.0, the one that trains: the others bring gigabytes that no test touches.
-REQUIREMENTS = {"v2": "sagemaker==2.257.7", "v3": "sagemaker-train==1.27.0"}
+REQUIREMENTS = {"v2": SDK_V2, "v3": SDK_V3}
 OPT_OUT = "SchemaVersion: '1.0'\nSageMaker: {PythonSDK: {Modules: {TelemetryOptOut: true}}}\n"
 
 
@@ -52,19 +49,11 @@ def drive(version: str, folder: Path, *arguments: str) -> str:
     """Run a client to its end; returns what it and the containers wrote."""
     config = folder / "config.yaml"
     config.write_text(OPT_OUT)
-    env = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "AWS_ACCESS_KEY_ID": "dummy",
-        "AWS_SECRET_ACCESS_KEY": "dummy",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "SAGEMAKER_USER_CONFIG_OVERRIDE": str(config),
-    }
+    environ = offline_environ(folder) | {"SAGEMAKER_USER_CONFIG_OVERRIDE": str(config)}
     done = subprocess.run(
         [python_with(REQUIREMENTS[version]), CLIENTS / f"{version}.py", folder, *arguments],
         cwd=folder,
-        env=env,
+        env=environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         timeout=300,

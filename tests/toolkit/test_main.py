@@ -120,6 +120,13 @@ def test_run_with_hyperparameters_is_the_command() -> None:
     assert (done.returncode, "Hyperparameters are read from a file" in done.stderr) == (2, True)
 
 
+def test_run_with_a_folder_that_is_not_there_names_it() -> None:
+    """Without the platform it is the command: an image's `train` takes no word."""
+    done = mlberth_command("run", "train", "no-folder", "--engine", "process")
+    expected = "argument FOLDER: 'no-folder' is no folder; expected the one of the program"
+    assert (done.returncode, expected in done.stderr) == (2, True), done.stderr
+
+
 def test_run_without_the_platform_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["mlberth run", "transform"])
     monkeypatch.setattr(sys, "path", [])

@@ -145,7 +145,11 @@ def _is_for_platform(arguments: Sequence[str]) -> bool:
     if arguments[0] not in ("train", "process") or len(arguments) == 1:
         return False
     first = arguments[1].partition("=")[0]
-    return first in _FLAGS_OF_THE_PLATFORM or os.path.isdir(arguments[1])  # noqa: PTH112 - no pathlib yet
+    if first in _FLAGS_OF_THE_PLATFORM or os.path.isdir(arguments[1]):  # noqa: PTH112 - no pathlib yet
+        return True
+    # `train` itself takes no word: it is a folder that is not there, if the platform can say so.
+    is_word = arguments[0] == "train" and not first.startswith("-")
+    return is_word and arguments[0] in find_commands(sys.path, RUNS)
 
 
 def _run_on_platform(arguments: Sequence[str]) -> int:

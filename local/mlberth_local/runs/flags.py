@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from pathlib import Path
 
 from mlberth import __version__
@@ -67,11 +67,8 @@ def parser_of(kind: str) -> ArgumentParser:
 
 def _folder(text: str) -> str:
     if not Path(text).is_dir():
-        raise ValueError(text)
+        raise ArgumentTypeError(f"{text!r} is no folder; expected the one of the program")
     return text
-
-
-_folder.__name__ = "folder"
 
 
 def _positive(text: str) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 from tests.local.end_to_end.daemon import Daemon
-from tests.peers import python_with
+from tests.peers import SDK_V2, SDK_V3, python_with
 
 CLIENTS = Path(__file__).parent / "clients"
 AWS = Path(sys.executable).with_name("aws")
@@ -86,7 +86,7 @@ def sdk(requirement: str, program: str, environ: dict[str, str], folder: Path) -
 
 def test_sdk_v2(environ: dict[str, str], tmp_path: Path) -> None:
     """`default_bucket`, `get_execution_role` and `account_id` ask STS at an address of their own."""
-    assert sdk("sagemaker==2.257.7", "sdk_v2.py", environ, tmp_path) == {
+    assert sdk(SDK_V2, "sdk_v2.py", environ, tmp_path) == {
         "bucket": BUCKET,
         "account": "000000000000",
         "role": ROLE,
@@ -98,7 +98,7 @@ def test_sdk_v2(environ: dict[str, str], tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not LONG, reason="MLBERTH_LONG=1: importing the SDK takes a while")
 def test_sdk_v3(environ: dict[str, str], tmp_path: Path) -> None:
-    assert sdk("sagemaker-train==1.27.0", "sdk_v3.py", environ, tmp_path) == {
+    assert sdk(SDK_V3, "sdk_v3.py", environ, tmp_path) == {
         "bucket": BUCKET,
         "account": "000000000000",
         "role": ROLE,
@@ -111,11 +111,11 @@ def test_sdk_v3(environ: dict[str, str], tmp_path: Path) -> None:
 @pytest.mark.skipif(not LONG, reason="MLBERTH_LONG=1: the SDK waits between its looks")
 def test_sdk_v2_runs_jobs(environ: dict[str, str], tmp_path: Path) -> None:
     """The image of a framework is found by the table of images; logs, metrics and `attach` work."""
-    found = sdk("sagemaker==2.257.7", "sdk_v2_fit.py", environ, tmp_path)
+    found = sdk(SDK_V2, "sdk_v2_fit.py", environ, tmp_path)
     assert found == {"model": True, "metrics": [0.25], "processing": "Completed"}
 
 
 @pytest.mark.skipif(not LONG, reason="MLBERTH_LONG=1: the SDK waits between its looks")
 def test_sdk_v3_runs_jobs(environ: dict[str, str], tmp_path: Path) -> None:
-    found = sdk("sagemaker-train==1.27.0", "sdk_v3_train.py", environ, tmp_path)
+    found = sdk(SDK_V3, "sdk_v3_train.py", environ, tmp_path)
     assert found == {"status": "Completed"}

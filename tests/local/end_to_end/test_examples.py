@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.local.end_to_end.daemon import Daemon
-from tests.peers import python_with
+from tests.peers import SDK_V2, python_with
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 IMAGES = ("mlberth-train:xgboost", "mlberth-serve:xgboost")
@@ -71,7 +71,7 @@ def by_notebook(daemon: Daemon, images: tuple[str, str] = IMAGES) -> None:
     cells = json.loads((EXAMPLES / "platform/flowers.ipynb").read_text())["cells"]
     code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     own: Mapping[str, str] = {"EXAMPLES": str(EXAMPLES), "TRAIN_IMAGE": images[0], "SERVE_IMAGE": images[1]}
-    argv = [python_with("sagemaker==2.257.7"), "-c", IMPATIENT + code]
+    argv = [python_with(SDK_V2), "-c", IMPATIENT + code]
     done = subprocess.run(
         argv, env={**daemon.client_environ(), **own}, capture_output=True, text=True, timeout=600, check=False
     )

@@ -18,6 +18,7 @@ from tests.docs.commands import commands
 from tests.local.end_to_end.daemon import MLBERTH, Daemon
 from tests.local.end_to_end.deployments import client
 from tests.local.end_to_end.test_sdk_jobs import run
+from tests.peers import SDK_V2
 from tests.support import LONG, wait_until
 
 ONE_TEST = ("--instance-type", "ml.c5.large", "--vary", "SAGEMAKER_MODEL_SERVER_WORKERS=1")
@@ -128,7 +129,7 @@ def test_explain_and_flags(home: Daemon) -> None:
 def test_sdk_v2(home: Daemon) -> None:
     """`right_size` prints the job's log, and `deploy` takes what it recommends."""
     assert home.up().returncode == 0
-    found, shown = run("recommend_v2.py", "sagemaker==2.257.7", home, str(home.folder), "any:serve")
+    found, shown = run("recommend_v2.py", SDK_V2, home, str(home.folder), "any:serve")
     assert found == {"recommended": 1, "deployed": "ml.c5.large", "predicted": [["6"]]}
     assert "SAGEMAKER_MODEL_SERVER_WORKERS=1: 1 at a time: " in shown
     assert "the job is COMPLETED" in shown

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.local.end_to_end.daemon import Daemon
 from tests.local.end_to_end.test_sdk_jobs import LONG, run
+from tests.peers import SDK_V2
 
 pytestmark = pytest.mark.skipif(not LONG, reason="MLBERTH_LONG=1: importing the SDKs takes a while")
 
@@ -24,7 +25,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 def test_sdk_v2(daemon: Daemon, tmp_path: Path) -> None:
     """`deploy`, `predict`, `update_endpoint`, `delete_endpoint`, and a `PipelineModel`."""
-    found, _ = run("endpoints_v2.py", "sagemaker==2.257.7", daemon, str(tmp_path), "any:serve")
+    found, _ = run("endpoints_v2.py", SDK_V2, daemon, str(tmp_path), "any:serve")
     assert found == {
         "first": [["6"]],
         "updated": [["15"]],
@@ -36,7 +37,7 @@ def test_sdk_v2(daemon: Daemon, tmp_path: Path) -> None:
 
 def test_sdk_v2_many_models(daemon: Daemon, tmp_path: Path) -> None:
     """`MultiDataModel.deploy`, `add_model` from a file and from a bucket, `list_models`, `target_model`."""
-    found, _ = run("many_models_v2.py", "sagemaker==2.257.7", daemon, str(tmp_path), "any:serve")
+    found, _ = run("many_models_v2.py", SDK_V2, daemon, str(tmp_path), "any:serve")
     assert found == {
         "first": [["6"]],
         "models": ["/more/times-5.tar.gz", "/times-2.tar.gz"],

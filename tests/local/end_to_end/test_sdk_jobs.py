@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.local.end_to_end.daemon import Daemon
-from tests.peers import python_with
+from tests.peers import SDK_V2, SDK_V3, python_with
 
 CLIENTS = Path(__file__).parent / "clients"
 LONG = os.environ.get("MLBERTH_LONG") == "1"
@@ -38,7 +38,7 @@ def run(program: str, requirement: str, daemon: Daemon, *arguments: str) -> tupl
 
 def test_sdk_v2(daemon: Daemon, tmp_path: Path) -> None:
     """`fit` in script mode with logs, `attach`, metrics, a script processor, and a transform with a join."""
-    found, shown = run("jobs_v2.py", "sagemaker==2.257.7", daemon, str(tmp_path), "any:train", "any:serve")
+    found, shown = run("jobs_v2.py", SDK_V2, daemon, str(tmp_path), "any:train", "any:serve")
     assert found == {
         "status": "Completed",
         "model": True,
@@ -55,7 +55,7 @@ def test_sdk_v2(daemon: Daemon, tmp_path: Path) -> None:
 @pytest.mark.skipif(not LONG, reason="MLBERTH_LONG=1: importing the SDK takes a while")
 def test_sdk_v3(daemon: Daemon, tmp_path: Path) -> None:
     """`ModelTrainer` with its own drivers, which know /opt/ml by name."""
-    found, _ = run("jobs_v3.py", "sagemaker-train==1.27.0", daemon, str(tmp_path), "any:train")
+    found, _ = run("jobs_v3.py", SDK_V3, daemon, str(tmp_path), "any:train")
     assert found["status"] == "Completed"
     assert str(found["model"]).endswith("/output/model.tar.gz")
     name = str(found["model"]).split("/")[-3]

@@ -57,6 +57,8 @@ class Training(NamedTuple):
     protocol: str
     settings: Settings
     submit_directory: str | None
+    source_file: str | None
+    """Where what runs the job has put the source already."""
     s3_output: str | None
     specification: str | None
     algorithm: str | None
@@ -72,6 +74,7 @@ class Training(NamedTuple):
             protocol=reader.get(variables.ARGS_PROTOCOL),
             settings=Settings.read(reader),
             submit_directory=reader.get(variables.SUBMIT_DIRECTORY) or None,
+            source_file=reader.get(variables.SOURCE_FILE) or None,
             specification=reader.get(variables.SPECIFICATION) or None,
             algorithm=reader.get(variables.ALGORITHM) or None,
             s3_output=reader.get(variables.S3_OUTPUT)
@@ -153,8 +156,8 @@ def _fetch(training: Training, environ: Mapping[str, str], log: Log) -> None:
 
         log.take_over_logging()
         source, where = training.source
-        brought = environ.get(variables.SOURCE_FILE.name)
-        fetch_code(source, layout.code, environ, where=where, brought=Path(brought) if brought else None)
+        brought = Path(training.source_file) if training.source_file else None
+        fetch_code(source, layout.code, environ, where=where, brought=brought)
     elif archive := packed_code(training):
         from mlberth.code.archives import extract
 
