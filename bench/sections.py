@@ -115,11 +115,12 @@ def _channels(fifo: Mapping[str, Any]) -> list[str]:
 
 def _jobs(jobs: Mapping[str, Any]) -> list[str]:
     short = jobs["short"]
-    names = {"process": "as processes, beside `train` alone", "docker": "in Docker, beside `docker run`"}
+    ways = {"process": "as processes", "docker": "in Docker"}
+    alone = {"process": "`train` alone", "docker": "`docker run`"}
     wanted = {"process": 0.3, "docker": 1.5}
     rows = [
         (
-            f"an empty training job {names[engine]}: more, s",
+            f"an empty training job {ways[engine]}, beside {alone[engine]}: more, s",
             f"≤ {wanted[engine]:g}",
             f"{one['added_s']} ({one['platform_s']} - {one['without_s']})",
         )
@@ -127,11 +128,11 @@ def _jobs(jobs: Mapping[str, Any]) -> list[str]:
     ]
     rows += [
         (
-            "… that one over the SageMaker SDK's local mode",
+            f"… {ways[engine]}, over one in the SageMaker SDK's local mode",
             "≤ 0.25",
             f"{one['share_of_sdk']} ({one['platform_s']} / {one['sdk_s']})",
         )
-        for one in jobs["empty"].values()
+        for engine, one in jobs["empty"].items()
         if "share_of_sdk" in one
     ]
     rows += [

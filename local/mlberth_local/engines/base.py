@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -104,6 +104,10 @@ class Usage:
     """In bytes, now."""
 
 
+def nothing() -> None:
+    """Do nothing: for those who need not know."""
+
+
 class Engine(Protocol):
     """An engine. All methods may be called again for the same run, also by a later process."""
 
@@ -113,8 +117,11 @@ class Engine(Protocol):
     def start(self, run: Run) -> None:
         """Start the hosts that have not been started yet. Raises EngineError."""
 
-    def watch(self, run: Run) -> None:
-        """Go on with what this process does for a run that an earlier one has started."""
+    def watch(self, run: Run, on_end: Callable[[], None] = nothing) -> None:
+        """Go on with what this process does for a run that an earlier one has started.
+
+        `on_end` is called, in another thread, soon after each host's end; it may be missed, if the engine is.
+        """
 
     def states(self, name: str, hosts: tuple[str, ...]) -> dict[str, HostState]:
         """Return how far each host of a run is. Raises EngineError if the engine does not answer."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import docker
 import docker.errors
 
-from mlberth_local.engines.base import EngineError, Host, HostState, ImageMissingError, Run, Usage
+from mlberth_local.engines.base import EngineError, Host, HostState, ImageMissingError, Run, Usage, nothing
 from mlberth_local.engines.docker_log import DockerLog, milliseconds
 from mlberth_local.engines.gpus import container_environ
 from mlberth_local.engines.usage import of_statistics
@@ -37,6 +38,7 @@ class DockerEngine:
         self._timeout = timeout
         self._client: docker.DockerClient | None = None
         self._logs: dict[tuple[str, str], DockerLog] = {}
+        self._on_end: dict[str, Callable[[], None]] = {}
         self._lock = threading.Lock()
 
     @property
@@ -105,8 +107,10 @@ class DockerEngine:
             **_limits(run),
         )
 
-    def watch(self, run: Run) -> None:
-        """Follow the logs of the run's containers, from where the log's file ends."""
+    def watch(self, run: Run, on_end: Callable[[], None] = nothing) -> None:
+        """Follow the logs of the run's containers, from where the log's file ends, which is with the host."""
+        if on_end is not nothing:
+            self._on_end[run.name] = on_end
         for host in run.hosts:
             with self._lock:
                 log = self._logs.get((run.name, host.name))
@@ -115,7 +119,12 @@ class DockerEngine:
             with contextlib.suppress(docker.errors.NotFound), _explained():
                 container = self._docker.containers.get(self._name(run.name, host.name))
                 with self._lock:
-                    self._logs[run.name, host.name] = DockerLog(container, host.log)
+                    self._logs[run.name, host.name] = DockerLog(
+                        container, host.log, partial(self._tell, run.name)
+                    )
+
+    def _tell(self, name: str) -> None:
+        self._on_end.get(name, nothing)()
 
     def states(self, name: str, hosts: tuple[str, ...]) -> dict[str, HostState]:
         """Return how far each host of a run is."""
@@ -170,6 +179,7 @@ class DockerEngine:
             log.join()
         with self._lock:
             self._logs = {key: log for key, log in self._logs.items() if key[0] != name}
+            self._on_end.pop(name, None)
 
     def _give(self, container: Any, owner: tuple[int, int]) -> None:
         """Let `owner` have what a container, which runs as root, has written: a container can change that."""

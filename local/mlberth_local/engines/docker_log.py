@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,9 @@ class DockerLog:
     that a later process goes on where this one was killed: no line twice, none missing.
     """
 
-    def __init__(self, container: Any, path: Path) -> None:
+    def __init__(self, container: Any, path: Path, on_end: Callable[[], None]) -> None:
         self._container = container
+        self._on_end = on_end
         self._writer = LogWriter(path)
         self._thread = threading.Thread(target=self._follow, daemon=True, name=f"log of {container.name}")
         self._thread.start()
@@ -43,6 +45,7 @@ class DockerLog:
     def _follow(self) -> None:
         try:
             self._copy(follow=True)
+            self._on_end()
             # Docker 20.10 sometimes loses the last messages for whoever follows.
             self._copy(follow=False)
         except Exception:

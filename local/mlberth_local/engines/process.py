@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -9,16 +10,16 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mlberth.contract.layout import BASE_DIR, DEFAULT_BASE
 from mlberth.process.descendants import descendants
 from mlberth_local.engines import shim
-from mlberth_local.engines.base import EngineError, Host, HostState, Mount, Run, Usage
+from mlberth_local.engines.base import EngineError, Host, HostState, Mount, Run, Usage, nothing
 from mlberth_local.engines.gpus import process_environ
 from mlberth_local.engines.trees import copy_tree
 from mlberth_local.engines.usage import of_processes
@@ -39,6 +40,7 @@ class ProcessEngine:
         self._environ = {name: environ[name] for name in _PASSED if name in environ}
         self._python = python
         self._shims: dict[Path, subprocess.Popen[bytes]] = {}
+        self._watched: set[Path] = set()
 
     def check_image(self, image: str) -> None:
         """Take any image: it stands for this environment."""
@@ -90,8 +92,22 @@ class ProcessEngine:
         own |= given | process_environ(host.gpus, host.environ)
         return {**self._environ, **own, BASE_DIR: str(host.base)}
 
-    def watch(self, run: Run) -> None:
-        """Do nothing: the shims do it all."""
+    def watch(self, run: Run, on_end: Callable[[], None] = nothing) -> None:
+        """Wait for the ends of the hosts' shims, which do all else."""
+        for folder in (self._folder / run.name / host.name for host in run.hosts):
+            if on_end is not nothing and folder not in self._watched and self._lives(folder):
+                self._watched.add(folder)
+                threading.Thread(target=self._await_end, args=(folder, on_end), daemon=True).start()
+
+    def _await_end(self, folder: Path, on_end: Callable[[], None]) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            descriptor = os.open(folder / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_SH)
+            finally:
+                os.close(descriptor)
+        self._watched.discard(folder)
+        on_end()
 
     def states(self, name: str, hosts: tuple[str, ...]) -> dict[str, HostState]:
         """Return how far each host of a run is."""
@@ -117,7 +133,7 @@ class ProcessEngine:
         except FileNotFoundError:
             return False
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: others look as well
         except BlockingIOError:
             return True
         finally:
@@ -220,7 +236,7 @@ def _read(path: Path) -> dict[str, Any]:
     return found
 
 
-@contextmanager
+@contextlib.contextmanager
 def _locked(path: Path) -> Iterator[int]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

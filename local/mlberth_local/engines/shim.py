@@ -117,3 +117,4 @@ def command(folder: Path, python: str = sys.executable) -> Sequence[str]:
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]))
+    os._exit(0)  # all is written, and whoever waits for the end need not wait for Python's

@@ -30,8 +30,8 @@ from mlberth_local.store.resources import Resource
 
 LONGEST_REASON = 1024
 """Of a FailureReason, in characters."""
-_FIRST_LOOK, _LONGEST_LOOK, _LONGER = 0.01, 0.2, 1.03
-"""Seconds between two looks at the hosts, and how they grow: an end is noticed within 3 % of the time."""
+_FIRST_LOOK, _LONGEST_LOOK, _LONGER = 0.01, 0.2, 1.5
+"""Seconds between two looks at the hosts, and how they grow; the engine says besides when a host ends."""
 _FULL_SECONDS = 2.0
 """Between two tries to write on a full disk."""
 _ENGINE_SECONDS = 60.0
@@ -224,7 +224,7 @@ class JobDriver:
         if not job.state.get("started"):
             self.context.engine.start(run)
             self.record.update(started=True)
-        self.context.engine.watch(run)
+        self.context.engine.watch(run, self._changed.set)
         work = self.side_work(job)
         work.start()
         try:
@@ -249,7 +249,7 @@ class JobDriver:
                 looked, silent_since = now, None
                 if all(not state.is_running for state in states.values()):
                     return states
-                self.context.engine.watch(run)
+                self.context.engine.watch(run, self._changed.set)
                 job = self._bound(job, run, states)
             except EngineError:
                 silent_since = silent_since or time.monotonic()

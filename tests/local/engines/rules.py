@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -223,6 +224,21 @@ class EngineRules:
         assert [len(line) > 40000 for line in lines(run.hosts[0])][::50] == [True] * 4
         times = [json.loads(line)["t"] for line in run.hosts[0].log.read_text().splitlines()]
         assert times == sorted(times)
+
+    def test_an_end_is_told(self, platform_engine: Engine, runs: Runs) -> None:
+        """Whoever watches a run need not ask again and again, also one that an earlier daemon has started."""
+        run = runs.make("import time; print('ready', flush=True); time.sleep(60)")
+        platform_engine.start(run)
+        wait_until(lambda: lines(run.hosts[0]) == ["ready"])
+        events = []
+        for engine in (platform_engine, other := self.later(platform_engine)):
+            engine.watch(run, (told := threading.Event()).set)
+            assert not told.wait(0.1)
+            events.append(told)
+        platform_engine.kill(run.name)
+        assert all(told.wait(10) for told in events)
+        assert ended(platform_engine, run)
+        other.close()
 
     def later(self, platform_engine: Engine) -> Engine:
         """Return the engine as a later process has it."""
