@@ -11,21 +11,24 @@ from mlberth_local.errors import ValidationError
 from mlberth_local.images import FILE, local_image
 
 ECR = "683313688378.dkr.ecr.us-east-1.amazonaws.com"
+DLC = "763104351884.dkr.ecr.eu-west-1.amazonaws.com"
 
 
 @pytest.mark.parametrize(
-    ("image", "local"),
+    ("image", "trains", "serves"),
     [
-        (f"{ECR}/sagemaker-scikit-learn:1.2-1-cpu-py3", "mlberth-train:sklearn"),
-        (f"{ECR}/sagemaker-xgboost:1.7-1", "mlberth-train:xgboost"),
-        ("763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training:2.3-cpu", "mlberth-train:torch"),
-        (f"{ECR}/mlberth-serve:sklearn", "mlberth-serve:sklearn"),
-        (f"{ECR}/linear-learner:1", "mlberth-train:sklearn"),
-        ("my/own:image", "my/own:image"),
+        (f"{ECR}/sagemaker-scikit-learn:1.2-1-cpu-py3", "mlberth-train:sklearn", "mlberth-serve:sklearn"),
+        (f"{ECR}/sagemaker-xgboost:1.7-1", "mlberth-train:xgboost", "mlberth-serve:xgboost"),
+        (f"{DLC}/pytorch-training:2.3-cpu", "mlberth-train:torch", "mlberth-train:torch"),
+        (f"{DLC}/pytorch-inference:2.3-cpu", "mlberth-serve:torch", "mlberth-serve:torch"),
+        (f"{ECR}/mlberth-serve:sklearn", "mlberth-serve:sklearn", "mlberth-serve:sklearn"),
+        (f"{ECR}/linear-learner:1", "mlberth-train:sklearn", "mlberth-serve:sklearn"),
+        ("my/own:image", "my/own:image", "my/own:image"),
     ],
 )
-def test_the_images_that_sdks_name(tmp_path: Path, image: str, local: str) -> None:
-    assert local_image(tmp_path, image) == local
+def test_the_images_that_sdks_name(tmp_path: Path, image: str, trains: str, serves: str) -> None:
+    """Frameworks have one image for both, as far as the SDKs know."""
+    assert [local_image(tmp_path, image, role) for role in ("train", "serve")] == [trains, serves]
 
 
 def test_people_edit_the_table(tmp_path: Path) -> None:

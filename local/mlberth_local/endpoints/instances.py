@@ -96,7 +96,7 @@ class Instances:
             environ, mount = environ | ENVIRON, Mount(models_folder(base), INSIDE, read_only=True)
         return Run(
             name,
-            parts.find_image(container["Image"]),
+            parts.find_image(container["Image"], "serve"),
             (),
             ("serve",),
             (

@@ -10,6 +10,7 @@ from typing import Any
 
 from mlberth_local.engines.base import Engine
 from mlberth_local.engines.process import ProcessEngine
+from mlberth_local.images import FindImage, as_named
 from mlberth_local.inputs.objects import Objects
 from mlberth_local.jobs.capacity import Capacity
 from mlberth_local.store.metrics import Metrics
@@ -32,8 +33,7 @@ class JobContext:
     capacity: Capacity
     clock: Callable[[], float]
     region: str
-    find_image: Callable[[str], str] = str
-    """Returns the local image for the name of one."""
+    find_image: FindImage = as_named
     host_environ: Mapping[str, str] = field(default_factory=dict)
     """Lets programs on the hosts reach the platform: endpoint, keys, region."""
     in_containers: bool = True

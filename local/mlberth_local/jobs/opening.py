@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from uuid import uuid4
@@ -12,6 +12,7 @@ from uuid import uuid4
 from mlberth_local.engines.base import Engine
 from mlberth_local.engines.process import ProcessEngine
 from mlberth_local.files import write_atomically
+from mlberth_local.images import FindImage, as_named
 from mlberth_local.inputs.objects import FolderObjects, Objects
 from mlberth_local.jobs.capacity import read_capacity
 from mlberth_local.jobs.context import JobContext
@@ -31,7 +32,7 @@ def open_jobs(
     metrics: Metrics,
     *,
     host_environ: Mapping[str, str],
-    find_image: Callable[[str], str] = str,
+    find_image: FindImage = as_named,
 ) -> Jobs:
     """Return the jobs of a platform; `start` takes up those that an earlier daemon has left.
 

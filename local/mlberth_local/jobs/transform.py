@@ -56,7 +56,7 @@ class TransformDriver(JobDriver):
         servers = self._servers(job)
         return Run(
             self.record.run_name,
-            self.context.find_image(servers[0].container["Image"]),
+            self.context.find_image(servers[0].container["Image"], "serve"),
             (),
             ("serve",),
             tuple(self._host(job, server) for server in servers),
@@ -79,7 +79,7 @@ class TransformDriver(JobDriver):
             environ,
             self._log(server.stream),
             server.port,
-            self.context.find_image(server.container["Image"]),
+            self.context.find_image(server.container["Image"], "serve"),
             # The containers of a pipeline share their instance's.
             self.gpus(job, server.member.name),
         )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from mlberth_local.endpoints.deployment import BAKING, CREATING, ENDING, LAUNCHING, RETURNING, SCALING
 from mlberth_local.endpoints.record import Deployment, EndpointState, Fleet, state_of
+from mlberth_local.images import FindImage
 from mlberth_local.store.resources import Resource
-
-FindImage = Callable[[str], str]
 
 
 def describe(endpoint: Resource, find_image: FindImage) -> dict[str, Any]:
@@ -86,7 +85,7 @@ def _variant(
         "DeployedImages": [
             {
                 "SpecifiedImage": container["Image"],
-                "ResolvedImage": find_image(container["Image"]),
+                "ResolvedImage": find_image(container["Image"], "serve"),
                 "ResolutionTime": deployment.started,
             }
             for container in fleet.containers
