@@ -18,6 +18,7 @@ from tests.local.jobs.test_transform_servers import check_pipeline, make_model
 from tests.peers import SDK_V2
 
 from mlberth.contract.resources import gpu_count
+from mlberth_local.images import FILE
 
 
 @pytest.fixture
@@ -114,13 +115,18 @@ def test_a_container_with_a_gpu(tmp_path: Path, image_name: str) -> None:
 
 @pytest.mark.skipif(not is_long(), reason="MLBERTH_LONG=1: the SDK takes a while")
 def test_sdk_v2(tmp_path: Path, image: Image) -> None:
-    """The unmodified SDK: script mode fetches its code from inside a container, and all its jobs complete."""
+    """The unmodified SDK, with a framework's one name for what trains and what serves: all jobs complete."""
     daemon = Daemon(tmp_path)
+    train, serve = image("train", "sklearn"), image("serve", "sklearn")
+    ours = train.replace("train", "{role}")
+    assert ours.format(role="serve") == serve
+    daemon.home.mkdir()
+    (daemon.home / FILE).write_text(json.dumps({"*/sagemaker-scikit-learn:*": ours}))
+    stock = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
     started = daemon.up("docker")
     assert started.returncode == 0, started.stderr
     try:
-        images = image("train", "base"), image("serve", "base")
-        found, shown = run("jobs_v2.py", SDK_V2, daemon, str(tmp_path), *images)
+        found, shown = run("jobs_v2.py", SDK_V2, daemon, str(tmp_path), stock, stock)
     finally:
         daemon.run("down")
     assert found["status"] == "Completed"
