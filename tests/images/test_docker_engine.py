@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.images.conftest import Image
-from tests.local.engines.rules import EngineRules, Runs, ended
+from tests.local.engines.rules import EngineRules, Runs, ended, with_overlay
 
 from mlberth_local.engines.base import Engine, EngineError, ImageMissingError
 from mlberth_local.engines.docker import DockerEngine
@@ -50,6 +50,33 @@ class TestDockerEngine(EngineRules):
         with pytest.raises(EngineError, match="--engine process"):
             DockerEngine("x", {"DOCKER_HOST": f"unix://{tmp_path}/none"}).check_image("a")
         gc.collect()
+
+    def test_an_overlay_that_docker_cannot_mount(
+        self, platform_engine: Engine, runs: Runs, tmp_path: Path
+    ) -> None:
+        """Its files are copied, and from then on those of all channels."""
+        source = tmp_path / "no:layer"
+        source.mkdir()
+        (source / "a").write_text("a")
+        run = runs.make("open('/opt/ml/input/data/train/a', 'a').write('b')")
+        run = with_overlay(run, source, tmp_path / "changes")
+        assert platform_engine.has_overlays(tmp_path)
+        platform_engine.start(run)
+        assert ended(platform_engine, run)[0].exit_code == 0
+        assert (source / "a").read_text() == "a"
+        assert (tmp_path / "changes/copy/a").read_text() == "ab"
+        assert not platform_engine.has_overlays(tmp_path)
+
+    def test_changes_belong_to_the_caller(self, platform_engine: Engine, runs: Runs, tmp_path: Path) -> None:
+        """What a container has written into an overlay, and what the kernel needs for it, can be removed."""
+        (tmp_path / "source").mkdir()
+        run = runs.make("open('/opt/ml/input/data/train/a', 'w')")
+        run = with_overlay(run, tmp_path / "source", tmp_path / "changes")
+        platform_engine.start(run)
+        ended(platform_engine, run)
+        platform_engine.remove(run.name, owner=(4321, 4322))
+        found = {path.name: path.stat().st_uid for path in (tmp_path / "changes").rglob("*")}
+        assert found == {"upper": 4321, "a": 4321, "work": 4321}
 
     def test_outputs_belong_to_the_caller(self, platform_engine: Engine, runs: Runs) -> None:
         """What a container writes as root is given to the user whose job it is, folders too."""

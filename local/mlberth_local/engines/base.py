@@ -24,6 +24,8 @@ class Mount:
     target: str
     """Absolute, below /opt/ml."""
     read_only: bool = False
+    changes: Path | None = None
+    """A folder for what is written there, if the source must stay as it is: an overlay, and no copy."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,9 @@ def nothing() -> None:
 
 class Engine(Protocol):
     """An engine. All methods may be called again for the same run, also by a later process."""
+
+    def has_overlays(self, folder: Path) -> bool:
+        """Return whether mounts may have `changes` below a folder; without them, files are copied."""
 
     def check_image(self, image: str) -> None:
         """Raise ImageMissingError, or EngineError if the engine does not answer."""

@@ -3,29 +3,50 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import docker
 import docker.errors
 
-from mlberth_local.engines.base import EngineError, Host, HostState, ImageMissingError, Run, Usage, nothing
+from mlberth_local.engines.base import (
+    EngineError,
+    Host,
+    HostState,
+    ImageMissingError,
+    Mount,
+    Run,
+    Usage,
+    nothing,
+)
 from mlberth_local.engines.docker_log import DockerLog, milliseconds
 from mlberth_local.engines.gpus import container_environ
+from mlberth_local.engines.overlays import make_folders, options
+from mlberth_local.engines.trees import copy_tree, remove_tree
 from mlberth_local.engines.usage import of_statistics
 
 HOME_LABEL, RUN_LABEL, HOST_LABEL = "mlberth.home", "mlberth.run", "mlberth.host"
+CHANGES_LABEL = "mlberth.changes"
+"""The folders of what is written into overlays."""
 SERVING_PORT = 8080
 _MOST_IMAGES = 20
 """As many are named in a message."""
+_COPY = "copy"
+"""Of a channel, where its changes would be."""
+_MOUNT_FAILED = "failed to mount local volume"
+"""Docker's words for it."""
 _OWNER_SECONDS = 300
 _ANSWER_SECONDS = 10
 _NEVER = "0001-01-01"
 """The day of a time that Docker does not know."""
 _SHARED_MEMORY = "2g"
 """Frameworks' data loaders need more than the engine's 64 MB; it counts only as far as it is used."""
+_LOG = logging.getLogger(__name__)
 
 
 class DockerEngine:
@@ -38,6 +59,7 @@ class DockerEngine:
         self._timeout = timeout
         self._client: docker.DockerClient | None = None
         self._logs: dict[tuple[str, str], DockerLog] = {}
+        self._has_overlays = True
         self._on_end: dict[str, Callable[[], None]] = {}
         self._lock = threading.Lock()
 
@@ -48,6 +70,10 @@ class DockerEngine:
                 with _explained():
                     self._client = docker.from_env(environment=dict(self._environ), timeout=self._timeout)
             return self._client
+
+    def has_overlays(self, folder: Path) -> bool:  # noqa: ARG002 - Docker is asked by a mount
+        """Return whether Docker can mount overlays, as far as it is known."""
+        return self._has_overlays
 
     def check_image(self, image: str) -> None:
         """Raise ImageMissingError if there is no such image here; nothing is pulled."""
@@ -66,8 +92,20 @@ class DockerEngine:
             for host in run.hosts:
                 container = self._container(run, host, network)
                 if container.status == "created":
-                    _start(container)
+                    self._start(container, run, host, network)
         self.watch(run)
+
+    def _start(self, container: Any, run: Run, host: Host, network: str) -> None:
+        """Start a container; if Docker cannot mount overlays, one that has copies instead."""
+        try:
+            _start(container)
+        except docker.errors.APIError as error:
+            if not (_MOUNT_FAILED in str(error.explanation) and any(mount.changes for mount in host.mounts)):
+                raise
+            _LOG.warning("Docker mounts no overlays, and channels are copied: %s", error.explanation)
+            self._has_overlays = False
+            container.remove(force=True, v=True)
+            _start(self._container(run, host, network))
 
     def _network(self, run: Run) -> str:
         if run.isolated and len(run.hosts) == 1:
@@ -86,6 +124,8 @@ class DockerEngine:
         name = self._name(run.name, host.name)
         with contextlib.suppress(docker.errors.NotFound):
             return self._docker.containers.get(name)
+        folders = [str(mount.changes) for mount in host.mounts if mount.changes]
+        changes = {CHANGES_LABEL: json.dumps(folders)} if folders else {}
         return self._docker.containers.create(
             host.image or run.image,
             command=list(run.arguments),
@@ -94,12 +134,9 @@ class DockerEngine:
             environment={**container_environ(host.gpus), **host.environ},
             extra_hosts=None if run.isolated else {"host.docker.internal": "host-gateway"},
             hostname=host.name,
-            labels={HOME_LABEL: self._home_id, RUN_LABEL: run.name, HOST_LABEL: host.name},
+            labels={HOME_LABEL: self._home_id, RUN_LABEL: run.name, HOST_LABEL: host.name, **changes},
             log_config={"Type": "json-file", "Config": {}},
-            mounts=[
-                docker.types.Mount(mount.target, str(mount.source), type="bind", read_only=mount.read_only)
-                for mount in host.mounts
-            ],
+            mounts=[docker_mount(mount, overlays=self._has_overlays) for mount in host.mounts],
             name=name,
             ports={f"{SERVING_PORT}/tcp": ("127.0.0.1", host.port)} if host.port else None,
             shm_size=_SHARED_MEMORY,
@@ -185,17 +222,20 @@ class DockerEngine:
         """Let `owner` have what a container, which runs as root, has written: a container can change that."""
         with contextlib.suppress(docker.errors.APIError):
             container.kill()
-        writable = [mount for mount in container.attrs["Mounts"] if mount["RW"] and mount["Type"] == "bind"]
-        targets = [mount["Destination"] for mount in writable]
-        if targets:
+        writable = {
+            mount["Destination"]: mount["Source"]
+            for mount in container.attrs["Mounts"]
+            if mount["RW"] and mount["Type"] == "bind"
+        }
+        for number, folder in enumerate(json.loads(container.labels.get(CHANGES_LABEL, "[]"))):
+            writable[f"/changes/{number}"] = folder
+        if writable:
             helper = self._docker.containers.create(
                 container.attrs["Image"],
-                ["-R", f"{owner[0]}:{owner[1]}", *targets],
+                ["-R", f"{owner[0]}:{owner[1]}", *writable],
                 entrypoint=["chown"],
                 labels=container.labels,
-                mounts=[
-                    docker.types.Mount(one["Destination"], one["Source"], type="bind") for one in writable
-                ],
+                mounts=[docker.types.Mount(*place, type="bind") for place in writable.items()],
                 network_mode="none",
                 user="0",
             )
@@ -248,6 +288,21 @@ def _network_of(network: str, host: str) -> dict[str, Any]:
         return {"network_mode": network}
     alias = {network: docker.types.EndpointConfig("1.41", aliases=[host])}
     return {"network": network, "networking_config": alias}
+
+
+def docker_mount(mount: Mount, *, overlays: bool) -> docker.types.Mount:
+    """Return a mount as Docker has it; one with changes is a volume that goes with its container."""
+    if not mount.changes:
+        return docker.types.Mount(mount.target, str(mount.source), type="bind", read_only=mount.read_only)
+    if not overlays:
+        copy = mount.changes / _COPY
+        remove_tree(copy)
+        copy_tree(mount.source, copy)
+        return docker.types.Mount(mount.target, str(copy), type="bind")
+    make_folders(mount.changes)
+    how = {"type": "overlay", "device": "overlay", "o": options(mount.source, mount.changes)}
+    driver = docker.types.DriverConfig("local", how)
+    return docker.types.Mount(mount.target, None, type="volume", no_copy=True, driver_config=driver)
 
 
 def device_requests(gpus: tuple[str, ...] | None) -> list[docker.types.DeviceRequest] | None:

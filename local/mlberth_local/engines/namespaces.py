@@ -26,11 +26,11 @@ _IFF_UP = 1
 _CONTRACT = Path("/opt/ml")
 
 
-def enter(base: Path, host: str, hosts: Sequence[str], scratch: Path, *, isolated: bool) -> None:
+def enter(host: str, hosts: Sequence[str], scratch: Path, *, isolated: bool) -> None:
     """Give this process, and those that it starts, a view of their own; must have one thread.
 
-    `base` becomes /opt/ml, and each of `hosts` an address of the loopback network. If `isolated`, there is
-    no other device. `scratch` is an empty folder for what that needs. Raises OSError if the kernel refuses.
+    Each of `hosts` becomes an address of the loopback network. If `isolated`, there is no other device.
+    `scratch` is an empty folder for what that needs. Raises OSError if the kernel refuses.
     """
     flags = _CLONE_NEWNS | _CLONE_NEWUTS | (_CLONE_NEWNET if isolated else 0)
     user, group = os.geteuid(), os.getegid()
@@ -45,7 +45,13 @@ def enter(base: Path, host: str, hosts: Sequence[str], scratch: Path, *, isolate
     _mount(str(_hosts_file(hosts, scratch)), "/etc/hosts", _MS_BIND)
     if isolated:
         _bring_up_loopback()
-    _place(base, scratch)
+
+
+def mount_overlay(target: Path, options: str) -> None:
+    """Show a folder with the changes of this view, after `enter`."""
+    # What is deleted is noted in attributes of files; root alone may use the kernel's own.
+    own = ",userxattr" if os.geteuid() else ""
+    _mount("overlay", str(target), 0, kind="overlay", options=options + own)
 
 
 def _hosts_file(hosts: Sequence[str], scratch: Path) -> Path:
@@ -63,8 +69,8 @@ def loopback_network(run: Path) -> str:
     return f"127.{16 + digest % 224}.{digest >> 16 & 255}"
 
 
-def _place(base: Path, scratch: Path) -> None:
-    """Show `base` as /opt/ml; if there is no such folder, /opt becomes a copy of itself that has one."""
+def place(base: Path, scratch: Path) -> None:
+    """Show `base` as /opt/ml, after `enter`; if there is no such folder, /opt becomes a copy that has one."""
     if not _CONTRACT.is_dir():
         parent, before = _CONTRACT.parent, scratch / "opt"
         before.mkdir(exist_ok=True)
@@ -90,8 +96,12 @@ def _bring_up_loopback() -> None:
         fcntl.ioctl(device, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", _IFF_UP))
 
 
-def _mount(source: str, target: str, flags: int, kind: str = "") -> None:
-    _call("mount", source.encode(), target.encode(), kind.encode() or None, ctypes.c_ulong(flags), None)
+def _mount(source: str, target: str, flags: int, *, kind: str = "", options: str = "") -> None:
+    _call(
+        "mount",
+        *(os.fsencode(source), os.fsencode(target), kind.encode() or None),
+        *(ctypes.c_ulong(flags), os.fsencode(options) or None),
+    )
 
 
 def _call(function: str, *values: object) -> None:

@@ -18,8 +18,8 @@ from typing import Any
 
 from mlberth.contract.layout import BASE_DIR, DEFAULT_BASE
 from mlberth.process.descendants import descendants
-from mlberth_local.engines import shim
-from mlberth_local.engines.base import EngineError, Host, HostState, Mount, Run, Usage, nothing
+from mlberth_local.engines import overlays, shim
+from mlberth_local.engines.base import EngineError, Host, HostState, Run, Usage, nothing
 from mlberth_local.engines.gpus import process_environ
 from mlberth_local.engines.trees import copy_tree
 from mlberth_local.engines.usage import of_processes
@@ -41,6 +41,16 @@ class ProcessEngine:
         self._python = python
         self._shims: dict[Path, subprocess.Popen[bytes]] = {}
         self._watched: set[Path] = set()
+        self._has_overlays: bool | None = None
+        self._trying = threading.Lock()
+
+    def has_overlays(self, folder: Path) -> bool:
+        """Return whether the kernel lets this user mount overlays; it is tried once."""
+        with self._trying:
+            if self._has_overlays is None:
+                folder.mkdir(parents=True, exist_ok=True)
+                self._has_overlays = overlays.are_possible(folder, self._environ, self._python)
+            return self._has_overlays
 
     def check_image(self, image: str) -> None:
         """Take any image: it stands for this environment."""
@@ -57,8 +67,7 @@ class ProcessEngine:
         # What is in it has the job's environment, and with it its secrets.
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.mkdir(parents=True)
-        for mount in host.mounts:
-            _bring(mount, host.base)
+        mounted = _bring_all(host)
         spec = {
             "argv": argv(run, host, Path(self._python).parent),
             "environ": self._host_environ(host),
@@ -68,6 +77,7 @@ class ProcessEngine:
             "hosts": [other.name for other in run.hosts],
             "log": str(host.log),
             "isolated": run.isolated,
+            "overlays": mounted,
         }
         shim.write(folder / shim.SPEC, spec)
         # The lock goes over to the shim with the descriptor: it has it from its first moment to its last.
@@ -221,11 +231,20 @@ def _moved(word: str, base: Path) -> str:
     return f"{base}{word.removeprefix(DEFAULT_BASE)}" if inside else word
 
 
-def _bring(mount: Mount, base: Path) -> None:
-    """Copy into the tree what a container would have mounted, if it does not lie there already."""
-    target = Path(_moved(mount.target, base))
-    if target != mount.source:
-        copy_tree(mount.source, target, read_only=mount.read_only)
+def _bring_all(host: Host) -> dict[str, str]:
+    """Copy into the tree what a container would have mounted, if it does not lie there already.
+
+    Returns the overlays, which are to be mounted: the options of each target.
+    """
+    mounted = {}
+    for mount in host.mounts:
+        target = Path(_moved(mount.target, host.base))
+        if mount.changes:
+            overlays.make_folders(mount.changes)
+            mounted[str(target)] = overlays.options(mount.source, mount.changes)
+        elif target != mount.source:
+            copy_tree(mount.source, target, read_only=mount.read_only)
+    return mounted
 
 
 def _read(path: Path) -> dict[str, Any]:

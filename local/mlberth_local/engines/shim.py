@@ -51,6 +51,8 @@ def _run(spec: dict[str, typing.Any], folder: Path, signals: SignalQueue, log: L
     problem = _enter_namespaces(spec, folder)
     if problem and spec["isolated"]:
         raise OSError(0, f"no network isolation without namespaces ({problem})")
+    if problem and spec["overlays"]:
+        raise OSError(0, f"no channel of files without namespaces ({problem})")
     readable, writable = os.pipe2(os.O_CLOEXEC)
     try:
         environ, cwd = spec["environ"], Path(spec["cwd"])
@@ -68,9 +70,10 @@ def _run(spec: dict[str, typing.Any], folder: Path, signals: SignalQueue, log: L
 
 def _enter_namespaces(spec: dict[str, typing.Any], folder: Path) -> str:
     try:
-        namespaces.enter(
-            Path(spec["base"]), spec["host"], spec["hosts"], folder, isolated=bool(spec["isolated"])
-        )
+        namespaces.enter(spec["host"], spec["hosts"], folder, isolated=bool(spec["isolated"]))
+        for target, options in spec["overlays"].items():
+            namespaces.mount_overlay(Path(target), options)
+        namespaces.place(Path(spec["base"]), folder)
     except OSError as error:
         return str(error)
     return ""

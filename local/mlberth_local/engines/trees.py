@@ -44,7 +44,9 @@ def tree_size(folder: Path) -> int:
 
 def remove_tree(folder: Path) -> None:
     """Remove a folder and all in it, whatever rights its parts have; none is no error."""
-    for parent, _, _ in os.walk(folder):
-        with contextlib.suppress(OSError):  # another user's
-            Path(parent).chmod(0o700)
+    for parent, names, _ in os.walk(folder):
+        for place in (Path(parent), *(Path(parent, name) for name in names)):
+            with contextlib.suppress(OSError):  # another user's
+                if not place.is_symlink():
+                    place.chmod(0o700)
     shutil.rmtree(folder, ignore_errors=True)

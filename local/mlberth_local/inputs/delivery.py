@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlberth_local.engines.base import Mount
+from mlberth_local.engines.overlays import can_be_named
 from mlberth_local.engines.trees import copy_file
 from mlberth_local.inputs.channels import Item, Selection, share, shuffled
 
@@ -75,11 +76,13 @@ def deliver(
     host: int,
     hosts: int,
     mounts_folders: bool,
+    changes: Path | None = None,
     is_stopped: Callable[[], bool],
 ) -> dict[str, Any]:
     """Bring a channel's objects to `folder`/NAME for one host of those that share it.
 
-    Returns what has to be done when the host starts: the `mount` of a folder, or the `feed` of pipes.
+    Returns what has to be done when the host starts: the `mount` of a folder, one with `changes` of its own,
+    or the `feed` of pipes. `changes` is the folder for those of an overlay; without it, files are copied.
     """
     items = share(selection.items, channel.distribution, host, hosts)
     if channel.mode == "Pipe":
@@ -88,13 +91,11 @@ def deliver(
     target.mkdir(parents=True, exist_ok=True)
     if selection.manifest:
         copy_file(selection.manifest, folder / f"{channel.name}-manifest")
-    if (
-        channel.mode == "FastFile"
-        and mounts_folders
-        and selection.folder
-        and len(items) == len(selection.items)
-    ):
-        return {"mount": str(selection.folder)}
+    if selection.folder and len(items) == len(selection.items):
+        if channel.mode == "FastFile" and mounts_folders:
+            return {"mount": str(selection.folder)}
+        if channel.mode == "File" and changes and can_be_named(selection.folder, changes):
+            return {"mount": str(selection.folder), "changes": str(changes)}
     for item in items:
         if is_stopped():
             break
@@ -126,4 +127,7 @@ def write_feeds(feeds: Sequence[Mapping[str, Any]], base: Path) -> None:
 
 def mount_of(found: Mapping[str, str], channel: str) -> Mount:
     """Return the mount of a channel's folder."""
-    return Mount(Path(found["mount"]), f"/opt/ml/input/data/{channel}", read_only=True)
+    source, target = Path(found["mount"]), f"/opt/ml/input/data/{channel}"
+    if "changes" in found:
+        return Mount(source, target, changes=Path(found["changes"]))
+    return Mount(source, target, read_only=True)

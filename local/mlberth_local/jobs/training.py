@@ -14,7 +14,7 @@ from mlberth_local import log_files
 from mlberth_local.engines.base import Host, HostState, Mount, Run
 from mlberth_local.engines.trees import copy_file
 from mlberth_local.inputs.channels import Selection, select
-from mlberth_local.inputs.delivery import channels_of, deliver, mount_of, write_feeds
+from mlberth_local.inputs.delivery import Channel, channels_of, deliver, mount_of, write_feeds
 from mlberth_local.inputs.feeding import Feeding
 from mlberth_local.inputs.objects import below
 from mlberth_local.inputs.source_code import SOURCE_FILE, bring_source
@@ -38,6 +38,8 @@ from mlberth_local.store.resources import Resource
 KIND = "training-job"
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 _DEFAULT_RUNTIME = 86400
+_CHANGES = "changes"
+"""The folder, beside the hosts' trees, of what programs write into their channels."""
 _ENDINGS = {"MaxRuntimeExceeded", MAX_WAIT}
 
 
@@ -73,8 +75,8 @@ class TrainingDriver(JobDriver):
 
     def _bring_channels(
         self, job: Resource, hosts: list[Member], member: Member, selections: dict[str, Selection]
-    ) -> dict[str, str]:
-        """Bring the channels of a host; returns the folders that have to be mounted, by channel."""
+    ) -> dict[str, dict[str, str]]:
+        """Bring the channels of a host; returns what has to be mounted, by channel: see `mount_of`."""
         layout, feeds, mounts = self._layout(member), [], {}
         for channel in channels_of(job.request, member.group):
             if channel.name not in selections:
@@ -88,15 +90,22 @@ class TrainingDriver(JobDriver):
                 host=sharing.index(member),
                 hosts=len(sharing),
                 mounts_folders=self.context.in_containers,
+                changes=self._changes(channel, member),
                 is_stopped=self.stopped,
             )
             if "feed" in found:
                 feeds.append(found["feed"])
             if "mount" in found:
-                mounts[channel.name] = found["mount"]
+                mounts[channel.name] = found
         if feeds:
             write_feeds(feeds, self._feeding(job).base(member.name))
         return mounts
+
+    def _changes(self, channel: Channel, member: Member) -> Path | None:
+        folder = self.record.folder
+        if channel.mode != "File" or not self.context.engine.has_overlays(folder):
+            return None
+        return folder / _CHANGES / member.name / channel.name
 
     def _feeding(self, job: Resource) -> Feeding:
         hosts = [member.name for member in members(job.request["ResourceConfig"])]
@@ -158,7 +167,7 @@ class TrainingDriver(JobDriver):
             folders[checkpoint_path(config)] = self._checkpoints(job, member)
         mounts = [Mount(folder, target) for target, folder in folders.items()]
         found = job.state.get("mounts", {}).get(member.name, {})
-        mounts += [mount_of({"mount": folder}, channel) for channel, folder in found.items()]
+        mounts += [mount_of(one, channel) for channel, one in found.items()]
         environ = {} if isolated else dict(self.context.host_environ)
         environ |= {
             "TRAINING_JOB_NAME": job.name,

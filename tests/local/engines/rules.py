@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,14 @@ def ended(platform_engine: Engine, run: Run) -> list[HostState]:
 def lines(host: Host) -> list[str]:
     """Return the messages of a host's log."""
     return [event.message for event in read_events(host.log)]
+
+
+def with_overlay(run: Run, source: Path, changes: Path) -> Run:
+    """Return a run whose host has a channel that it may write to."""
+    [host] = run.hosts
+    (host.base / "input/data/train").mkdir(parents=True)
+    mount = Mount(source, "/opt/ml/input/data/train", changes=changes)
+    return replace(run, hosts=(replace(host, mounts=(*host.mounts, mount)),))
 
 
 class Runs:
@@ -239,6 +249,42 @@ class EngineRules:
         assert all(told.wait(10) for told in events)
         assert ended(platform_engine, run)
         other.close()
+
+    def test_a_folder_whose_changes_go_elsewhere(
+        self, platform_engine: Engine, runs: Runs, tmp_path: Path
+    ) -> None:
+        """A program may do with it what it likes: the source stays as it is, and nothing else is copied."""
+        if not platform_engine.has_overlays(tmp_path):
+            pytest.skip("this user may not mount overlays here")
+        source, changes = tmp_path / "bucket", tmp_path / "changes"
+        (source / "deep").mkdir(parents=True)
+        for name in ("kept", "deep/longer", "removed", "replaced"):
+            (source / name).write_text(name)
+        run = runs.make(
+            "import os, pathlib\n"
+            "os.chdir('/opt/ml/input/data/train')\n"
+            "pathlib.Path('deep/longer').chmod(0o700)\n"
+            "with open('deep/longer', 'a') as file: file.write(' now')\n"
+            "os.remove('removed'); pathlib.Path('new').write_text('new')\n"
+            "pathlib.Path('other').write_text('other'); os.replace('other', 'replaced')\n"
+            "for path in sorted(p for p in pathlib.Path().rglob('*') if p.is_file()):\n"
+            "    print(path, path.read_text(), flush=True)\n"
+        )
+        run = with_overlay(run, source, changes)
+        platform_engine.start(run)
+        assert ended(platform_engine, run)[0].exit_code == 0, lines(run.hosts[0])
+        assert lines(run.hosts[0]) == [
+            "deep/longer deep/longer now",
+            "kept kept",
+            "new new",
+            "replaced other",
+        ]
+        assert platform_engine.has_overlays(tmp_path)
+        there = {str(path.relative_to(source)): path for path in source.rglob("*") if path.is_file()}
+        assert {name: path.read_text() for name, path in there.items()} == {name: name for name in there}
+        assert len(there) == 4
+        platform_engine.remove(run.name, (os.geteuid(), os.getegid()))
+        assert not any(path.name == "kept" for path in changes.rglob("*"))
 
     def later(self, platform_engine: Engine) -> Engine:
         """Return the engine as a later process has it."""

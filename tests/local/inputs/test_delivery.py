@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from pathlib import Path
 
 from tests.local.jobs.job_platform import BUCKET, JobPlatform, channel
 
@@ -75,6 +76,36 @@ def test_manifests(jobs: JobPlatform) -> None:
     assert "a.txt" in files
     assert "b.txt" in files
     assert piped == str([b"b", b"0", b"a", b"1"])
+
+
+def test_files_can_be_written_to(jobs: JobPlatform, tmp_path: Path) -> None:
+    """The bucket never changes, and a channel that is a whole folder of it is not copied if it need not be.
+
+    One that is not, and one whose address cannot be told to the kernel, is.
+    """
+    keys = ["data/a.csv", "data/deep/b.csv", "data,odd/a.csv", "data/c.csv.d/e"]
+    for key in keys:
+        jobs.put(key, "1")
+    found = jobs.train(
+        "import os, pathlib\n"
+        "data = pathlib.Path('/opt/ml/input/data')\n"
+        "mounted = {line.split()[1] for line in open('/proc/self/mounts') if line.startswith('overlay ')}\n"
+        "for folder in sorted(data.iterdir()):\n"
+        "    files = sorted(path for path in folder.rglob('*') if path.is_file())\n"
+        "    for path in files: path.chmod(0o755); path.write_text('2')\n"
+        "    (folder / 'new').touch(); files[0].unlink()\n"
+        "    print(folder.name, len(files), str(folder) in mounted)\n",
+        InputDataConfig=[
+            channel("odd", "data,odd/"),
+            channel("part", "data/c"),
+            channel("whole", "data/"),
+        ],
+    )
+    assert found["TrainingJobStatus"] == "Completed", found
+    is_mounted = jobs.jobs.context.engine.has_overlays(tmp_path)
+    assert jobs.lines()["algo-1"] == ["odd 1 False", "part 1 False", f"whole 3 {is_mounted}"]
+    assert all((jobs.bucket / key).read_text() == "1" for key in keys)
+    assert not (jobs.bucket / "data/new").exists()
 
 
 def test_fast_file_cannot_be_written_to(jobs: JobPlatform) -> None:
