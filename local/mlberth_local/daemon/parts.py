@@ -86,7 +86,7 @@ class Parts:
             self._stop_jobs(seconds)
         if not served.result():
             _LOG.warning("some endpoints have not ended; the next `mlberth up` goes on with them")
-        self.platform.jobs.context.engine.close()
+        self.platform.jobs.context.close()
         self.database.close()
 
     def _stop_jobs(self, seconds: float) -> None:

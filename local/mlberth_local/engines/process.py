@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -20,6 +19,7 @@ from mlberth.contract.layout import BASE_DIR, DEFAULT_BASE
 from mlberth.process.descendants import descendants
 from mlberth_local.engines import overlays, shim
 from mlberth_local.engines.base import EngineError, Host, HostState, Run, Usage, nothing
+from mlberth_local.engines.fork_server import ForkServer
 from mlberth_local.engines.gpus import process_environ
 from mlberth_local.engines.trees import copy_tree
 from mlberth_local.engines.usage import of_processes
@@ -39,7 +39,7 @@ class ProcessEngine:
         self._folder = folder
         self._environ = {name: environ[name] for name in _PASSED if name in environ}
         self._python = python
-        self._shims: dict[Path, subprocess.Popen[bytes]] = {}
+        self._shims = ForkServer(self._environ, python)
         self._watched: set[Path] = set()
         self._has_overlays: bool | None = None
         self._trying = threading.Lock()
@@ -82,15 +82,7 @@ class ProcessEngine:
         shim.write(folder / shim.SPEC, spec)
         # The lock goes over to the shim with the descriptor: it has it from its first moment to its last.
         with _locked(folder / _LOCK) as lock, (folder / "errors").open("wb") as errors:
-            self._shims[folder] = subprocess.Popen(
-                shim.command(folder, self._python),
-                stdin=subprocess.DEVNULL,
-                stdout=errors,
-                stderr=errors,
-                env=self._environ,
-                pass_fds=(lock,),
-                start_new_session=True,
-            )
+            self._shims.start(folder, lock, errors.fileno())
 
     def _host_environ(self, host: Host) -> dict[str, str]:
         path = os.pathsep.join([str(Path(self._python).parent), self._environ.get("PATH", os.defpath)])
@@ -136,8 +128,6 @@ class ProcessEngine:
         return HostState()
 
     def _lives(self, folder: Path) -> bool:
-        if shim_process := self._shims.get(folder):
-            shim_process.poll()  # collects it
         try:
             descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -194,9 +184,6 @@ class ProcessEngine:
                 if time.monotonic() > deadline:
                     raise EngineError(f"{folder}: the host's processes do not end within {_KILL_SECONDS:g} s")
                 time.sleep(_LOOK_SECONDS)
-            if shim_process := self._shims.pop(folder, None):
-                # Its lock is free at its very end; it is collected a moment later.
-                shim_process.wait(_KILL_SECONDS)
         shutil.rmtree(self._folder / name, ignore_errors=True)
 
     def answers(self) -> bool:
@@ -208,7 +195,8 @@ class ProcessEngine:
         return {entry.name for entry in self._folder.iterdir()} if self._folder.is_dir() else set()
 
     def close(self) -> None:
-        """Do nothing: there are no connections."""
+        """End what starts shims; runs go on."""
+        self._shims.close()
 
     def _hosts(self, name: str) -> list[Path]:
         top = self._folder / name

@@ -9,10 +9,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from mlberth._typing import typing
@@ -110,14 +108,3 @@ def write(path: Path, value: dict[str, typing.Any]) -> None:
     new = path.with_suffix(".new")
     new.write_text(json.dumps(value))
     new.replace(path)
-
-
-def command(folder: Path, python: str = sys.executable) -> Sequence[str]:
-    """Return the words that run a shim on a folder."""
-    # Isolated from the user's variables and folders; the daemon's environment has us on its path.
-    return (python, "-I", __file__, str(folder))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
-    os._exit(0)  # all is written, and whoever waits for the end need not wait for Python's

@@ -45,6 +45,11 @@ class JobContext:
     stop_seconds: float = 120.0
     """Between SIGTERM and SIGKILL."""
 
+    def close(self) -> None:
+        """Close what the engines have open; runs go on."""
+        self.engine.close()
+        self.helpers.close()
+
 
 class JobRecord:
     """The record of one job. What is committed here is what a later daemon finds."""

@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import closing
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -22,9 +24,10 @@ class TestProcessEngine(EngineRules):
     """The rules of every engine, and those of this one."""
 
     @pytest.fixture
-    def platform_engine(self, tmp_path: Path) -> Engine:
+    def platform_engine(self, tmp_path: Path) -> Iterator[Engine]:
         """Return an engine of its own."""
-        return ProcessEngine(tmp_path / "engine", os.environ)
+        with closing(ProcessEngine(tmp_path / "engine", os.environ)) as engine:
+            yield engine
 
     @pytest.fixture
     def image_name(self) -> str:

@@ -50,7 +50,7 @@ class JobPlatform:
         assert self.jobs.stop_all(5)
         assert self.jobs.context.engine.names() == set()
         assert self.jobs.context.helpers.names() == set()
-        self.jobs.context.engine.close()
+        self.jobs.context.close()
         runs = self.home / "runs"
         assert not runs.exists() or list(runs.iterdir()) == []
         self._database.close()
