@@ -14,10 +14,10 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn, cast
 
+from mlberth._typing import NamedTuple
 from mlberth.code.staging import ARCHIVES, staged
 from mlberth.errors import ContractError, Fault, PlatformError
 
@@ -34,8 +34,7 @@ class ArchiveError(ContractError):
     """An archive is damaged, or holds what may not be unpacked."""
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """How much an archive may unpack to."""
 
     total_bytes: int = 64 * 1024**3
