@@ -76,12 +76,20 @@ def _folder(found: list[Object], prefix: str) -> Path | None:
         return None
     folder = Path(str(first.path)[: -len(name) - 1])
     same = all(one.path == folder / file_name(one.key, prefix) for one in found)
+    if not same or _has_links(folder, found):
+        return None
     # A file beside the prefix's folder belongs to it as well, and one of many in a folder is not the folder.
-    return (
-        folder
-        if same and (prefix.endswith("/") or not prefix or folder.name == prefix.rsplit("/", maxsplit=1)[-1])
-        else None
-    )
+    is_whole = prefix.endswith("/") or not prefix or folder.name == prefix.rsplit("/", maxsplit=1)[-1]
+    return folder if is_whole else None
+
+
+def _has_links(folder: Path, found: list[Object]) -> bool:
+    """Return whether there is a link on the way to an object: inside a host it would lead elsewhere."""
+    places = {one.path for one in found}
+    ahead = places
+    while ahead := {place.parent for place in ahead} - places - {folder}:
+        places = places | ahead
+    return any(place.is_symlink() for place in places)
 
 
 def _by_manifest(manifest: Object, objects: Objects) -> Selection:

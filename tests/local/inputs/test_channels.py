@@ -45,6 +45,20 @@ def test_a_folder_with_another_object_of_its_prefix(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("link", "to"), [("bucket/data/c", "elsewhere/b/x"), ("bucket/data/d/deep", "elsewhere/b")]
+)
+def test_a_folder_with_a_link(tmp_path: Path, link: str, to: str) -> None:
+    """It would lead elsewhere inside a host: such a folder is not mounted."""
+    store = objects(tmp_path, "data/a", "data/d/x")
+    (tmp_path / "elsewhere/b").mkdir(parents=True)
+    (tmp_path / "elsewhere/b/x").write_text("linked")
+    (tmp_path / link).symlink_to(tmp_path / to)
+    found = select({"S3Uri": "s3://bucket/data/"}, store)
+    linked = [item for item in found.items if item.object.path.read_text() == "linked"]
+    assert found.folder == (None if linked else tmp_path / "bucket/data")
+
+
+@pytest.mark.parametrize(
     ("manifest", "cause"),
     [
         ('[{"prefix": "s3://bucket/data/"}, "none"]', "The specified key does not exist"),
