@@ -13,9 +13,9 @@ from mlberth_local.inputs.channels import Selection, select
 from mlberth_local.inputs.delivery import Channel, deliver, write_feeds
 from mlberth_local.inputs.feeding import Feeding
 from mlberth_local.inputs.objects import below
-from mlberth_local.job_failure import JobFailure
+from mlberth_local.job_failure import JobFailure, program_failure, read_failure
 from mlberth_local.jobs.cluster import Member, members, write_json
-from mlberth_local.jobs.driver import JobDriver, program_failure, read_failure, status_at_the_end
+from mlberth_local.jobs.driver import JobDriver, status_at_the_end
 from mlberth_local.jobs.side_work import FolderSync, SideWork, files_below
 from mlberth_local.store.resources import Resource
 
@@ -148,7 +148,7 @@ class ProcessingDriver(JobDriver):
         """Return what the program has said last."""
         [failed] = [one for one in run.hosts if one.name == host]
         return program_failure(
-            read_failure(failed.base / "output/message", failed.log, state), state.exit_code
+            read_failure(failed.base / "output/message", failed.log, state.problem), state.exit_code
         )
 
     def note_uploading(self, job: Resource, now: float) -> None:

@@ -18,7 +18,7 @@ from mlberth_local.inputs.delivery import channels_of, deliver, mount_of, write_
 from mlberth_local.inputs.feeding import Feeding
 from mlberth_local.inputs.objects import below
 from mlberth_local.inputs.source_code import SOURCE_FILE, bring_source
-from mlberth_local.job_failure import JobFailure
+from mlberth_local.job_failure import JobFailure, program_failure, read_failure
 from mlberth_local.jobs import artifacts, metric_definitions
 from mlberth_local.jobs.algorithm_images import algorithm_variables
 from mlberth_local.jobs.cluster import Member, members, resource_config, write_json
@@ -27,8 +27,6 @@ from mlberth_local.jobs.driver import (
     MAX_PENDING,
     MAX_WAIT,
     JobDriver,
-    program_failure,
-    read_failure,
     status_at_the_end,
 )
 from mlberth_local.jobs.side_work import FolderSync, SideWork
@@ -228,7 +226,7 @@ class TrainingDriver(JobDriver):
         """Return what the failure file says, or the last lines of the log."""
         [failed] = [one for one in run.hosts if one.name == host]
         return program_failure(
-            read_failure(failed.base / "output/failure", failed.log, state), state.exit_code
+            read_failure(failed.base / "output/failure", failed.log, state.problem), state.exit_code
         )
 
     def note_uploading(self, job: Resource, now: float) -> None:
