@@ -131,8 +131,14 @@ class ProcessingDriver(JobDriver):
         self._feeding(job).start()
         return SideWork(
             [
-                FolderSync(self._folder(member, output), output["S3Uri"], self.context.objects, deletes=False)
-                for output in outputs(job.request)
+                FolderSync(
+                    self._folder(member, output),
+                    output["S3Uri"],
+                    self.context.objects,
+                    self.record.folder / f"{member.name}.output-{number}.json",
+                    deletes=False,
+                )
+                for number, output in enumerate(outputs(job.request))
                 if output.get("S3UploadMode") == "Continuous"
                 for member in self._members(job)
             ]

@@ -127,6 +127,7 @@ class TrainingDriver(JobDriver):
         for one in self.context.objects.list(prefix):
             if not one.key.endswith("/") and not self.stopped():
                 copy_file(one.path, folder / one.address.removeprefix(prefix))
+        self._sync(job, member).note_restored()
 
     def make_run(self, job: Resource) -> Run:
         """Return what runs on the hosts."""
@@ -187,11 +188,20 @@ class TrainingDriver(JobDriver):
     def side_work(self, job: Resource) -> SideWork:
         """Feed the pipes, and copy checkpoints out as they are written."""
         self._feeding(job).start()
-        config = job.request.get("CheckpointConfig")
-        if not config:
+        if not job.request.get("CheckpointConfig"):
             return SideWork()
-        folders = [self._checkpoints(job, member) for member in members(job.request["ResourceConfig"])]
-        return SideWork([FolderSync(folder, config["S3Uri"], self.context.objects) for folder in folders])
+        return SideWork([self._sync(job, member) for member in members(job.request["ResourceConfig"])])
+
+    def _sync(self, job: Resource, member: Member) -> FolderSync:
+        """Return what copies a host's checkpoints out."""
+        hosts = members(job.request["ResourceConfig"])
+        return FolderSync(
+            self._checkpoints(job, member),
+            job.request["CheckpointConfig"]["S3Uri"],
+            self.context.objects,
+            self.record.folder / f"{member.name}.checkpoints.json",
+            others=[self._checkpoints(job, other) for other in hosts if other != member],
+        )
 
     def time_limit(self, job: Resource) -> tuple[float, str]:
         """Return the earlier one of the two times of the StoppingCondition."""
