@@ -104,8 +104,17 @@ class ProcessingDriver(JobDriver):
             mounts = [
                 Mount(base / name, f"{DEFAULT_BASE}/{name}") for name in ("processing", "config", "output")
             ]
-            log, gpus = self._log(job, member.name), self.gpus(job, member.name)
-            made.append(Host(member.name, base, tuple(mounts), environ, log, gpus=gpus))
+            made.append(
+                Host(
+                    member.name,
+                    base,
+                    tuple(mounts),
+                    environ,
+                    self._log(job, member.name),
+                    gpus=self.gpus(job, member.name),
+                    limits=self.context.capacity.host_limits(member.instance_type),
+                )
+            )
         return Run(
             self.record.run_name,
             self.context.find_image(app["ImageUri"]),
@@ -113,9 +122,6 @@ class ProcessingDriver(JobDriver):
             tuple(app.get("ContainerArguments") or ()),
             tuple(made),
             isolated,
-            self.context.capacity.limits(hosts[0].instance_type)
-            if self.context.capacity.has_limits
-            else None,
         )
 
     def _log(self, job: Resource, host: str) -> Path:

@@ -145,9 +145,6 @@ class TrainingDriver(JobDriver):
             arguments,
             tuple(self._host(job, member, isolated=isolated) for member in hosts),
             isolated,
-            self.context.capacity.limits(hosts[0].instance_type)
-            if self.context.capacity.has_limits
-            else None,
         )
 
     def _host(self, job: Resource, member: Member, *, isolated: bool) -> Host:
@@ -175,6 +172,7 @@ class TrainingDriver(JobDriver):
             environ,
             self._log(job, member.name),
             gpus=self.gpus(job, member.name),
+            limits=self.context.capacity.host_limits(member.instance_type),
         )
 
     def _log(self, job: Resource, host: str) -> Path:

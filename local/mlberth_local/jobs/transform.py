@@ -63,9 +63,6 @@ class TransformDriver(JobDriver):
             tuple(self._host(job, server) for server in servers),
             # The platform itself has to reach the server, so its network cannot be taken away here.
             isolated=False,
-            limits=self.context.capacity.limits(servers[0].member.instance_type)
-            if self.context.capacity.has_limits
-            else None,
         )
 
     def _host(self, job: Resource, server: Server) -> Host:
@@ -83,6 +80,7 @@ class TransformDriver(JobDriver):
             self.context.find_image(server.container["Image"]),
             # The containers of a pipeline share their instance's.
             self.gpus(job, server.member.name),
+            self.context.capacity.host_limits(server.member.instance_type),
         )
 
     def _log(self, stream: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from tests.local.jobs.job_platform import JobPlatform, training
 from tests.local.jobs.recovery import COMMITS, check_end, is_long, kill_at_random, request, run_daemon
 
+from mlberth_local.engines.base import Limits
 from mlberth_local.jobs.context import JobRecord, new_state
 from mlberth_local.jobs.scheduler import Turn
 from mlberth_local.jobs.training import KIND, TrainingDriver
@@ -41,6 +43,17 @@ def test_a_kill_at_any_time(tmp_path: Path, seed: int) -> None:
     kill_at_random(tmp_path, "process", "image", seed)
 
 
+def driver_of(
+    jobs: JobPlatform, request: dict[str, Any], kind: type[TrainingDriver] = TrainingDriver
+) -> tuple[TrainingDriver, Resource]:
+    """Return the driver of a new job that nobody else drives, and the job."""
+    context, now = jobs.jobs.context, time.time()
+    state = new_state(now, "Starting", "")
+    context.resources.create(Resource(KIND, "job", "arn", now, now, "InProgress", request, state))
+    record = JobRecord(context, KIND, "job")
+    return kind(record, Turn(threading.Event(), (), lambda: None)), record.read()
+
+
 @pytest.mark.parametrize(
     "phase",
     ["begin", "prepare", "make_run", "note_running", "side_work", "note_uploading", "upload", "end"],
@@ -51,12 +64,29 @@ def test_a_fault_of_a_phase(jobs: JobPlatform, caplog: pytest.LogCaptureFixture,
     def fail(*_: Any) -> None:
         raise AttributeError("an unexpected one")
 
-    context, now = jobs.jobs.context, time.time()
-    state = new_state(now, "Starting", "")
-    context.resources.create(Resource(KIND, "job", "arn", now, now, "InProgress", training(""), state))
-    driver = type("Faulty", (TrainingDriver,), {phase: fail})
-    driver(JobRecord(context, KIND, "job"), Turn(threading.Event(), (), lambda: None)).drive()
+    driver, _ = driver_of(jobs, training(""), type("Faulty", (TrainingDriver,), {phase: fail}))
+    driver.drive()
     found = jobs.describe()
     assert found["TrainingJobStatus"] == "Failed"
     assert found["FailureReason"].startswith("InternalServerError: AttributeError: an unexpected one")
     assert "in fail" in caplog.text
+
+
+def test_limits_of_instance_groups(tmp_path: Path) -> None:
+    """Each host has those of its own type, if types are limits."""
+    groups = [
+        {"InstanceGroupName": "a", "InstanceType": "ml.m5.large", "InstanceCount": 1},
+        {"InstanceGroupName": "b", "InstanceType": "ml.c5.xlarge", "InstanceCount": 2},
+    ]
+    members = training("", ResourceConfig={"InstanceGroups": groups, "VolumeSizeInGB": 1})
+    for switch, expected in [("true", [Limits(2, 8 << 30), *[Limits(4, 8 << 30)] * 2]), ("", [None] * 3)]:
+        platform = JobPlatform(
+            tmp_path / f"home{switch}",
+            MLBERTH_CPUS="64",
+            MLBERTH_MEMORY_GB="64",
+            MLBERTH_INSTANCE_LIMITS=switch,
+        )
+        with closing(platform) as jobs:
+            driver, job = driver_of(jobs, members)
+            assert [host.limits for host in driver.make_run(job).hosts] == expected
+            driver.drive()
