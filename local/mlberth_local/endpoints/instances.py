@@ -107,20 +107,18 @@ class Instances:
                     environ,
                     self.log_file(fleet, instance, number),
                     instance.ports[number - 1],
+                    limits=self._limits(fleet),
                 ),
             ),
-            limits=self._limits(fleet),
         )
 
     def _limits(self, fleet: Fleet) -> Limits | None:
         if fleet.limits:
             return Limits(fleet.limits["cpus"], int(fleet.limits["memory"]))
         capacity = self._parts.capacity
-        if not capacity.has_limits:
-            return None
-        if fleet.is_serverless:
+        if capacity.has_limits and fleet.is_serverless:
             return serverless_limits(fleet.plan["ServerlessConfig"]["MemorySizeInMB"])
-        return capacity.limits(fleet.plan.get("InstanceType", "local"))
+        return capacity.host_limits(fleet.plan.get("InstanceType", "local"))
 
     def log_file(self, fleet: Fleet, instance: Instance, number: int) -> Path:
         """Return the file of a container's log stream."""

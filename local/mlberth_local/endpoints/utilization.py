@@ -66,7 +66,8 @@ class Utilization:
                 continue
             if usage is None:
                 continue
-            memory = run.limits.memory if run.limits else self._parts.capacity.memory
+            [host] = run.hosts
+            memory = host.limits.memory if host.limits else self._parts.capacity.memory
             parts = {"MemoryUtilization": usage.memory / memory}
             if (cores := self._cores(run.name, usage, now)) is not None:
                 parts["CPUUtilization"] = cores

@@ -55,6 +55,8 @@ class Host:
     """If it is another one than the run's."""
     gpus: tuple[str, ...] | None = None
     """The numbers of the GPUs that it may use; None if the machine is not known to have any."""
+    limits: Limits | None = None
+    """None if it may use all of the machine."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,6 @@ class Run:
     hosts: tuple[Host, ...]
     isolated: bool = False
     """Whether hosts have no network but the loopback device."""
-    limits: Limits | None = None
 
     @property
     def images(self) -> list[str]:

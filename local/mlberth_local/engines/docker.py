@@ -141,7 +141,7 @@ class DockerEngine:
             ports={f"{SERVING_PORT}/tcp": ("127.0.0.1", host.port)} if host.port else None,
             shm_size=_SHARED_MEMORY,
             **_network_of(network, host.name),
-            **_limits(run),
+            **_limits(host),
         )
 
     def watch(self, run: Run, on_end: Callable[[], None] = nothing) -> None:
@@ -312,11 +312,11 @@ def device_requests(gpus: tuple[str, ...] | None) -> list[docker.types.DeviceReq
     return [docker.types.DeviceRequest(device_ids=list(gpus), capabilities=[["gpu"]])]
 
 
-def _limits(run: Run) -> dict[str, Any]:
-    if run.limits is None:
+def _limits(host: Host) -> dict[str, Any]:
+    if host.limits is None:
         return {}
-    memory = run.limits.memory
-    return {"nano_cpus": int(run.limits.cpus * 1e9), "mem_limit": memory, "memswap_limit": memory}
+    memory = host.limits.memory
+    return {"nano_cpus": int(host.limits.cpus * 1e9), "mem_limit": memory, "memswap_limit": memory}
 
 
 def _start(container: Any) -> None:

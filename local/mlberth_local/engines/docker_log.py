@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from mlberth_local.files import write_atomically
 from mlberth_local.log_files import LogWriter
 
 _LAST_SECONDS = 10.0
@@ -22,14 +24,16 @@ log = logging.getLogger(__name__)
 class DockerLog:
     """Follows a container until it ends, in a thread.
 
-    The engine gives the whole output from its beginning. The events that the file has are passed over, so
-    that a later process goes on where this one was killed: no line twice, none missing.
+    The engine gives the whole output from its beginning. The events that the file has of it are passed over,
+    so that a later process goes on where this one was killed: no line twice, none missing. Those of earlier
+    containers with the same stream, of another attempt of a job for example, do not count.
     """
 
     def __init__(self, container: Any, path: Path, on_end: Callable[[], None]) -> None:
         self._container = container
         self._on_end = on_end
         self._writer = LogWriter(path)
+        self._path = path
         self._thread = threading.Thread(target=self._follow, daemon=True, name=f"log of {container.name}")
         self._thread.start()
 
@@ -55,7 +59,8 @@ class DockerLog:
             self._writer.close()
 
     def _copy(self, *, follow: bool) -> None:
-        line, began, skip = bytearray(), 0, self._writer.lines
+        before = lines_before(self._path, self._container.id, self._writer.lines)
+        line, began, skip = bytearray(), 0, self._writer.lines - before
         output = self._container.logs(stream=True, follow=follow, timestamps=True)
         # Each piece is a message with a time before it: a line, or a part of a longer one.
         for piece in output:
@@ -68,6 +73,22 @@ class DockerLog:
                 skip = max(0, skip - events)
                 line.clear()
         output.close()
+
+
+def lines_before(path: Path, container: str, lines: int) -> int:
+    """Return how many events a stream's file had when a container's output began, `lines` if it begins now.
+
+    It is noted beside the file before the first event: whoever was killed in between finds the same.
+    """
+    note = path.with_name(f"{path.name}.container")
+    if note.exists():
+        found = json.loads(note.read_bytes())
+        if found["id"] == container:
+            return int(found["before"])
+    elif lines:  # a daemon that left no notes has begun to follow the container
+        return 0
+    write_atomically(note, json.dumps({"id": container, "before": lines}).encode())
+    return lines
 
 
 def milliseconds(stamp: str) -> int:

@@ -97,6 +97,10 @@ class Capacity:
         memory = cpus * _GB_FOR_EACH_CPU.get(family, 4) * _GB
         return Limits(min(float(cpus), self.cpus), min(memory, self.memory))
 
+    def host_limits(self, instance_type: str) -> Limits | None:
+        """Return what a host of a type may use; None if instance types are no limits."""
+        return self.limits(instance_type) if self.has_limits else None
+
     def admitted(self, running: Iterable[Demand], waiting: Iterable[Demand]) -> list[int]:
         """Return the places in the queue of the jobs that may start now.
 

@@ -12,14 +12,12 @@ import logging
 import math
 import sqlite3
 import time
-from pathlib import Path
 from typing import Any
 
-from mlberth_local import log_files
 from mlberth_local.engines.base import EngineError, HostState, ImageMissingError, Run
 from mlberth_local.engines.trees import remove_tree
 from mlberth_local.errors import ServiceError
-from mlberth_local.job_failure import JobFailure
+from mlberth_local.job_failure import LONGEST_REASON, JobFailure
 from mlberth_local.jobs.capacity import instances
 from mlberth_local.jobs.cluster import cluster_config, members, spread
 from mlberth_local.jobs.context import JobRecord
@@ -28,17 +26,16 @@ from mlberth_local.jobs.side_work import Work
 from mlberth_local.store.database import is_full
 from mlberth_local.store.resources import Resource
 
-LONGEST_REASON = 1024
-"""Of a FailureReason, in characters."""
 _FIRST_LOOK, _LONGEST_LOOK, _LONGER = 0.01, 0.2, 1.5
 """Seconds between two looks at the hosts, and how they grow; the engine says besides when a host ends."""
 _FULL_SECONDS = 2.0
 """Between two tries to write on a full disk."""
 _ENGINE_SECONDS = 60.0
 """An engine that does not answer for so long will not; until then it is being started again."""
+_OURS = "InternalServerError: "
+"""Begins the reason if the platform is at fault."""
 _SIGNALLED = 128
 """Exit codes above are of programs that a signal has ended, or whose end the engine has not seen."""
-_LAST_LINES = 10
 MAX_WAIT = "MaxWaitTimeExceeded"
 """The ending of a job that has waited and run for longer than it may."""
 MAX_PENDING = "MaxPendingTimeExceeded"
@@ -145,19 +142,19 @@ class JobDriver:
         while not (job := self.record.read()).finished:
             try:
                 phases[job.state["phase"]](job)
-            except JobFailure as failure:
-                self._finish(str(failure))
-            except ImageMissingError as error:
-                self._finish(f"ClientError: {error}")
-            except ServiceError as error:
-                self._finish(f"ClientError: {error.message}")
-            except (EngineError, OSError, sqlite3.OperationalError) as error:
-                log.warning("%s %s", *self.record.run_name.split(".")[:2], exc_info=True)
-                if is_full(error):
-                    with contextlib.suppress(EngineError):  # once more after the end
-                        self.clean_up()  # first: the record of the end needs room as well
-                self._finish(f"InternalServerError: {_explained(error)}")
+            except Exception as error:  # noqa: BLE001 - whatever it is, the job has to come to its end
+                self._fail(error)
         self.clean_up()
+
+    def _fail(self, error: Exception) -> None:
+        """Finish the job after what a phase has raised; faults that are not its user's are logged."""
+        reason = _reason_of(error)
+        if reason.startswith(_OURS):
+            log.warning("%s %s", self.record.kind, self.record.name, exc_info=error)
+        if is_full(error):
+            with contextlib.suppress(EngineError):  # once more after the end
+                self.clean_up()  # first: the record of the end needs room as well
+        self._finish(reason)
 
     def clean_up(self) -> None:
         """Remove what the engine has of the present attempt, and its folder."""
@@ -310,10 +307,10 @@ class JobDriver:
             return ""
         host, state = min(failed.items(), key=lambda pair: pair[1].ended or 0)
         if state.exit_code is None:
-            return f"InternalServerError: {host}: {state.problem or 'its program was lost'}"
+            return f"{_OURS}{host}: {state.problem or 'its program was lost'}"
         if state.exit_code > _SIGNALLED and self._has_lost_engine(state.ended or 0):
             text = "the container engine was stopped or restarted, which ended its program"
-            return f"InternalServerError: {host}: {text} (exit code {state.exit_code})"
+            return f"{_OURS}{host}: {text} (exit code {state.exit_code})"
         return self.failure(run, host, state)
 
     def _has_lost_engine(self, ended: float) -> bool:
@@ -354,32 +351,28 @@ class JobDriver:
             changing.state["reason"] = reason[:LONGEST_REASON]
             changing.state["ended"] = now
             changing.finished = True
-            self.end(changing, now)
+            try:
+                self.end(changing, now)
+            except Exception as error:
+                # What the phases have left may be incomplete; a job without an end would be worse.
+                log.exception("%s %s: its end", self.record.kind, self.record.name)
+                changing.status = "Failed"
+                changing.state["reason"] = (reason or _reason_of(error))[:LONGEST_REASON]
 
 
-def _explained(error: Exception) -> str:
+def _reason_of(error: Exception) -> str:
+    """Return the FailureReason for what a phase has raised: whose fault it is, and what happened."""
+    if isinstance(error, JobFailure):
+        return str(error)
+    if isinstance(error, ImageMissingError):
+        return f"ClientError: {error}"
+    if isinstance(error, ServiceError):
+        return f"ClientError: {error.message}"
     if is_full(error):
-        return "no space is left on the disk of the platform's home"
-    return str(error)
-
-
-def program_failure(text: str, exit_code: int | None) -> str:
-    """Return the FailureReason for a program that has failed: its last word, cut so that the code stays."""
-    end = f", exit code: {exit_code}"
-    start = "AlgorithmError: "
-    return f"{start}{text[: LONGEST_REASON - len(start) - len(end)]}{end}"
-
-
-def read_failure(file: Path, log_file: Path, state: HostState) -> str:
-    """Return why a program has failed: what it has written into a file, or else the last lines of its log."""
-    try:
-        text = file.read_bytes().decode(errors="replace").strip()
-    except OSError:
-        text = ""
-    if text:
-        return text
-    lines = [event.message for event in log_files.read_events(log_file)][-_LAST_LINES:]
-    return "\n".join(filter(None, [state.problem, *lines])) or "no failure file and no output"
+        return f"{_OURS}no space is left on the disk of the platform's home"
+    if isinstance(error, (EngineError, OSError, sqlite3.OperationalError)):
+        return f"{_OURS}{error}"
+    return f"{_OURS}{type(error).__name__}: {error}; the platform's log has the details"
 
 
 def status_at_the_end(state: dict[str, Any], status: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -13,7 +14,8 @@ def find(
 ) -> list[tuple[str, float, float]]:
     """Return name, value and time (seconds since the epoch) of each metric in some events, in their order.
 
-    The value is the expression's first group, if that is a number.
+    The value is the expression's first group, if that is a number; those without a place among the others,
+    `nan` and `inf`, are left out, as the service does it.
     """
     patterns = [(one["Name"], re.compile(one["Regex"])) for one in definitions]
     found = []
@@ -28,9 +30,10 @@ def find(
 
 def _number(match: re.Match[str]) -> float | None:
     try:
-        return float(match.group(1) if match.re.groups else match.group())
+        value = float(match.group(1) if match.re.groups else match.group())
     except (TypeError, ValueError):
         return None
+    return value if math.isfinite(value) else None
 
 
 def final(metrics: Iterable[tuple[str, float, float]]) -> list[dict[str, object]]:

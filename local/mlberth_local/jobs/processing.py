@@ -13,9 +13,9 @@ from mlberth_local.inputs.channels import Selection, select
 from mlberth_local.inputs.delivery import Channel, deliver, write_feeds
 from mlberth_local.inputs.feeding import Feeding
 from mlberth_local.inputs.objects import below
-from mlberth_local.job_failure import JobFailure
+from mlberth_local.job_failure import JobFailure, program_failure, read_failure
 from mlberth_local.jobs.cluster import Member, members, write_json
-from mlberth_local.jobs.driver import JobDriver, program_failure, read_failure, status_at_the_end
+from mlberth_local.jobs.driver import JobDriver, status_at_the_end
 from mlberth_local.jobs.side_work import FolderSync, SideWork, files_below
 from mlberth_local.store.resources import Resource
 
@@ -104,8 +104,17 @@ class ProcessingDriver(JobDriver):
             mounts = [
                 Mount(base / name, f"{DEFAULT_BASE}/{name}") for name in ("processing", "config", "output")
             ]
-            log, gpus = self._log(job, member.name), self.gpus(job, member.name)
-            made.append(Host(member.name, base, tuple(mounts), environ, log, gpus=gpus))
+            made.append(
+                Host(
+                    member.name,
+                    base,
+                    tuple(mounts),
+                    environ,
+                    self._log(job, member.name),
+                    gpus=self.gpus(job, member.name),
+                    limits=self.context.capacity.host_limits(member.instance_type),
+                )
+            )
         return Run(
             self.record.run_name,
             self.context.find_image(app["ImageUri"]),
@@ -113,9 +122,6 @@ class ProcessingDriver(JobDriver):
             tuple(app.get("ContainerArguments") or ()),
             tuple(made),
             isolated,
-            self.context.capacity.limits(hosts[0].instance_type)
-            if self.context.capacity.has_limits
-            else None,
         )
 
     def _log(self, job: Resource, host: str) -> Path:
@@ -131,8 +137,14 @@ class ProcessingDriver(JobDriver):
         self._feeding(job).start()
         return SideWork(
             [
-                FolderSync(self._folder(member, output), output["S3Uri"], self.context.objects, deletes=False)
-                for output in outputs(job.request)
+                FolderSync(
+                    self._folder(member, output),
+                    output["S3Uri"],
+                    self.context.objects,
+                    self.record.folder / f"{member.name}.output-{number}.json",
+                    deletes=False,
+                )
+                for number, output in enumerate(outputs(job.request))
                 if output.get("S3UploadMode") == "Continuous"
                 for member in self._members(job)
             ]
@@ -148,7 +160,7 @@ class ProcessingDriver(JobDriver):
         """Return what the program has said last."""
         [failed] = [one for one in run.hosts if one.name == host]
         return program_failure(
-            read_failure(failed.base / "output/message", failed.log, state), state.exit_code
+            read_failure(failed.base / "output/message", failed.log, state.problem), state.exit_code
         )
 
     def note_uploading(self, job: Resource, now: float) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -16,58 +17,88 @@ _PAUSE_SECONDS = 1.0
 _MARKERS = (".sagemaker-ignore", ".sagemaker-uploading", ".sagemaker-uploaded")
 """Files that programs make for themselves while they write another."""
 
+Mark = tuple[int, int]
+"""What tells a file from what it was before: its size and when it was written to, in nanoseconds."""
+
 log = logging.getLogger(__name__)
 
 
 class FolderSync:
     """Copies what changes in a folder to objects below an address; what is removed there goes here too.
 
-    A file is copied once it has stayed the same from one look to the next. The names that were copied are in
-    a file beside the folder, so that a later daemon removes what has gone meanwhile, and nothing of others.
+    A file is copied once it has stayed the same from one look to the next. What was copied is in the file
+    `record`, so that a later daemon copies nothing again, removes what has gone meanwhile, and nothing of
+    others. So of the hosts of a job, whose folders have one address, each copies only what it has changed.
     """
 
-    def __init__(self, folder: Path, address: str, objects: Objects, *, deletes: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        address: str,
+        objects: Objects,
+        record: Path,
+        *,
+        others: Sequence[Path] = (),
+        deletes: bool = True,
+    ) -> None:
+        """Read the record; `others` are the folders of the other hosts, with the same address."""
         self.folder = folder
         self._address = address
         self._objects = objects
+        self._others = others
         self._deletes = deletes
-        self._names_file = folder.with_name(f"{folder.name}.synced.json")
-        self._seen: dict[str, tuple[int, int]] = {}
-        self._copied: dict[str, tuple[int, int]] = {}
-        self._known = set(_names(self._names_file))
+        self._record = record
+        self._seen: dict[str, Mark] = {}
+        self._copied = _read(record)
+        """What a file was like when it was copied; None if it may have been."""
+
+    def note_restored(self) -> None:
+        """Note that the folder's files are those that the objects have."""
+        self._copied = dict(self._marks())
+        self._write()
 
     def sync(self, *, settled: bool = False) -> None:
         """Copy what has changed; with `settled` nobody writes any more, and no second look is needed."""
-        now = {name: _mark(path) for name, path in files_below(self.folder).items()}
+        now = self._marks()
         ready = [
             name
             for name, mark in now.items()
             if self._copied.get(name) != mark and (settled or self._seen.get(name) == mark)
         ]
-        if new := set(ready) - self._known:
-            self._remember(self._known | new)
-        for name in ready:
-            try:
-                self._objects.put(below(self._address, name), self.folder / name)
-            except FileNotFoundError:  # removed meanwhile
-                continue
-            self._copied[name] = now[name]
+        self._put(ready, now)
         if self._deletes:
-            self._delete(self._known - set(now))
+            self._delete(set(self._copied) - set(now))
         self._seen = now
+
+    def _marks(self) -> dict[str, Mark]:
+        return {name: _mark(path) for name, path in files_below(self.folder).items()}
+
+    def _put(self, names: Sequence[str], marks: Mapping[str, Mark]) -> None:
+        if not names:
+            return
+        # First: what a killed daemon has put has to be known, else it would never be removed.
+        self._copied |= dict.fromkeys(names)
+        self._write()
+        try:
+            for name in names:
+                with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+                    self._objects.put(below(self._address, name), self.folder / name)
+                    self._copied[name] = marks[name]
+        finally:
+            self._write()
 
     def _delete(self, gone: set[str]) -> None:
         for name in gone:
-            self._objects.delete(below(self._address, name))
-            self._copied.pop(name, None)
+            if not any((other / name).exists() for other in self._others):  # else it is theirs
+                self._objects.delete(below(self._address, name))
+            del self._copied[name]
         if gone:
-            self._remember(self._known - gone)
+            self._write()
 
-    def _remember(self, names: set[str]) -> None:
-        self._known = names
-        new = self._names_file.with_suffix(".new")
-        new.write_text(json.dumps(sorted(names)))
-        new.replace(self._names_file)
+    def _write(self) -> None:
+        new = self._record.with_suffix(".new")
+        new.write_text(json.dumps(self._copied))
+        new.replace(self._record)
 
 
 class Work(Protocol):
@@ -127,7 +158,7 @@ def files_below(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _mark(path: Path) -> tuple[int, int]:
+def _mark(path: Path) -> Mark:
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -135,5 +166,8 @@ def _mark(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _names(path: Path) -> list[str]:
-    return list(json.loads(path.read_text())) if path.exists() else []
+def _read(record: Path) -> dict[str, Mark | None]:
+    if not record.exists():
+        return {}
+    found: dict[str, list[int] | None] = json.loads(record.read_text())
+    return {name: (mark[0], mark[1]) if mark else None for name, mark in found.items()}

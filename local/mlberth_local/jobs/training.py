@@ -18,7 +18,7 @@ from mlberth_local.inputs.delivery import Channel, channels_of, deliver, mount_o
 from mlberth_local.inputs.feeding import Feeding
 from mlberth_local.inputs.objects import below
 from mlberth_local.inputs.source_code import SOURCE_FILE, bring_source
-from mlberth_local.job_failure import JobFailure
+from mlberth_local.job_failure import JobFailure, program_failure, read_failure
 from mlberth_local.jobs import artifacts, metric_definitions
 from mlberth_local.jobs.algorithm_images import algorithm_variables
 from mlberth_local.jobs.cluster import Member, members, resource_config, write_json
@@ -27,8 +27,6 @@ from mlberth_local.jobs.driver import (
     MAX_PENDING,
     MAX_WAIT,
     JobDriver,
-    program_failure,
-    read_failure,
     status_at_the_end,
 )
 from mlberth_local.jobs.side_work import FolderSync, SideWork
@@ -138,6 +136,7 @@ class TrainingDriver(JobDriver):
         for one in self.context.objects.list(prefix):
             if not one.key.endswith("/") and not self.stopped():
                 copy_file(one.path, folder / one.address.removeprefix(prefix))
+        self._sync(job, member).note_restored()
 
     def make_run(self, job: Resource) -> Run:
         """Return what runs on the hosts."""
@@ -155,9 +154,6 @@ class TrainingDriver(JobDriver):
             arguments,
             tuple(self._host(job, member, isolated=isolated) for member in hosts),
             isolated,
-            self.context.capacity.limits(hosts[0].instance_type)
-            if self.context.capacity.has_limits
-            else None,
         )
 
     def _host(self, job: Resource, member: Member, *, isolated: bool) -> Host:
@@ -185,6 +181,7 @@ class TrainingDriver(JobDriver):
             environ,
             self._log(job, member.name),
             gpus=self.gpus(job, member.name),
+            limits=self.context.capacity.host_limits(member.instance_type),
         )
 
     def _log(self, job: Resource, host: str) -> Path:
@@ -198,11 +195,20 @@ class TrainingDriver(JobDriver):
     def side_work(self, job: Resource) -> SideWork:
         """Feed the pipes, and copy checkpoints out as they are written."""
         self._feeding(job).start()
-        config = job.request.get("CheckpointConfig")
-        if not config:
+        if not job.request.get("CheckpointConfig"):
             return SideWork()
-        folders = [self._checkpoints(job, member) for member in members(job.request["ResourceConfig"])]
-        return SideWork([FolderSync(folder, config["S3Uri"], self.context.objects) for folder in folders])
+        return SideWork([self._sync(job, member) for member in members(job.request["ResourceConfig"])])
+
+    def _sync(self, job: Resource, member: Member) -> FolderSync:
+        """Return what copies a host's checkpoints out."""
+        hosts = members(job.request["ResourceConfig"])
+        return FolderSync(
+            self._checkpoints(job, member),
+            job.request["CheckpointConfig"]["S3Uri"],
+            self.context.objects,
+            self.record.folder / f"{member.name}.checkpoints.json",
+            others=[self._checkpoints(job, other) for other in hosts if other != member],
+        )
 
     def time_limit(self, job: Resource) -> tuple[float, str]:
         """Return the earlier one of the two times of the StoppingCondition."""
@@ -237,7 +243,7 @@ class TrainingDriver(JobDriver):
         """Return what the failure file says, or the last lines of the log."""
         [failed] = [one for one in run.hosts if one.name == host]
         return program_failure(
-            read_failure(failed.base / "output/failure", failed.log, state), state.exit_code
+            read_failure(failed.base / "output/failure", failed.log, state.problem), state.exit_code
         )
 
     def note_uploading(self, job: Resource, now: float) -> None:

@@ -12,7 +12,8 @@ from mlberth_local.engines.base import Host, HostState, Mount, Run
 from mlberth_local.engines.ports import free_port
 from mlberth_local.inputs.channels import Item, select, share
 from mlberth_local.inputs.model_data import bring_model
-from mlberth_local.jobs.driver import JobDriver, program_failure, read_failure, status_at_the_end
+from mlberth_local.job_failure import program_failure, read_failure
+from mlberth_local.jobs.driver import JobDriver, status_at_the_end
 from mlberth_local.jobs.side_work import SideWork, Work
 from mlberth_local.jobs.transform_servers import Server, count_of, instance_stream, servers_of
 from mlberth_local.store.resources import Resource
@@ -62,9 +63,6 @@ class TransformDriver(JobDriver):
             tuple(self._host(job, server) for server in servers),
             # The platform itself has to reach the server, so its network cannot be taken away here.
             isolated=False,
-            limits=self.context.capacity.limits(servers[0].member.instance_type)
-            if self.context.capacity.has_limits
-            else None,
         )
 
     def _host(self, job: Resource, server: Server) -> Host:
@@ -82,6 +80,7 @@ class TransformDriver(JobDriver):
             self.context.find_image(server.container["Image"], "serve"),
             # The containers of a pipeline share their instance's.
             self.gpus(job, server.member.name),
+            self.context.capacity.host_limits(server.member.instance_type),
         )
 
     def _log(self, stream: str) -> Path:
@@ -137,7 +136,7 @@ class TransformDriver(JobDriver):
         [server] = [one for one in self._servers(self.record.read()) if one.host == host]
         text = "the model server has ended by itself"
         if state.exit_code:
-            text = read_failure(failed.base / "none", failed.log, state)
+            text = read_failure(failed.base / "none", failed.log, state.problem)
         return program_failure(f"{server.place}: {text}" if server.place else text, state.exit_code)
 
     def note_uploading(self, job: Resource, now: float) -> None:  # noqa: ARG002 - as the others

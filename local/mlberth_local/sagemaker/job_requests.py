@@ -107,6 +107,18 @@ def check_addresses(addresses: Mapping[str, str | None]) -> None:
     raise_all(faults)
 
 
+def require(request: Mapping[str, Any], *members: str) -> None:
+    """Raise ValidationError, in the service's words, for members that only other kinds of jobs do without."""
+    faults = [
+        f"Value null at '{name[0].lower()}{name[1:]}' failed to satisfy constraint: Member must not be null"
+        for name in members
+        if request.get(name) is None
+    ]
+    if faults:
+        errors = "validation error" if len(faults) == 1 else "validation errors"
+        raise ValidationError(f"{len(faults)} {errors} detected: {'; '.join(faults)}")
+
+
 def raise_all(faults: list[str]) -> None:
     """Raise a ValidationError with all faults, if there are any."""
     if faults:

@@ -35,6 +35,11 @@ def check(request: dict[str, Any]) -> None:
         source = entry.get("S3Input") or {}
         if not entry.get("AppManaged") and not source.get("LocalPath"):
             faults.append(f"ProcessingInputs.{entry['InputName']}: S3Input with LocalPath is required")
+    for entry in results:
+        # The application stores those that it manages by itself, wherever it likes.
+        if not entry.get("AppManaged") and not (entry.get("S3Output") or {}).get("LocalPath"):
+            name = f"ProcessingOutputConfig.Outputs.{entry['OutputName']}"
+            faults.append(f"{name}: S3Output with LocalPath is required")
     raise_all(faults)
     for one in inputs(request):
         faults += check_folder("ProcessingInputs.S3Input.LocalPath", one.source["LocalPath"], FOLDER)

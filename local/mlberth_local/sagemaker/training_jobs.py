@@ -12,7 +12,7 @@ from mlberth_local.jobs.training import KIND
 from mlberth_local.operations import ONE_MACHINE, Exceptions, Operation
 from mlberth_local.platform import Platform
 from mlberth_local.sagemaker import job_requests, warm_pools
-from mlberth_local.sagemaker.job_requests import check_addresses, check_folder, raise_all, times
+from mlberth_local.sagemaker.job_requests import check_addresses, check_folder, raise_all, require, times
 from mlberth_local.sagemaker.resource_lists import list_page
 from mlberth_local.store.resources import Resource
 
@@ -35,6 +35,7 @@ def create_training_job(platform: Platform, request: dict[str, Any]) -> dict[str
 
 def check(request: dict[str, Any]) -> None:
     """Raise ValidationError with all that is wrong in a request beside what its model says."""
+    require(request, "AlgorithmSpecification", "ResourceConfig")  # serverless jobs have neither
     algorithm = request["AlgorithmSpecification"]
     faults = []
     if not (algorithm.get("TrainingImage") or algorithm.get("AlgorithmName")):
@@ -47,6 +48,8 @@ def check(request: dict[str, Any]) -> None:
     resources = request["ResourceConfig"]
     if not resources.get("InstanceGroups") and not resources.get("InstanceType"):
         faults.append("ResourceConfig: InstanceType or InstanceGroups is required")
+    elif not sum(count for _, count in instances(resources)):
+        faults.append("ResourceConfig: InstanceCount must be at least 1")
     condition = request.get("StoppingCondition") or {}
     wait, runtime = condition.get("MaxWaitTimeInSeconds"), condition.get("MaxRuntimeInSeconds") or 0
     if request.get("EnableManagedSpotTraining") and (wait is None or wait < runtime):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,8 @@ from mlberth_local.transform.transformation import Form, Transformation
 _READY_SECONDS = 600.0
 _LOOK_SECONDS = 0.05
 _DEFAULT_TIMEOUT, _DEFAULT_RETRIES = 600, 3
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,9 @@ class TransformSenders:
 
     def _run(self) -> None:
         with ThreadPoolExecutor(len(self._shares), "transform-host") as hosts:
-            for failure in hosts.map(self._transform_share, self._shares):
-                if failure:
+            for sending in [hosts.submit(self._transform_share, share) for share in self._shares]:
+                error = sending.exception()
+                if failure := _fault(error) if isinstance(error, Exception) else sending.result():
                     self._failures.append(("", failure))
         if not self._stop.is_set():
             # The first one in the order of the keys, whichever came first.
@@ -127,6 +131,8 @@ class TransformSenders:
                 name = f"{item.object.bucket}/{item.object.key}"
                 log.write(f"{name}: {error}")
                 self._failures.append((item.object.key, _reason(name, str(error))))
+        except Exception as error:  # noqa: BLE001 - its results would be missing, and nobody would know
+            self._failures.append((item.object.key, _fault(error)))
         finally:
             result.unlink(missing_ok=True)
 
@@ -151,6 +157,12 @@ class _DataLog:
     def close(self) -> None:
         """Close the file."""
         self._writer.close()
+
+
+def _fault(error: Exception) -> str:
+    """Log what should not have happened; returns the FailureReason."""
+    _log.error("the objects of a job cannot be sent", exc_info=error)
+    return f"InternalServerError: {type(error).__name__}: {error}; the platform's log has the details"
 
 
 def _reason(name: str, problem: str) -> str:

@@ -160,6 +160,7 @@ MALFORMED: list[tuple[str, bytes, str]] = [
     ("CreateTrainingJob", b'{"ResourceConfig": {"InstanceCount": 1.5}}', "DECIMAL_VALUE can not be converted to an Integer"),
     ("CreateTrainingJob", b'{"EnableNetworkIsolation": "yes"}', "STRING_VALUE can not be converted to a Boolean"),
     ("ListTrainingJobs", b'{"CreationTimeAfter": "soon"}', "STRING_VALUE can not be converted to a Date"),
+    ("ListTrainingJobs", b'{"CreationTimeAfter": NaN}', "can not be converted to a Date"),
     ("CreateTrainingJob", b'{"Tags": ' + b"[" * 5000 + b"]" * 5000 + b"}", ""),
 ]  # fmt: skip
 

@@ -64,6 +64,12 @@ class Runs:
             made.append(Host(f"algo-{number}", base, mounts, {"GREETING": "hello"}, log))
         return Run(name, self.image, ("python3",), (PROGRAM, "/opt/ml/model"), tuple(made), isolated)
 
+    def again(self, run: Run) -> Run:
+        """Return another attempt of a run, with the same hosts."""
+        name = f"{run.name}.again"
+        self._made.append(name)
+        return replace(run, name=name)
+
     def remove_all(self) -> None:
         """Leave nothing behind."""
         for name in self._made:
@@ -234,6 +240,26 @@ class EngineRules:
         assert [len(line) > 40000 for line in lines(run.hosts[0])][::50] == [True] * 4
         times = [json.loads(line)["t"] for line in run.hosts[0].log.read_text().splitlines()]
         assert times == sorted(times)
+
+    def test_output_of_another_attempt(self, platform_engine: Engine, runs: Runs) -> None:
+        """A second run with the same log adds all of its lines, also if a later daemon goes on with it."""
+        first = runs.make("for n in range(5): print('first', n)")
+        platform_engine.start(first)
+        ended(platform_engine, first)
+        platform_engine.remove(first.name)
+        [host] = first.hosts
+        (host.base / "input/program.py").write_text(
+            "import time\nfor n in range(8): print('second', n, flush=True)\ntime.sleep(60)\n"
+        )
+        second = runs.again(first)
+        platform_engine.start(second)
+        wait_until(lambda: len(lines(host)) == 13)
+        other = self.later(platform_engine)
+        other.watch(second)
+        other.kill(second.name)
+        ended(other, second)
+        other.close()
+        assert lines(host) == [*(f"first {n}" for n in range(5)), *(f"second {n}" for n in range(8))]
 
     def test_an_end_is_told(self, platform_engine: Engine, runs: Runs) -> None:
         """Whoever watches a run need not ask again and again, also one that an earlier daemon has started."""

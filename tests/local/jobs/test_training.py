@@ -149,6 +149,17 @@ def test_output_of_a_failed_job(jobs: JobPlatform) -> None:
     assert [path.name for path in (jobs.bucket / "out/job/output").iterdir()] == ["output.tar.gz"]
 
 
+def test_a_loss_that_is_no_number(jobs: JobPlatform) -> None:
+    """A job whose training diverges comes to its end, with the metrics that are numbers."""
+    definitions = [{"Name": name, "Regex": f"{name}=([0-9a-z.]+)"} for name in ("loss", "other")]
+    found = jobs.train(
+        "print('loss=0.5'); print('loss=nan other=inf')",
+        AlgorithmSpecification={"MetricDefinitions": definitions},
+    )
+    assert found["TrainingJobStatus"] == "Completed", found
+    assert [(one["MetricName"], one["Value"]) for one in found["FinalMetricDataList"]] == [("loss", 0.5)]
+
+
 def test_missing_input(jobs: JobPlatform) -> None:
     """A channel without objects fails the job, in the service's words."""
     found = jobs.train("", InputDataConfig=[channel("train", "none/")])

@@ -100,7 +100,7 @@ def _blob(value: Any) -> bytes | None:
 
 
 def _timestamp(value: Any) -> float:
-    if (number := _number(value)) is not None:
+    if (number := _number(value)) is not None and math.isfinite(number):
         return number
     try:
         return datetime.fromisoformat(str(value).replace("Z", "+00:00")).timestamp()

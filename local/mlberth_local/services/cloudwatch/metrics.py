@@ -18,16 +18,35 @@ from mlberth_local.operations import ONE_PAGE, Exceptions, Operation
 from mlberth_local.platform import Platform
 from mlberth_local.store.metrics import Period, Point, Series
 
+_LARGEST = 2.0**360
+
 
 def put_metric_data(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
     """Take values and sets of values."""
     namespace = request["Namespace"]
+    for number, one in enumerate(request.get("MetricData") or [], 1):
+        _check_values(number, one)
     platform.metrics.put(
         (Series(namespace, one["MetricName"], dimensions(one.get("Dimensions") or [])), point)
         for one in request.get("MetricData") or []
         for point in _points(platform, one)
     )
     return {}
+
+
+def _check_values(number: int, datum: dict[str, Any]) -> None:
+    """Raise ServiceError for a value that is none, or too large: CloudWatch takes from -2^360 to 2^360."""
+    place = f"MetricData.member.{number}"
+    given = {f"{place}.Value": datum.get("Value")}
+    for name in ("SampleCount", "Sum", "Minimum", "Maximum"):
+        given[f"{place}.StatisticValues.{name}"] = (datum.get("StatisticValues") or {}).get(name)
+    for name in ("Values", "Counts"):
+        for index, one in enumerate(datum.get(name) or [], 1):
+            given[f"{place}.{name}.member.{index}"] = one
+    for name, value in given.items():
+        if value is not None and not abs(value) <= _LARGEST:  # `nan` is not less than anything
+            text = f"The value {value} for parameter {name} is invalid."
+            raise ServiceError("InvalidParameterValue", text)
 
 
 def _points(platform: Platform, datum: dict[str, Any]) -> Iterator[Point]:

@@ -160,3 +160,21 @@ def test_a_set_of_statistics_has_no_percentiles(cloudwatch: Any) -> None:
     )["Datapoints"]
     assert [one["Sum"] for one in found] == [20]
     assert "ExtendedStatistics" not in found[0]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), 2.0**361])
+def test_values_that_are_refused(cloudwatch: Any, value: float) -> None:
+    """A number that is none, or too large, is no value; the error names its place, and nothing is kept."""
+    statistics = {"SampleCount": 1.0, "Sum": 1.0, "Minimum": 1.0, "Maximum": 1.0}
+    members: list[tuple[str, dict[str, Any]]] = [
+        ("Value", {"Value": value}),
+        ("Values.member.2", {"Values": [1.0, value]}),
+        ("Counts.member.1", {"Values": [1.0], "Counts": [value]}),
+        ("StatisticValues.Minimum", {"StatisticValues": {**statistics, "Minimum": value}}),
+    ]
+    for place, member in members:
+        data = [{"MetricName": "refused", "Value": 1.0}, {"MetricName": "refused", **member}]
+        with pytest.raises(ClientError, match=rf"MetricData\.member\.2\.{place} is invalid") as raised:
+            cloudwatch.put_metric_data(Namespace="N", MetricData=data)
+        assert raised.value.response["Error"]["Code"] == "InvalidParameterValue"
+    assert cloudwatch.list_metrics(MetricName="refused")["Metrics"] == []
