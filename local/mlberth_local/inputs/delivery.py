@@ -125,9 +125,9 @@ def write_feeds(feeds: Sequence[Mapping[str, Any]], base: Path) -> None:
     (base / FEED).write_text(json.dumps({"feeds": list(feeds)}))
 
 
-def mount_of(found: Mapping[str, str], channel: str) -> Mount:
+def mount_of(found: Mapping[str, str], target: str) -> Mount:
     """Return the mount of a channel's folder."""
-    source, target = Path(found["mount"]), f"/opt/ml/input/data/{channel}"
+    source = Path(found["mount"])
     if "changes" in found:
         return Mount(source, target, changes=Path(found["changes"]))
     return Mount(source, target, read_only=True)

@@ -85,6 +85,11 @@ class JobRecord:
         """The folder of the trees of the present attempt."""
         return self.context.runs / self.run_name
 
+    def changes(self, host: str, channel: str) -> Path | None:
+        """Return the folder for what a host writes into a channel; None if there are no overlays."""
+        folder = self.folder
+        return folder / "changes" / host / channel if self.context.engine.has_overlays(folder) else None
+
 
 def new_state(now: float, secondary: str = "", message: str = "") -> dict[str, Any]:
     """Return the state of a job that has just been requested."""

@@ -10,7 +10,7 @@ from mlberth.contract.layout import DEFAULT_BASE, Layout
 from mlberth_local import log_files
 from mlberth_local.engines.base import Host, HostState, Mount, Run
 from mlberth_local.inputs.channels import Selection, select
-from mlberth_local.inputs.delivery import Channel, deliver, write_feeds
+from mlberth_local.inputs.delivery import Channel, deliver, mount_of, write_feeds
 from mlberth_local.inputs.feeding import Feeding
 from mlberth_local.inputs.objects import below
 from mlberth_local.job_failure import JobFailure, program_failure, read_failure
@@ -46,6 +46,8 @@ class ProcessingDriver(JobDriver):
         """Bring each host its inputs and its configuration, and make the folders of the outputs."""
         hosts = self._members(job)
         selections: dict[str, Selection] = {}
+        mounts: dict[str, dict[str, dict[str, str]]] = {member.name: {} for member in hosts}
+        apart = _apart(job.request)
         for number, member in enumerate(hosts):
             layout = self._layout(member)
             for folder in (layout.processing, layout.output):
@@ -61,14 +63,18 @@ class ProcessingDriver(JobDriver):
                     host=number,
                     hosts=len(hosts),
                     mounts_folders=False,
+                    changes=self.record.changes(member.name, channel.name) if channel.name in apart else None,
                     is_stopped=self.stopped,
                 )
                 feeds += [found["feed"]] if "feed" in found else []
+                if "mount" in found:
+                    mounts[member.name][channel.name] = found
             if feeds:
                 write_feeds(feeds, self._feeding(job).base(member.name))
             for output in outputs(job.request):
                 self._folder(member, output).mkdir(parents=True, exist_ok=True)
             self._write_config(job, hosts, member)
+        self.record.update(mounts=mounts)
 
     def _members(self, job: Resource) -> list[Member]:
         return members(job.request["ProcessingResources"]["ClusterConfig"])
@@ -104,6 +110,8 @@ class ProcessingDriver(JobDriver):
             mounts = [
                 Mount(base / name, f"{DEFAULT_BASE}/{name}") for name in ("processing", "config", "output")
             ]
+            found = job.state.get("mounts", {}).get(member.name, {})
+            mounts += [mount_of(one, f"{DEFAULT_BASE}/{name}") for name, one in found.items()]
             made.append(
                 Host(
                     member.name,
@@ -231,6 +239,19 @@ def outputs(request: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the S3Output of each output that the platform stores."""
     entries = (request.get("ProcessingOutputConfig") or {}).get("Outputs") or []
     return [entry["S3Output"] for entry in entries if "S3Output" in entry and not entry.get("AppManaged")]
+
+
+def _apart(request: Mapping[str, Any]) -> set[str]:
+    """Return the names of the inputs of files that have a folder for themselves: a mount hides nothing."""
+    channels = inputs(request)
+    names = [channel.name for channel in channels]
+    places = [*map(Path, names), *(Path(_inside(output["LocalPath"])) for output in outputs(request))]
+
+    def is_apart(name: str) -> bool:
+        place = Path(name)
+        return [one for one in places if one.is_relative_to(place) or place.is_relative_to(one)] == [place]
+
+    return {channel.name for channel in channels if channel.mode == "File" and is_apart(channel.name)}
 
 
 def _inside(path: str) -> str:

@@ -14,7 +14,7 @@ from mlberth_local import log_files
 from mlberth_local.engines.base import Host, HostState, Mount, Run
 from mlberth_local.engines.trees import copy_file
 from mlberth_local.inputs.channels import Selection, select
-from mlberth_local.inputs.delivery import Channel, channels_of, deliver, mount_of, write_feeds
+from mlberth_local.inputs.delivery import channels_of, deliver, mount_of, write_feeds
 from mlberth_local.inputs.feeding import Feeding
 from mlberth_local.inputs.objects import below
 from mlberth_local.inputs.source_code import SOURCE_FILE, bring_source
@@ -36,8 +36,6 @@ from mlberth_local.store.resources import Resource
 KIND = "training-job"
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 _DEFAULT_RUNTIME = 86400
-_CHANGES = "changes"
-"""The folder, beside the hosts' trees, of what programs write into their channels."""
 _ENDINGS = {"MaxRuntimeExceeded", MAX_WAIT}
 
 
@@ -88,7 +86,7 @@ class TrainingDriver(JobDriver):
                 host=sharing.index(member),
                 hosts=len(sharing),
                 mounts_folders=self.context.in_containers,
-                changes=self._changes(channel, member),
+                changes=self.record.changes(member.name, channel.name) if channel.mode == "File" else None,
                 is_stopped=self.stopped,
             )
             if "feed" in found:
@@ -98,12 +96,6 @@ class TrainingDriver(JobDriver):
         if feeds:
             write_feeds(feeds, self._feeding(job).base(member.name))
         return mounts
-
-    def _changes(self, channel: Channel, member: Member) -> Path | None:
-        folder = self.record.folder
-        if channel.mode != "File" or not self.context.engine.has_overlays(folder):
-            return None
-        return folder / _CHANGES / member.name / channel.name
 
     def _feeding(self, job: Resource) -> Feeding:
         hosts = [member.name for member in members(job.request["ResourceConfig"])]
@@ -163,7 +155,7 @@ class TrainingDriver(JobDriver):
             folders[checkpoint_path(config)] = self._checkpoints(job, member)
         mounts = [Mount(folder, target) for target, folder in folders.items()]
         found = job.state.get("mounts", {}).get(member.name, {})
-        mounts += [mount_of(one, channel) for channel, one in found.items()]
+        mounts += [mount_of(one, f"{DEFAULT_BASE}/input/data/{channel}") for channel, one in found.items()]
         environ = {} if isolated else dict(self.context.host_environ)
         environ |= {
             "TRAINING_JOB_NAME": job.name,

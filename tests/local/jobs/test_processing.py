@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,6 +69,35 @@ def test_inputs_and_outputs(jobs: JobPlatform) -> None:
     assert not (jobs.bucket / "out/link").exists()
     assert found["ExitMessage"] == "é" * 512
     assert found["ProcessingStartTime"] <= found["ProcessingEndTime"]
+
+
+def test_inputs_are_overlays_where_nothing_else_is(jobs: JobPlatform, tmp_path: Path) -> None:
+    """An output in the folder of an input, or two inputs in one another, are all there: those are copied."""
+    for key in ("alone/a", "outer/a", "outer/deep/a", "inner/b"):
+        jobs.put(key, key)
+    jobs.process(
+        "import pathlib\n"
+        "mounted = {line.split()[1] for line in open('/proc/self/mounts') if line.startswith('overlay ')}\n"
+        "top = pathlib.Path('/opt/ml/processing')\n"
+        "print([str(top / name) in mounted for name in ('alone', 'outer', 'outer/inner', 'both')])\n"
+        "print(sorted(str(path.relative_to(top)) for path in (top / 'outer').rglob('*') if path.is_file()))\n"
+        "(top / 'both/a').write_text('changed')\n"
+        "(top / 'alone/a').write_text('changed')\n",
+        ProcessingInputs=[
+            given("alone", "alone/"),
+            given("outer", "outer/"),
+            given("outer/inner", "inner/"),
+            given("both", "alone/"),
+        ],
+        ProcessingOutputConfig={"Outputs": [result("both")]},
+    )
+    is_mounted = jobs.jobs.context.engine.has_overlays(tmp_path)
+    assert jobs.lines(group="ProcessingJobs")["algo-1"] == [
+        str([is_mounted, False, False, False]),
+        str(["outer/a", "outer/deep/a", "outer/inner/b"]),
+    ]
+    assert (jobs.bucket / "both/a").read_text() == "changed"
+    assert (jobs.bucket / "alone/a").read_text() == "alone/a"
 
 
 def test_shares_of_several_hosts(jobs: JobPlatform) -> None:
