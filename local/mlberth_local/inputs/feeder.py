@@ -55,7 +55,7 @@ def write_epoch(feed: dict[str, Any], epoch: int, pipe: BinaryIO) -> None:
         for record in _attributes(feed, epoch):
             write_record(pipe, record) if feed["records"] else pipe.write(record)
         return
-    for path in _order(feed["paths"], feed["seed"], epoch):
+    for path in _chosen(feed["paths"], feed, epoch):
         with closing(_opened(Path(path), unpack=feed["gzip"])) as file:
             if feed["records"]:
                 write_record(pipe, file.read())
@@ -65,26 +65,31 @@ def write_epoch(feed: dict[str, Any], epoch: int, pipe: BinaryIO) -> None:
 
 def _attributes(feed: dict[str, Any], epoch: int) -> Iterator[bytes]:
     """Yield the attributes of each line, one after the other; a reference is the object's content."""
-    lines = Path(feed["manifest"]).read_bytes().splitlines()
-    for line in _order([line for line in lines if line.strip()], feed["seed"], epoch):
+    lines = Path(feed["manifest"]).read_bytes().split(b"\n")
+    for line in _chosen([line for line in lines if line.strip()], feed, epoch):
         entry = json.loads(line)
-        for name in feed["attributes"]:
-            value = entry[name]
+        values = [(name, entry[name]) for name in feed["attributes"]]
+        if any(name.endswith("-ref") and value not in feed["files"] for name, value in values):
+            continue  # a line comes wholly, or not at all: readers count its attributes
+        for name, value in values:
             if name.endswith("-ref"):
-                if value not in feed["files"]:  # another host's share
-                    break
                 yield Path(feed["files"][value]).read_bytes()
             else:
                 yield json.dumps(value).encode() if not isinstance(value, str) else value.encode()
 
 
-def _order(items: list[Any], seed: int | None, epoch: int) -> list[Any]:
-    """Return the items as they are, or in an order of their own for each epoch."""
-    if seed is None:
-        return items
-    order = list(items)
-    random.Random(f"{seed}/{epoch}").shuffle(order)  # noqa: S311 - reproducible on purpose
-    return order
+def _chosen(items: list[Any], feed: dict[str, Any], epoch: int) -> list[Any]:
+    """Return this host's part of the items, as they are or in an order of their own for each epoch.
+
+    They are shuffled before they are divided: so each host gets others in each epoch, as on the platform.
+    """
+    order, (host, hosts) = (
+        list(items),
+        feed.get("part", (0, 1)),
+    )  # one of an earlier version has its part alone
+    if feed["seed"] is not None:
+        random.Random(f"{feed['seed']}/{epoch}").shuffle(order)  # noqa: S311 - reproducible on purpose
+    return order[host::hosts]
 
 
 def _opened(path: Path, *, unpack: bool) -> BinaryIO:

@@ -12,10 +12,10 @@ from mlberth.contract.layout import DEFAULT_BASE, Layout
 from mlberth.transfer.names import collect
 from mlberth_local import log_files
 from mlberth_local.engines.base import Host, HostState, Mount, Run
-from mlberth_local.engines.trees import copy_file
 from mlberth_local.inputs.channels import Selection, select
 from mlberth_local.inputs.delivery import channels_of, deliver, mount_of, write_feeds
 from mlberth_local.inputs.feeding import Feeding
+from mlberth_local.inputs.files import bring
 from mlberth_local.inputs.objects import below
 from mlberth_local.inputs.source_code import SOURCE_FILE, bring_source
 from mlberth_local.job_failure import JobFailure
@@ -128,7 +128,7 @@ class TrainingDriver(JobDriver):
         prefix = below(config["S3Uri"], "")
         for one in self.context.objects.list(prefix):
             if not one.key.endswith("/") and not self.stopped():
-                copy_file(one.path, folder / one.address.removeprefix(prefix))
+                bring(one, folder, one.address.removeprefix(prefix))
 
     def make_run(self, job: Resource) -> Run:
         """Return what runs on the hosts."""
