@@ -122,7 +122,10 @@ def feed(channel: Channel, selection: Selection, part: tuple[int, int], folder: 
         files = {item.object.address: str(item.object.path) for item in selection.items}
         names = channel.source.get("AttributeNames") or []
         return entry | {"manifest": str(selection.manifest), "attributes": names, "files": files}
-    return entry | {"paths": [str(item.object.path) for item in selection.items]}
+    return entry | {
+        "paths": [str(item.object.path) for item in selection.items],
+        "addresses": [item.object.address for item in selection.items],
+    }
 
 
 def write_feeds(feeds: Sequence[Mapping[str, Any]], base: Path) -> None:

@@ -39,6 +39,8 @@ _ENGINE_SECONDS = 60.0
 _SIGNALLED = 128
 """Exit codes above are of programs that a signal has ended, or whose end the engine has not seen."""
 _LAST_LINES = 10
+INPUT_FAILED = "InputFailed"
+"""The ending of a job whose pipes cannot be fed to their end."""
 MAX_WAIT = "MaxWaitTimeExceeded"
 """The ending of a job that has waited and run for longer than it may."""
 MAX_PENDING = "MaxPendingTimeExceeded"
@@ -157,6 +159,9 @@ class JobDriver:
                     with contextlib.suppress(EngineError):  # once more after the end
                         self.clean_up()  # first: the record of the end needs room as well
                 self._finish(f"InternalServerError: {_explained(error)}")
+            except Exception as error:  # whatever it is, somebody waits for the job's end
+                log.exception("%s %s", *self.record.run_name.split(".")[:2])
+                self._finish(f"InternalServerError: {type(error).__name__}: {error}")
         self.clean_up()
 
     def clean_up(self) -> None:

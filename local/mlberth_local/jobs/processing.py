@@ -15,7 +15,13 @@ from mlberth_local.inputs.feeding import Feeding
 from mlberth_local.inputs.objects import below
 from mlberth_local.job_failure import JobFailure
 from mlberth_local.jobs.cluster import Member, members, write_json
-from mlberth_local.jobs.driver import JobDriver, program_failure, read_failure, status_at_the_end
+from mlberth_local.jobs.driver import (
+    INPUT_FAILED,
+    JobDriver,
+    program_failure,
+    read_failure,
+    status_at_the_end,
+)
 from mlberth_local.jobs.side_work import FolderSync, SideWork, files_below
 from mlberth_local.store.resources import Resource
 
@@ -128,18 +134,22 @@ class ProcessingDriver(JobDriver):
 
     def side_work(self, job: Resource) -> SideWork:
         """Feed the pipes, and copy continuous outputs out as they are written."""
-        self._feeding(job).start()
+        feeding = self._feeding(job)
+        feeding.start()
         return SideWork(
             [
                 FolderSync(self._folder(member, output), output["S3Uri"], self.context.objects, deletes=False)
                 for output in outputs(job.request)
                 if output.get("S3UploadMode") == "Continuous"
                 for member in self._members(job)
-            ]
+            ],
+            feeding.check,
         )
 
     def time_limit(self, job: Resource) -> tuple[float, str]:
-        """Return the time of the StoppingCondition."""
+        """Return the time of the StoppingCondition; the present if the input has failed."""
+        if self._feeding(job).failure():
+            return 0.0, INPUT_FAILED
         condition = job.request.get("StoppingCondition") or {}
         runtime = condition.get("MaxRuntimeInSeconds") or _DEFAULT_RUNTIME
         return job.state["began"] + runtime, "MaxRuntimeExceeded"

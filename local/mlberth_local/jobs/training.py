@@ -24,6 +24,7 @@ from mlberth_local.jobs.algorithm_images import algorithm_variables
 from mlberth_local.jobs.cluster import Member, members, resource_config, write_json
 from mlberth_local.jobs.context import enter
 from mlberth_local.jobs.driver import (
+    INPUT_FAILED,
     MAX_PENDING,
     MAX_WAIT,
     JobDriver,
@@ -188,15 +189,19 @@ class TrainingDriver(JobDriver):
 
     def side_work(self, job: Resource) -> SideWork:
         """Feed the pipes, and copy checkpoints out as they are written."""
-        self._feeding(job).start()
+        feeding = self._feeding(job)
+        feeding.start()
         config = job.request.get("CheckpointConfig")
         if not config:
-            return SideWork()
+            return SideWork(check=feeding.check)
         folders = [self._checkpoints(job, member) for member in members(job.request["ResourceConfig"])]
-        return SideWork([FolderSync(folder, config["S3Uri"], self.context.objects) for folder in folders])
+        syncs = [FolderSync(folder, config["S3Uri"], self.context.objects) for folder in folders]
+        return SideWork(syncs, feeding.check)
 
     def time_limit(self, job: Resource) -> tuple[float, str]:
-        """Return the earlier one of the two times of the StoppingCondition."""
+        """Return the earlier time of the StoppingCondition's two; the present if the input has failed."""
+        if self._feeding(job).failure():
+            return 0.0, INPUT_FAILED
         condition = job.request.get("StoppingCondition") or {}
         runtime = condition.get("MaxRuntimeInSeconds") or _DEFAULT_RUNTIME
         ran = job.state.get("run_seconds", 0.0)
