@@ -11,7 +11,8 @@ from typing import Any
 from mlberth_local.engines.base import Mount
 from mlberth_local.engines.overlays import can_be_named
 from mlberth_local.engines.trees import copy_file
-from mlberth_local.inputs.channels import Item, Selection, share, shuffled
+from mlberth_local.inputs.channels import Selection, check_names
+from mlberth_local.inputs.files import bring
 
 FEED = "feed.json"
 
@@ -84,9 +85,11 @@ def deliver(
     Returns what has to be done when the host starts: the `mount` of a folder, one with `changes` of its own,
     or the `feed` of pipes. `changes` is the folder for those of an overlay; without it, files are copied.
     """
-    items = share(selection.items, channel.distribution, host, hosts)
     if channel.mode == "Pipe":
-        return {"feed": feed(channel, selection, items, folder)}
+        part = (host, hosts) if channel.distribution == "ShardedByS3Key" else (0, 1)
+        return {"feed": feed(channel, selection, part, folder)}
+    items = selection.share(channel.distribution, host, hosts, channel.seed)
+    check_names(items)
     target = folder / channel.name
     target.mkdir(parents=True, exist_ok=True)
     if selection.manifest:
@@ -99,24 +102,31 @@ def deliver(
     for item in items:
         if is_stopped():
             break
-        copy_file(item.object.path, target / item.name, read_only=channel.mode == "FastFile")
+        bring(item.object, target, item.name, read_only=channel.mode == "FastFile")
     return {}
 
 
-def feed(channel: Channel, selection: Selection, items: Sequence[Item], folder: Path) -> dict[str, Any]:
-    """Return what the feeder of a pipe needs to know: which files, in which order, in which form."""
+def feed(channel: Channel, selection: Selection, part: tuple[int, int], folder: Path) -> dict[str, Any]:
+    """Return what the feeder of a pipe needs to know: which files, in which order, in which form.
+
+    It has those of all hosts: what a host gets of a shuffled channel changes from one epoch to the next.
+    """
     wrapper = channel.config.get("RecordWrapperType") == "RecordIO"
     entry: dict[str, Any] = {
         "pipe": str(folder / channel.name),
         "seed": channel.seed,
+        "part": part,
         "gzip": channel.config.get("CompressionType") == "Gzip",
         "records": wrapper,
     }
     if selection.manifest:
-        files = {item.object.address: str(item.object.path) for item in items}
+        files = {item.object.address: str(item.object.path) for item in selection.items}
         names = channel.source.get("AttributeNames") or []
         return entry | {"manifest": str(selection.manifest), "attributes": names, "files": files}
-    return entry | {"paths": [str(item.object.path) for item in shuffled(tuple(items), channel.seed)]}
+    return entry | {
+        "paths": [str(item.object.path) for item in selection.items],
+        "addresses": [item.object.address for item in selection.items],
+    }
 
 
 def write_feeds(feeds: Sequence[Mapping[str, Any]], base: Path) -> None:

@@ -10,6 +10,7 @@ from mlberth_local.engines.base import Host, Run
 from mlberth_local.engines.process import ProcessEngine
 from mlberth_local.inputs import feeder
 from mlberth_local.inputs.delivery import FEED
+from mlberth_local.inputs.files import download_failure
 
 
 class Feeding:
@@ -24,6 +25,18 @@ class Feeding:
     def base(self, host: str) -> Path:
         """Return the folder of a host's feeds."""
         return self._folder / f"{host}.feeds"
+
+    def failure(self) -> str:
+        """Return why a feeder has given up, or nothing."""
+        for file in (self.base(host) / feeder.FAILURE for host in self._hosts):
+            if file.exists():
+                return file.read_text()
+        return ""
+
+    def check(self) -> None:
+        """Raise JobFailure if a feeder has given up: what its program has read ended too early."""
+        if found := self.failure():
+            raise download_failure(found)
 
     def start(self) -> None:
         """Start the feeder of each host that has feeds."""

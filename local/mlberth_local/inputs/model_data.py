@@ -8,8 +8,9 @@ from typing import Any
 
 from mlberth.code.archives import extract
 from mlberth.errors import ContractError
-from mlberth_local.engines.trees import copy_file, tree_size
+from mlberth_local.engines.trees import tree_size
 from mlberth_local.errors import ServiceError
+from mlberth_local.inputs.files import bring
 from mlberth_local.inputs.objects import Objects, below
 from mlberth_local.job_failure import JobFailure
 
@@ -22,7 +23,9 @@ def bring_model(container: Mapping[str, Any], folder: Path, objects: Objects) ->
     if not address:
         return
     try:
-        if source.get("CompressionType") == "None":
+        if source.get("CompressionType") == "None" and source.get("S3DataType") == "S3Object":
+            bring(objects.find(address), folder, address.rpartition("/")[2])
+        elif source.get("CompressionType") == "None":
             _copy(address, folder, objects)
         else:
             extract(objects.find(address).path, folder, links=True)
@@ -45,6 +48,8 @@ def bring_archive(address: str, folder: Path, objects: Objects) -> int:
 
 def _copy(address: str, folder: Path, objects: Objects) -> None:
     prefix = below(address, "")
-    for one in objects.list(prefix):
-        if not one.key.endswith("/"):
-            copy_file(one.path, folder / one.address.removeprefix(prefix))
+    found = [one for one in objects.list(prefix) if not one.key.endswith("/")]
+    if not found:
+        raise JobFailure(f"ClientError: the model {address}: there is no object below {prefix}")
+    for one in found:
+        bring(one, folder, one.address.removeprefix(prefix))

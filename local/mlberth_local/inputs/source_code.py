@@ -5,12 +5,12 @@ What asks there is botocore, whose import takes longer than all else of a short 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from mlberth.contract.hyperparameters import typed
 from mlberth.contract.layout import DEFAULT_BASE, Layout
+from mlberth.transfer.names import is_relative
 from mlberth_local.engines.trees import copy_file
 from mlberth_local.errors import ServiceError
 from mlberth_local.inputs.objects import SCHEME, Objects
@@ -18,8 +18,6 @@ from mlberth_local.inputs.objects import SCHEME, Objects
 SOURCE_FILE = "MLBERTH_SOURCE_FILE"
 """Tells `train` where the source is."""
 _SETTING = "sagemaker_submit_directory"
-_LONGEST_NAME = 255
-"""Of a file, in bytes."""
 
 
 def bring_source(hyperparameters: Mapping[str, str], objects: Objects, layout: Layout) -> str:
@@ -31,7 +29,7 @@ def bring_source(hyperparameters: Mapping[str, str], objects: Objects, layout: L
     if not isinstance(address, str) or not address.startswith(SCHEME) or address.endswith("/"):
         return ""
     name = PurePosixPath(address).name
-    if name in ("", "..") or len(os.fsencode(name)) > _LONGEST_NAME:
+    if not is_relative(name):
         return ""
     try:
         found = objects.find(address)

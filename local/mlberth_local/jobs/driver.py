@@ -36,6 +36,8 @@ _OURS = "InternalServerError: "
 """Begins the reason if the platform is at fault."""
 _SIGNALLED = 128
 """Exit codes above are of programs that a signal has ended, or whose end the engine has not seen."""
+INPUT_FAILED = "InputFailed"
+"""The ending of a job whose pipes cannot be fed to their end."""
 MAX_WAIT = "MaxWaitTimeExceeded"
 """The ending of a job that has waited and run for longer than it may."""
 MAX_PENDING = "MaxPendingTimeExceeded"

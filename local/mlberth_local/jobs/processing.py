@@ -15,7 +15,7 @@ from mlberth_local.inputs.feeding import Feeding
 from mlberth_local.inputs.objects import below
 from mlberth_local.job_failure import JobFailure, program_failure, read_failure
 from mlberth_local.jobs.cluster import Member, members, write_json
-from mlberth_local.jobs.driver import JobDriver, status_at_the_end
+from mlberth_local.jobs.driver import INPUT_FAILED, JobDriver, status_at_the_end
 from mlberth_local.jobs.side_work import FolderSync, SideWork, files_below
 from mlberth_local.store.resources import Resource
 
@@ -142,7 +142,8 @@ class ProcessingDriver(JobDriver):
 
     def side_work(self, job: Resource) -> SideWork:
         """Feed the pipes, and copy continuous outputs out as they are written."""
-        self._feeding(job).start()
+        feeding = self._feeding(job)
+        feeding.start()
         return SideWork(
             [
                 FolderSync(
@@ -155,11 +156,14 @@ class ProcessingDriver(JobDriver):
                 for number, output in enumerate(outputs(job.request))
                 if output.get("S3UploadMode") == "Continuous"
                 for member in self._members(job)
-            ]
+            ],
+            feeding.check,
         )
 
     def time_limit(self, job: Resource) -> tuple[float, str]:
-        """Return the time of the StoppingCondition."""
+        """Return the time of the StoppingCondition; the present if the input has failed."""
+        if self._feeding(job).failure():
+            return 0.0, INPUT_FAILED
         condition = job.request.get("StoppingCondition") or {}
         runtime = condition.get("MaxRuntimeInSeconds") or _DEFAULT_RUNTIME
         return job.state["began"] + runtime, "MaxRuntimeExceeded"

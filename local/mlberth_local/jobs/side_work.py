@@ -6,10 +6,11 @@ import contextlib
 import json
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from mlberth_local.engines.base import nothing
 from mlberth_local.errors import ServiceError
 from mlberth_local.inputs.objects import Objects, below
 
@@ -111,14 +112,18 @@ class Work(Protocol):
         """Return when nothing is done any more."""
 
     def finish(self) -> None:
-        """Do what is left, after the programs have ended. Raises ServiceError."""
+        """Do what is left, after the programs have ended. Raises ServiceError and JobFailure."""
 
 
 class SideWork:
-    """Syncs some folders again and again in a thread, and once more at the end."""
+    """Syncs some folders again and again in a thread, and once more at the end.
 
-    def __init__(self, syncs: Sequence[FolderSync] = ()) -> None:
+    `check` is called last, and raises JobFailure if the programs cannot have done what they should.
+    """
+
+    def __init__(self, syncs: Sequence[FolderSync] = (), check: Callable[[], None] = nothing) -> None:
         self._syncs = syncs
+        self._check = check
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._repeat, daemon=True, name="folders of a job")
 
@@ -134,9 +139,10 @@ class SideWork:
             self._thread.join()
 
     def finish(self) -> None:
-        """Copy what is left, after the programs have ended. Raises ServiceError."""
+        """Copy what is left, after the programs have ended. Raises ServiceError and JobFailure."""
         for sync in self._syncs:
             sync.sync(settled=True)
+        self._check()
 
     def _repeat(self) -> None:
         while not self._stop.wait(_PAUSE_SECONDS):

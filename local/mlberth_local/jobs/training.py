@@ -12,10 +12,10 @@ from mlberth.contract.layout import DEFAULT_BASE, Layout
 from mlberth.transfer.names import collect
 from mlberth_local import log_files
 from mlberth_local.engines.base import Host, HostState, Mount, Run
-from mlberth_local.engines.trees import copy_file
 from mlberth_local.inputs.channels import Selection, select
 from mlberth_local.inputs.delivery import channels_of, deliver, mount_of, write_feeds
 from mlberth_local.inputs.feeding import Feeding
+from mlberth_local.inputs.files import bring
 from mlberth_local.inputs.objects import below
 from mlberth_local.inputs.source_code import SOURCE_FILE, bring_source
 from mlberth_local.job_failure import JobFailure, program_failure, read_failure
@@ -24,6 +24,7 @@ from mlberth_local.jobs.algorithm_images import algorithm_variables
 from mlberth_local.jobs.cluster import Member, members, resource_config, write_json
 from mlberth_local.jobs.context import enter
 from mlberth_local.jobs.driver import (
+    INPUT_FAILED,
     MAX_PENDING,
     MAX_WAIT,
     JobDriver,
@@ -127,7 +128,7 @@ class TrainingDriver(JobDriver):
         prefix = below(config["S3Uri"], "")
         for one in self.context.objects.list(prefix):
             if not one.key.endswith("/") and not self.stopped():
-                copy_file(one.path, folder / one.address.removeprefix(prefix))
+                bring(one, folder, one.address.removeprefix(prefix))
         self._sync(job, member).note_restored()
 
     def make_run(self, job: Resource) -> Run:
@@ -186,10 +187,10 @@ class TrainingDriver(JobDriver):
 
     def side_work(self, job: Resource) -> SideWork:
         """Feed the pipes, and copy checkpoints out as they are written."""
-        self._feeding(job).start()
-        if not job.request.get("CheckpointConfig"):
-            return SideWork()
-        return SideWork([self._sync(job, member) for member in members(job.request["ResourceConfig"])])
+        feeding = self._feeding(job)
+        feeding.start()
+        hosts = members(job.request["ResourceConfig"]) if job.request.get("CheckpointConfig") else []
+        return SideWork([self._sync(job, member) for member in hosts], feeding.check)
 
     def _sync(self, job: Resource, member: Member) -> FolderSync:
         """Return what copies a host's checkpoints out."""
@@ -203,7 +204,9 @@ class TrainingDriver(JobDriver):
         )
 
     def time_limit(self, job: Resource) -> tuple[float, str]:
-        """Return the earlier one of the two times of the StoppingCondition."""
+        """Return the earlier time of the StoppingCondition's two; the present if the input has failed."""
+        if self._feeding(job).failure():
+            return 0.0, INPUT_FAILED
         condition = job.request.get("StoppingCondition") or {}
         runtime = condition.get("MaxRuntimeInSeconds") or _DEFAULT_RUNTIME
         ran = job.state.get("run_seconds", 0.0)

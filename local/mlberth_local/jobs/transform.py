@@ -10,7 +10,8 @@ from mlberth.contract.layout import DEFAULT_BASE
 from mlberth_local import log_files
 from mlberth_local.engines.base import Host, HostState, Mount, Run
 from mlberth_local.engines.ports import free_port
-from mlberth_local.inputs.channels import Item, select, share
+from mlberth_local.inputs.channels import Item, check_names, select, share
+from mlberth_local.inputs.files import place_of
 from mlberth_local.inputs.model_data import bring_model
 from mlberth_local.job_failure import program_failure, read_failure
 from mlberth_local.jobs.driver import JobDriver, status_at_the_end
@@ -38,13 +39,17 @@ class TransformDriver(JobDriver):
 
     def prepare(self, job: Resource) -> None:
         """Unpack the models of each host."""
-        self._select(job)  # an input that is not there fails the job before a server is started
+        # An input that is not there, or has an impossible name, fails the job before a server is started.
+        for item in self._select(job):
+            place_of(item.object, self.record.folder, item.name)
         for server in self._servers(job):
             bring_model(server.container, self._base(server) / "model", self.context.objects)
 
     def _select(self, job: Resource) -> tuple[Item, ...]:
         source = job.request["TransformInput"]["DataSource"]["S3DataSource"]
-        return select(source, self.context.objects).items
+        items = select(source, self.context.objects).items
+        check_names(items)
+        return items
 
     def _servers(self, job: Resource) -> list[Server]:
         return [server for instance in servers_of(job) for server in instance]

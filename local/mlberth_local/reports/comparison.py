@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Iterator
@@ -54,9 +55,11 @@ def _values(body: bytes, media_type: str) -> Any:
         if kind == "application/json":
             return json.loads(body)
         if kind in ("application/jsonlines", "application/x-jsonlines"):
-            return [json.loads(line) for line in body.splitlines()]
+            return [json.loads(line) for line in body.split(b"\n") if line.strip()]
         if kind == "text/csv":
-            return [[_cell(cell) for cell in line.split(",")] for line in body.decode().splitlines()]
+            # LF, CRLF and CR are the ends of lines; a cell may hold what else Unicode takes for one.
+            lines = io.StringIO(body.decode(), newline=None)
+            return [[_cell(cell) for cell in line.split(",")] for line in lines]
     except ValueError:
         pass
     return body

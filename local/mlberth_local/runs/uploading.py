@@ -8,6 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mlberth.code.archives import extract, is_archive
+from mlberth.errors import ContractError, Fault
+from mlberth.transfer.names import place
 from mlberth_local.inputs.objects import below, split
 from mlberth_local.runs.plan import Download, Upload
 from mlberth_local.runs.s3_client import Progress, S3Client
@@ -79,14 +81,22 @@ def pack(upload: Upload, archive: Path, scratch: Path) -> None:
 
 
 def fetch(downloads: Sequence[Download], s3: S3Client, screen: Screen) -> None:
-    """Fetch the results of a run into folders of this machine. Raises `PlatformError`."""
+    """Fetch the results of a run into folders of this machine. Raises `MlberthError`."""
     for download in downloads:
         prefix = below(download.address, "")
         for address in s3.list(prefix):
             name = address.removeprefix(prefix)
-            target = (download.target / name).resolve()
-            if not name.endswith("/") and target.is_relative_to(download.target.resolve()):
-                s3.get(address, target, _progress(screen, name, 0))
+            if not name.endswith("/"):
+                s3.get(address, _target(download.target, address, name), _progress(screen, name, 0))
+
+
+def _target(folder: Path, address: str, name: str) -> Path:
+    try:
+        return place(folder, name)
+    except ValueError:
+        raise ContractError(
+            Fault(address, f"an object called {name!r}", "names that stay in the folder")
+        ) from None
 
 
 def _progress(screen: Screen, label: str, total: int) -> Progress:

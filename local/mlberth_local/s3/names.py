@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 
+from mlberth.transfer.names import is_relative
 from mlberth_local.errors import ServiceError
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
 LONGEST_KEY = 1024
 """In bytes of UTF-8."""
-LONGEST_SEGMENT = 255
-"""In bytes: a file system's longest name."""
 
 
 def check_bucket(name: str) -> None:
@@ -31,10 +30,4 @@ def is_plain(key: str) -> bool:
 
     Not those with `..` or an empty segment, `folder/`, a NUL, or a segment that is too long.
     """
-    segments = key.split("/")
-    return not any(
-        segment in {"", ".", ".."}
-        or "\0" in segment
-        or len(segment.encode(errors="surrogatepass")) > LONGEST_SEGMENT
-        for segment in segments
-    )
+    return is_relative(key)

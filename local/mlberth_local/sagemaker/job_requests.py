@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mlberth.contract.layout import DEFAULT_BASE
+from mlberth.transfer.names import is_relative
 from mlberth_local.errors import ResourceInUseError, ResourceLimitExceededError, ValidationError
 from mlberth_local.inputs.objects import split
 from mlberth_local.jobs.capacity import instances
@@ -13,6 +15,8 @@ from mlberth_local.jobs.context import new_state
 from mlberth_local.platform import Platform
 from mlberth_local.store.resources import NameTakenError, NoSuchResourceError, Resource
 
+_LONGEST_PATH = 1024
+"""Of a folder inside a host, in characters: it stands below the folder of the job, and files below it."""
 _WORDS = {
     "training-job": "training job",
     "processing-job": "processing job",
@@ -125,12 +129,24 @@ def raise_all(faults: list[str]) -> None:
         raise ValidationError("; ".join(faults))
 
 
-def check_folder(member: str, path: str, above: str = "/opt/ml") -> list[str]:
-    """Return the fault of a path inside a host that is not below a folder, if it is not."""
-    parts = path.split("/")
-    if path.startswith(f"{above}/") and ".." not in parts:
-        return []
-    return [f"{member}: {path!r} must be below {above}"]
+def check_folder(member: str, path: str, above: str = DEFAULT_BASE) -> list[str]:
+    """Return the fault of a path inside a host that is not below a folder, if it is not.
+
+    The path's parts also name a folder of this machine, below the job's own: none may lead out of that.
+    """
+    name = path.removesuffix("/").removeprefix(f"{above}/")
+    if not path.startswith(f"{above}/") or len(path) > _LONGEST_PATH or not is_relative(name):
+        rule = f"of at most {_LONGEST_PATH} characters, without `.`, `..` and empty parts"
+        return [f"{member}: {path!r} must be below {above}, {rule}"]
+    return []
+
+
+def check_checkpoint_folder(member: str, path: str) -> list[str]:
+    """Return the fault of a folder of checkpoints: what the contract has for other files is taken."""
+    name = path.removesuffix("/").removeprefix(f"{DEFAULT_BASE}/")
+    if name in ("input", "model", "output") or name.startswith("input/"):
+        return [f"{member}: {path!r} has contents of its own; use {DEFAULT_BASE}/checkpoints"]
+    return check_folder(member, path)
 
 
 def times(**values: float | None) -> dict[str, float]:

@@ -139,6 +139,7 @@ _IN_CONTAINERS_WITHOUT_EFFECT = {
 _IN_CONTAINERS_REFUSED = {
     "AdditionalModelDataSources": "a model has one source",
     "ModelDataSource.S3DataSource.HubAccessConfig": "there is no hub",
+    "ModelDataSource.S3DataSource.ManifestEtag": "models have no manifests",
     "ModelDataSource.S3DataSource.ManifestS3Uri": "models have no manifests",
     "ModelPackageName": "there is no model registry",
 }

@@ -7,12 +7,19 @@ import re
 from typing import Any
 
 from mlberth_local.errors import ValidationError
+from mlberth_local.inputs.channels import source_faults
 from mlberth_local.jobs.capacity import instances
 from mlberth_local.jobs.training import KIND
 from mlberth_local.operations import ONE_MACHINE, Exceptions, Operation
 from mlberth_local.platform import Platform
 from mlberth_local.sagemaker import job_requests, warm_pools
-from mlberth_local.sagemaker.job_requests import check_addresses, check_folder, raise_all, require, times
+from mlberth_local.sagemaker.job_requests import (
+    check_addresses,
+    check_checkpoint_folder,
+    raise_all,
+    require,
+    times,
+)
 from mlberth_local.sagemaker.resource_lists import list_page
 from mlberth_local.store.resources import Resource
 
@@ -58,7 +65,7 @@ def check(request: dict[str, Any]) -> None:
             " to MaxRuntimeInSeconds with EnableManagedSpotTraining"
         )
     if path := (request.get("CheckpointConfig") or {}).get("LocalPath"):
-        faults += check_folder("CheckpointConfig.LocalPath", path)
+        faults += check_checkpoint_folder("CheckpointConfig.LocalPath", path)
     raise_all(faults + _channel_faults(request))
     check_addresses(_addresses(request))
 
@@ -68,14 +75,13 @@ def _channel_faults(request: dict[str, Any]) -> list[str]:
     names = [channel["ChannelName"] for channel in channels]
     twice = sorted({name for name in names if names.count(name) > 1})
     faults = [f"InputDataConfig: two channels are called {name}" for name in twice]
+    faults += [f"InputDataConfig: {name!r} is no name of a folder" for name in names if name in (".", "..")]
     for channel in channels:
         where, source = f"InputDataConfig.{channel['ChannelName']}", channel["DataSource"]
         if "S3DataSource" not in source:
             faults.append(f"{where}.DataSource: S3DataSource is required; other sources do not exist here")
-        elif source["S3DataSource"].get("S3DataType") == "AugmentedManifestFile" and not source[
-            "S3DataSource"
-        ].get("AttributeNames"):
-            faults.append(f"{where}: AttributeNames is required with AugmentedManifestFile")
+        else:
+            faults += [f"{where}: {fault}" for fault in source_faults(source["S3DataSource"])]
     return faults
 
 

@@ -17,6 +17,8 @@ from mlberth_local.transform.records import CSV, FORMATS
 
 _LARGEST_TOTAL_MB = 100
 _BINARY = ("RecordIO", "TFRecord")
+_DATA_TYPES = ("S3Prefix", "ManifestFile")
+"""Of the shape's four: the service's documentation names these two as compatible with transforms."""
 
 
 def create_transform_job(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
@@ -41,6 +43,9 @@ def _check(request: dict[str, Any], model: Resource) -> None:
         )
     if multi_model_place(models.containers_of(model.request)) is not None:
         faults.append(f"ModelName: model {model.name} has Mode MultiModel; a batch takes a model of its own")
+    kind = given["DataSource"]["S3DataSource"].get("S3DataType") or "S3Prefix"
+    if kind not in _DATA_TYPES:
+        faults.append(f"TransformInput: S3DataType {kind} is not compatible; use {' or '.join(_DATA_TYPES)}")
     strategy, split = request.get("BatchStrategy"), given.get("SplitType") or "None"
     if strategy and split == "None":
         faults.append("BatchStrategy: SplitType must be Line, RecordIO or TFRecord to use it")

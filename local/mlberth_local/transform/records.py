@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,6 +15,8 @@ from mlberth_local.transform.json_path import JsonPath, JsonPathError
 CSV, JSON, JSON_LINES = "text/csv", "application/json", "application/jsonlines"
 FORMATS = (CSV, JSON, JSON_LINES)
 _INPUT, _OUTPUT = "SageMakerInput", "SageMakerOutput"
+_AS_THEY_ARE = "surrogateescape"
+_LINE_END = "\r\n"
 
 
 class TransformError(Exception):
@@ -55,7 +58,7 @@ class DataProcessing:
             return record.body
         try:
             if self.media_type == CSV:
-                return _row_text(self.input_filter.follow_row(_row(record.body))).encode()
+                return _text(self.input_filter.follow_row(row) for row in _rows_of(record))
             return _compact(self.input_filter.follow(_parsed(record.body)))
         except JsonPathError as error:
             raise TransformError(f"InputFilter {error}") from None
@@ -63,22 +66,27 @@ class DataProcessing:
     def results(self, records: Sequence[Record], answer: bytes, sender: str = "") -> list[bytes]:
         """Return what is stored for each record of a request. Raises TransformError, which names `sender`."""
         name = f"the answer of {sender}" if sender else "the answer"
+        rows = [_rows_of(record) for record in records] if self.media_type == CSV else []
+        count = sum(map(len, rows)) if rows else len(records)
         try:
-            parts = _answers(answer, self.media_type, len(records))
+            parts = _answers(answer, self.media_type, count)
         except TransformError as error:
             raise TransformError(f"{name} is {error}") from None
-        if len(parts) != len(records):
-            raise TransformError(f"{name} has {len(parts)} records for {len(records)} that were sent")
+        if len(parts) != count:
+            raise TransformError(f"{name} has {len(parts)} records for {count} that were sent")
         try:
-            return [self._result(record, part) for record, part in zip(records, parts, strict=True)]
+            if rows:
+                found = iter(parts)
+                return [_text(self._row(row, next(found)) for row in given) for given in rows]
+            return [self._value(record, part) for record, part in zip(records, parts, strict=True)]
         except JsonPathError as error:
             raise TransformError(f"OutputFilter {error}") from None
 
-    def _result(self, record: Record, part: Any) -> bytes:
-        if self.media_type == CSV:
-            row = [*_row(record.body), *part] if self.joins else part
-            return _row_text(self.output_filter.follow_row(row)).encode()
-        joined = _joined(_parsed(record.body), part) if self.joins else part
+    def _row(self, given: list[str], answer: list[str]) -> list[str]:
+        return self.output_filter.follow_row([*given, *answer] if self.joins else answer)
+
+    def _value(self, record: Record, answer: Any) -> bytes:
+        joined = _joined(_parsed(record.body), answer) if self.joins else answer
         return _compact(self.output_filter.follow(joined))
 
 
@@ -88,22 +96,39 @@ def _joined(given: Any, answer: Any) -> dict[str, Any]:
 
 
 def _answers(answer: bytes, media_type: str, count: int) -> list[Any]:
-    text = answer.decode(errors="replace")
     if media_type == CSV:
-        return [row for row in csv.reader(io.StringIO(text, newline="")) if row]
+        return _rows(answer)
     if media_type == JSON and count == 1:
         return [_parsed(answer)]
-    return [_parsed(line.encode()) for line in text.splitlines() if line.strip()]
+    # Only LF parts lines: the texts of JSON may hold what else Unicode takes for the end of one.
+    return [_parsed(line) for line in answer.split(b"\n") if line.strip()]
 
 
-def _row(body: bytes) -> list[str]:
-    return next(csv.reader([body.decode(errors="replace")]), [])
+def _rows_of(record: Record) -> list[list[str]]:
+    """Return the rows of a record: one, unless it is a whole object."""
+    return _rows(record.body) or [[]]
+
+
+def _rows(text: bytes) -> list[list[str]]:
+    """Return the rows that are not empty. Bytes that are not UTF-8 stay what they are."""
+    csv.field_size_limit(sys.maxsize)  # the module's own is 128 KiB, for all of the process
+    try:
+        file = io.StringIO(text.decode(errors=_AS_THEY_ARE), newline="")
+        return [row for row in csv.reader(file) if row]
+    except csv.Error as error:
+        raise TransformError(f"not valid CSV: {error}") from None
+
+
+def _text(rows: Iterable[list[str]]) -> bytes:
+    """Return rows as text, parted by LF."""
+    return "\n".join(map(_row_text, rows)).encode(errors=_AS_THEY_ARE)
 
 
 def _row_text(row: list[str]) -> str:
+    # The ends of lines are what a cell is quoted for.
     text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(row)
-    return text.getvalue()
+    csv.writer(text, lineterminator=_LINE_END).writerow(row)
+    return text.getvalue().removesuffix(_LINE_END)
 
 
 def _parsed(body: bytes) -> Any:
@@ -114,4 +139,9 @@ def _parsed(body: bytes) -> Any:
 
 
 def _compact(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    try:
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half a character, which JSON can escape, and UTF-8 cannot write
+        return json.dumps(value, separators=(",", ":")).encode()
+    except RecursionError as error:
+        raise TransformError(f"JSON that is too deep: {error}") from None

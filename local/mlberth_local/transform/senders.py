@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
 import time
@@ -22,8 +23,7 @@ from mlberth_local.transform.transformation import Form, Transformation
 _READY_SECONDS = 600.0
 _LOOK_SECONDS = 0.05
 _DEFAULT_TIMEOUT, _DEFAULT_RETRIES = 600, 3
-
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,14 @@ class TransformSenders:
         """Do nothing: each object's results are stored when they are whole."""
 
     def _run(self) -> None:
-        with ThreadPoolExecutor(len(self._shares), "transform-host") as hosts:
-            for sending in [hosts.submit(self._transform_share, share) for share in self._shares]:
-                error = sending.exception()
-                if failure := _fault(error) if isinstance(error, Exception) else sending.result():
-                    self._failures.append(("", failure))
+        try:
+            with ThreadPoolExecutor(len(self._shares), "transform-host") as hosts:
+                for failure in hosts.map(self._transform_share, self._shares):
+                    if failure:
+                        self._failures.append(("", failure))
+        except Exception as error:  # the job waits for its end, whatever has happened
+            log.exception("a transform has come to no end")
+            self._failures.append(("", f"InternalServerError: {_named(error)}"))
         if not self._stop.is_set():
             # The first one in the order of the keys, whichever came first.
             self._done(min(self._failures)[1] if self._failures else "")
@@ -102,39 +105,51 @@ class TransformSenders:
                 name = client.container(place) or "the model server"
                 return f"AlgorithmError: {name} does not answer /ping within {_READY_SECONDS:g} s"
         parameters = client.parameters(dict(self._request))
-        log = _DataLog(share.log)
-        log.write_first(f"[sagemaker logs]: {parameters}")
+        data_log = _DataLog(share.log)
+        data_log.write_first(f"[sagemaker logs]: {parameters}")
         transformation = Transformation(client, parameters, self._form)
         try:
             with ThreadPoolExecutor(parameters.max_concurrent or 1, "transform-object") as pool:
-                for item in share.items:
-                    pool.submit(self._transform, item, share, transformation, log)
+                ends = [
+                    pool.submit(self._transform, item, share, transformation, data_log)
+                    for item in share.items
+                ]
+                for end in ends:
+                    end.result()
         finally:
             transformation.close()
-            log.close()
+            data_log.close()
         return ""
 
-    def _transform(self, item: Item, share: Share, transformation: Transformation, log: _DataLog) -> None:
+    def _transform(
+        self, item: Item, share: Share, transformation: Transformation, data_log: _DataLog
+    ) -> None:
         """Transform one object, if a daemon before has not."""
-        mark, result = share.scratch / f"{item.name}.done", share.scratch / f"{item.name}.out"
+        # Not by the object's name: there may be others that are called as its files would be.
+        digest = hashlib.sha256(item.name.encode(errors="surrogatepass")).hexdigest()
+        mark, result = share.scratch / f"{digest}.done", share.scratch / f"{digest}.out"
         if self._stop.is_set() or mark.exists():
             return
-        result.parent.mkdir(parents=True, exist_ok=True)
         try:
+            share.scratch.mkdir(parents=True, exist_ok=True)
             transformation.run(item.object.path, result, self._stop.is_set)
             self._objects.put(
                 below(self._request["TransformOutput"]["S3OutputPath"], f"{item.name}.out"), result
             )
             mark.touch()
         except (TransformError, ServiceError, OSError) as error:
-            if not self._stop.is_set():
-                name = f"{item.object.bucket}/{item.object.key}"
-                log.write(f"{name}: {error}")
-                self._failures.append((item.object.key, _reason(name, str(error))))
-        except Exception as error:  # noqa: BLE001 - its results would be missing, and nobody would know
-            self._failures.append((item.object.key, _fault(error)))
+            self._note_failure(item, str(error), data_log)
+        except Exception as error:  # never a result that is missing without a word
+            log.exception("%s cannot be transformed", item.object.address)
+            self._note_failure(item, _named(error), data_log)
         finally:
             result.unlink(missing_ok=True)
+
+    def _note_failure(self, item: Item, problem: str, data_log: _DataLog) -> None:
+        if not self._stop.is_set():
+            name = f"{item.object.bucket}/{item.object.key}"
+            self._failures.append((item.object.key, _reason(name, problem)))
+            data_log.write(f"{name}: {problem}")
 
 
 class _DataLog:
@@ -152,17 +167,16 @@ class _DataLog:
     def write(self, line: str) -> None:
         """Append a line."""
         with self._lock:
-            self._writer.write([line.encode()])
+            self._writer.write([line.encode(errors="replace")])
 
     def close(self) -> None:
         """Close the file."""
         self._writer.close()
 
 
-def _fault(error: Exception) -> str:
-    """Log what should not have happened; returns the FailureReason."""
-    _log.error("the objects of a job cannot be sent", exc_info=error)
-    return f"InternalServerError: {type(error).__name__}: {error}; the platform's log has the details"
+def _named(error: Exception) -> str:
+    """Return what an error of no class of ours says, and which it is."""
+    return f"{type(error).__name__}: {error}"
 
 
 def _reason(name: str, problem: str) -> str:

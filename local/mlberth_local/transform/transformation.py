@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import threading
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -21,6 +22,8 @@ from mlberth_local.transform.splitting import fill, line_blocks, split
 
 _CHUNK = 64 * 1024
 _LINE = b"\n"
+_UNREADABLE = (OSError, EOFError, zlib.error)
+"""What reading an object raises if it cannot be read, or is a damaged gzip file."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Transformation:
         with closing(_opened(source, unpacks=self._form.unpacks)) as stream, target.open("wb") as results:
             try:
                 self._send_batches(self._batches(source, stream), results, is_stopped)
-            except (OSError, EOFError, UnicodeDecodeError) as error:
+            except _UNREADABLE as error:
                 raise TransformError(str(error)) from None
             results.flush()
             os.fsync(results.fileno())
@@ -169,5 +172,5 @@ def _chunks(path: Path, *, unpacks: bool) -> Iterable[bytes]:
         with closing(_opened(path, unpacks=unpacks)) as stream:
             while chunk := stream.read(_CHUNK):
                 yield chunk
-    except (OSError, EOFError) as error:  # the object's fault, not the server's
+    except _UNREADABLE as error:  # the object's fault, not the server's
         raise TransformError(str(error)) from None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -56,6 +57,7 @@ def name_columns(array: Array, names: Sequence[str]) -> Table:
 def _split(text: str) -> Iterator[list[str]]:
     """Yield the cells of each row, one row after the other: all of them at once take much more."""
     if '"' in text:
+        csv.field_size_limit(sys.maxsize)  # a body has its limit, and its cells need none
         try:
             yield from (
                 row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row and row != [""]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from mlberth_local.inputs.channels import select, share, shuffled
+from mlberth_local.inputs.channels import check_names, select, share, shuffled
 from mlberth_local.inputs.objects import FolderObjects
 from mlberth_local.job_failure import JobFailure
 
@@ -75,12 +76,90 @@ def test_faulty_manifests(tmp_path: Path, manifest: str, cause: str) -> None:
         select({"S3Uri": "s3://bucket/m", "S3DataType": "ManifestFile"}, store)
 
 
-def test_manifests_of_two_folders(tmp_path: Path) -> None:
-    """Files of one name keep their whole keys."""
-    store = objects(tmp_path, "a/x", "b/x", "m")
-    (tmp_path / "bucket/m").write_text('["s3://bucket/a/x", "s3://bucket/b/x"]')
+@pytest.mark.parametrize(
+    ("manifest", "names"),
+    [
+        ('[{"prefix": "s3://bucket/in/"}, "x/1.csv", "y/2.csv"]', ["x/1.csv", "y/2.csv"]),
+        ('[{"prefix": "s3://bucket/in/"}, "x/1.csv", "y/1.csv"]', ["x/1.csv", "y/1.csv"]),
+        ('[{"prefix": "s3://bucket/in/"}, "x/", "y/2.csv"]', ["x/1.csv", "y/2.csv"]),
+        ('[{"prefix": "s3://bucket/in"}, "/x/1.csv"]', ["x/1.csv"]),
+        ('[{"prefix": "s3://bucket/in/x/1"}, ".csv"]', ["1.csv"]),
+        ('[{"prefix": "s3://bucket/in/x/1.csv"}, ""]', ["1.csv"]),
+        ('[{"prefix": "s3://bucket"}, "/in/x/1.csv"]', ["in/x/1.csv"]),
+        ('["s3://bucket/in/x/1.csv"]', ["in/x/1.csv"]),
+        ('["s3://bucket/in/x/1.csv", "s3://bucket/in/x/1.csv"]', ["in/x/1.csv"]),
+    ],
+)
+def test_names_of_what_a_manifest_lists(tmp_path: Path, manifest: str, names: list[str]) -> None:
+    """Each is the path below the manifest's prefix, whatever else it lists; without one the whole key."""
+    store = objects(tmp_path, "in/x/1.csv", "in/y/1.csv", "in/y/2.csv", "m")
+    (tmp_path / "bucket/m").write_text(manifest)
     found = select({"S3Uri": "s3://bucket/m", "S3DataType": "ManifestFile"}, store)
-    assert [item.name for item in found.items] == ["a/x", "b/x"]
+    assert [item.name for item in found.items] == names
+
+
+def test_a_large_manifest(tmp_path: Path) -> None:
+    """It may have several megabytes."""
+    store = objects(tmp_path, "in/a", "m")
+    (tmp_path / "bucket/m").write_text(json.dumps([{"prefix": "s3://bucket/in/"}, *["a"] * 300_000]))
+    [item] = select({"S3Uri": "s3://bucket/m", "S3DataType": "ManifestFile"}, store).items
+    assert item.name == "a"
+
+
+def test_objects_of_one_name(tmp_path: Path) -> None:
+    """Two buckets can have a key each; both cannot be one file."""
+    store = objects(tmp_path, "a", "m")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/a").touch()
+    (tmp_path / "bucket/m").write_text('["s3://bucket/a", "s3://other/a"]')
+    found = select({"S3Uri": "s3://bucket/m", "S3DataType": "ManifestFile"}, store)
+    with pytest.raises(JobFailure, match="'s3://bucket/a' and 's3://other/a' would both be the file 'a'"):
+        check_names(found.items)
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        (b'{"source-ref": null}', "line 3: source-ref is a NoneType; expected an address"),
+        (b'{"source-ref": 5}', "line 3: source-ref is a int"),
+        (b'{"source-ref": ["s3://bucket/a"]}', "line 3: source-ref is a list"),
+        (b'{"source-ref": "a"}', "line 3: 'a': expected an address"),
+        (b'{"source-ref": "s3://bucket/none"}', 'under S3 URL "s3://bucket/none".*line 3: The specified key'),
+        (b'{"source-ref": "s3://none/a"}', "line 3: The specified bucket does not exist"),
+        (b'{"source-ref": "s3://bucket/a\\u0000"}', "line 3: The specified key"),
+        (b'{"other": 1}', "line 3: no attribute 'source-ref'"),
+        (b"[1]", "line 3: found something else"),
+        (b"null", "line 3: found something else"),
+        (b"{", "line 3: found something else"),
+        (b"\xff", "line 3: found something else"),
+    ],
+)
+def test_faulty_lines_of_augmented_manifests(tmp_path: Path, line: bytes, cause: str) -> None:
+    """The job's failure names the manifest and the line, whatever stands there."""
+    store = objects(tmp_path, "a", "m")
+    (tmp_path / "bucket/m").write_bytes(b'{"source-ref": "s3://bucket/a"}\n\n' + line)
+    source = {"S3Uri": "s3://bucket/m", "S3DataType": "AugmentedManifestFile"}
+    with pytest.raises(JobFailure, match=cause) as caught:
+        select({**source, "AttributeNames": ["source-ref"]}, store)
+    assert str(caught.value).startswith("ClientError: Data download failed:")
+    assert "s3://bucket/m, line 3" in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["", "\n\n"])
+def test_augmented_manifests_without_lines(tmp_path: Path, content: str) -> None:
+    """They are no input."""
+    store = objects(tmp_path, "m")
+    (tmp_path / "bucket/m").write_text(content)
+    source = {"S3Uri": "s3://bucket/m", "S3DataType": "AugmentedManifestFile", "AttributeNames": ["a-ref"]}
+    with pytest.raises(JobFailure, match="the manifest is empty"):
+        select(source, store)
+
+
+@pytest.mark.parametrize("kind", ["Converse", "s3prefix"])
+def test_kinds_that_there_are_not(tmp_path: Path, kind: str) -> None:
+    """No kind is taken for another one."""
+    with pytest.raises(JobFailure, match=f"S3DataType {kind} is not carried out here; use S3Prefix, "):
+        select({"S3Uri": "s3://bucket/a", "S3DataType": kind}, objects(tmp_path, "a"))
 
 
 def test_shares_and_orders(tmp_path: Path) -> None:

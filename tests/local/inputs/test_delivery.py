@@ -6,6 +6,7 @@ import gzip
 import json
 from pathlib import Path
 
+import pytest
 from tests.local.jobs.job_platform import BUCKET, JobPlatform, channel
 
 
@@ -118,3 +119,55 @@ def test_fast_file_cannot_be_written_to(jobs: JobPlatform) -> None:
         InputDataConfig=[channel("a", "data/", InputMode="FastFile")],
     )
     assert jobs.lines()["algo-1"] == ["File", "0o0"]
+
+
+READ = (
+    "import os, time\n"
+    "while not os.path.exists('/opt/ml/input/data/a_{epoch}'): time.sleep(0.01)\n"
+    "print(len(open('/opt/ml/input/data/a_{epoch}', 'rb').read()))\n"
+)
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+@pytest.mark.parametrize("wrapper", ["None", "RecordIO"])
+def test_a_damaged_object_of_a_pipe(jobs: JobPlatform, epochs: int, wrapper: str) -> None:
+    """The job fails with its name, whether the program takes an early end for the end or waits for more."""
+    packed = gzip.compress(bytes(range(256)) * 100)
+    jobs.put("data/a.gz", packed)
+    jobs.put("data/b.gz", packed[:-20])
+    found = jobs.train(
+        "".join(READ.format(epoch=epoch) for epoch in range(epochs)),
+        InputDataConfig=[
+            channel("a", "data/", InputMode="Pipe", CompressionType="Gzip", RecordWrapperType=wrapper)
+        ],
+    )
+    assert (found["TrainingJobStatus"], found["SecondaryStatus"]) == ("Failed", "Failed")
+    text = f"ClientError: Data download failed: s3://{BUCKET}/data/b.gz: Compressed file ended"
+    assert found["FailureReason"].startswith(text)
+
+
+def test_a_damaged_object_of_a_processing_job(jobs: JobPlatform) -> None:
+    """The same, for an input in Pipe mode."""
+    jobs.put("data/a.gz", b"no gzip")
+    source = {
+        "S3Uri": f"s3://{BUCKET}/data/",
+        "LocalPath": "/opt/ml/processing/a",
+        "S3DataType": "S3Prefix",
+        "S3InputMode": "Pipe",
+        "S3CompressionType": "Gzip",
+    }
+    program = READ.format(epoch=0).replace("input/data", "processing")
+    found = jobs.process(program, ProcessingInputs=[{"InputName": "a", "S3Input": source}])
+    assert found["ProcessingJobStatus"] == "Failed"
+    assert found["FailureReason"].startswith(f"ClientError: Data download failed: s3://{BUCKET}/data/a.gz: ")
+
+
+def test_a_pipe_in_the_place_of_a_folder(jobs: JobPlatform) -> None:
+    """Channels whose names clash fail the job; it does not wait for a pipe that never comes."""
+    jobs.put("data/a", "1")
+    found = jobs.train(
+        "import time; time.sleep(600)",
+        InputDataConfig=[channel("a", "data/", InputMode="Pipe"), channel("a_0", "data/")],
+    )
+    assert found["TrainingJobStatus"] == "Failed"
+    assert "Is a directory" in found["FailureReason"]

@@ -191,3 +191,16 @@ def test_faulty_requests(jobs: JobPlatform) -> None:
         )
     listed = processing_jobs.list_processing_jobs(jobs.platform, {})
     assert json.dumps(listed) == '{"ProcessingJobSummaries": []}'
+
+
+@pytest.mark.parametrize("name", ["/etc", "../x", "a/../../../x", "", "a//b", "./a", "x" * 256])
+def test_folders_that_lead_elsewhere(jobs: JobPlatform, name: str) -> None:
+    """Inputs and outputs stay below /opt/ml/processing, as what is there is a folder of this machine."""
+    path = f"/opt/ml/processing/{name}"
+    output = {"S3Uri": f"s3://{BUCKET}/out", "LocalPath": path, "S3UploadMode": "EndOfJob"}
+    with pytest.raises(ServiceError, match=r"S3Input.LocalPath.*must be below.*S3Output.LocalPath.*must be"):
+        jobs.process(
+            "",
+            ProcessingInputs=[given("a", "in/", LocalPath=path)],
+            ProcessingOutputConfig={"Outputs": [{"OutputName": "o", "S3Output": output}]},
+        )

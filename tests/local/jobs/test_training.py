@@ -266,6 +266,19 @@ def test_checkpoints(jobs: JobPlatform) -> None:
     ]
 
 
+@pytest.mark.parametrize("folder", ["/opt/ml/state/here", "/opt/ml/state/", "/opt/ml/output/state"])
+def test_checkpoints_elsewhere(jobs: JobPlatform, folder: str) -> None:
+    """Their folder may be any other below /opt/ml."""
+    jobs.put("saved/old", "1")
+    found = jobs.train(
+        f"import os, pathlib; print(os.listdir('{folder}')); pathlib.Path('{folder}', 'new').touch()",
+        CheckpointConfig={"S3Uri": f"s3://{BUCKET}/saved", "LocalPath": folder},
+    )
+    assert found["TrainingJobStatus"] == "Completed", found
+    assert jobs.lines()["algo-1"] == ["['old']"]
+    assert (jobs.bucket / "saved/new").exists()
+
+
 def test_interruption(jobs: JobPlatform) -> None:
     """The job starts again with what it has saved, on another machine."""
     jobs.train(

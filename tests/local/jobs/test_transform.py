@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,41 @@ def test_an_object_that_fails(model: JobPlatform) -> None:
     assert sorted(path.name for path in (model.bucket / "out").iterdir()) == ["a.csv.out", "c.csv.out"]
 
 
+def test_objects_of_a_manifest(model: JobPlatform) -> None:
+    """Results are below the output as the objects are below the manifest's prefix."""
+    model.put("in/x/1.csv", "a\n")
+    model.put("in/y/2.csv", "b\n")
+    model.put("m", f'[{{"prefix": "s3://{BUCKET}/in/"}}, "x/1.csv", "y/2.csv"]')
+    source = {"S3DataType": "ManifestFile", "S3Uri": f"s3://{BUCKET}/m"}
+    found = transform(model, TransformInput={"DataSource": {"S3DataSource": source}})
+    assert found["TransformJobStatus"] == "Completed", found
+    results = model.bucket / "out"
+    assert (results / "x/1.csv.out").read_text() == "<a>\n"
+    assert (results / "y/2.csv.out").read_text() == "<b>\n"
+
+
+def test_a_damaged_object(model: JobPlatform) -> None:
+    """It has no result, the others have theirs, and the job has failed."""
+    model.put("in/a.csv", gzip.compress(b"x\n"))
+    model.put("in/b.csv", gzip.compress(b"x\n" * 1000)[:-9] + b"damage")
+    found = transform(model, TransformInput={"CompressionType": "Gzip"})
+    assert found["TransformJobStatus"] == "Failed"
+    assert found["FailureReason"].startswith(f"ClientError: {BUCKET}/in/b.csv: ")
+    assert [path.name for path in (model.bucket / "out").iterdir()] == ["a.csv.out"]
+
+
+def test_a_key_that_leads_out(model: JobPlatform) -> None:
+    """No server is started, and the key is named."""
+    file = model.home / "content"
+    file.touch()
+    model.jobs.context.objects.put(f"s3://{BUCKET}/in/../../../../escaped", file)
+    found = transform(model)
+    assert found["TransformJobStatus"] == "Failed"
+    text = f"ClientError: Data download failed: 's3://{BUCKET}/in/../../../../escaped'"
+    assert found["FailureReason"].startswith(text)
+    assert [path.name for path in model.home.rglob("escaped*")] == []
+
+
 def test_stop(model: JobPlatform) -> None:
     """What is whole stays, and the job is Stopped at once."""
     model.put("in/a.csv", "x\n")
@@ -148,6 +184,17 @@ def test_input_that_is_not_there(model: JobPlatform) -> None:
             "BatchStrategy: SplitType",
         ),
         ({"MaxPayloadInMB": 0}, "SplitType must be None"),
+        *(
+            (
+                {
+                    "TransformInput": {
+                        "DataSource": {"S3DataSource": {"S3DataType": kind, "S3Uri": "s3://b/m"}}
+                    }
+                },
+                f"TransformInput: S3DataType {kind} is not compatible; use S3Prefix or ManifestFile",
+            )
+            for kind in ("AugmentedManifestFile", "Converse")
+        ),
         ({"DataProcessing": {"InputFilter": "x"}}, "that begin with \\$"),
         ({"DataProcessing": {"InputFilter": "$.a"}}, "have no names"),
         (

@@ -6,7 +6,7 @@ import pytest
 
 from mlberth_local.reports.comparison import Difference, compare
 
-JSON, CSV = "application/json", "text/csv; charset=utf-8"
+JSON, CSV, LINES = "application/json", "text/csv; charset=utf-8", "application/jsonlines"
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,8 @@ JSON, CSV = "application/json", "text/csv; charset=utf-8"
         (b"[NaN]", b"[ NaN]", JSON, Difference(False, True, 0.0)),
         (b"1,a\n2,b\n", b"1.0, a\r\n2,b", CSV, Difference(False, True, 0.0)),
         (b"1,2\n", b"1,3\n", CSV, Difference(False, False, 1.0)),
+        ("1,a\u2028b\n".encode(), b"1,a\nb\n", CSV, Difference(False, False, None)),
+        (b'[1]\n"a"\n', b'[1.0]\r\n"a"', LINES, Difference(False, True, 0.0)),
         (b"not json", b"[1]", JSON, Difference(False, False, None)),
         (b"\x00", b"\x01", "application/x-npy", Difference(False, False, None)),
     ],

@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
+from tests.local.conftest import Front
 from tests.local.jobs.job_platform import JobPlatform
 
+from mlberth_local.api import registry
+from mlberth_local.api.forms.models import service_model
 from mlberth_local.errors import ServiceError
+from mlberth_local.inputs import model_data
 from mlberth_local.platform import Platform
 from mlberth_local.sagemaker import models
 
@@ -80,3 +85,22 @@ def test_faulty_models(platform: Platform, members: dict[str, Any], cause: str) 
     """They are refused."""
     with pytest.raises(ServiceError, match=cause):
         models.create_model(platform, {"ModelName": "a", **members})
+
+
+@pytest.mark.parametrize("member", ["ManifestEtag", "ManifestS3Uri"])
+def test_sources_with_manifests(front: Front, member: str) -> None:
+    """What is not carried out is refused, with the reason."""
+    source = {"S3Uri": "s3://b/m/", "S3DataType": "S3Prefix", "CompressionType": "None", member: "s3://b/x"}
+    container = {"Image": "a", "ModelDataSource": {"S3DataSource": source}}
+    with pytest.raises(ClientError, match=f"{member} is not supported here: models have no manifests"):
+        front.client("sagemaker").create_model(ModelName="a", PrimaryContainer=container)
+
+
+def test_every_member_of_a_source_is_listed_or_read() -> None:
+    """None is ignored without a word."""
+    shape = service_model("sagemaker").operation_model("CreateModel").input_shape
+    source = shape.members["PrimaryContainer"].members["ModelDataSource"].members["S3DataSource"]
+    exceptions = registry.exceptions("sagemaker", "CreateModel")
+    listed = {name.rpartition(".")[2] for name in (*exceptions.without_effect, *exceptions.refused)}
+    read = Path(model_data.__file__).read_text()
+    assert [name for name in source.members if name not in listed and f'"{name}"' not in read] == []

@@ -22,6 +22,26 @@ from mlberth_local.sagemaker import training_jobs
         ({"ResourceConfig": {}}, "InstanceType or InstanceGroups is required"),
         ({"EnableManagedSpotTraining": True}, "Invalid MaxWaitTimeInSeconds"),
         ({"CheckpointConfig": {"S3Uri": "s3://b", "LocalPath": "/tmp/x"}}, "must be below /opt/ml"),
+        *(
+            ({"CheckpointConfig": {"S3Uri": "s3://b/c", "LocalPath": path}}, cause)
+            for path, cause in [
+                ("/opt/ml//etc", "must be below /opt/ml"),
+                ("/opt/ml/", "must be below /opt/ml"),
+                ("/opt/ml", "must be below /opt/ml"),
+                ("/opt/ml/a/../../../etc", "must be below /opt/ml"),
+                ("/opt/ml/./..", "must be below /opt/ml"),
+                ("/opt/ml/a//b", "must be below /opt/ml"),
+                ("/opt/ml/a/./b", "must be below /opt/ml"),
+                ("/opt/ml/a//", "must be below /opt/ml"),
+                ("/opt/ml/a\0b", "must be below /opt/ml"),
+                (f"/opt/ml/{'x' * 256}", "must be below /opt/ml"),
+                ("/opt/ml" + "/x" * 600, "must be below /opt/ml, of at most 1024 characters"),
+                ("/opt/ml/input", "has contents of its own"),
+                ("/opt/ml/input/config/", "has contents of its own"),
+                ("/opt/ml/model/", "has contents of its own"),
+                ("/opt/ml/output", "has contents of its own"),
+            ]
+        ),
         ({"CheckpointConfig": {"S3Uri": "x"}}, "CheckpointConfig.S3Uri: 'x' is not an S3 URI"),
         ({"OutputDataConfig": {"S3OutputPath": "out"}}, "OutputDataConfig.S3OutputPath: 'out' is not"),
         ({"InputDataConfig": [channel("a", "x"), channel("a", "y")]}, "two channels are called a"),
@@ -33,6 +53,11 @@ from mlberth_local.sagemaker import training_jobs
             {"InputDataConfig": [channel("a", "x", S3DataType="AugmentedManifestFile")]},
             "AttributeNames is required",
         ),
+        (
+            {"InputDataConfig": [channel("a", "x", S3DataType="Converse")]},
+            "InputDataConfig.a: S3DataType Converse is not carried out here; use S3Prefix, ManifestFile",
+        ),
+        *(({"InputDataConfig": [channel(name, "x")]}, "is no name of a folder") for name in (".", "..")),
     ],
 )
 def test_faulty_requests(jobs: JobPlatform, members: dict[str, Any], cause: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from mlberth_local.transform.json_path import JsonPath
@@ -70,3 +72,58 @@ def test_input_that_is_not_json() -> None:
     """It is said."""
     with pytest.raises(TransformError, match="not valid JSON"):
         processing(JSON_LINES, "$.a").outgoing(records(b"{")[0])
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_lines_of_json_end_with_lf_alone(separator: str, end: str) -> None:
+    """A text may hold what Unicode also takes for the end of a line."""
+    text = f"before{separator}after"
+    answer = (json.dumps(text, ensure_ascii=False) + end) * 2
+    found = processing(JSON_LINES).results(records(b"{}", b"{}"), answer.encode())
+    assert [json.loads(one) for one in found] == [{"SageMakerOutput": text}] * 2
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", *"\x85\x0b\x0c\x1c\x1d\x1e"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_rows_end_as_csv_has_it(separator: str, end: str) -> None:
+    """The same for a cell."""
+    answer = f"before{separator}after{end}" * 2
+    rows = processing(CSV).results(records(b"1", b"2"), answer.encode())
+    assert rows == [f"{number},before{separator}after".encode() for number in (1, 2)]
+
+
+def test_bytes_that_are_not_utf_8_stay() -> None:
+    """A file in another encoding is joined as it is."""
+    data = processing(CSV, "$[1:]")
+    [given] = records("é,ü,1".encode("latin-1"))
+    assert data.outgoing(given) == "ü,1".encode("latin-1")
+    assert data.results([given], b"0.5\n") == ["é,ü,1,0.5".encode("latin-1")]
+
+
+def test_a_whole_object_has_several_rows() -> None:
+    """Without a split each row is joined with its own answer; ends of lines may be those of any system."""
+    data = processing(CSV, "$[1]")
+    [given] = records(b'a,1\r\n"b\nb",2\n')
+    assert data.outgoing(given) == b"1\n2"
+    assert data.results([given], b"x\ny\n") == [b'a,1,x\n"b\nb",2,y']
+    with pytest.raises(TransformError, match="the answer has 1 records for 2"):
+        data.results([given], b"x\n")
+
+
+def test_cells_with_line_ends_are_quoted() -> None:
+    """A row stays a row."""
+    assert processing(CSV).results(records(b"1"), b'"a\r\nb"\n') == [b'1,"a\r\nb"']
+
+
+@pytest.mark.parametrize("media_type", [JSON, JSON_LINES])
+def test_answers_that_are_no_text(media_type: str) -> None:
+    """Bytes that are not UTF-8 are not made into other ones."""
+    with pytest.raises(TransformError, match="the answer is not valid JSON"):
+        processing(media_type).results(records(b"{}"), b'"\xff"\n')
+
+
+def test_json_that_is_too_deep() -> None:
+    """It fails its object, with a reason."""
+    with pytest.raises(TransformError, match="JSON"):
+        processing(JSON).results(records(b"[" * 100_000 + b"]" * 100_000), b"1")

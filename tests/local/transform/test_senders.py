@@ -1,46 +1,152 @@
-"""The senders of a transform job."""
+"""The objects of a job sent to a real HTTP server, and what is said of those that fail."""
 
 from __future__ import annotations
 
-import queue
+import gzip
+import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.local.transform.model_servers import Server
 
-from mlberth_local.inputs.channels import Item
-from mlberth_local.inputs.objects import FolderObjects, Object
+from mlberth_local import log_files
+from mlberth_local.inputs.channels import select
+from mlberth_local.inputs.objects import FolderObjects
+from mlberth_local.jobs.transform import form_of
 from mlberth_local.transform.senders import Share, TransformSenders
-from mlberth_local.transform.transformation import Form
 
-REQUEST = {
-    "TransformInput": {"ContentType": "text/csv"},
-    "TransformOutput": {"S3OutputPath": "s3://bucket/out"},
-}
+Serve = Callable[..., Server]
+JOIN = {"DataProcessing": {"JoinSource": "Input"}}
 
 
-class FaultyObjects(FolderObjects):
-    """Objects that cannot be put, for a reason that nobody has thought of."""
+class Batch:
+    """A job's request over a bucket of its own."""
 
-    def put(self, address: str, source: Path) -> None:
-        """Fail."""
-        raise AttributeError(f"{address} {source.name}")
+    def __init__(self, folder: Path, server: Server) -> None:
+        self.bucket = folder / "bucket"
+        self._folder = folder
+        self._server = server
+        self.bucket.mkdir()
+        self.objects: Any = FolderObjects(folder)
+
+    def put(self, **contents: bytes) -> None:
+        """Make objects."""
+        for name, content in contents.items():
+            path = self.bucket / "in" / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content)
+
+    def run(self, given: dict[str, Any] | None = None, **members: Any) -> str:
+        """Transform the objects; return why the job has failed, or nothing."""
+        source = {"S3Uri": "s3://bucket/in/", "S3DataType": "S3Prefix"}
+        request = {
+            "TransformInput": {"DataSource": {"S3DataSource": source}, "SplitType": "Line", **(given or {})},
+            "TransformOutput": {"S3OutputPath": "s3://bucket/out", "AssembleWith": "Line"},
+            "ModelClientConfig": {"InvocationsMaxRetries": 0},
+            **members,
+        }
+        items = select(request["TransformInput"]["DataSource"]["S3DataSource"], self.objects).items
+        log, scratch = self._folder / "log.jsonl", self._folder / "scratch"
+        share = Share((self._server.port,), ("",), items, scratch, log)
+        reasons: list[str] = []
+        done = threading.Event()
+
+        def note(reason: str) -> None:
+            reasons.append(reason)
+            done.set()
+
+        senders = TransformSenders(request, form_of(request), [share], self.objects, note)
+        senders.start()
+        assert done.wait(60), "the job has no end"
+        [reason] = reasons
+        return reason
+
+    @property
+    def results(self) -> dict[str, bytes]:
+        """The results that were stored."""
+        found = self.objects.list("s3://bucket/out/")
+        return {one.key.removeprefix("out/"): one.path.read_bytes() for one in found}
+
+    @property
+    def log(self) -> list[str]:
+        """The stream `data-log`, without its first line."""
+        return [event.message for event in log_files.read_events(self._folder / "log.jsonl")][1:]
 
 
-@pytest.mark.parametrize("place", ["object", "host"])
-def test_a_fault(serve: Callable[..., Server], tmp_path: Path, place: str) -> None:
-    """It is the reason why the job fails: none waits for ever, and none is complete without its results."""
-    source = tmp_path / "a"
-    source.write_bytes(b"1")
-    items = (Item("a", Object("bucket", "a", source, 1)),)
-    log = tmp_path / "log"
-    if place == "host":
-        log.mkdir()
-    share = Share((serve().port,), ("",), items, tmp_path / "scratch", log)
-    ends: queue.SimpleQueue[str] = queue.SimpleQueue()
-    senders = TransformSenders(REQUEST, Form(), [share], FaultyObjects(tmp_path), ends.put)
-    senders.start()
-    expected = "IsADirectoryError" if place == "host" else "AttributeError: s3://bucket/out/a.out a.out"
-    assert ends.get(timeout=30).startswith(f"InternalServerError: {expected}")
-    senders.stop()
+@pytest.fixture
+def batch(tmp_path: Path, serve: Serve) -> Batch:
+    """Return a job whose model answers with what it is sent."""
+    return Batch(tmp_path, serve(lambda body: (200, body)))
+
+
+PACKED = gzip.compress(bytes(range(256)) * 100)
+DAMAGED = PACKED[:100] + bytes(100) + PACKED[200:]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [DAMAGED, PACKED[:-4], PACKED[: len(PACKED) // 2], PACKED[:5], b"1,2\n", PACKED + b"rest"],
+    ids=["damaged", "cut", "half", "cut head", "not packed", "more behind"],
+)
+@pytest.mark.parametrize("payload", [6, 0])
+def test_damaged_gzip(batch: Batch, content: bytes, payload: int) -> None:
+    """The object has no result and is named, whatever is wrong with it; the others have theirs."""
+    batch.put(a=gzip.compress(b"1\n"), b=content, c=gzip.compress(b"2\n") + gzip.compress(b"3\n"))
+    split = "None" if payload == 0 else "Line"
+    reason = batch.run({"CompressionType": "Gzip", "SplitType": split}, MaxPayloadInMB=payload)
+    assert reason.startswith("ClientError: bucket/in/b: ")
+    assert batch.results == {"a.out": b"1\n", "c.out": b"2\n3\n"}
+    assert [line.startswith("bucket/in/b: ") for line in batch.log] == [True]
+
+
+def test_an_error_that_nobody_expects(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It fails its object as any other: no result is missing without a word."""
+    batch.put(a=b"1\n", b=b"2\n")
+    put = batch.objects.put
+
+    def fail(address: str, source: Path) -> None:
+        if address.endswith("/b.out"):
+            raise LookupError("lost")
+        put(address, source)
+
+    monkeypatch.setattr(batch.objects, "put", fail)
+    assert batch.run() == "ClientError: bucket/in/b: LookupError: lost"
+    assert batch.results == {"a.out": b"1\n"}
+
+
+def test_an_error_beside_the_objects(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job ends all the same, and says what has happened."""
+    batch.put(a=b"1\n")
+    monkeypatch.setattr("mlberth_local.transform.model_client.ModelClient.parameters", lambda *_: [].pop())
+    assert batch.run() == "InternalServerError: IndexError: pop from empty list"
+
+
+def test_large_cells(batch: Batch) -> None:
+    """A cell may be as large as a payload."""
+    cell = b"x" * 300_000
+    batch.put(a=b"1,%b\n" % cell, b=b'2,"%b\n"\n' % cell)
+    assert batch.run({"ContentType": "text/csv", "SplitType": "None"}, **JOIN) == ""
+    assert batch.results["a.out"] == b"1,%b,1,%b\n" % (cell, cell)
+    assert batch.results["b.out"] == b'2,"%b\n",2,"%b\n"\n' % (cell, cell)
+
+
+def test_half_characters(batch: Batch) -> None:
+    """JSON can escape what UTF-8 cannot write; it stays escaped."""
+    batch.put(a=b'{"a":"\\ud800"}\n')
+    assert batch.run({"ContentType": "application/jsonlines"}, **JOIN) == ""
+    [line] = batch.results["a.out"].splitlines()
+    assert json.loads(line) == {"a": "\ud800", "SageMakerOutput": {"a": "\ud800"}}
+
+
+def test_names_that_look_like_those_of_results(batch: Batch) -> None:
+    """Objects may be called as the files of others would be, and as long as a file can be."""
+    long = "x" * 251
+    batch.put(**{"a": b"1\n", "a.done": b"2\n", "a.out": b"3\n", long: b"4\n"})
+    (batch.bucket / "in/b.out").mkdir()
+    batch.put(**{"b": b"5\n", "b.out/c": b"6\n"})
+    assert batch.run() == ""
+    expected = {"a": b"1\n", "a.done": b"2\n", "a.out": b"3\n", long: b"4\n", "b": b"5\n", "b.out/c": b"6\n"}
+    assert batch.results == {f"{name}.out": content for name, content in expected.items()}

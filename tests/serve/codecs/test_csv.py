@@ -103,3 +103,10 @@ def test_plain_numbers_and_gaps_take_the_fast_way(text: bytes) -> None:
     array = read_plain(text)
     assert array is not None
     assert repr(array.tolist()) == repr(read_cells(text.decode()).tolist())
+
+
+def test_a_long_cell_is_as_long_with_quotes() -> None:
+    """A cell may be as long as its body."""
+    long = "x" * 200_000
+    for text in (f"1,{long}\n", f'1,"{long}"\n', f'1,"{long},"\n'):
+        assert read_cells(text)[0][1].startswith(long)

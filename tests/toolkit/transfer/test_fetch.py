@@ -41,7 +41,7 @@ def put(store: ObjectStore, objects: dict[str, str]) -> None:
 
 
 def test_prefix_manifest_and_share(store: ObjectStore, tmp_path: Path) -> None:
-    """Names are what is after the prefix's folder; a host has every so many-th object."""
+    """Names are what is after the prefix's folder, in a manifest too; a host has every so many-th object."""
     keys = {"data/train/": "", "data/train/a": "1", "data/train/b/c": "2", "data/trainer": "3"}
     put(store, keys)
     put(store, {"list": json.dumps([{"prefix": "s3://bucket/data/"}, "train/", "trainer"])})
@@ -53,7 +53,7 @@ def test_prefix_manifest_and_share(store: ObjectStore, tmp_path: Path) -> None:
         parts.append(tree(tmp_path / str(host)))
     assert parts == [{"a": "1", "trainer": "3"}, {"b/c": "2"}]
     fetch("s3://bucket/list", tmp_path / "listed", store.environ, Options(manifest=True))
-    assert tree(tmp_path / "listed") == {"a": "1", "b/c": "2", "trainer": "3"}
+    assert tree(tmp_path / "listed") == {"train/a": "1", "train/b/c": "2", "trainer": "3"}
 
 
 def test_one_file_beside_others(store: ObjectStore, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlberth.transfer.names import collect, file_name
+from mlberth.transfer.names import collect, file_name, listed_name, place
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,30 @@ from mlberth.transfer.names import collect, file_name
 def test_file_names(key: str, prefix: str, name: str) -> None:
     """A key is named by what follows the prefix's folder."""
     assert file_name(key, prefix) == name
+
+
+@pytest.mark.parametrize(
+    ("key", "prefix", "name"),
+    [
+        ("in/x/1.csv", "s3://bucket/in/", "x/1.csv"),
+        ("in/x/1.csv", "s3://bucket/in/x/1", "1.csv"),
+        ("in/x/1.csv", "s3://bucket", "in/x/1.csv"),
+        ("in/x/1.csv", "", "in/x/1.csv"),
+    ],
+)
+def test_names_of_what_a_manifest_lists(key: str, prefix: str, name: str) -> None:
+    """It is what follows the last folder of the manifest's prefix."""
+    assert listed_name(key, prefix) == name
+
+
+@pytest.mark.parametrize(
+    "name", ["..", "../a", "a/../b", "/a", "a//b", "a/", "", ".", "a\0", "é" * 128, "\ud800"]
+)
+def test_names_that_lead_elsewhere(name: str) -> None:
+    """They have no place below a folder."""
+    with pytest.raises(ValueError, match="expected one of a file that stays in its folder"):
+        place(Path("folder"), name)
+    assert place(Path("folder"), "a/..b/é") == Path("folder/a/..b/é")
 
 
 def test_links_that_lead_out_are_left_out(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from mlberth.channels.damage import damage
 from mlberth.paths import is_file
@@ -18,32 +18,44 @@ LARGEST_LINE = 16 * 1024 * 1024
 _REFERENCE = "-ref"
 
 
+class Manifest(NamedTuple):
+    """What a plain manifest says."""
+
+    prefix: str
+    """What all addresses begin with; "" if it has none."""
+    addresses: list[str]
+
+
 def read_manifest(path: Path) -> list[str]:
     """Return the addresses that a plain manifest lists; raises ContractError for one that is damaged."""
-    text = path.read_bytes()
+    return parse_manifest(path).addresses
+
+
+def parse_manifest(path: Path, name: str = "") -> Manifest:
+    """Return what a plain manifest says; raises ContractError, with `name`, for one that is damaged."""
+    where = name or path
     try:
-        entries = json.loads(text)
+        entries = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise damage(path, getattr(error, "lineno", 1), "broken JSON", "a manifest", unit="line") from None
+        raise damage(where, getattr(error, "lineno", 1), "broken JSON", "a manifest", unit="line") from None
     if not isinstance(entries, list):
-        raise damage(path, 1, f"a {type(entries).__name__} at the top", "a list", unit="line")
+        raise damage(where, 1, f"a {type(entries).__name__} at the top", "a list", unit="line")
     prefix, addresses = "", []
-    for place, entry in enumerate(entries):
-        if place == 0 and isinstance(entry, dict) and isinstance(entry.get("prefix"), str):
+    for position, entry in enumerate(entries):
+        if position == 0 and isinstance(entry, dict) and isinstance(entry.get("prefix"), str):
             prefix = entry["prefix"]
         elif isinstance(entry, str):
             addresses.append(prefix + entry)
         else:
             expected = '{"prefix": "s3://…"} first, and names after it'
-            raise damage(path, place, f"a {type(entry).__name__}", expected, unit="entry")
-    return addresses
+            raise damage(where, position, f"a {type(entry).__name__}", expected, unit="entry")
+    return Manifest(prefix, addresses)
 
 
-def read_augmented(stream: BinaryIO, name: str, folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield the entries of an augmented manifest; a reference to a file of `folder` becomes its path.
+def read_entries(stream: BinaryIO, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the number of the line, counted from 1, and the entry of each line of an augmented manifest.
 
-    An address is looked for by as much of its end as there is: of `s3://b/images/7.png` first
-    `images/7.png`, then `7.png`. One that is not there stays as it is.
+    Raises ContractError, with `name` and the line, for what is none.
     """
     for number, line in enumerate(iter(lambda: stream.readline(LARGEST_LINE + 1), b""), 1):
         if len(line) > LARGEST_LINE:
@@ -56,6 +68,16 @@ def read_augmented(stream: BinaryIO, name: str, folder: Path) -> Iterator[dict[s
             entry = None
         if not isinstance(entry, dict):
             raise damage(name, number, "something else", "a JSON object in UTF-8", unit="line")
+        yield number, entry
+
+
+def read_augmented(stream: BinaryIO, name: str, folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield the entries of an augmented manifest; a reference to a file of `folder` becomes its path.
+
+    An address is looked for by as much of its end as there is: of `s3://b/images/7.png` first
+    `images/7.png`, then `7.png`. One that is not there stays as it is.
+    """
+    for _, entry in read_entries(stream, name):
         yield {key: _resolved(key, value, folder) for key, value in entry.items()}
 
 

@@ -6,6 +6,7 @@ label where it has a colon, and columns count from 1 if none is 0, as the contai
 
 from __future__ import annotations
 
+import io
 from array import array
 from typing import Any, NamedTuple
 
@@ -78,7 +79,7 @@ def _read(text: str, *, is_body: bool) -> Rows:
     import numpy as np
 
     lines = _Lines(is_body=is_body)
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(io.StringIO(text, newline=None), 1):  # LF, CRLF and CR, no more
         cells = line.partition("#")[0].split()
         try:
             if cells:

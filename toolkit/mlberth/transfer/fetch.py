@@ -11,14 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlberth.channels.manifests import read_manifest
+from mlberth.channels.manifests import parse_manifest
 from mlberth.code.archives import extract
 from mlberth.code.s3 import SCHEME, S3Bucket
 from mlberth.code.staging import holds_files, staged
 from mlberth.errors import ContractError, Fault, PlatformError
 from mlberth.paths import FILE, local_path
 from mlberth.transfer import http
-from mlberth.transfer.names import collect, file_name
+from mlberth.transfer.names import collect, file_name, listed_name, place
 
 WHERE = "mlberth fetch, URL"
 EXPECTED = "s3://BUCKET/PREFIX, http(s)://…, or a path of this machine"
@@ -101,21 +101,25 @@ def _objects(
 
 
 def _listed(url: str, environ: Mapping[str, str], scratch: Path) -> Iterator[tuple[str, Copy]]:
-    """Yield the objects that a manifest lists; two of one name get their whole keys as names."""
+    """Yield the objects that a manifest lists, under their names below its prefix."""
     manifests = list(_objects(url, environ, Options(), scratch))
     if len(manifests) != 1:
         found = f"{len(manifests)} objects at {_shown(url)!r}"
         raise ContractError(Fault(WHERE, found, "the one object that is the manifest"))
     file = scratch / "manifest"
     manifests[0][1](file)
-    found_keys: list[tuple[str, S3Bucket, str]] = []
-    for address in read_manifest(file):
+    manifest = parse_manifest(file, _shown(url))
+    copies: dict[str, tuple[S3Bucket, str]] = {}
+    for address in manifest.addresses:
         bucket = S3Bucket(address, environ, where=f"{_shown(url)}, {address!r}")
-        keys = bucket.keys(bucket.key) if address.endswith("/") else iter([bucket.key])
-        found_keys += [(file_name(key, bucket.key), bucket, key) for key in keys]
-    unique = len({name for name, _, _ in found_keys}) == len(found_keys)
-    for name, bucket, key in found_keys:
-        yield (name if unique else key), _from_bucket(bucket, key)
+        for key in bucket.keys(bucket.key) if address.endswith("/") else iter([bucket.key]):
+            name = listed_name(key, manifest.prefix)
+            known, known_key = copies.setdefault(name, (bucket, key))
+            if (known.name, known_key) != (bucket.name, key):
+                found = f"two objects whose files would be called {name!r}"
+                raise ContractError(Fault(_shown(url), found, "a name for each"))
+    for name, (bucket, key) in copies.items():
+        yield name, _from_bucket(bucket, key)
 
 
 def _from_bucket(bucket: S3Bucket, key: str) -> Copy:
@@ -142,10 +146,12 @@ def _copy(objects: list[tuple[str, Copy]], folder: Path) -> None:
 
 
 def _target(folder: Path, name: str) -> Path:
-    parts = [part for part in name.split("/") if part not in {"", "."}]
-    if not parts or ".." in parts or "\0" in name:
-        raise ContractError(Fault(WHERE, f"an object called {name!r}", "names that stay in the folder"))
-    return folder.joinpath(*parts)
+    try:
+        return place(folder, name)
+    except ValueError:
+        raise ContractError(
+            Fault(WHERE, f"an object called {name!r}", "names that stay in the folder")
+        ) from None
 
 
 def _unpack(url: str, objects: list[tuple[str, Copy]], destination: Path) -> list[str]:
