@@ -96,3 +96,11 @@ def enter(state: dict[str, Any], secondary: str, message: str, now: float) -> No
         transitions[-1].setdefault("EndTime", now)
     state["secondary"] = secondary
     transitions.append({"Status": secondary, "StartTime": now, "StatusMessage": message})
+
+
+def begin_stopping(job: Resource, now: float) -> None:
+    """Note that a job has to stop."""
+    if job.status != "Stopping":
+        job.status = "Stopping"
+        if "secondary" in job.state:
+            enter(job.state, "Stopping", "Stopping the training job", now)

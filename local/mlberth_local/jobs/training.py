@@ -19,16 +19,13 @@ from mlberth_local.inputs.feeding import Feeding
 from mlberth_local.inputs.objects import below
 from mlberth_local.inputs.source_code import SOURCE_FILE, bring_source
 from mlberth_local.job_failure import JobFailure, program_failure, read_failure
-from mlberth_local.jobs import artifacts, metric_definitions
+from mlberth_local.job_metrics import definitions
+from mlberth_local.jobs import artifacts
 from mlberth_local.jobs.algorithm_images import algorithm_variables
 from mlberth_local.jobs.cluster import Member, members, resource_config, write_json
 from mlberth_local.jobs.context import enter
-from mlberth_local.jobs.driver import (
-    MAX_PENDING,
-    MAX_WAIT,
-    JobDriver,
-    status_at_the_end,
-)
+from mlberth_local.jobs.driver import JobDriver
+from mlberth_local.jobs.kind import MAX_PENDING, MAX_RUNTIME, MAX_WAIT, status_at_the_end
 from mlberth_local.jobs.side_work import FolderSync, SideWork
 from mlberth_local.store.metrics import Point, Series
 from mlberth_local.store.resources import Resource
@@ -36,11 +33,17 @@ from mlberth_local.store.resources import Resource
 KIND = "training-job"
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 _DEFAULT_RUNTIME = 86400
-_ENDINGS = {"MaxRuntimeExceeded", MAX_WAIT}
+_ENDINGS = {MAX_RUNTIME, MAX_WAIT}
 
 
 class TrainingDriver(JobDriver):
     """Brings a training job to its end."""
+
+    @staticmethod
+    def note_waiting(job: Resource, now: float) -> None:
+        """Note that the job is pending, unless an earlier daemon has."""
+        if job.status == "InProgress" and job.state["secondary"] != "Pending":
+            enter(job.state, "Pending", "Training job waiting for capacity", now)
 
     def begin(self, job: Resource) -> None:
         """Note that the machine is being prepared."""
@@ -206,9 +209,7 @@ class TrainingDriver(JobDriver):
         condition = job.request.get("StoppingCondition") or {}
         runtime = condition.get("MaxRuntimeInSeconds") or _DEFAULT_RUNTIME
         ran = job.state.get("run_seconds", 0.0)
-        return min(
-            (job.state["began"] + runtime - ran, "MaxRuntimeExceeded"), (self.wait_limit(job), MAX_WAIT)
-        )
+        return min((job.state["began"] + runtime - ran, MAX_RUNTIME), (self.wait_limit(job), MAX_WAIT))
 
     @staticmethod
     def wait_limit(job: Resource) -> float:
@@ -247,12 +248,10 @@ class TrainingDriver(JobDriver):
         enter(job.state, "Starting", "Starting the training job", now)
 
     def _metrics(self, job: Resource) -> Iterator[tuple[str, float, float]]:
-        definitions = job.request["AlgorithmSpecification"].get("MetricDefinitions") or []
-        if definitions:
+        wanted = job.request["AlgorithmSpecification"].get("MetricDefinitions") or []
+        if wanted:
             for member in members(job.request["ResourceConfig"]):
-                yield from metric_definitions.find(
-                    definitions, log_files.read_events(self._log(job, member.name))
-                )
+                yield from definitions.find(wanted, log_files.read_events(self._log(job, member.name)))
 
     def _publish_metrics(self, job: Resource) -> None:
         if "metrics" in job.state:
@@ -262,7 +261,7 @@ class TrainingDriver(JobDriver):
             (Series(LOG_GROUP, name, {"TrainingJobName": job.name}), Point(time, value))
             for name, value, time in found
         )
-        self.record.update(metrics=metric_definitions.final(found))
+        self.record.update(metrics=definitions.final(found))
 
     def upload(self, job: Resource) -> None:
         """Store metrics, model and output; of a job that has failed, what it has left for its user."""
@@ -293,7 +292,7 @@ class TrainingDriver(JobDriver):
             "Completed": "Training job completed",
             "Failed": "Training job failed",
             "Stopped": "Training job stopped",
-            "MaxRuntimeExceeded": "Training job runtime exceeded MaxRuntimeInSeconds provided",
+            MAX_RUNTIME: "Training job runtime exceeded MaxRuntimeInSeconds provided",
             MAX_WAIT: "Training job wait time exceeded MaxWaitTimeInSeconds provided",
         }
         if ending == MAX_PENDING:

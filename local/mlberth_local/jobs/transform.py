@@ -13,7 +13,8 @@ from mlberth_local.engines.ports import free_port
 from mlberth_local.inputs.channels import Item, select, share
 from mlberth_local.inputs.model_data import bring_model
 from mlberth_local.job_failure import program_failure, read_failure
-from mlberth_local.jobs.driver import JobDriver, status_at_the_end
+from mlberth_local.jobs.driver import JobDriver
+from mlberth_local.jobs.kind import status_at_the_end
 from mlberth_local.jobs.side_work import SideWork, Work
 from mlberth_local.jobs.transform_servers import Server, count_of, instance_stream, servers_of
 from mlberth_local.store.resources import Resource
