@@ -44,6 +44,8 @@ class JobContext:
     """How long a spot instance stays on average; 0 for ever."""
     stop_seconds: float = 120.0
     """Between SIGTERM and SIGKILL."""
+    measure_seconds: float = 10.0
+    """Between two measurements of what the hosts of a job use."""
 
 
 class JobRecord:

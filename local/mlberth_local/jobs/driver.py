@@ -16,6 +16,8 @@ from mlberth_local.engines.base import EngineError, HostState, ImageMissingError
 from mlberth_local.engines.trees import remove_tree
 from mlberth_local.errors import ServiceError
 from mlberth_local.job_failure import LONGEST_REASON, JobFailure
+from mlberth_local.job_metrics.monitor import Monitor
+from mlberth_local.job_metrics.utilization import Utilization
 from mlberth_local.jobs.capacity import instances
 from mlberth_local.jobs.cluster import cluster_config, members, spread
 from mlberth_local.jobs.context import JobRecord, begin_stopping
@@ -152,15 +154,37 @@ class JobDriver(JobKind):
             self.context.engine.start(run)
             self.record.update(started=True)
         self.context.engine.watch(run, self._changed.set)
-        work = self.side_work(job)
+        work, monitor = self.side_work(job), self._monitor(job, run)
         work.start()
+        monitor.start()
         try:
             states = self._wait(run)
         finally:
+            monitor.stop()
             work.stop()
         self.context.engine.flush(run.name)
         work.finish()
         self._note_end(run, states)
+
+    def _monitor(self, job: Resource, run: Run) -> Monitor:
+        """Return what publishes the job's metrics meanwhile."""
+        context = self.context
+        utilization = Utilization(
+            run,
+            context.engine,
+            namespace=self.log_group,
+            job=job.name,
+            instance_of=self.instance_of,
+            memory=context.capacity.memory,
+            folder=context.runs,
+        )
+        return Monitor(
+            self.printed_metrics(job),
+            utilization,
+            context.metrics,
+            clock=context.clock,
+            measure_seconds=context.measure_seconds,
+        )
 
     def _wait(self, run: Run) -> dict[str, HostState]:
         """Return how the hosts have ended; those that have to stop are stopped."""

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from mlberth_local.engines.base import HostState, Run
+from mlberth_local.job_metrics.printed import PrintedMetrics
 from mlberth_local.jobs.context import JobRecord
 from mlberth_local.jobs.side_work import Work
 from mlberth_local.store.resources import Resource
@@ -21,6 +22,8 @@ MAX_RUNTIME = "MaxRuntimeExceeded"
 class JobKind:
     """The phases of one job. Whoever has them is a driver, which calls them in their order."""
 
+    log_group: str
+    """Of its streams, and the namespace of its metrics."""
     other_hosts_seconds = 30.0
     """What the other hosts have to end by themselves after one has failed: they report what that did."""
 
@@ -51,6 +54,15 @@ class JobKind:
     def side_work(self, job: Resource) -> Work:
         """Return what is done while the programs run."""
         raise NotImplementedError
+
+    def printed_metrics(self, job: Resource) -> PrintedMetrics | None:  # noqa: ARG002 - for those that have any
+        """Return what publishes the metrics that the programs print."""
+        return None
+
+    @staticmethod
+    def instance_of(host: str) -> str:
+        """Return the name of the instance that a host of the run is on."""
+        return host
 
     def time_limit(self, job: Resource) -> tuple[float, str] | None:
         """Return until when the programs may run, and the ending if they do longer."""

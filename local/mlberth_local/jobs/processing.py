@@ -40,6 +40,8 @@ CONFIG_MEMBERS = (
 class ProcessingDriver(JobDriver):
     """Brings a processing job to its end."""
 
+    log_group = LOG_GROUP
+
     def begin(self, job: Resource) -> None:
         """Do nothing: these jobs have one status from the request to the end."""
 

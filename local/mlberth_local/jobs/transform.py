@@ -30,6 +30,8 @@ LOG_GROUP = "/aws/sagemaker/TransformJobs"
 class TransformDriver(JobDriver):
     """Brings a transform job to its end. The model servers never end by themselves: they are stopped."""
 
+    log_group = LOG_GROUP
+
     other_hosts_seconds = 0.0
     """What a server has left undone nobody does: the others finish what they are at, and end."""
 
@@ -90,6 +92,11 @@ class TransformDriver(JobDriver):
     def note_running(self, job: Resource, now: float) -> None:
         """Note when the transformation begins."""
         job.state["transform_started"] = now
+
+    @staticmethod
+    def instance_of(host: str) -> str:
+        """Return the instance of a server: those of a pipeline are on one."""
+        return "-".join(host.split("-")[:2])
 
     def side_work(self, job: Resource) -> Work:
         """Send the objects to the servers; when that is done, the servers are stopped."""
