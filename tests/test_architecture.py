@@ -72,6 +72,7 @@ ROOMS = {
             "s3",
             "inputs",
             "transform",
+            "job_metrics",
             "jobs",
             "gateway",
             "gateway/health",

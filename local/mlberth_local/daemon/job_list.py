@@ -64,6 +64,7 @@ def table(found: list[Resource]) -> str:
     for job in found:
         created = datetime.fromtimestamp(job.created).astimezone().strftime("%Y-%m-%d %H:%M:%S")
         secondary = "" if job.finished else job.state.get("secondary") or ""
+        secondary = "" if secondary == job.status else secondary
         if job.kind == ENDPOINT and not job.finished:
             secondary = instances_of(job)
         rows.append((job.name, job.kind, created, f"{job.status} {secondary}".strip()))

@@ -60,7 +60,7 @@ class Utilization:
         now = self._parts.clock()
         for run, container in zip(instances.runs(fleet, instance), host_names(fleet), strict=True):
             try:
-                usage = self._parts.engine.usage(run.name)
+                usage = self._parts.engine.usage(run.name).get(container)
             except EngineError as error:
                 log.warning("%s cannot be measured: %s", run.name, error)
                 continue

@@ -99,12 +99,16 @@ class HostState:
 
 @dataclass(frozen=True)
 class Usage:
-    """How much of this machine a run uses."""
+    """How much of this machine a host uses."""
 
     cpu_seconds: float
     """All that its programs have used since they were started."""
     memory: int
     """In bytes, now."""
+
+    def __add__(self, other: Usage) -> Usage:
+        """Return what both use."""
+        return Usage(self.cpu_seconds + other.cpu_seconds, self.memory + other.memory)
 
 
 def nothing() -> None:
@@ -132,8 +136,8 @@ class Engine(Protocol):
     def states(self, name: str, hosts: tuple[str, ...]) -> dict[str, HostState]:
         """Return how far each host of a run is. Raises EngineError if the engine does not answer."""
 
-    def usage(self, name: str) -> Usage | None:
-        """Return what the hosts of a run use; None if none runs. Raises EngineError."""
+    def usage(self, name: str) -> dict[str, Usage]:
+        """Return what each host of a run uses, of those that run. Raises EngineError."""
 
     def stop(self, name: str) -> None:
         """Send SIGTERM to the first process of each host."""

@@ -171,17 +171,15 @@ class DockerEngine:
                 found[container.labels[HOST_LABEL]] = host_state(container.attrs["State"])
         return found
 
-    def usage(self, name: str) -> Usage | None:
+    def usage(self, name: str) -> dict[str, Usage]:
         """Return what the containers of a run use."""
-        running = []
+        running: dict[str, Usage] = {}
         with _explained():
             for container in self._containers(name):
                 with contextlib.suppress(docker.errors.NotFound):  # it has just been removed
                     if found := of_statistics(container.stats(stream=False, one_shot=True)):
-                        running.append(found)
-        if not running:
-            return None
-        return Usage(sum(one.cpu_seconds for one in running), sum(one.memory for one in running))
+                        running[container.labels[HOST_LABEL]] = found
+        return running
 
     def stop(self, name: str) -> None:
         """Send SIGTERM to the first process of each host."""

@@ -140,13 +140,14 @@ class ProcessEngine:
             os.close(descriptor)
         return False
 
-    def usage(self, name: str) -> Usage | None:
+    def usage(self, name: str) -> dict[str, Usage]:
         """Return what the hosts of a run use; the shims are ours."""
-        shims = [
-            _read(folder / shim.STARTED).get("pid") for folder in self._hosts(name) if self._lives(folder)
-        ]
-        pids = [pid for one in shims if one for pid in descendants(int(one))]
-        return of_processes(pids) if pids else None
+        running = {}
+        for folder in self._hosts(name):
+            pid = _read(folder / shim.STARTED).get("pid")
+            if pid and self._lives(folder) and (programs := descendants(int(pid))):
+                running[folder.name] = of_processes(programs)
+        return running
 
     def stop(self, name: str) -> None:
         """Send SIGTERM to the first process of each host."""

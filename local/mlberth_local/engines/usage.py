@@ -1,4 +1,4 @@
-"""CPU time and memory of a run, from /proc or from what Docker counts."""
+"""CPU time and memory of a host, from /proc or from what Docker counts."""
 
 from __future__ import annotations
 

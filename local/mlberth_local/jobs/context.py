@@ -44,6 +44,8 @@ class JobContext:
     """How long a spot instance stays on average; 0 for ever."""
     stop_seconds: float = 120.0
     """Between SIGTERM and SIGKILL."""
+    measure_seconds: float = 10.0
+    """Between two measurements of what the hosts of a job use."""
 
     def close(self) -> None:
         """Close what the engines have open; runs go on."""
@@ -106,3 +108,11 @@ def enter(state: dict[str, Any], secondary: str, message: str, now: float) -> No
         transitions[-1].setdefault("EndTime", now)
     state["secondary"] = secondary
     transitions.append({"Status": secondary, "StartTime": now, "StatusMessage": message})
+
+
+def begin_stopping(job: Resource, now: float) -> None:
+    """Note that a job has to stop."""
+    if job.status != "Stopping":
+        job.status = "Stopping"
+        if "secondary" in job.state:
+            enter(job.state, "Stopping", "Stopping the training job", now)

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import sqlite3
 import time
-from typing import Any
 
 from mlberth_local.engines.base import EngineError, HostState, ImageMissingError, Run
 from mlberth_local.engines.trees import remove_tree
 from mlberth_local.errors import ServiceError
 from mlberth_local.job_failure import LONGEST_REASON, JobFailure
+from mlberth_local.job_metrics.monitor import Monitor
+from mlberth_local.job_metrics.utilization import Utilization
 from mlberth_local.jobs.capacity import instances
 from mlberth_local.jobs.cluster import cluster_config, members, spread
-from mlberth_local.jobs.context import JobRecord
+from mlberth_local.jobs.context import JobRecord, begin_stopping
+from mlberth_local.jobs.kind import MAX_PENDING, MAX_RUNTIME, MAX_WAIT, JobKind
 from mlberth_local.jobs.scheduler import Turn
-from mlberth_local.jobs.side_work import Work
 from mlberth_local.store.database import is_full
 from mlberth_local.store.resources import Resource
 
@@ -36,98 +36,21 @@ _OURS = "InternalServerError: "
 """Begins the reason if the platform is at fault."""
 _SIGNALLED = 128
 """Exit codes above are of programs that a signal has ended, or whose end the engine has not seen."""
-INPUT_FAILED = "InputFailed"
-"""The ending of a job whose pipes cannot be fed to their end."""
-MAX_WAIT = "MaxWaitTimeExceeded"
-"""The ending of a job that has waited and run for longer than it may."""
-MAX_PENDING = "MaxPendingTimeExceeded"
-"""The ending of one that has waited for longer than it may; the service's statuses do not have it."""
+_STOPPING = {"Stopped", MAX_RUNTIME, MAX_WAIT}
+"""The endings for which the programs have to stop although nothing else has happened to them."""
 
 log = logging.getLogger(__name__)
 
 
-class JobDriver:
-    """Brings one job to its end. Each kind of job says what happens in its phases."""
-
-    other_hosts_seconds = 30.0
-    """What the other hosts have to end by themselves after one has failed: they report what that did."""
+class JobDriver(JobKind):
+    """Brings one job to its end."""
 
     def __init__(self, record: JobRecord, turn: Turn) -> None:
-        self.record = record
-        self.context = record.context
+        super().__init__(record)
         self._turn = turn
         self._changed = turn.changed
         self._away: list[tuple[float, float]] = []
         """From when until when the engine did not answer."""
-
-    # What a kind of job is:
-
-    def begin(self, job: Resource) -> None:
-        """Note in the record that the job leaves the queue."""
-        raise NotImplementedError
-
-    def prepare(self, job: Resource) -> None:
-        """Make the trees, in an empty folder."""
-        raise NotImplementedError
-
-    def make_run(self, job: Resource) -> Run:
-        """Return what runs on the hosts: from the record alone, the same each time."""
-        raise NotImplementedError
-
-    def note_running(self, job: Resource, now: float) -> None:
-        """Note in the record that the programs are about to start."""
-        raise NotImplementedError
-
-    def side_work(self, job: Resource) -> Work:
-        """Return what is done while the programs run."""
-        raise NotImplementedError
-
-    def time_limit(self, job: Resource) -> tuple[float, str] | None:
-        """Return until when the programs may run, and the ending if they do longer."""
-        raise NotImplementedError
-
-    @staticmethod
-    def wait_limit(job: Resource) -> float:  # noqa: ARG004 - for those that make a difference
-        """Return until when the job may wait and run, whatever it waits for; for ever, unless it says so."""
-        return math.inf
-
-    @classmethod
-    def queue_limit(cls, job: Resource) -> float:
-        """Return until when the job may stay in the queue."""
-        return cls.wait_limit(job)
-
-    def interruption_time(self, job: Resource) -> float:  # noqa: ARG002 - for those that make a difference
-        """Return when the machine is taken away; never, unless it can be."""
-        return math.inf
-
-    def stop_programs(self, run: str, ending: str) -> None:  # noqa: ARG002 - for those that make a difference
-        """Let the programs of a run stop; they are killed if they do not."""
-        self.context.engine.stop(run)
-
-    def has_failed(self, state: HostState) -> bool:
-        """Return whether a host has ended as it should not have."""
-        return not state.is_running and state.exit_code != 0
-
-    def failure(self, run: Run, host: str, state: HostState) -> str:
-        """Return why the job has failed, after `has_failed` of a host."""
-        raise NotImplementedError
-
-    def note_uploading(self, job: Resource, now: float) -> None:
-        """Note in the record that the programs have ended."""
-        raise NotImplementedError
-
-    def note_interruption(self, job: Resource, now: float) -> None:
-        """Note in the record that the machine has been taken away; another attempt follows."""
-
-    def upload(self, job: Resource) -> None:
-        """Store the results."""
-        raise NotImplementedError
-
-    def end(self, job: Resource, now: float) -> None:
-        """Note in the record how the job has ended: `job.state` has `reason` and `ending`."""
-        raise NotImplementedError
-
-    # What is the same for all:
 
     def drive(self) -> None:
         """Bring the job from where it is to its end; nothing of it is left on the engine and in folders.
@@ -174,14 +97,15 @@ class JobDriver:
         if self._ends_early(job):
             return
         if self.context.clock() > self.queue_limit(job):
-            self.record.update(ending=MAX_PENDING)
-            self._finish("")
+            self._end_early(MAX_PENDING)
             return
         capacity, config = self.context.capacity, cluster_config(job.request)
         if problem := capacity.refusal(instances(config)):
             self._finish(f"ClientError: {problem}")
             return
         with self.record.changing() as changing:
+            if self._is_stopping(changing):
+                return  # and it ends early
             self.begin(changing)
             changing.state["phase"] = "preparing"
             if capacity.gpus:
@@ -198,6 +122,8 @@ class JobDriver:
             return
         now = self.context.clock()
         with self.record.changing() as changing:
+            if self._is_stopping(changing):
+                return  # and it ends early
             self.note_running(changing, now)
             changing.state |= {"phase": "running", "began": now}
 
@@ -206,10 +132,14 @@ class JobDriver:
         is_late = self.context.clock() > self.wait_limit(job)
         if not is_late and not self._is_stopping(job):
             return False
-        if is_late:
-            self.record.update(ending=MAX_WAIT)
-        self._finish("")
+        self._end_early(MAX_WAIT if is_late else "Stopped")
         return True
+
+    def _end_early(self, ending: str) -> None:
+        with self.record.changing() as changing:
+            begin_stopping(changing, self.context.clock())
+            changing.state["ending"] = ending
+        self._finish("")
 
     def _is_stopping(self, job: Resource) -> bool:
         return job.status == "Stopping"
@@ -224,15 +154,37 @@ class JobDriver:
             self.context.engine.start(run)
             self.record.update(started=True)
         self.context.engine.watch(run, self._changed.set)
-        work = self.side_work(job)
+        work, monitor = self.side_work(job), self._monitor(job, run)
         work.start()
+        monitor.start()
         try:
             states = self._wait(run)
         finally:
+            monitor.stop()
             work.stop()
         self.context.engine.flush(run.name)
         work.finish()
         self._note_end(run, states)
+
+    def _monitor(self, job: Resource, run: Run) -> Monitor:
+        """Return what publishes the job's metrics meanwhile."""
+        context = self.context
+        utilization = Utilization(
+            run,
+            context.engine,
+            namespace=self.log_group,
+            job=job.name,
+            instance_of=self.instance_of,
+            memory=context.capacity.memory,
+            folder=context.runs,
+        )
+        return Monitor(
+            self.printed_metrics(job),
+            utilization,
+            context.metrics,
+            clock=context.clock,
+            measure_seconds=context.measure_seconds,
+        )
 
     def _wait(self, run: Run) -> dict[str, HostState]:
         """Return how the hosts have ended; those that have to stop are stopped."""
@@ -272,6 +224,8 @@ class JobDriver:
         # Committed first: a daemon that is killed in between sends the signal again.
         with self.record.changing() as changing:
             changing.state |= {"ending": changing.state.get("ending", ending), "term_at": now}
+            if ending in _STOPPING:
+                begin_stopping(changing, now)
         self.stop_programs(run.name, ending)
         return self.record.read()
 
@@ -294,13 +248,14 @@ class JobDriver:
         with self.record.changing() as changing:
             seconds = changing.state.get("run_seconds", 0.0) + now - changing.state["began"]
             changing.state |= {"run_seconds": seconds, "reason": reason, "program_ended": now}
-            if ending == "Interrupted":
+            # Nobody wants another attempt of a job that was stopped meanwhile.
+            restarts = ending == "Interrupted" and not self._is_stopping(changing)
+            if restarts:
                 self.note_interruption(changing, now)
-                changing.state["phase"] = "restarting"
             else:
                 self.note_uploading(changing, now)
-                changing.state["phase"] = "uploading"
-        if ending != "Interrupted":
+            changing.state["phase"] = "restarting" if restarts else "uploading"
+        if not restarts:
             self._turn.release()
 
     def _first_failure(self, run: Run, states: dict[str, HostState]) -> str:
@@ -328,7 +283,8 @@ class JobDriver:
             for name in ("ending", "term_at", "interrupt", "started"):
                 changing.state.pop(name, None)
             changing.state |= {"attempt": attempt, "phase": "preparing"}
-            self.begin(changing)
+            if not self._is_stopping(changing):
+                self.begin(changing)
 
     def _upload(self, job: Resource) -> None:
         self.upload(job)
@@ -375,11 +331,3 @@ def _reason_of(error: Exception) -> str:
     if isinstance(error, (EngineError, OSError, sqlite3.OperationalError)):
         return f"{_OURS}{error}"
     return f"{_OURS}{type(error).__name__}: {error}; the platform's log has the details"
-
-
-def status_at_the_end(state: dict[str, Any], status: str) -> str:
-    """Return the last status of a job."""
-    if state["reason"]:
-        return "Failed"
-    ending = state.get("ending", "")
-    return "Stopped" if ending or status == "Stopping" else "Completed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -11,7 +12,7 @@ from mlberth_local.engines.leftovers import Leftovers
 from mlberth_local.engines.trees import remove_tree
 from mlberth_local.jobs.capacity import instances
 from mlberth_local.jobs.cluster import cluster_config
-from mlberth_local.jobs.context import JobContext, JobRecord
+from mlberth_local.jobs.context import JobContext, JobRecord, begin_stopping
 from mlberth_local.jobs.driver import JobDriver
 from mlberth_local.jobs.processing import KIND as PROCESSING
 from mlberth_local.jobs.processing import ProcessingDriver
@@ -36,7 +37,7 @@ class Jobs:
 
     def __init__(self, context: JobContext) -> None:
         self.context = context
-        self._scheduler = Scheduler(context.capacity, self._drive, context.clock)
+        self._scheduler = Scheduler(context.capacity, self._drive, context.clock, on_wait=self._note_waiting)
         self._leftovers = Leftovers(self.collect_garbage)
 
     def start(self) -> None:
@@ -63,6 +64,14 @@ class Jobs:
         demand = self.context.capacity.demand(instances(cluster_config(job.request)))
         return Wish(demand, DRIVERS[job.kind].queue_limit(job))
 
+    def _note_waiting(self, key: Key) -> None:
+        """Note in the record of a job that it waits; a disk that is full now takes what comes after it."""
+        try:
+            with JobRecord(self.context, *key).changing() as job:
+                DRIVERS[job.kind].note_waiting(job, self.context.clock())
+        except sqlite3.OperationalError:
+            log.warning("%s %s waits", *key, exc_info=True)
+
     def change(self, kind: str, name: str, apply: Callable[[Resource], None]) -> None:
         """Commit what shall happen to a job: it happens at once. Nothing does if `apply` raises.
 
@@ -79,7 +88,7 @@ class Jobs:
         self._scheduler.close()
         for kind in DRIVERS:
             for job in self.context.resources.unfinished(kind):
-                self.change(kind, job.name, partial(_end_soon, seconds=seconds))
+                self.change(kind, job.name, partial(_end_soon, seconds=seconds, now=self.context.clock()))
         return self._scheduler.join(2 * seconds)
 
     def join(self, timeout: float | None = None) -> bool:
@@ -118,7 +127,7 @@ class Jobs:
             self._leftovers.note("{} {}".format(*key), error)
 
 
-def _end_soon(job: Resource, seconds: float) -> None:
+def _end_soon(job: Resource, seconds: float, now: float) -> None:
     if not job.finished:
-        job.status = "Stopping"
+        begin_stopping(job, now)
         job.state["grace"] = seconds

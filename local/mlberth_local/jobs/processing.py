@@ -15,7 +15,8 @@ from mlberth_local.inputs.feeding import Feeding
 from mlberth_local.inputs.objects import below
 from mlberth_local.job_failure import JobFailure, program_failure, read_failure
 from mlberth_local.jobs.cluster import Member, members, write_json
-from mlberth_local.jobs.driver import INPUT_FAILED, JobDriver, status_at_the_end
+from mlberth_local.jobs.driver import JobDriver
+from mlberth_local.jobs.kind import INPUT_FAILED, MAX_RUNTIME, status_at_the_end
 from mlberth_local.jobs.side_work import FolderSync, SideWork, files_below
 from mlberth_local.store.resources import Resource
 
@@ -38,6 +39,8 @@ CONFIG_MEMBERS = (
 
 class ProcessingDriver(JobDriver):
     """Brings a processing job to its end."""
+
+    log_group = LOG_GROUP
 
     def begin(self, job: Resource) -> None:
         """Do nothing: these jobs have one status from the request to the end."""
@@ -166,7 +169,7 @@ class ProcessingDriver(JobDriver):
             return 0.0, INPUT_FAILED
         condition = job.request.get("StoppingCondition") or {}
         runtime = condition.get("MaxRuntimeInSeconds") or _DEFAULT_RUNTIME
-        return job.state["began"] + runtime, "MaxRuntimeExceeded"
+        return job.state["began"] + runtime, MAX_RUNTIME
 
     def failure(self, run: Run, host: str, state: HostState) -> str:
         """Return what the program has said last."""
@@ -213,7 +216,7 @@ class ProcessingDriver(JobDriver):
         """Note the last status."""
         job.status = status_at_the_end(job.state, job.status)
         job.state["processing_ended"] = now
-        if job.state.get("ending") == "MaxRuntimeExceeded":
+        if job.state.get("ending") == MAX_RUNTIME:
             job.state["exit_reason"] = "The job ran longer than MaxRuntimeInSeconds"
 
 

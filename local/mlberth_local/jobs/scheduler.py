@@ -55,16 +55,29 @@ class _Running:
     gpus: tuple[str, ...]
 
 
+def _ignore(key: Key) -> None:
+    """Take no notice."""
+
+
 class Scheduler:
     """Starts jobs in the order of their arrival, as many at once as there is room for.
 
     What a job waits for is kept for it: so none waits for ever.
     """
 
-    def __init__(self, capacity: Capacity, drive: Drive, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        capacity: Capacity,
+        drive: Drive,
+        clock: Callable[[], float] = time.time,
+        *,
+        on_wait: Callable[[Key], None] = _ignore,
+    ) -> None:
+        """Begin with no jobs; `on_wait` is told of each that finds no room, before it can have any."""
         self._capacity = capacity
         self._drive = drive
         self._clock = clock
+        self._on_wait = on_wait
         self._waiting: dict[Key, Wish] = {}
         self._running: dict[Key, _Running] = {}
         self._lock = threading.Condition()
@@ -85,12 +98,16 @@ class Scheduler:
                     taken = [gpu for host in (job.state.get("gpus") or {}).values() for gpu in host]
                     self._start((job.kind, job.name), wish.demand, taken)
             self._admit()
+            for key in self._waiting:
+                self._on_wait(key)
 
     def submit(self, key: Key, wish: Wish) -> None:
         """Add a job whose record is committed."""
         with self._lock:
             self._waiting[key] = wish
             self._admit()
+            if key in self._waiting:
+                self._on_wait(key)
 
     def changed(self, key: Key, *, stops: bool) -> None:
         """Say that a job's record was changed: it is looked at now. One that stops need wait no longer."""

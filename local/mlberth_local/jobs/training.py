@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,29 +19,34 @@ from mlberth_local.inputs.files import bring
 from mlberth_local.inputs.objects import below
 from mlberth_local.inputs.source_code import SOURCE_FILE, bring_source
 from mlberth_local.job_failure import JobFailure, program_failure, read_failure
-from mlberth_local.jobs import artifacts, metric_definitions
+from mlberth_local.job_metrics.definitions import final, find
+from mlberth_local.job_metrics.printed import PrintedMetrics
+from mlberth_local.jobs import artifacts
 from mlberth_local.jobs.algorithm_images import algorithm_variables
 from mlberth_local.jobs.cluster import Member, members, resource_config, write_json
 from mlberth_local.jobs.context import enter
-from mlberth_local.jobs.driver import (
-    INPUT_FAILED,
-    MAX_PENDING,
-    MAX_WAIT,
-    JobDriver,
-    status_at_the_end,
-)
+from mlberth_local.jobs.driver import JobDriver
+from mlberth_local.jobs.kind import INPUT_FAILED, MAX_PENDING, MAX_RUNTIME, MAX_WAIT, status_at_the_end
 from mlberth_local.jobs.side_work import FolderSync, SideWork
-from mlberth_local.store.metrics import Point, Series
+from mlberth_local.store.metrics import Series
 from mlberth_local.store.resources import Resource
 
 KIND = "training-job"
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 _DEFAULT_RUNTIME = 86400
-_ENDINGS = {"MaxRuntimeExceeded", MAX_WAIT}
+_ENDINGS = {MAX_RUNTIME, MAX_WAIT}
 
 
 class TrainingDriver(JobDriver):
     """Brings a training job to its end."""
+
+    log_group = LOG_GROUP
+
+    @staticmethod
+    def note_waiting(job: Resource, now: float) -> None:
+        """Note that the job is pending, unless an earlier daemon has."""
+        if job.status == "InProgress" and job.state["secondary"] != "Pending":
+            enter(job.state, "Pending", "Training job waiting for capacity", now)
 
     def begin(self, job: Resource) -> None:
         """Note that the machine is being prepared."""
@@ -210,9 +215,7 @@ class TrainingDriver(JobDriver):
         condition = job.request.get("StoppingCondition") or {}
         runtime = condition.get("MaxRuntimeInSeconds") or _DEFAULT_RUNTIME
         ran = job.state.get("run_seconds", 0.0)
-        return min(
-            (job.state["began"] + runtime - ran, "MaxRuntimeExceeded"), (self.wait_limit(job), MAX_WAIT)
-        )
+        return min((job.state["began"] + runtime - ran, MAX_RUNTIME), (self.wait_limit(job), MAX_WAIT))
 
     @staticmethod
     def wait_limit(job: Resource) -> float:
@@ -250,23 +253,33 @@ class TrainingDriver(JobDriver):
         enter(job.state, "Interrupted", "Training job interrupted: the spot instance was taken away", now)
         enter(job.state, "Starting", "Starting the training job", now)
 
-    def _metrics(self, job: Resource) -> Iterator[tuple[str, float, float]]:
-        definitions = job.request["AlgorithmSpecification"].get("MetricDefinitions") or []
-        if definitions:
-            for member in members(job.request["ResourceConfig"]):
-                yield from metric_definitions.find(
-                    definitions, log_files.read_events(self._log(job, member.name))
-                )
+    def printed_metrics(self, job: Resource) -> PrintedMetrics:
+        """Return what publishes the metrics of MetricDefinitions."""
+        return PrintedMetrics(
+            self._definitions(job),
+            {f"{KIND}/{job.name}/{host}": path for host, path in self._logs(job).items()},
+            Series(LOG_GROUP, "", {"TrainingJobName": job.name}),
+            self.context.metrics,
+        )
+
+    @staticmethod
+    def _definitions(job: Resource) -> list[dict[str, str]]:
+        return job.request["AlgorithmSpecification"].get("MetricDefinitions") or []
+
+    def _logs(self, job: Resource) -> dict[str, Path]:
+        hosts = members(job.request["ResourceConfig"])
+        return {member.name: self._log(job, member.name) for member in hosts}
 
     def _publish_metrics(self, job: Resource) -> None:
+        """Publish what the programs have printed last, and note the last value of each metric."""
         if "metrics" in job.state:
             return
-        found = list(self._metrics(job))
-        self.context.metrics.put(
-            (Series(LOG_GROUP, name, {"TrainingJobName": job.name}), Point(time, value))
-            for name, value, time in found
-        )
-        self.record.update(metrics=metric_definitions.final(found))
+        self.printed_metrics(job).publish()
+        wanted, found = self._definitions(job), []
+        for path in self._logs(job).values() if wanted else ():
+            found += find(wanted, log_files.read_events(path))
+        # Those of several hosts in the order of their times.
+        self.record.update(metrics=final(sorted(found, key=lambda metric: metric[2])))
 
     def upload(self, job: Resource) -> None:
         """Store metrics, model and output; of a job that has failed, what it has left for its user."""
@@ -297,7 +310,7 @@ class TrainingDriver(JobDriver):
             "Completed": "Training job completed",
             "Failed": "Training job failed",
             "Stopped": "Training job stopped",
-            "MaxRuntimeExceeded": "Training job runtime exceeded MaxRuntimeInSeconds provided",
+            MAX_RUNTIME: "Training job runtime exceeded MaxRuntimeInSeconds provided",
             MAX_WAIT: "Training job wait time exceeded MaxWaitTimeInSeconds provided",
         }
         if ending == MAX_PENDING:

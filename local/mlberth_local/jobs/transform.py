@@ -14,7 +14,8 @@ from mlberth_local.inputs.channels import Item, check_names, select, share
 from mlberth_local.inputs.files import place_of
 from mlberth_local.inputs.model_data import bring_model
 from mlberth_local.job_failure import program_failure, read_failure
-from mlberth_local.jobs.driver import JobDriver, status_at_the_end
+from mlberth_local.jobs.driver import JobDriver
+from mlberth_local.jobs.kind import status_at_the_end
 from mlberth_local.jobs.side_work import SideWork, Work
 from mlberth_local.jobs.transform_servers import Server, count_of, instance_stream, servers_of
 from mlberth_local.store.resources import Resource
@@ -29,6 +30,8 @@ LOG_GROUP = "/aws/sagemaker/TransformJobs"
 
 class TransformDriver(JobDriver):
     """Brings a transform job to its end. The model servers never end by themselves: they are stopped."""
+
+    log_group = LOG_GROUP
 
     other_hosts_seconds = 0.0
     """What a server has left undone nobody does: the others finish what they are at, and end."""
@@ -94,6 +97,11 @@ class TransformDriver(JobDriver):
     def note_running(self, job: Resource, now: float) -> None:
         """Note when the transformation begins."""
         job.state["transform_started"] = now
+
+    @staticmethod
+    def instance_of(host: str) -> str:
+        """Return the instance of a server: those of a pipeline are on one."""
+        return "-".join(host.split("-")[:2])
 
     def side_work(self, job: Resource) -> Work:
         """Send the objects to the servers; when that is done, the servers are stopped."""

@@ -143,7 +143,8 @@ class BenchmarkInstance:
         endpoint = self._find()
         for _, instance in state_of(endpoint).instances() if endpoint else ():
             if instance.ports[0] == port:
-                return self._parts.engine.usage(run_name(self._benchmark.endpoint, instance.name, 1))
+                found = self._parts.engine.usage(run_name(self._benchmark.endpoint, instance.name, 1))
+                return next(iter(found.values()), None)
         return None
 
     def end(self) -> None:

@@ -11,7 +11,7 @@ from mlberth_local.errors import ResourceInUseError, ResourceLimitExceededError,
 from mlberth_local.inputs.objects import split
 from mlberth_local.jobs.capacity import instances
 from mlberth_local.jobs.cluster import cluster_config
-from mlberth_local.jobs.context import new_state
+from mlberth_local.jobs.context import begin_stopping, new_state
 from mlberth_local.platform import Platform
 from mlberth_local.store.resources import NameTakenError, NoSuchResourceError, Resource
 
@@ -73,8 +73,9 @@ def stop(platform: Platform, kind: str, name: str) -> dict[str, Any]:
         if job.status != "InProgress":
             text = f"The request was rejected because the {_WORDS[kind]} is in status {job.status}."
             raise ValidationError(text)
-        job.status = "Stopping"
-        job.state |= {"stop_requested": platform.clock()}
+        now = platform.clock()
+        begin_stopping(job, now)
+        job.state |= {"stop_requested": now}
 
     _change(platform, kind, name, apply)
     return {}

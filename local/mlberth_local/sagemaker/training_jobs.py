@@ -114,7 +114,7 @@ def describe(job: Resource) -> dict[str, Any]:
     answer |= {
         "TrainingJobArn": job.arn,
         "TrainingJobStatus": job.status,
-        "SecondaryStatus": "Stopping" if job.status == "Stopping" else state["secondary"],
+        "SecondaryStatus": state["secondary"],
         "SecondaryStatusTransitions": state["transitions"],
         "EnableNetworkIsolation": bool(job.request.get("EnableNetworkIsolation")),
         "EnableInterContainerTrafficEncryption": bool(

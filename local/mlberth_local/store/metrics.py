@@ -84,8 +84,8 @@ class Metrics:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def put(self, points: Iterable[tuple[Series, Point]]) -> None:
-        """Add points."""
+    def put(self, points: Iterable[tuple[Series, Point]], source: tuple[str, int] | None = None) -> None:
+        """Add points; with them, the name and the position of where they were read up to, if it has any."""
         rows = [
             (
                 *key_of(series),
@@ -100,6 +100,13 @@ class Metrics:
         ]
         with self._database.transaction() as connection:
             connection.executemany("INSERT INTO metric VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            if source:
+                connection.execute("INSERT OR REPLACE INTO metric_source VALUES (?, ?)", source)
+
+    def position(self, source: str) -> int:
+        """Return up to where the points of a source were put; 0 before the first ones."""
+        rows = self._database.read("SELECT position FROM metric_source WHERE name = ?", (source,))
+        return int(rows[0][0]) if rows else 0
 
     def periods(
         self, series: Series, start: float, end: float, length: float, unit: str = ""

@@ -47,5 +47,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX event_by_time ON event (kind, time, number)",
     ),
     ("CREATE TABLE metric_rollup (length REAL PRIMARY KEY, until REAL NOT NULL)",),
+    ("CREATE TABLE metric_source (name TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID",),
 )
 """A statement never changes once it is released: a later version adds a tuple."""

@@ -132,7 +132,7 @@ class EngineRules:
         assert ended(platform_engine, run)[0].exit_code == 5
 
     def test_usage(self, platform_engine: Engine, runs: Runs) -> None:
-        """CPU time and memory are those of all programs of a run, and nothing once they have ended."""
+        """CPU time and memory are those of all programs of a host, and nothing once they have ended."""
         run = runs.make(
             "import os, time\n"
             "os.fork()\n"
@@ -141,18 +141,21 @@ class EngineRules:
             "while time.process_time() < began + 0.2:\n"
             "    pass\n"
             "print('held', flush=True)\n"
-            "time.sleep(60)\n"
+            "time.sleep(60)\n",
+            hosts=2,
         )
-        assert platform_engine.usage(run.name) is None
+        (run.hosts[1].base / "input/program.py").write_text("import time; print('idle'); time.sleep(60)")
+        assert platform_engine.usage(run.name) == {}
         platform_engine.start(run)
         wait_until(lambda: lines(run.hosts[0]) == ["held", "held"], timeout=60)
         found = platform_engine.usage(run.name)
-        assert found
-        assert 0.4 <= found.cpu_seconds < 30
-        assert 200 << 20 <= found.memory < 300 << 20
+        assert set(found) == {"algo-1", "algo-2"}
+        assert 0.4 <= found["algo-1"].cpu_seconds < 30
+        assert 200 << 20 <= found["algo-1"].memory < 300 << 20
+        assert found["algo-2"].memory < 50 << 20
         platform_engine.kill(run.name)
         ended(platform_engine, run)
-        assert platform_engine.usage(run.name) is None
+        assert platform_engine.usage(run.name) == {}
 
     def test_kill_ends_what_ignores_a_stop(self, platform_engine: Engine, runs: Runs) -> None:
         """SIGKILL takes the program, and what it has started."""

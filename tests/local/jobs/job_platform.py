@@ -30,6 +30,7 @@ class JobPlatform:
         *,
         engine: str = "process",
         stop_seconds: float = 120.0,
+        measure_seconds: float = 10.0,
         clock: Callable[[], float] = time.time,
         **environ: str,
     ) -> None:
@@ -38,7 +39,7 @@ class JobPlatform:
         platform = Platform(home, settings, clock)
         resources, metrics = Resources(self._database), Metrics(self._database)
         opened = open_jobs(platform, resources, metrics, host_environ={"FROM_PLATFORM": "1"})
-        self.jobs = Jobs(replace(opened.context, stop_seconds=stop_seconds))
+        self.jobs = Jobs(replace(opened.context, stop_seconds=stop_seconds, measure_seconds=measure_seconds))
         self.platform = replace(platform, jobs=self.jobs)
         self.home = home
         self.bucket = home / "s3" / BUCKET

@@ -15,6 +15,8 @@ from typing import Any
 
 from tests.local.jobs.job_platform import JobPlatform, training
 
+from mlberth_local.store.metrics import Series
+
 LINES = 40
 PROGRAM = f"""
 import pathlib, time
@@ -58,6 +60,9 @@ def check_end(home: Path, engine: str) -> None:
         numbers = [int(line.split()[0]) for line in jobs.lines()["algo-1"]]
         assert numbers == list(range(LINES))
         assert [one["Value"] for one in found["FinalMetricDataList"]] == [LINES - 1]
+        series = Series("/aws/sagemaker/TrainingJobs", "loss", {"TrainingJobName": "job"})
+        periods = jobs.jobs.context.metrics.periods(series, 0, 1e12, 1e12)
+        assert [point.sum for period in periods for point in period.points] == list(range(LINES))
         statuses = [entry["Status"] for entry in found["SecondaryStatusTransitions"]]
         assert statuses == ["Starting", "Downloading", "Training", "Uploading", "Completed"]
         with tarfile.open(jobs.bucket / "out/job/output/model.tar.gz") as tar:

@@ -17,6 +17,9 @@ from mlberth_local.sagemaker import training_jobs
 from mlberth_local.store.database import Database
 from mlberth_local.store.resources import Resource, Resources
 
+BEFORE = ("Starting", "Downloading")
+"""The statuses of a job that finds room at once, up to its training."""
+
 
 def test_the_queue(tmp_path: Path) -> None:
     """Jobs start in their order as there is room; one that waits can be stopped."""
@@ -25,13 +28,64 @@ def test_the_queue(tmp_path: Path) -> None:
         jobs.train("", "second", wait=False)
         jobs.train("", "third", wait=False)
         wait_until(lambda: is_ready(jobs, "first"))
-        assert jobs.describe("second")["SecondaryStatus"] == "Starting"
+        assert jobs.describe("second")["SecondaryStatus"] == "Pending"
         training_jobs.stop_training_job(jobs.platform, {"TrainingJobName": "second"})
         wait_until(lambda: jobs.describe("second")["TrainingJobStatus"] == "Stopped")
         assert jobs.describe("third")["TrainingJobStatus"] == "InProgress"
         training_jobs.stop_training_job(jobs.platform, {"TrainingJobName": "first"})
         assert jobs.jobs.join(30)
         assert jobs.describe("third")["TrainingJobStatus"] == "Completed"
+        assert statuses(jobs.describe("first")) == [*BEFORE, "Training", "Stopping", "Uploading", "Stopped"]
+        assert statuses(jobs.describe("second")) == ["Starting", "Pending", "Stopping", "Stopped"]
+        third = jobs.describe("third")
+        assert statuses(third) == ["Starting", "Pending", "Downloading", "Training", "Uploading", "Completed"]
+        times = [
+            one[edge] for one in third["SecondaryStatusTransitions"] for edge in ("StartTime", "EndTime")
+        ]
+        assert times == sorted(times)
+
+
+def test_a_job_that_is_stopping(tmp_path: Path) -> None:
+    """Describe and List show it alike, as long as its program takes."""
+    with closing(JobPlatform(tmp_path / "home", stop_seconds=60)) as jobs:
+        jobs.train(
+            "import pathlib, signal, sys, time\n"
+            "signal.signal(signal.SIGTERM, lambda *_: print('stopping', flush=True))\n"
+            "print('ready', flush=True)\n"
+            "while not pathlib.Path('/opt/ml/output/go').exists(): time.sleep(0.01)\n",
+            wait=False,
+        )
+        wait_until(lambda: is_ready(jobs))
+        training_jobs.stop_training_job(jobs.platform, {"TrainingJobName": "job"})
+        wait_until(lambda: "stopping" in jobs.lines()["algo-1"])
+        [listed] = training_jobs.list_training_jobs(jobs.platform, {})["TrainingJobSummaries"]
+        for found in (jobs.describe(), listed):
+            assert (found["TrainingJobStatus"], found["SecondaryStatus"]) == ("Stopping", "Stopping")
+        (jobs.home / "runs/training-job.job.1/algo-1/output/go").touch()
+        assert jobs.jobs.join(30)
+        assert statuses(jobs.describe()) == [*BEFORE, "Training", "Stopping", "Uploading", "Stopped"]
+
+
+def test_a_job_that_is_stopped_while_its_machine_goes(tmp_path: Path) -> None:
+    """There is no other attempt: what its program has left is stored."""
+    with closing(JobPlatform(tmp_path / "home", stop_seconds=60)) as jobs:
+        jobs.train(
+            "import pathlib, signal, time\n"
+            "signal.signal(signal.SIGTERM, lambda *_: print('going', flush=True))\n"
+            "print('ready', flush=True)\n"
+            "while not pathlib.Path('/opt/ml/output/go').exists(): time.sleep(0.01)\n"
+            "pathlib.Path('/opt/ml/model/saved').write_text('1')\n",
+            wait=False,
+        )
+        wait_until(lambda: is_ready(jobs))
+        training_jobs.interrupt_training_job(jobs.platform, {"TrainingJobName": "job"})
+        wait_until(lambda: "going" in jobs.lines()["algo-1"])
+        training_jobs.stop_training_job(jobs.platform, {"TrainingJobName": "job"})
+        (jobs.home / "runs/training-job.job.1/algo-1/output/go").touch()
+        assert jobs.jobs.join(30)
+        found = jobs.describe()
+        assert statuses(found) == [*BEFORE, "Training", "Stopping", "Uploading", "Stopped"]
+        assert "ModelArtifacts" in found
 
 
 def test_a_job_that_waits_too_long(tmp_path: Path) -> None:
@@ -42,7 +96,7 @@ def test_a_job_that_waits_too_long(tmp_path: Path) -> None:
         jobs.train("", "second", wait=False, EnableManagedSpotTraining=True, StoppingCondition=condition)
         wait_until(lambda: jobs.describe("second")["TrainingJobStatus"] == "Stopped", timeout=60)
         found = jobs.describe("second")
-        assert statuses(found) == ["Starting", "MaxWaitTimeExceeded"]
+        assert statuses(found) == ["Starting", "Pending", "Stopping", "MaxWaitTimeExceeded"]
         assert "TrainingStartTime" not in found
         assert is_ready(jobs, "first") or jobs.describe("first")["TrainingJobStatus"] == "InProgress"
 
@@ -57,7 +111,7 @@ def test_a_job_that_is_pending_too_long(tmp_path: Path) -> None:
         jobs.train("", "second", wait=False, StoppingCondition=pending)
         wait_until(lambda: jobs.describe("second")["TrainingJobStatus"] == "Stopped", timeout=60)
         found = jobs.describe("second")
-        assert statuses(found) == ["Starting", "Stopped"]
+        assert statuses(found) == ["Starting", "Pending", "Stopping", "Stopped"]
         assert "MaxPendingTimeInSeconds" in found["SecondaryStatusTransitions"][-1]["StatusMessage"]
         assert jobs.describe("first")["TrainingJobStatus"] == "InProgress"
 

@@ -203,6 +203,7 @@ def test_time_limits(jobs: JobPlatform, condition: dict[str, int], ending: str) 
     """A job that runs too long is stopped, with its model, and says why."""
     found = jobs.train(STOPPABLE, StoppingCondition=condition, EnableManagedSpotTraining="Wait" in ending)
     assert (found["TrainingJobStatus"], found["SecondaryStatus"]) == ("Stopped", ending)
+    assert statuses(found)[-4:] == ["Training", "Stopping", "Uploading", ending]
     assert "ModelArtifacts" in found
 
 

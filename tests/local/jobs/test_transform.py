@@ -12,6 +12,7 @@ from tests.local.jobs.job_platform import BUCKET, JobPlatform
 from tests.support import wait_until
 
 from mlberth_local.errors import ServiceError
+from mlberth_local.jobs.transform import TransformDriver
 from mlberth_local.sagemaker import models, transform_jobs
 
 HANDLER = """
@@ -215,3 +216,9 @@ def test_faulty_requests(model: JobPlatform, members: dict[str, Any], cause: str
     """They are refused before anything starts."""
     with pytest.raises(ServiceError, match=cause):
         transform_jobs.create_transform_job(model.platform, request(**members))
+
+
+@pytest.mark.parametrize("host", ["algo-12", "algo-12-1", "algo-12-3"])
+def test_the_servers_of_a_pipeline_share_an_instance(host: str) -> None:
+    """What they use is used by it."""
+    assert TransformDriver.instance_of(host) == "algo-12"

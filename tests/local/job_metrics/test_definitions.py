@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlberth_local.jobs.metric_definitions import final, find
+from mlberth_local.job_metrics.definitions import final, find
 from mlberth_local.log_files import LogEvent
 
 LOSS = [{"Name": "loss", "Regex": "loss=([^ ]+)"}]
