@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from tests.local.jobs.job_platform import JobPlatform, training
 from tests.local.jobs.recovery import COMMITS, check_end, is_long, kill_at_random, request, run_daemon
 
 from mlberth_local.engines.base import Limits
-from mlberth_local.jobs.context import JobRecord, new_state
+from mlberth_local.jobs.context import JobRecord, begin_stopping, new_state
 from mlberth_local.jobs.scheduler import Turn
 from mlberth_local.jobs.training import KIND, TrainingDriver
 from mlberth_local.store.resources import Resource
@@ -90,3 +91,29 @@ def test_limits_of_instance_groups(tmp_path: Path) -> None:
             driver, job = driver_of(jobs, members)
             assert [host.limits for host in driver.make_run(job).hosts] == expected
             driver.drive()
+
+
+def test_a_stop_just_before_the_programs_start(jobs: JobPlatform) -> None:
+    """They are not started any more: no status comes after Stopping but the last one."""
+    prepared = threading.Event()
+
+    class Prepared(TrainingDriver):
+        def prepare(self, job: Resource) -> None:
+            super().prepare(job)
+            prepared.set()
+
+    def clock() -> float:
+        if prepared.is_set():  # between the last look at the record and its change
+            prepared.clear()
+            with context.resources.changing(KIND, "job") as job:
+                begin_stopping(job, time.time())
+        return time.time()
+
+    context = jobs.jobs.context
+    driver, _ = driver_of(jobs, training("print('started')"), Prepared)
+    driver.context = replace(context, clock=clock)
+    driver.drive()
+    found = jobs.describe()
+    statuses = [one["Status"] for one in found["SecondaryStatusTransitions"]]
+    assert statuses == ["Starting", "Downloading", "Stopping", "Stopped"]
+    assert jobs.lines() == {}

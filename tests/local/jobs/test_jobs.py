@@ -181,3 +181,31 @@ def test_a_daemon_with_fewer_gpus(tmp_path: Path) -> None:
         assert jobs.jobs.join(60)
         reason = jobs.describe()["FailureReason"]
         assert reason.startswith("ClientError: ml.p3.8xlarge has 4 GPUs, and this machine 1; choose")
+
+
+def test_a_daemon_that_ended_before_it_could_note_who_waits(tmp_path: Path) -> None:
+    """The next one does, once."""
+    home = tmp_path / "home"
+    home.mkdir()
+    with closing(Database(home / "db")) as database:
+        for number, program in enumerate([SLEEP, ""]):
+            request = training(program, f"job-{number}")
+            job = Resource(
+                "training-job",
+                f"job-{number}",
+                "arn",
+                number,
+                number,
+                "InProgress",
+                request,
+                new_state(number, "Starting", ""),
+            )
+            Resources(database).create(job)
+    with closing(JobPlatform(home, MLBERTH_CPUS="1")) as jobs:
+        assert statuses(jobs.describe("job-1")) == ["Starting", "Pending"]
+        jobs.jobs.start()
+        assert statuses(jobs.describe("job-1")) == ["Starting", "Pending"]
+        wait_until(lambda: is_ready(jobs, "job-0"))
+        training_jobs.stop_training_job(jobs.platform, {"TrainingJobName": "job-0"})
+        assert jobs.jobs.join(60)
+        assert statuses(jobs.describe("job-1"))[:3] == ["Starting", "Pending", "Downloading"]

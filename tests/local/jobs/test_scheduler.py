@@ -21,7 +21,8 @@ class Jobs:
         self.started: dict[str, list[str]] = {}
         self.turns: dict[str, Turn] = {}
         self._going: dict[str, threading.Event] = {}
-        self.scheduler = Scheduler(capacity, self._drive)
+        self.waited: list[str] = []
+        self.scheduler = Scheduler(capacity, self._drive, on_wait=lambda key: self.waited.append(key[1]))
 
     def _drive(self, key: Key, turn: Turn) -> None:
         going = self._going.setdefault(key[1], threading.Event())
@@ -55,6 +56,16 @@ def jobs() -> Iterator[Jobs]:
     for event in found._going.values():
         event.set()
     wait_until(lambda: not found.scheduler._running)
+
+
+def test_those_that_wait_are_said(jobs: Jobs) -> None:
+    """Before they start, and not those that find room at once."""
+    for name, cpus in (("a", 3), ("b", 2), ("c", 1)):
+        jobs.submit(name, cpus)
+    assert jobs.waited == ["b", "c"]
+    jobs.end("a")
+    jobs.running("a", "b", "c")
+    assert jobs.waited == ["b", "c"]
 
 
 def test_gpus_go_to_one_job_at_a_time(jobs: Jobs) -> None:
