@@ -119,7 +119,8 @@ def _attributes(feed: dict[str, Any], epoch: int) -> Iterator[bytes]:
                     content = Path(feed["files"][value]).read_bytes()
                 yield content
             else:
-                yield json.dumps(value).encode() if not isinstance(value, str) else value.encode()
+                text = value if isinstance(value, str) else json.dumps(value)
+                yield text.encode(errors="surrogatepass")
 
 
 def _chosen(items: list[Any], feed: dict[str, Any], epoch: int) -> list[Any]:
