@@ -128,7 +128,7 @@ def test_objects_of_a_manifest(model: JobPlatform) -> None:
 def test_a_damaged_object(model: JobPlatform) -> None:
     """It has no result, the others have theirs, and the job has failed."""
     model.put("in/a.csv", gzip.compress(b"x\n"))
-    model.put("in/b.csv", gzip.compress(b"x\n" * 1000)[:-9] + b"damage")
+    model.put("in/b.csv", gzip.compress(b"x\n" * 1000)[:10] + b"\xff" * 50)
     found = transform(model, TransformInput={"CompressionType": "Gzip"})
     assert found["TransformJobStatus"] == "Failed"
     assert found["FailureReason"].startswith(f"ClientError: {BUCKET}/in/b.csv: ")
