@@ -128,10 +128,8 @@ def _chosen(items: list[Any], feed: dict[str, Any], epoch: int) -> list[Any]:
 
     They are shuffled before they are divided: so each host gets others in each epoch, as on the platform.
     """
-    order, (host, hosts) = (
-        list(items),
-        feed.get("part", (0, 1)),
-    )  # one of an earlier version has its part alone
+    order = list(items)
+    host, hosts = feed.get("part", (0, 1))  # one that an earlier version has left holds its part alone
     if feed["seed"] is not None:
         random.Random(f"{feed['seed']}/{epoch}").shuffle(order)  # noqa: S311 - reproducible on purpose
     return order[host::hosts]
