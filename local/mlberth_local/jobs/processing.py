@@ -137,7 +137,7 @@ class ProcessingDriver(JobDriver):
         feeding.start()
         return SideWork(
             [
-                FolderSync(self._folder(member, output), output["S3Uri"], self.context.objects, deletes=False)
+                FolderSync(self._folder(member, output), output["S3Uri"], self.context.objects)
                 for output in outputs(job.request)
                 if output.get("S3UploadMode") == "Continuous"
                 for member in self._members(job)

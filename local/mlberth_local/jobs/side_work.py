@@ -24,18 +24,18 @@ class FolderSync:
     """Copies what changes in a folder to objects below an address; what is removed there goes here too.
 
     A file is copied once it has stayed the same from one look to the next. The names that were copied are in
-    a file beside the folder, so that a later daemon removes what has gone meanwhile, and nothing of others.
+    the file `names`, so that a later daemon removes what has gone meanwhile, and nothing of others; without
+    it nothing is removed.
     """
 
-    def __init__(self, folder: Path, address: str, objects: Objects, *, deletes: bool = True) -> None:
+    def __init__(self, folder: Path, address: str, objects: Objects, names: Path | None = None) -> None:
         self.folder = folder
         self._address = address
         self._objects = objects
-        self._deletes = deletes
-        self._names_file = folder.with_name(f"{folder.name}.synced.json")
+        self._names_file = names
         self._seen: dict[str, tuple[int, int]] = {}
         self._copied: dict[str, tuple[int, int]] = {}
-        self._known = set(_names(self._names_file))
+        self._known = set(_names(names)) if names else set[str]()
 
     def sync(self, *, settled: bool = False) -> None:
         """Copy what has changed; with `settled` nobody writes any more, and no second look is needed."""
@@ -53,7 +53,7 @@ class FolderSync:
             except FileNotFoundError:  # removed meanwhile
                 continue
             self._copied[name] = now[name]
-        if self._deletes:
+        if self._names_file:
             self._delete(self._known - set(now))
         self._seen = now
 
@@ -66,9 +66,10 @@ class FolderSync:
 
     def _remember(self, names: set[str]) -> None:
         self._known = names
-        new = self._names_file.with_suffix(".new")
-        new.write_text(json.dumps(sorted(names)))
-        new.replace(self._names_file)
+        if self._names_file:
+            new = self._names_file.with_suffix(".new")
+            new.write_text(json.dumps(sorted(names)))
+            new.replace(self._names_file)
 
 
 class Work(Protocol):

@@ -194,8 +194,15 @@ class TrainingDriver(JobDriver):
         config = job.request.get("CheckpointConfig")
         if not config:
             return SideWork(check=feeding.check)
-        folders = [self._checkpoints(job, member) for member in members(job.request["ResourceConfig"])]
-        syncs = [FolderSync(folder, config["S3Uri"], self.context.objects) for folder in folders]
+        syncs = [
+            FolderSync(
+                self._checkpoints(job, member),
+                config["S3Uri"],
+                self.context.objects,
+                self.record.folder / f"{member.name}.checkpoints.json",  # not in the program's own folders
+            )
+            for member in members(job.request["ResourceConfig"])
+        ]
         return SideWork(syncs, feeding.check)
 
     def time_limit(self, job: Resource) -> tuple[float, str]:

@@ -132,6 +132,19 @@ def test_faulty_lines_of_augmented_manifests(tmp_path: Path, line: bytes, cause:
     assert "s3://bucket/m, line 3" in str(caught.value)
 
 
+def test_shares_of_augmented_manifests(tmp_path: Path) -> None:
+    """A host has the objects of its own lines, all of them."""
+    store = objects(tmp_path, "a", "b", "c", "m")
+    pairs = [("a", "b"), ("a", "c"), ("b", "c")]
+    lines = [{"x-ref": f"s3://bucket/{one}", "y-ref": f"s3://bucket/{other}"} for one, other in pairs]
+    (tmp_path / "bucket/m").write_text("\n".join(map(json.dumps, lines)))
+    source = {"S3Uri": "s3://bucket/m", "S3DataType": "AugmentedManifestFile"}
+    found = select({**source, "AttributeNames": ["x-ref", "y-ref"]}, store)
+    shares = [found.share("ShardedByS3Key", host, 2) for host in range(2)]
+    assert [[item.name for item in one] for one in shares] == [["a", "b", "c"], ["a", "c"]]
+    assert [item.name for item in found.share("FullyReplicated", 0, 2)] == ["a", "b", "c"]
+
+
 @pytest.mark.parametrize("content", ["", "\n\n"])
 def test_augmented_manifests_without_lines(tmp_path: Path, content: str) -> None:
     """They are no input."""
