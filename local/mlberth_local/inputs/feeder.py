@@ -119,7 +119,8 @@ def _attributes(feed: dict[str, Any], epoch: int) -> Iterator[bytes]:
                     content = Path(feed["files"][value]).read_bytes()
                 yield content
             else:
-                yield json.dumps(value).encode() if not isinstance(value, str) else value.encode()
+                text = value if isinstance(value, str) else json.dumps(value)
+                yield text.encode(errors="surrogatepass")
 
 
 def _chosen(items: list[Any], feed: dict[str, Any], epoch: int) -> list[Any]:
@@ -127,10 +128,8 @@ def _chosen(items: list[Any], feed: dict[str, Any], epoch: int) -> list[Any]:
 
     They are shuffled before they are divided: so each host gets others in each epoch, as on the platform.
     """
-    order, (host, hosts) = (
-        list(items),
-        feed.get("part", (0, 1)),
-    )  # one of an earlier version has its part alone
+    order = list(items)
+    host, hosts = feed.get("part", (0, 1))  # one that an earlier version has left holds its part alone
     if feed["seed"] is not None:
         random.Random(f"{feed['seed']}/{epoch}").shuffle(order)  # noqa: S311 - reproducible on purpose
     return order[host::hosts]

@@ -9,7 +9,7 @@ from typing import Any
 from mlberth.contract.layout import DEFAULT_BASE, Layout
 from mlberth_local import log_files
 from mlberth_local.engines.base import Host, HostState, Mount, Run
-from mlberth_local.inputs.channels import Selection, select
+from mlberth_local.inputs.channels import select
 from mlberth_local.inputs.delivery import Channel, deliver, mount_of, write_feeds
 from mlberth_local.inputs.feeding import Feeding
 from mlberth_local.inputs.objects import below
@@ -48,7 +48,8 @@ class ProcessingDriver(JobDriver):
     def prepare(self, job: Resource) -> None:
         """Bring each host its inputs and its configuration, and make the folders of the outputs."""
         hosts = self._members(job)
-        selections: dict[str, Selection] = {}
+        channels = inputs(job.request)
+        selections = [select(channel.source, self.context.objects) for channel in channels]
         mounts: dict[str, dict[str, dict[str, str]]] = {member.name: {} for member in hosts}
         apart = _apart(job.request)
         for number, member in enumerate(hosts):
@@ -56,12 +57,10 @@ class ProcessingDriver(JobDriver):
             for folder in (layout.processing, layout.output):
                 folder.mkdir(parents=True, exist_ok=True)
             feeds = []
-            for channel in inputs(job.request):
-                if channel.name not in selections:
-                    selections[channel.name] = select(channel.source, self.context.objects)
+            for channel, selection in zip(channels, selections, strict=True):
                 found = deliver(
                     channel,
-                    selections[channel.name],
+                    selection,
                     layout.base,
                     host=number,
                     hosts=len(hosts),

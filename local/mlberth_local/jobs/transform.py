@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from mlberth.contract.layout import DEFAULT_BASE
@@ -26,6 +29,7 @@ from mlberth_local.transform.transformation import Form
 
 KIND = "transform-job"
 LOG_GROUP = "/aws/sagemaker/TransformJobs"
+log = logging.getLogger(__name__)
 
 
 class TransformDriver(JobDriver):
@@ -35,6 +39,8 @@ class TransformDriver(JobDriver):
 
     other_hosts_seconds = 0.0
     """What a server has left undone nobody does: the others finish what they are at, and end."""
+    _outcome: Mapping[str, Any] = MappingProxyType({})
+    """Of the senders of this process; the record has it too, unless it could not be written."""
 
     def begin(self, job: Resource) -> None:
         """Choose the ports: a later daemon has to find the servers at the same ones."""
@@ -125,12 +131,16 @@ class TransformDriver(JobDriver):
         )
 
     def _note_done(self, failure: str) -> None:
-        self.record.update(transformed=True, failed=failure)
+        self._outcome = {"transformed": True, "failed": failure}
+        try:
+            self.record.update(**self._outcome)
+        except (OSError, sqlite3.OperationalError):  # a full disk; the driver waits until its end has room
+            log.warning("%s: what it has come to cannot be written now", self.record.name, exc_info=True)
         self._changed.set()
 
     def time_limit(self, job: Resource) -> tuple[float, str] | None:
         """Return the present once all objects were sent."""
-        return (0.0, "Transformed") if job.state.get("transformed") else None
+        return (0.0, "Transformed") if {**job.state, **self._outcome}.get("transformed") else None
 
     def stop_programs(self, run: str, ending: str) -> None:
         """Stop the servers; with the job itself at once, since nobody waits for the answers on their way."""
@@ -154,7 +164,7 @@ class TransformDriver(JobDriver):
 
     def note_uploading(self, job: Resource, now: float) -> None:  # noqa: ARG002 - as the others
         """Take the reason that the senders have left."""
-        job.state["reason"] = job.state["reason"] or job.state.get("failed", "")
+        job.state["reason"] = job.state["reason"] or {**job.state, **self._outcome}.get("failed", "")
 
     def upload(self, job: Resource) -> None:
         """Do nothing: each object's results were stored when they were whole."""

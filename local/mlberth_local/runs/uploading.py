@@ -81,22 +81,25 @@ def pack(upload: Upload, archive: Path, scratch: Path) -> None:
 
 
 def fetch(downloads: Sequence[Download], s3: S3Client, screen: Screen) -> None:
-    """Fetch the results of a run into folders of this machine. Raises `MlberthError`."""
+    """Fetch the results of a run into folders of this machine.
+
+    Raises `PlatformError`; and, once all others are there, `ContractError` for those that have no place.
+    """
+    faults = []
     for download in downloads:
         prefix = below(download.address, "")
         for address in s3.list(prefix):
             name = address.removeprefix(prefix)
-            if not name.endswith("/"):
-                s3.get(address, _target(download.target, address, name), _progress(screen, name, 0))
-
-
-def _target(folder: Path, address: str, name: str) -> Path:
-    try:
-        return place(folder, name)
-    except ValueError:
-        raise ContractError(
-            Fault(address, f"an object called {name!r}", "names that stay in the folder")
-        ) from None
+            if name.endswith("/"):
+                continue
+            try:
+                target = place(download.target, name)
+            except ValueError:
+                faults.append(Fault(address, f"the name {name!r}", "names that stay in the folder"))
+            else:
+                s3.get(address, target, _progress(screen, name, 0))
+    if faults:
+        raise ContractError(*faults)
 
 
 def _progress(screen: Screen, label: str, total: int) -> Progress:

@@ -14,8 +14,8 @@ from mlberth_local.sagemaker.resource_lists import list_page
 from mlberth_local.store.resources import Resource
 from mlberth_local.transform.json_path import JsonPathError
 from mlberth_local.transform.records import CSV, FORMATS
+from mlberth_local.transform.transformation import LARGEST_PAYLOAD_MB
 
-_LARGEST_TOTAL_MB = 100
 _BINARY = ("RecordIO", "TFRecord")
 _DATA_TYPES = ("S3Prefix", "ManifestFile")
 """Of the shape's four: the service's documentation names these two as compatible with transforms."""
@@ -50,9 +50,9 @@ def _check(request: dict[str, Any], model: Resource) -> None:
     if strategy and split == "None":
         faults.append("BatchStrategy: SplitType must be Line, RecordIO or TFRecord to use it")
     concurrent, payload = request.get("MaxConcurrentTransforms") or 1, request.get("MaxPayloadInMB")
-    if payload is not None and concurrent * payload > _LARGEST_TOTAL_MB:
+    if payload is not None and concurrent * payload > LARGEST_PAYLOAD_MB:
         faults.append(
-            f"MaxConcurrentTransforms * MaxPayloadInMB must be at most {_LARGEST_TOTAL_MB} MB; "
+            f"MaxConcurrentTransforms * MaxPayloadInMB must be at most {LARGEST_PAYLOAD_MB} MB; "
             f"found {concurrent} * {payload}"
         )
     if payload == 0 and split != "None":

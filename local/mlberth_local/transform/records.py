@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -113,7 +114,8 @@ def _rows(text: bytes) -> list[list[str]]:
     """Return the rows that are not empty. Bytes that are not UTF-8 stay what they are."""
     csv.field_size_limit(sys.maxsize)  # the module's own is 128 KiB, for all of the process
     try:
-        file = io.StringIO(text.decode(errors=_AS_THEY_ARE), newline="")
+        # A mark of the encoding at the start is no part of the first cell, whose quotes would be lost.
+        file = io.StringIO(text.removeprefix(BOM_UTF8).decode(errors=_AS_THEY_ARE), newline="")
         return [row for row in csv.reader(file) if row]
     except csv.Error as error:
         raise TransformError(f"not valid CSV: {error}") from None

@@ -9,7 +9,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import BinaryIO, NamedTuple, cast
@@ -20,6 +20,8 @@ from mlberth_local.transform.records import DataProcessing, Record, TransformErr
 from mlberth_local.transform.request_loop import Request, RequestLoop
 from mlberth_local.transform.splitting import fill, line_blocks, split
 
+LARGEST_PAYLOAD_MB = 100
+"""Of a request, as the service has it."""
 _CHUNK = 64 * 1024
 _LINE = b"\n"
 _UNREADABLE = (OSError, EOFError, zlib.error)
@@ -56,6 +58,9 @@ class Transformation:
 
     def __init__(self, client: ModelClient, parameters: Parameters, form: Form) -> None:
         self._client = client
+        if form.processing and not parameters.max_payload_mb:
+            # Records are taken apart to be filtered and joined, so that even these have a limit.
+            parameters = replace(parameters, max_payload_mb=LARGEST_PAYLOAD_MB)
         self._parameters = parameters
         self._form = form
         self._slots = threading.BoundedSemaphore(parameters.max_concurrent or 1)

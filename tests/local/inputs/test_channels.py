@@ -101,7 +101,8 @@ def test_names_of_what_a_manifest_lists(tmp_path: Path, manifest: str, names: li
 def test_a_large_manifest(tmp_path: Path) -> None:
     """It may have several megabytes."""
     store = objects(tmp_path, "in/a", "m")
-    (tmp_path / "bucket/m").write_text(json.dumps([{"prefix": "s3://bucket/in/"}, *["a"] * 300_000]))
+    text = json.dumps([{"prefix": "s3://bucket/in/"}, *["a"] * 10_000], indent=300)
+    assert (tmp_path / "bucket/m").write_text(text) > 2**20
     [item] = select({"S3Uri": "s3://bucket/m", "S3DataType": "ManifestFile"}, store).items
     assert item.name == "a"
 
@@ -143,6 +144,19 @@ def test_faulty_lines_of_augmented_manifests(tmp_path: Path, line: bytes, cause:
         select({**source, "AttributeNames": ["source-ref"]}, store)
     assert str(caught.value).startswith("ClientError: Data download failed:")
     assert "s3://bucket/m, line 3" in str(caught.value)
+
+
+def test_shares_of_augmented_manifests(tmp_path: Path) -> None:
+    """A host has the objects of its own lines, all of them."""
+    store = objects(tmp_path, "a", "b", "c", "m")
+    pairs = [("a", "b"), ("a", "c"), ("b", "c")]
+    lines = [{"x-ref": f"s3://bucket/{one}", "y-ref": f"s3://bucket/{other}"} for one, other in pairs]
+    (tmp_path / "bucket/m").write_text("\n".join(map(json.dumps, lines)))
+    source = {"S3Uri": "s3://bucket/m", "S3DataType": "AugmentedManifestFile"}
+    found = select({**source, "AttributeNames": ["x-ref", "y-ref"]}, store)
+    shares = [found.share("ShardedByS3Key", host, 2) for host in range(2)]
+    assert [[item.name for item in one] for one in shares] == [["a", "b", "c"], ["a", "c"]]
+    assert [item.name for item in found.share("FullyReplicated", 0, 2)] == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("content", ["", "\n\n"])

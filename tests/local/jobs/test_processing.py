@@ -100,6 +100,20 @@ def test_inputs_are_overlays_where_nothing_else_is(jobs: JobPlatform, tmp_path: 
     assert (jobs.bucket / "alone/a").read_text() == "alone/a"
 
 
+def test_inputs_of_one_folder(jobs: JobPlatform) -> None:
+    """Two inputs may come to the same place: it has the files of both."""
+    jobs.put("one/a", "1")
+    jobs.put("two/b", "2")
+    jobs.process(
+        "import os; print(sorted(os.listdir('/opt/ml/processing/data')))",
+        ProcessingInputs=[
+            given("first", "one/", LocalPath="/opt/ml/processing/data"),
+            given("second", "two/", LocalPath="/opt/ml/processing/data"),
+        ],
+    )
+    assert jobs.lines(group="ProcessingJobs")["algo-1"] == ["['a', 'b']"]
+
+
 def test_shares_of_several_hosts(jobs: JobPlatform) -> None:
     """Each host has its share of a sharded input; outputs come together."""
     for number in range(3):

@@ -267,7 +267,7 @@ def test_checkpoints(jobs: JobPlatform) -> None:
     ]
 
 
-@pytest.mark.parametrize("folder", ["/opt/ml/state/here", "/opt/ml/state/", "/opt/ml/output/state"])
+@pytest.mark.parametrize("folder", ["/opt/ml/state/here", "/opt/ml/state/", "/opt/ml/model/state"])
 def test_checkpoints_elsewhere(jobs: JobPlatform, folder: str) -> None:
     """Their folder may be any other below /opt/ml."""
     jobs.put("saved/old", "1")
@@ -278,6 +278,8 @@ def test_checkpoints_elsewhere(jobs: JobPlatform, folder: str) -> None:
     assert found["TrainingJobStatus"] == "Completed", found
     assert jobs.lines()["algo-1"] == ["['old']"]
     assert (jobs.bucket / "saved/new").exists()
+    model = members_of(jobs.bucket / "out/job/output/model.tar.gz")
+    assert model == ({"state/old": "1", "state/new": ""} if folder.startswith("/opt/ml/model") else {})
 
 
 def test_interruption(jobs: JobPlatform) -> None:

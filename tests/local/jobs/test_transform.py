@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import sqlite3
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from tests.local.jobs.job_platform import BUCKET, JobPlatform
 from tests.support import wait_until
 
 from mlberth_local.errors import ServiceError
+from mlberth_local.jobs.context import JobRecord
 from mlberth_local.jobs.transform import TransformDriver
 from mlberth_local.sagemaker import models, transform_jobs
 
@@ -129,11 +131,28 @@ def test_objects_of_a_manifest(model: JobPlatform) -> None:
 def test_a_damaged_object(model: JobPlatform) -> None:
     """It has no result, the others have theirs, and the job has failed."""
     model.put("in/a.csv", gzip.compress(b"x\n"))
-    model.put("in/b.csv", gzip.compress(b"x\n" * 1000)[:-9] + b"damage")
+    model.put("in/b.csv", gzip.compress(b"x\n" * 1000)[:10] + b"\xff" * 50)
     found = transform(model, TransformInput={"CompressionType": "Gzip"})
     assert found["TransformJobStatus"] == "Failed"
     assert found["FailureReason"].startswith(f"ClientError: {BUCKET}/in/b.csv: ")
     assert [path.name for path in (model.bucket / "out").iterdir()] == ["a.csv.out"]
+
+
+def test_an_outcome_that_cannot_be_written(model: JobPlatform, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job has its end all the same: nobody waits for senders that have gone."""
+    update = JobRecord.update
+
+    def refuse(record: JobRecord, **changes: Any) -> None:
+        if "transformed" in changes:
+            raise sqlite3.OperationalError("database or disk is full")
+        update(record, **changes)
+
+    monkeypatch.setattr(JobRecord, "update", refuse)
+    model.put("in/a.csv", "x\n")
+    model.put("in/b.csv", "bad\n")
+    found = transform(model, ModelClientConfig={"InvocationsMaxRetries": 0})
+    assert found["TransformJobStatus"] == "Failed"
+    assert found["FailureReason"].startswith(f"AlgorithmError: {BUCKET}/in/b.csv: ")
 
 
 def test_a_key_that_leads_out(model: JobPlatform) -> None:

@@ -5,9 +5,16 @@ from __future__ import annotations
 import io
 import tarfile
 from pathlib import Path
+from typing import Any
 
-from mlberth_local.runs.plan import Upload
-from mlberth_local.runs.uploading import pack
+import pytest
+from tests.local.conftest import Front
+
+from mlberth.errors import ContractError
+from mlberth_local.runs.plan import Download, Upload
+from mlberth_local.runs.s3_client import S3Client
+from mlberth_local.runs.screen import Screen
+from mlberth_local.runs.uploading import fetch, pack
 
 
 def write(folder: Path, *names: str) -> None:
@@ -47,3 +54,17 @@ def test_code_is_added_to_a_model(tmp_path: Path) -> None:
         "code/inference.py",
         "weights",
     ]
+
+
+@pytest.mark.parametrize("name", ["../../escaped", "/tmp/escaped-from-a-run", "a//b"])
+def test_results_stay_in_their_folder(front: Front, s3: Any, bucket: str, tmp_path: Path, name: str) -> None:
+    """An object whose name leads elsewhere is no result; the others come back."""
+    s3.put_object(Bucket=bucket, Key="out/deep/a", Body=b"1")
+    client, screen = S3Client(front.platform.settings.port), Screen(io.StringIO(), io.StringIO(), "run")
+    target = tmp_path / "deep/er/results"
+    s3.put_object(Bucket=bucket, Key=f"out/{name}", Body=b"2")
+    with pytest.raises(ContractError, match="expected names that stay in the folder"):
+        fetch([Download(f"s3://{bucket}/out", target)], client, screen)
+    assert (target / "deep/a").read_text() == "1"
+    assert [path.name for path in tmp_path.rglob("escaped*")] == []
+    assert not Path("/tmp/escaped-from-a-run").exists()

@@ -83,7 +83,8 @@ def batch(tmp_path: Path, serve: Serve) -> Batch:
 
 
 PACKED = gzip.compress(bytes(range(256)) * 100)
-DAMAGED = PACKED[:100] + bytes(100) + PACKED[200:]
+DAMAGED = PACKED[:10] + b"\xff" * 50
+"""With a block of a kind that there is not: it is zlib that says so."""
 
 
 @pytest.mark.parametrize(
@@ -150,3 +151,49 @@ def test_names_that_look_like_those_of_results(batch: Batch) -> None:
     assert batch.run() == ""
     expected = {"a": b"1\n", "a.done": b"2\n", "a.out": b"3\n", long: b"4\n", "b": b"5\n", "b.out/c": b"6\n"}
     assert batch.results == {f"{name}.out": content for name, content in expected.items()}
+
+
+def test_filters_without_a_limit_of_the_payload(batch: Batch) -> None:
+    """They are not forgotten where an object would be sent in chunks."""
+    batch.put(a=b"1,2\n3,4\n")
+    given = {"ContentType": "text/csv", "SplitType": "None"}
+    data = {"DataProcessing": {"InputFilter": "$[1]", "JoinSource": "Input"}}
+    assert batch.run(given, MaxPayloadInMB=0, **data) == ""
+    assert batch.results == {"a.out": b"1,2,2\n3,4,4\n"}
+
+
+@pytest.mark.parametrize(
+    ("content", "result"),
+    [
+        (b"", b""),
+        (b"1,2", b"2\n"),
+        (b"1,2\r\n3,4\r\n", b"2\n4\n"),
+        (b'\xef\xbb\xbf"a, b",2\n', b"2\n"),
+    ],
+    ids=["empty", "no line end", "crlf", "bom"],
+)
+@pytest.mark.parametrize("strategy", ["SingleRecord", "MultiRecord"])
+def test_ends_and_beginnings_of_objects(batch: Batch, content: bytes, result: bytes, strategy: str) -> None:
+    """An empty object has an empty result; the last line may have no end, and the first a mark before it."""
+    batch.put(a=content)
+    data = {"DataProcessing": {"InputFilter": "$[1]"}}
+    assert batch.run({"ContentType": "text/csv"}, BatchStrategy=strategy, **data) == ""
+    assert batch.results == {"a.out": result}
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("TFRecord", b"\xff" * 12),
+        ("TFRecord", b"\x01" + bytes(7)),
+        ("RecordIO", b"\x0a\x23\xd7\xce\xff\xff\xff\x1f"),
+        ("RecordIO", b"\x0a\x23\xd7\xce\x08\x00\x00\x00abc"),
+        ("RecordIO", b"nothing of the kind"),
+    ],
+)
+def test_damaged_records(batch: Batch, kind: str, content: bytes) -> None:
+    """The object has no result, and is named; a size that cannot be takes no memory."""
+    batch.put(a=content, b=b"")
+    reason = batch.run({"SplitType": kind}, BatchStrategy="SingleRecord")
+    assert reason.startswith("ClientError: bucket/in/a: ")
+    assert batch.results == {"b.out": b""}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlberth.contract.layout import DEFAULT_BASE
+from mlberth_local.inputs.channels import DATA_TYPES
 from mlberth_local.inputs.delivery import Channel, channels_of
 from mlberth_local.inputs.objects import below
 from mlberth_local.jobs.training import checkpoint_path
@@ -60,8 +61,11 @@ def _note(request: Mapping[str, Any], cluster: Cluster, notes: list[str]) -> Non
                 f"{where}[{number}].InputMode = {mode!r}: files are copied before the start, as in mode File"
             )
         source = entry["DataSource"]["S3DataSource"]
-        if source.get("S3DataType") == "AugmentedManifestFile":
+        kind = source.get("S3DataType") or "S3Prefix"
+        if kind == "AugmentedManifestFile":
             notes.append(f"{where}[{number}]: of an augmented manifest only the manifest itself is fetched")
+        elif kind not in DATA_TYPES:
+            notes.append(f"{where}[{number}].S3DataType = {kind!r}: objects are fetched as for S3Prefix")
         groups = source.get("InstanceGroupNames") or []
         if source.get("S3DataDistributionType") == "ShardedByS3Key" and 1 < len(groups) < len(cluster.groups):
             notes.append(f"{where}[{number}]: each host of these groups gets all objects, not its part")
