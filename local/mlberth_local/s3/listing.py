@@ -16,8 +16,6 @@ from mlberth_local.s3.conditions import check_owner
 from mlberth_local.s3.errors import invalid_argument
 
 LARGEST_PAGE = 1000
-_LAST = "\U0010ffff"
-"""Comes after all that keys have."""
 
 
 @dataclass
@@ -92,22 +90,16 @@ def _page(platform: Platform, request: Mapping[str, Any], after: str) -> _Page:
 
 def _entries(platform: Platform, request: Mapping[str, Any], after: str) -> Iterator[StoredObject | str]:
     """Yield objects and common prefixes in order."""
-    bucket, prefix, delimiter = request["Bucket"], request.get("Prefix") or "", request.get("Delimiter") or ""
-    if delimiter and after.startswith(prefix) and after.endswith(delimiter) and after != prefix:
-        after += _LAST  # the page before ended with a common prefix: all below it is done
-    while True:
-        for key, path in walk.keys(platform.buckets, bucket, prefix, after):
-            head, found, _ = key[len(prefix) :].partition(delimiter) if delimiter else ("", "", "")
-            if found:
-                yield prefix + head + delimiter
-                after = prefix + head + delimiter + _LAST
-                break
-            try:
-                yield buckets.stored(platform.buckets, bucket, key, path, path.stat())
-            except FileNotFoundError:
-                continue
-        else:
-            return
+    prefix, delimiter = request.get("Prefix") or "", request.get("Delimiter") or ""
+    bucket = request["Bucket"]
+    for key, path in walk.groups(platform.buckets, bucket, prefix, after, delimiter):
+        if path is None:
+            yield key
+            continue
+        try:
+            yield buckets.stored(platform.buckets, bucket, key, path, path.stat())
+        except OSError:  # removed in the meantime
+            continue
 
 
 def _common(request: Mapping[str, Any], page: _Page) -> dict[str, Any]:
