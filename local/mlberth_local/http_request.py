@@ -7,10 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote
 
+_MOST_DIGITS = 19
 _VIRTUAL_HOST = re.compile(
     r"^(?!s3\.localhost)(?P<bucket>[a-z0-9][a-z0-9.-]*)\.(?:s3[.\w-]*\.amazonaws\.com|(?:s3\.)?localhost)$"
 )
 """A bucket named by the host: `BUCKET.s3.us-east-1.amazonaws.com`, `BUCKET.localhost`."""
+
+
+def whole_number(text: str) -> int | None:
+    """Return digits, of which there are not too many for a count of anything; None for another text."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < _MOST_DIGITS else None
 
 
 @dataclass(frozen=True)

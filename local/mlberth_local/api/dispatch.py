@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl
 from mlberth_local.api.http_answer import HttpAnswer
 from mlberth_local.bodies import Place, ReceivedBody
 from mlberth_local.errors import ServiceError
-from mlberth_local.http_request import HttpRequest
+from mlberth_local.http_request import HttpRequest, whole_number
 from mlberth_local.platform import Platform
 
 if TYPE_CHECKING:
@@ -186,4 +186,4 @@ def _ours(request: HttpRequest, request_id: str) -> ServiceError:
 def _length(request: HttpRequest) -> int | None:
     """Return how long the content of a body is; None if the client does not say."""
     text = request.headers.get("x-amz-decoded-content-length") or request.headers.get("Content-Length", "")
-    return int(text) if text.isdecimal() else None
+    return whole_number(text)

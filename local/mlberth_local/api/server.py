@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -187,10 +187,26 @@ class _Body:
 
 
 def _http_request(received: web.BaseRequest) -> HttpRequest:
-    path, _, query = received.raw_path.partition("?")
+    path, _, query = _text(received.raw_path).partition("?")
     if path.startswith(("http://", "https://")):  # the absolute form, which clients of a proxy send
         path = "/" + path.split("/", 3)[3] if path.count("/") > 2 else "/"
-    return HttpRequest(received.method, path, query, received.headers, local_client=_is_local(received))
+    from multidict import CIMultiDict  # aiohttp's own
+
+    headers: Mapping[str, str] = received.headers
+    if not all(value.isascii() for value in headers.values()):
+        headers = CIMultiDict((name, _text(value)) for name, value in received.headers.items())
+    return HttpRequest(received.method, path, query, headers, local_client=_is_local(received))
+
+
+def _text(value: str) -> str:
+    """Return what was sent as text; where it is not in UTF-8, each byte is a character, as in old HTTP."""
+    if value.isascii():
+        return value
+    sent = value.encode(errors="surrogateescape")
+    try:
+        return sent.decode()
+    except UnicodeDecodeError:
+        return sent.decode("latin-1")
 
 
 def _is_signed(received: web.BaseRequest) -> bool:

@@ -20,7 +20,7 @@ from time import strptime
 from urllib.parse import quote, unquote
 
 from mlberth_local.errors import ServiceError
-from mlberth_local.http_request import HttpRequest
+from mlberth_local.http_request import HttpRequest, whole_number
 from mlberth_local.identity import sessions
 from mlberth_local.identity.sessions import Session
 from mlberth_local.platform import ROLE
@@ -124,10 +124,11 @@ def _check_v4_url(
     request: HttpRequest, query: Mapping[str, str], keys: Mapping[str, str], now: float
 ) -> Session | None:
     stamp, text = query.get("X-Amz-Date", ""), query.get("X-Amz-Expires", "")
-    if not text.isdecimal() or not 0 < int(text) <= LONGEST_EXPIRY:
+    seconds = whole_number(text)
+    if seconds is None or not 0 < seconds <= LONGEST_EXPIRY:
         message = f"X-Amz-Expires: found {text!r}; expected seconds, at most {LONGEST_EXPIRY}."
         raise ServiceError("AuthorizationQueryParametersError", message)
-    if now > _moment(stamp) + int(text):
+    if now > _moment(stamp) + seconds:
         raise _forbidden("AccessDenied", "Request has expired")
     credential = _Credential.parse(query.get("X-Amz-Credential", ""))
     known = _known(credential.key, keys, request, now)
@@ -145,9 +146,10 @@ def _check_v2_url(
     request: HttpRequest, query: Mapping[str, str], keys: Mapping[str, str], now: float
 ) -> Session | None:
     expires = query.get("Expires", "")
-    if not expires.isdecimal():
+    until = whole_number(expires)
+    if until is None:
         raise _forbidden("AccessDenied", f"Expires: found {expires!r}; expected seconds since the epoch.")
-    if now > int(expires):
+    if now > until:
         raise _forbidden("AccessDenied", "Request has expired")
     known = _known(query["AWSAccessKeyId"], keys, request, now)
     if known is None:
