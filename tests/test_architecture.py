@@ -66,6 +66,7 @@ ROOMS = {
     "mlberth_local": (
         (
             "",
+            "identity",
             "store",
             "topics",
             "engines",

@@ -5,17 +5,29 @@ A message is the service's own wording if there is one: the SDKs match on parts 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 
 class ServiceError(Exception):
-    """An error of the service: a code that clients catch, a message for people, the HTTP status."""
+    """An error of the service: a code that clients catch, a message for people, the HTTP status.
 
-    def __init__(self, code: str, message: str, status: int = HTTPStatus.BAD_REQUEST) -> None:
+    `headers` are those that go with the status.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        status: int = HTTPStatus.BAD_REQUEST,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.status = int(status)
+        self.headers = dict(headers or {})
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote
+
+_MOST_DIGITS = 19
+_VIRTUAL_HOST = re.compile(
+    r"^(?!s3\.localhost)(?P<bucket>[a-z0-9][a-z0-9.-]*)\.(?:s3[.\w-]*\.amazonaws\.com|(?:s3\.)?localhost)$"
+)
+"""A bucket named by the host: `BUCKET.s3.us-east-1.amazonaws.com`, `BUCKET.localhost`."""
+
+
+def whole_number(text: str) -> int | None:
+    """Return digits, of which there are not too many for a count of anything; None for another text."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < _MOST_DIGITS else None
 
 
 @dataclass(frozen=True)
@@ -36,6 +48,14 @@ class HttpRequest:
         return self.headers.get("Host", "").rsplit(":", 1)[0].lower()
 
     @property
+    def path_style(self) -> str:
+        """The raw path with the bucket first, also if the host names it."""
+        found = _VIRTUAL_HOST.match(self.authority)
+        return f"/{found['bucket']}{self.raw_path}" if found else self.raw_path
+
+    @property
     def form(self) -> bool:
-        """Whether the body is the form of the query protocol."""
-        return self.headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded")
+        """Whether the body is the form of the query protocol; an object may have any type."""
+        return self.method == "POST" and self.headers.get("Content-Type", "").startswith(
+            "application/x-www-form-urlencoded"
+        )

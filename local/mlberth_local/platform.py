@@ -58,6 +58,9 @@ class Platform:
     recommender: Any = None
     """The `recommendations.recommender.Recommender` of this home."""
 
+    caller: Any = None
+    """The `identity.sessions.Session` of the request that is carried out; None if its key is not checked."""
+
     @property
     def account(self) -> str:
         """The account that every resource belongs to."""

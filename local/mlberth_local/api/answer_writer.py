@@ -70,7 +70,11 @@ def _rest(route: Route, result: Mapping[str, Any]) -> HttpAnswer:
 def _header(member: Any, value: Any) -> str:
     if member.type_name == "timestamp":
         return xml_form.timestamp(value, member.serialization.get("timestampFormat", "rfc822"))
-    text: str = str(value).lower() if isinstance(value, bool) else str(value)
+    return header_text(str(value).lower() if isinstance(value, bool) else str(value))
+
+
+def header_text(text: str) -> str:
+    """Return a text as a header can have it."""
     return text if text.isascii() else quote(text, safe=" !\"#$&'()*+,/:;<=>?@[]^`{|}~")
 
 
@@ -136,7 +140,7 @@ def error_answer(
     if error.status == HTTPStatus.NOT_MODIFIED:
         return HttpAnswer(error.status)
     body = xml_form.error(error.code, error.message, request_id, resource)
-    return HttpAnswer(error.status, {"Content-Type": "application/xml"}, body)
+    return HttpAnswer(error.status, {"Content-Type": "application/xml", **error.headers}, body)
 
 
 def _json_error(route: Route | None, error: ServiceError) -> HttpAnswer:

@@ -10,6 +10,7 @@ import errno
 import logging
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -18,7 +19,7 @@ from urllib.parse import parse_qsl
 from mlberth_local.api.http_answer import HttpAnswer
 from mlberth_local.bodies import Place, ReceivedBody
 from mlberth_local.errors import ServiceError
-from mlberth_local.http_request import HttpRequest
+from mlberth_local.http_request import HttpRequest, whole_number
 from mlberth_local.platform import Platform
 
 if TYPE_CHECKING:
@@ -35,10 +36,23 @@ class Body(Protocol):
     """The body of a request that is still coming in."""
 
     async def read(self) -> bytes:
-        """Return all of it."""
+        """Return all of it, as it came: that is what is signed."""
 
     def pieces(self) -> AsyncIterator[bytes]:
-        """Return it in pieces."""
+        """Return it in pieces, as they come."""
+
+
+@dataclass(frozen=True)
+class _Received:
+    """A request and what is known of it before its operation is."""
+
+    signed: HttpRequest
+    """As it came."""
+    meant: HttpRequest
+    """With the headers that a presigned address has in its query."""
+    form: dict[str, str]
+    form_body: bytes | None
+    """What came in already, as it came; None for all but a form."""
 
 
 class Dispatcher:
@@ -56,12 +70,11 @@ class Dispatcher:
 
         route: Route | None = None
         try:
-            form_body = await body.read() if request.form else None
-            form = dict(parse_qsl((form_body or b"").decode(errors="replace"), keep_blank_values=True))
-            route = await self._in_thread(find_route, request, form)
+            received = await _receive(request, body)
+            route = await self._in_thread(find_route, received.meant, received.form)
             if route.service == "s3" and self._platform.settings.s3_endpoint:
-                return await self._forward(request, body)
-            result = await self._carry_out(route, request, form, form_body, body)
+                return await self._forward(received, body)
+            result = await self._carry_out(route, received, body)
             return answer_writer.answer(route, result, request_id)
         except ServiceError as error:
             failure = error
@@ -87,47 +100,50 @@ class Dispatcher:
         if self._forwarder:
             await self._forwarder.close()
 
-    async def _forward(self, request: HttpRequest, body: Body) -> HttpAnswer:
+    async def _forward(self, received: _Received, body: Body) -> HttpAnswer:
         """Return what the S3 behind the platform answers; the platform itself checks who asks."""
-        from mlberth_local import signatures
-        from mlberth_local.api.routing import path_style
+        from mlberth_local.identity import signatures
 
-        signatures.check(request, None, self._platform.settings.keys, self._platform.clock())
+        signatures.check(received.signed, None, self._platform.settings.keys, self._platform.clock())
         if self._forwarder is None:
             from mlberth_local.api.forwarding import Forwarder
 
             self._forwarder = Forwarder(self._platform)
-        return await self._forwarder.forward(request, path_style(request), body.pieces())
+        meant = received.meant
+        return await self._forwarder.forward(meant, meant.path_style, body.pieces())
 
-    async def _carry_out(
-        self, route: Route, request: HttpRequest, form: dict[str, str], form_body: bytes | None, body: Body
-    ) -> dict[str, Any]:
-        from mlberth_local import signatures
+    async def _carry_out(self, route: Route, received: _Received, body: Body) -> dict[str, Any]:
         from mlberth_local.api import calls, registry
+        from mlberth_local.api.compression import content_of
         from mlberth_local.api.request_reader import read_request
+        from mlberth_local.identity import signatures
 
         keys, now = self._platform.settings.keys, self._platform.clock()
         streaming = route.model.has_streaming_input and route.service == "s3"
+        form_body = received.form_body
         content = None if streaming else form_body if form_body is not None else await body.read()
-        signatures.check(request, content, keys, now)
+        caller = signatures.check(received.signed, content, keys, now)
+        platform = replace(self._platform, caller=caller) if caller else self._platform
         operation = registry.find(route.service, route.operation)
 
-        def perform(received: bytes | ReceivedBody) -> dict[str, Any]:
-            parsed = read_request(route, request, form, received)
-            return calls.call(self._platform, route, operation, parsed)
+        def perform(content: bytes | ReceivedBody) -> dict[str, Any]:
+            parsed = read_request(route, received.meant, received.form, content)
+            return calls.call(platform, route, operation, parsed)
 
         if content is None:
-            incoming = await self._receive(route, request, body)
+            incoming = await self._spooled(route, received.meant, body, checked=caller is not None)
             try:
                 return await self._in_thread(perform, incoming)
             finally:
                 if incoming.place.start is None:
                     incoming.place.path.unlink(missing_ok=True)
-        return await self._in_thread(perform, content)
+        return await self._in_thread(perform, content_of(received.signed.headers, content))
 
-    async def _receive(self, route: Route, request: HttpRequest, body: Body) -> ReceivedBody:
-        from mlberth_local import signatures
+    async def _spooled(
+        self, route: Route, request: HttpRequest, body: Body, *, checked: bool
+    ) -> ReceivedBody:
         from mlberth_local.api.spool import spool
+        from mlberth_local.identity import signatures
         from mlberth_local.s3 import parts
         from mlberth_local.s3.objects import upload_file
 
@@ -135,11 +151,21 @@ class Dispatcher:
         if route.operation == "UploadPart":
             place = await self._in_thread(parts.place, self._platform, request.query, _length(request))
         place = place or Place(upload_file(self._platform))
-        hashed = signatures.body_hash(request, self._platform.settings.keys)
+        hashed = signatures.body_hash(request) if checked else None
         return await spool(place, body.pieces(), request.headers, hashed)
 
     async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *arguments))
+
+
+async def _receive(request: HttpRequest, body: Body) -> _Received:
+    from mlberth_local.api import presigned
+    from mlberth_local.api.compression import content_of
+
+    form_body = await body.read() if request.form else None
+    content = content_of(request.headers, form_body) if form_body else b""
+    form = dict(parse_qsl(content.decode(errors="replace"), keep_blank_values=True))
+    return _Received(request, presigned.with_headers(request), form, form_body)
 
 
 def _full(error: OSError) -> ServiceError | None:
@@ -160,4 +186,4 @@ def _ours(request: HttpRequest, request_id: str) -> ServiceError:
 def _length(request: HttpRequest) -> int | None:
     """Return how long the content of a body is; None if the client does not say."""
     text = request.headers.get("x-amz-decoded-content-length") or request.headers.get("Content-Length", "")
-    return int(text) if text.isdecimal() else None
+    return whole_number(text)

@@ -7,18 +7,18 @@ import io
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from http import HTTPStatus
 from http.client import parse_headers
 from urllib.parse import unquote
 
-from mlberth_local import signatures
 from mlberth_local.api.http_answer import HttpAnswer
 from mlberth_local.endpoints.record import KIND, state_of
 from mlberth_local.endpoints.routing import takes_requests
 from mlberth_local.errors import ServiceError
 from mlberth_local.gateway.control_socket import connect
 from mlberth_local.http_request import HttpRequest
+from mlberth_local.identity import signatures
 from mlberth_local.operations import Exceptions
 from mlberth_local.platform import ACCOUNT, Platform
 from mlberth_local.store.resources import NoSuchResourceError
@@ -63,9 +63,12 @@ def refusal(method: str, target: str) -> HttpAnswer | None:
     return HttpAnswer(HTTPStatus.BAD_REQUEST, headers, body)
 
 
-async def answer(platform: Platform, request: HttpRequest, body: bytes) -> HttpAnswer:
-    """Return the gateway's answer, or the one that there is without a gateway."""
+async def answer(
+    platform: Platform, request: HttpRequest, read: Callable[[], Awaitable[bytes]]
+) -> HttpAnswer:
+    """Return the gateway's answer, or the one that there is without a gateway; `read` gives the body."""
     try:
+        body = await read()
         signatures.check(request, body, platform.settings.keys, platform.clock())
         return await _answer(platform, request, body)
     except ServiceError as error:

@@ -36,11 +36,30 @@ def read_request(
         parsed = query_form.parse(shape, {**request.query, **form})
     else:
         parsed = _rest(route, request, body)
-    if shape is not None and route.service != "s3" and (found := validation.faults(shape, parsed)):
+    if shape is not None and route.service == "s3":
+        _check_s3(shape, parsed)
+    elif shape is not None and (found := validation.faults(shape, parsed)):
         code = VALIDATION_CODES.get(route.service)
         text = validation.message(found)
         raise ServiceError(code, text) if code else ValidationError(text)
     return parsed
+
+
+def _check_s3(shape: Any, parsed: Mapping[str, Any]) -> None:
+    """Raise S3's errors for a body, and values of headers and the query, that the model does not allow."""
+    body = shape.serialization.get("payload")
+    if body in shape.required_members and body not in parsed:
+        raise ServiceError("MissingRequestBodyError", "Request Body is empty")
+    for name, value in parsed.items():
+        member = shape.members[name]
+        if name == body and member.type_name == "structure":
+            if found := validation.faults(member, value):
+                raise ServiceError("MalformedXML", f"{xml_form.NOT_VALID}: {validation.message(found)}")
+        elif member.serialization.get("location") in {"header", "querystring"} and (
+            found := validation.faults(member, value)
+        ):
+            code = "InvalidStorageClass" if name == "StorageClass" else "InvalidArgument"
+            raise ServiceError(code, f"{name}: {validation.message(found)}")
 
 
 def _warn(route: Route, name: str) -> None:
@@ -80,7 +99,7 @@ def _plain(member: Any, name: str, text: str) -> Any:
         return [part.strip() for part in text.split(",")]
     try:
         return xml_form.scalar(member, text)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ServiceError(
             "InvalidArgument", f"Found {text!r} for {name}; expected a {member.type_name}."
         ) from error

@@ -13,10 +13,6 @@ from mlberth_local.api.forms.models import BY_SCOPE, BY_TARGET, BY_VERSION, SERV
 from mlberth_local.errors import ServiceError, UnknownOperationError
 from mlberth_local.http_request import HttpRequest
 
-VIRTUAL_HOST = re.compile(
-    r"^(?!s3\.localhost)(?P<bucket>[a-z0-9][a-z0-9.-]*)\.(?:s3[.\w-]*\.amazonaws\.com|(?:s3\.)?localhost)$"
-)
-"""A bucket named by the host: `BUCKET.s3.us-east-1.amazonaws.com`, `BUCKET.localhost`."""
 _SCOPE = re.compile(r"Credential=[^/,\s]+/\d{8}/[^/]*/(?P<service>[^/]+)/aws4_request")
 _RUNTIME = re.compile(r"^/endpoints/[^/]+/(?:async-)?invocations")
 
@@ -60,7 +56,7 @@ def find_route(request: HttpRequest, form: Mapping[str, str]) -> Route:
         return rest_route("sagemaker-runtime", request, request.raw_path)
     if scope and scope not in BY_SCOPE:
         raise UnknownOperationError(f"There is no service {scope!r} here; there are {', '.join(SERVICES)}.")
-    return rest_route("s3", request, path_style(request))
+    return rest_route("s3", request, request.path_style)
 
 
 def credential_scope(request: HttpRequest) -> str:
@@ -91,12 +87,6 @@ def _named(service: str | None, operation: str, protocol: str, place: str) -> Ro
             raise ServiceError("InvalidAction", f"Could not find operation {operation} for {service}.")
         raise UnknownOperationError(f"The service {service} has no operation {operation!r}.")
     return Route(service, operation, protocol)
-
-
-def path_style(request: HttpRequest) -> str:
-    """Return the raw path with the bucket first, also if the host names it."""
-    found = VIRTUAL_HOST.match(request.authority)
-    return f"/{found['bucket']}{request.raw_path}" if found else request.raw_path
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,7 @@ import asyncio
 import logging
 import socket
 import ssl
-import zlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -16,6 +15,7 @@ from uuid import uuid4
 from aiohttp import web
 
 from mlberth_local.api import invocations
+from mlberth_local.api.compression import LARGEST_REQUEST, too_large
 from mlberth_local.api.dispatch import Dispatcher
 from mlberth_local.api.http_answer import HttpAnswer, StreamBody
 from mlberth_local.bodies import FileBody
@@ -29,8 +29,6 @@ HEALTH = "/_mlberth/health"
 GARBAGE = "/_mlberth/gc"
 INTERRUPT = "/_mlberth/interrupt/"
 """With the name of a training job. No service has these two."""
-LARGEST_REQUEST = 32 * 1024 * 1024
-"""In bytes; only objects may be larger, and they go to a file."""
 LARGEST_LINE = 32 * 1024
 """Of a request's first line, or of a header, in bytes."""
 
@@ -52,7 +50,7 @@ class ApiServer:
         self._server = web.Server(
             self._handle,
             access_log=None,
-            # An object stays as it was encoded; what else is compressed is seen to below.
+            # An object stays as it was encoded; what else is compressed is read where its operation is.
             auto_decompress=False,
             max_line_size=LARGEST_LINE,
             max_field_size=LARGEST_LINE,
@@ -131,8 +129,7 @@ class ApiServer:
 
     async def _pass_on(self, received: web.BaseRequest) -> HttpAnswer:
         """Let the gateway answer; the client's next request goes to it without us."""
-        body = await _Body(received).read()
-        return await invocations.answer(self._platform, _http_request(received), body)
+        return await invocations.answer(self._platform, _http_request(received), _Body(received).read)
 
     async def _interrupt(self, name: str) -> web.Response:
         from mlberth_local.sagemaker.training_jobs import interrupt_training_job
@@ -174,16 +171,14 @@ class _Body:
         self._received = received
 
     async def read(self) -> bytes:
-        """Return the whole body, decompressed. Raises `ServiceError` for one that is too large."""
+        """Return the whole body, as it came. Raises `ServiceError` for one that is too large."""
         if (self._received.content_length or 0) > LARGEST_REQUEST:
-            raise _too_large()
+            raise too_large()
         body = bytearray()
         async for piece in self._received.content.iter_any():
             body += piece
             if len(body) > LARGEST_REQUEST:
-                raise _too_large()
-        if self._received.headers.get("Content-Encoding", "").lower() == "gzip":
-            return _decompressed(bytes(body))
+                raise too_large()
         return bytes(body)
 
     def pieces(self) -> AsyncIterator[bytes]:
@@ -191,29 +186,27 @@ class _Body:
         return self._received.content.iter_any()
 
 
-def _decompressed(body: bytes) -> bytes:
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        content = unpacker.decompress(body, LARGEST_REQUEST)
-    except zlib.error as error:
-        raise ServiceError(
-            "SerializationException", "The body is not gzip, as Content-Encoding says."
-        ) from error
-    if unpacker.unconsumed_tail:
-        raise _too_large()
-    return content
-
-
-def _too_large() -> ServiceError:
-    text = f"The request is larger than {LARGEST_REQUEST} bytes."
-    return ServiceError("RequestEntityTooLargeException", text, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-
-
 def _http_request(received: web.BaseRequest) -> HttpRequest:
-    path, _, query = received.raw_path.partition("?")
+    path, _, query = _text(received.raw_path).partition("?")
     if path.startswith(("http://", "https://")):  # the absolute form, which clients of a proxy send
         path = "/" + path.split("/", 3)[3] if path.count("/") > 2 else "/"
-    return HttpRequest(received.method, path, query, received.headers, local_client=_is_local(received))
+    from multidict import CIMultiDict  # aiohttp's own
+
+    headers: Mapping[str, str] = received.headers
+    if not all(value.isascii() for value in headers.values()):
+        headers = CIMultiDict((name, _text(value)) for name, value in received.headers.items())
+    return HttpRequest(received.method, path, query, headers, local_client=_is_local(received))
+
+
+def _text(value: str) -> str:
+    """Return what was sent as text; where it is not in UTF-8, each byte is a character, as in old HTTP."""
+    if value.isascii():
+        return value
+    sent = value.encode(errors="surrogateescape")
+    try:
+        return sent.decode()
+    except UnicodeDecodeError:
+        return sent.decode("latin-1")
 
 
 def _is_signed(received: web.BaseRequest) -> bool:

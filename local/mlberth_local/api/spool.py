@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from mlberth_local.api.aws_chunked import ChunkDecoder
 from mlberth_local.bodies import Place, ReceivedBody
 from mlberth_local.errors import ServiceError
+from mlberth_local.http_request import whole_number
 from mlberth_local.s3 import checksums
 from mlberth_local.s3.checksums import Hash
 
@@ -63,8 +64,7 @@ class _Writer:
         self._headers = headers
         self._sha256 = sha256
         self._size = 0
-        length = headers.get("x-amz-decoded-content-length", "")
-        self._length = int(length) if length.isdecimal() else None
+        self._length = whole_number(headers.get("x-amz-decoded-content-length", ""))
         self._expected = _expected(headers)
         trailer = headers.get("x-amz-trailer", "").lower().removeprefix("x-amz-checksum-").upper()
         wanted = {*self._expected, trailer, headers.get("x-amz-sdk-checksum-algorithm", "").upper()}

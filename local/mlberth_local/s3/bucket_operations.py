@@ -58,13 +58,20 @@ def delete_bucket(platform: Platform, request: dict[str, Any]) -> dict[str, Any]
     with buckets.lock():
         folder = buckets.bucket_folder(platform.buckets, request["Bucket"])
         if next(walk.keys(platform.buckets, request["Bucket"]), None) is not None:
-            text = "The bucket you tried to delete is not empty"
-            raise ServiceError("BucketNotEmpty", text, HTTPStatus.CONFLICT)
-        for path, _, _ in os.walk(folder, topdown=False):
-            Path(path).rmdir()
+            raise _not_empty()
+        try:
+            for path, _, _ in os.walk(folder, topdown=False):
+                Path(path).rmdir()
+        except OSError as error:  # there is something that is no object, as a link to a folder
+            raise _not_empty() from error
         for beside in (records.FOLDER, buckets.ODD):
             shutil.rmtree(platform.buckets / beside / request["Bucket"], ignore_errors=True)
     return {}
+
+
+def _not_empty() -> ServiceError:
+    text = "The bucket you tried to delete is not empty"
+    return ServiceError("BucketNotEmpty", text, HTTPStatus.CONFLICT)
 
 
 def get_bucket_location(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:

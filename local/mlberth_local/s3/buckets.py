@@ -5,7 +5,6 @@ A key that cannot be a path, or whose path is taken by the folder of other keys,
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import threading
@@ -105,8 +104,7 @@ def _places(buckets: Path, folder: Path, key: str) -> Iterator[Path]:
 
 def odd_path(buckets: Path, bucket: str, key: str) -> Path:
     """Return where the file of a key is that cannot have its own path."""
-    name = hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
-    return buckets / ODD / bucket / name
+    return buckets / ODD / bucket / records.hash_of(key)
 
 
 def remove_leftovers(buckets: Path) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 from mlberth_local.errors import ServiceError
 from mlberth_local.platform import Platform
 from mlberth_local.s3.buckets import StoredObject
-from mlberth_local.s3.errors import no_such_key, precondition_failed
+from mlberth_local.s3.errors import invalid_argument, no_such_key, precondition_failed
 
-_RANGE = re.compile(r"bytes=(?P<first>\d*)-(?P<last>\d*)")
+_RANGE = re.compile(r"bytes=(?P<first>[0-9]{0,400})-(?P<last>[0-9]{0,400})")
 
 
 def check_owner(platform: Platform, request: Mapping[str, Any]) -> None:
@@ -20,6 +20,14 @@ def check_owner(platform: Platform, request: Mapping[str, Any]) -> None:
     for name in ("ExpectedBucketOwner", "ExpectedSourceBucketOwner"):
         if request.get(name) not in {None, "", platform.account}:
             raise ServiceError("AccessDenied", "Access Denied", HTTPStatus.FORBIDDEN)
+
+
+def check_version(version: str | None) -> None:
+    """Raise NoSuchVersion for another version than `null`, which is the one that an object has here."""
+    if version == "":
+        raise invalid_argument("Version id cannot be the empty string")
+    if version not in {None, "null"}:
+        raise ServiceError("NoSuchVersion", "The specified version does not exist.", HTTPStatus.NOT_FOUND)
 
 
 def check_read(request: Mapping[str, Any], found: StoredObject, prefix: str = "") -> None:
@@ -75,6 +83,33 @@ def read_range(text: str | None, size: int) -> tuple[int, int] | None:
         if found["last"] and int(found["last"]) < first:
             return None
     if first > last:
-        text = "The requested range is not satisfiable"
-        raise ServiceError("InvalidRange", text, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+        raise _not_satisfiable(size)
     return first, last - first + 1
+
+
+def read_source_range(text: str | None, size: int) -> tuple[int, int]:
+    """Return first byte and length of what a part copies; all of the source if it does not say.
+
+    Raises InvalidArgument for another form than `bytes=FIRST-LAST`, InvalidRange for bytes outside of it.
+    """
+    if text is None:
+        return 0, size
+    found = _RANGE.fullmatch(text)
+    if not found or not (found["first"] and found["last"]) or int(found["last"]) < int(found["first"]):
+        raise invalid_argument(
+            "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are "
+            f"the zero-based offsets of the first and last bytes to copy; found {text[:100]!r}."
+        )
+    first, last = int(found["first"]), int(found["last"])
+    if last >= size:
+        raise _not_satisfiable(size)
+    return first, last - first + 1
+
+
+def _not_satisfiable(size: int) -> ServiceError:
+    return ServiceError(
+        "InvalidRange",
+        f"The requested range is not satisfiable: the object has {size} bytes",
+        HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+        headers={"Content-Range": f"bytes */{size}"},
+    )

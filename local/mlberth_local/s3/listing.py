@@ -1,9 +1,10 @@
-"""Listings of a bucket's objects, in pages, with folders of keys as common prefixes."""
+"""Listings of a bucket's objects and uploads, in pages, with folders of keys as common prefixes."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,10 +15,9 @@ from mlberth_local.s3 import buckets, walk
 from mlberth_local.s3.buckets import StoredObject
 from mlberth_local.s3.conditions import check_owner
 from mlberth_local.s3.errors import invalid_argument
+from mlberth_local.s3.parts import START
 
 LARGEST_PAGE = 1000
-_LAST = "\U0010ffff"
-"""Comes after all that keys have."""
 
 
 @dataclass
@@ -66,19 +66,20 @@ def list_objects_v2(platform: Platform, request: dict[str, Any]) -> dict[str, An
 
 def _key_of(token: str) -> str:
     try:
-        return base64.b64decode(token, altchars="-_", validate=True).decode(errors="surrogatepass")
-    except (binascii.Error, ValueError) as error:
-        raise invalid_argument("The continuation token provided is incorrect") from error
+        key = base64.b64decode(token, altchars="-_", validate=True).decode(errors="surrogatepass")
+    except (binascii.Error, ValueError):
+        key = ""  # which is not in a token of ours
+    if not key:
+        raise invalid_argument("The continuation token provided is incorrect")
+    return key
 
 
 def _page(platform: Platform, request: Mapping[str, Any], after: str) -> _Page:
     check_owner(platform, request)
-    most = LARGEST_PAGE if request.get("MaxKeys") is None else int(request["MaxKeys"])
-    if most < 0:
-        raise invalid_argument("Argument maxKeys must be an integer between 0 and 2147483647")
+    most = page_size(request, "MaxKeys")
     page = _Page()
     for one in _entries(platform, request, after):
-        if len(page) == min(most, LARGEST_PAGE):
+        if len(page) == most:
             page.truncated = bool(most)
             break
         if isinstance(one, str):
@@ -90,24 +91,27 @@ def _page(platform: Platform, request: Mapping[str, Any], after: str) -> _Page:
     return page
 
 
+def page_size(request: Mapping[str, Any], name: str) -> int:
+    """Return how many may be in a page. Raises InvalidArgument."""
+    found = request.get(name)
+    if found is not None and not 0 <= found < 1 << 31:
+        shown = name[:1].lower() + name[1:]
+        raise invalid_argument(f"Argument {shown} must be an integer between 0 and 2147483647")
+    return LARGEST_PAGE if found is None else min(found, LARGEST_PAGE)
+
+
 def _entries(platform: Platform, request: Mapping[str, Any], after: str) -> Iterator[StoredObject | str]:
     """Yield objects and common prefixes in order."""
-    bucket, prefix, delimiter = request["Bucket"], request.get("Prefix") or "", request.get("Delimiter") or ""
-    if delimiter and after.startswith(prefix) and after.endswith(delimiter) and after != prefix:
-        after += _LAST  # the page before ended with a common prefix: all below it is done
-    while True:
-        for key, path in walk.keys(platform.buckets, bucket, prefix, after):
-            head, found, _ = key[len(prefix) :].partition(delimiter) if delimiter else ("", "", "")
-            if found:
-                yield prefix + head + delimiter
-                after = prefix + head + delimiter + _LAST
-                break
-            try:
-                yield buckets.stored(platform.buckets, bucket, key, path, path.stat())
-            except FileNotFoundError:
-                continue
-        else:
-            return
+    prefix, delimiter = request.get("Prefix") or "", request.get("Delimiter") or ""
+    bucket = request["Bucket"]
+    for key, path in walk.groups(platform.buckets, bucket, prefix, after, delimiter):
+        if path is None:
+            yield key
+            continue
+        try:
+            yield buckets.stored(platform.buckets, bucket, key, path, path.stat())
+        except OSError:  # removed in the meantime
+            continue
 
 
 def _common(request: Mapping[str, Any], page: _Page) -> dict[str, Any]:
@@ -116,7 +120,7 @@ def _common(request: Mapping[str, Any], page: _Page) -> dict[str, Any]:
         "Name": request["Bucket"],
         "Prefix": _name(request, request.get("Prefix") or ""),
         "Delimiter": _name(request, request["Delimiter"]) if request.get("Delimiter") else None,
-        "MaxKeys": LARGEST_PAGE if request.get("MaxKeys") is None else int(request["MaxKeys"]),
+        "MaxKeys": page_size(request, "MaxKeys"),
         "CommonPrefixes": [{"Prefix": _name(request, one)} for one in page.prefixes],
         "EncodingType": request.get("EncodingType"),
     }
@@ -139,3 +143,64 @@ def _contents(request: Mapping[str, Any], page: _Page, *, owner: bool) -> list[d
         }
         for one in page.contents
     ]
+
+
+def list_multipart_uploads(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
+    """List the uploads to a bucket that are not complete."""
+    check_owner(platform, request)
+    buckets.bucket_folder(platform.buckets, request["Bucket"])
+    prefix, delimiter = request.get("Prefix") or "", request.get("Delimiter") or ""
+    most = page_size(request, "MaxUploads")
+    key_marker, id_marker = request.get("KeyMarker") or "", request.get("UploadIdMarker") or ""
+    uploads: list[dict[str, Any]] = []
+    prefixes: list[str] = []
+    last, truncated = ("", ""), False
+    for one in _uploads_after(platform, request, key_marker, id_marker):
+        head, found, _ = one["Key"][len(prefix) :].partition(delimiter) if delimiter else ("", "", "")
+        group = prefix + head + delimiter if found else None
+        if group is not None and group in (key_marker, *prefixes[-1:]):
+            continue
+        if len(uploads) + len(prefixes) == most:
+            truncated = most > 0
+            break
+        if group is not None:
+            prefixes.append(group)
+            last = (group, "")
+        else:
+            uploads.append({**one, "Key": _name(request, one["Key"])})
+            last = (one["Key"], one["UploadId"])
+    answer = {
+        "Bucket": request["Bucket"],
+        "Prefix": _name(request, prefix),
+        "Delimiter": _name(request, delimiter) if delimiter else None,
+        "EncodingType": request.get("EncodingType"),
+        "KeyMarker": _name(request, key_marker),
+        "UploadIdMarker": id_marker,
+        "IsTruncated": truncated,
+        "MaxUploads": most,
+        "Uploads": uploads,
+        "CommonPrefixes": [{"Prefix": _name(request, one)} for one in prefixes],
+    }
+    if truncated:
+        answer |= {"NextKeyMarker": _name(request, last[0]), "NextUploadIdMarker": last[1]}
+    return answer
+
+
+def _uploads_after(
+    platform: Platform, request: Mapping[str, Any], key: str, upload: str
+) -> Iterator[dict[str, Any]]:
+    """Yield the uploads with the prefix of a request that come after those of a key, or after one of them."""
+    found = []
+    for path in (platform.buckets / buckets.UPLOADS).glob(f"*/{START}"):
+        try:
+            start = json.loads(path.read_bytes())
+        except OSError:  # completed or aborted in the meantime
+            continue
+        if start["Bucket"] == request["Bucket"] and start["Key"].startswith(request.get("Prefix") or ""):
+            found.append({"Key": start["Key"], "UploadId": path.parent.name, "Initiated": start["Initiated"]})
+    found.sort(key=lambda one: (walk.encoded(one["Key"]), one["Initiated"], one["UploadId"]))
+    passed = not upload
+    for one in found:
+        if walk.encoded(one["Key"]) > walk.encoded(key) or (one["Key"] == key and upload and passed):
+            yield one
+        passed = passed or one["UploadId"] == upload

@@ -15,12 +15,15 @@ from mlberth_local.errors import ServiceError
 from mlberth_local.files import write_atomically, write_ranges
 from mlberth_local.platform import Platform
 from mlberth_local.s3 import buckets, checksums
-from mlberth_local.s3.conditions import check_owner, check_write, read_range
+from mlberth_local.s3.conditions import check_owner, check_write, read_source_range
+from mlberth_local.s3.copies import copy_source
 from mlberth_local.s3.errors import invalid_argument
+from mlberth_local.s3.listing import page_size
 from mlberth_local.s3.names import check_key
-from mlberth_local.s3.objects import copy_source, kept_headers, tags_of, upload_file
+from mlberth_local.s3.objects import kept_headers, metadata_of, upload_file
 from mlberth_local.s3.parts import MOST_PARTS, START, Part, join, keep, open_upload, parts_of
 from mlberth_local.s3.records import Record
+from mlberth_local.s3.tagging import tags_of
 
 SMALLEST_PART = 5 * 1024 * 1024
 """Of all parts but the last, in bytes."""
@@ -39,7 +42,7 @@ def create_multipart_upload(platform: Platform, request: dict[str, Any]) -> dict
         "Key": request["Key"],
         "Initiated": platform.clock(),
         "headers": kept_headers(request),
-        "metadata": request.get("Metadata") or {},
+        "metadata": metadata_of(request),
         "tags": tags_of(request.get("Tagging")),
         "algorithm": request.get("ChecksumAlgorithm"),
         "checksum_type": request.get("ChecksumType"),
@@ -83,7 +86,7 @@ def upload_part_copy(platform: Platform, request: dict[str, Any]) -> dict[str, A
     folder, _ = open_upload(platform, request)
     number = _number(request)
     source = copy_source(platform, request)
-    first, size = read_range(request.get("CopySourceRange"), source.size) or (0, source.size)
+    first, size = read_source_range(request.get("CopySourceRange"), source.size)
     temporary = upload_file(platform)
     try:
         write_ranges(temporary, [(source.path, first, size)])
@@ -128,13 +131,15 @@ def _chosen(request: Mapping[str, Any], there: Mapping[int, Part]) -> list[Part]
     wanted = (request.get("MultipartUpload") or {}).get("Parts") or []
     if not wanted:
         raise ServiceError("MalformedXML", "You must specify at least one part")
-    numbers = [one.get("PartNumber") for one in wanted]
+    if not all("PartNumber" in one and "ETag" in one for one in wanted):
+        raise ServiceError("MalformedXML", "Each part must have its PartNumber and its ETag")
+    numbers = [one["PartNumber"] for one in wanted]
     if numbers != sorted(set(numbers)):
         text = "The list of parts was not in ascending order. Parts must be ordered by part number."
         raise ServiceError("InvalidPartOrder", text)
     for one in wanted:
         part = there.get(one["PartNumber"])
-        if part is None or one.get("ETag", "").strip('"') != part.md5:
+        if part is None or one["ETag"].strip('"') != part.md5 or not _fits(one, part):
             text = (
                 "One or more of the specified parts could not be found. The part may not have been uploaded, "
                 "or the specified entity tag may not match the part's entity tag."
@@ -144,6 +149,11 @@ def _chosen(request: Mapping[str, Any], there: Mapping[int, Part]) -> list[Part]
     if any(part.size < SMALLEST_PART for part in chosen[:-1]):
         raise ServiceError("EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size")
     return chosen
+
+
+def _fits(listed: Mapping[str, Any], part: Part) -> bool:
+    """Whether a part has the checksums that it is listed with, as far as it is known to have any."""
+    return all(part.checksums.get(name, value) == value for name, value in checksums.given(listed).items())
 
 
 def abort_multipart_upload(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
@@ -156,7 +166,10 @@ def abort_multipart_upload(platform: Platform, request: dict[str, Any]) -> dict[
 def list_parts(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
     """List the parts that were received."""
     folder, start = open_upload(platform, request)
-    marker, most = int(request.get("PartNumberMarker") or 0), min(int(request.get("MaxParts") or 1000), 1000)
+    marker = request.get("PartNumberMarker") or 0
+    most = page_size(request, "MaxParts")
+    if marker < 0:
+        raise invalid_argument("Argument part-number-marker must be an integer between 0 and 2147483647")
     there = [part for number, part in parts_of(folder).items() if number > marker]
     page = there[:most]
     return {
@@ -164,32 +177,12 @@ def list_parts(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
         "Key": start["Key"],
         "UploadId": request["UploadId"],
         "PartNumberMarker": str(marker),
-        "NextPartNumberMarker": str(page[-1].number if page else 0),
+        "NextPartNumberMarker": str(page[-1].number if page else marker),
         "MaxParts": most,
-        "IsTruncated": len(there) > most,
+        "IsTruncated": 0 < most < len(there),
         "StorageClass": "STANDARD",
         "Parts": [
             {"PartNumber": part.number, "LastModified": part.modified, "ETag": part.etag, "Size": part.size}
             for part in page
         ],
-    }
-
-
-def list_multipart_uploads(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
-    """List the uploads to a bucket that are not complete."""
-    check_owner(platform, request)
-    buckets.bucket_folder(platform.buckets, request["Bucket"])
-    prefix = request.get("Prefix") or ""
-    found = []
-    for path in sorted((platform.buckets / buckets.UPLOADS).glob(f"*/{START}")):
-        start = json.loads(path.read_bytes())
-        if start["Bucket"] == request["Bucket"] and start["Key"].startswith(prefix):
-            found.append({"Key": start["Key"], "UploadId": path.parent.name, "Initiated": start["Initiated"]})
-    found.sort(key=lambda one: (one["Key"], one["Initiated"]))
-    return {
-        "Bucket": request["Bucket"],
-        "Prefix": prefix,
-        "IsTruncated": False,
-        "MaxUploads": 1000,
-        "Uploads": found,
     }

@@ -6,19 +6,18 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote
 from uuid import uuid4
 
 from mlberth_local.bodies import FileBody, ReceivedBody
 from mlberth_local.errors import ServiceError
-from mlberth_local.files import write_ranges
 from mlberth_local.platform import Platform
 from mlberth_local.s3 import buckets, checksums
 from mlberth_local.s3.buckets import StoredObject
-from mlberth_local.s3.conditions import check_owner, check_read, check_write, read_range
-from mlberth_local.s3.errors import invalid_argument, invalid_request
+from mlberth_local.s3.conditions import check_owner, check_read, check_version, check_write, read_range
+from mlberth_local.s3.errors import invalid_argument
 from mlberth_local.s3.names import check_key
 from mlberth_local.s3.records import DEFAULT_TYPE, Record
+from mlberth_local.s3.tagging import tags_of
 
 KEPT_HEADERS = (
     "CacheControl",
@@ -33,6 +32,8 @@ KEPT_HEADERS = (
     "WebsiteRedirectLocation",
 )
 """Parameters of a write that its answers and later reads repeat."""
+_LARGEST_METADATA = 2048
+"""Names and values together, in bytes."""
 _ANSWERED = ("ServerSideEncryption", "SSEKMSKeyId")
 
 
@@ -45,14 +46,14 @@ def put_object(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
         request["Key"],
         body.md5,
         kept_headers(request),
-        request.get("Metadata") or {},
+        metadata_of(request),
         dict(body.checksums),
         tags_of(request.get("Tagging")),
     )
     with buckets.lock():
         check_write(request, buckets.find_or_none(platform.buckets, request["Bucket"], request["Key"]))
         found = buckets.put(platform.buckets, request["Bucket"], body.place.path, record)
-    return {"ETag": found.quoted_etag, **checksums.members(record.checksums), **_encryption(record)}
+    return {"ETag": found.quoted_etag, **checksums.members(record.checksums), **encryption(record)}
 
 
 def kept_headers(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,13 +70,18 @@ def _without_encoding(headers: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in headers.items() if name != "ContentEncoding"}
 
 
-def _encryption(record: Record) -> dict[str, str]:
+def encryption(record: Record) -> dict[str, str]:
+    """Return the members of an answer to a write that repeat its encryption."""
     return {name: record.headers[name] for name in _ANSWERED if name in record.headers}
 
 
-def tags_of(text: str | None) -> dict[str, str]:
-    """Return the tags in a header `a=1&b=2`."""
-    return dict(parse_qsl(text or "", keep_blank_values=True))
+def metadata_of(request: Mapping[str, Any]) -> dict[str, str]:
+    """Return the metadata of a write. Raises MetadataTooLarge."""
+    metadata: dict[str, str] = request.get("Metadata") or {}
+    if sum(len(name.encode()) + len(value.encode()) for name, value in metadata.items()) > _LARGEST_METADATA:
+        text = "Your metadata headers exceed the maximum allowed metadata size"
+        raise ServiceError("MetadataTooLarge", text)
+    return metadata
 
 
 def head_object(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
@@ -96,8 +102,7 @@ def get_object(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
 def _read(platform: Platform, request: Mapping[str, Any]) -> tuple[StoredObject, tuple[int, int] | None]:
     check_owner(platform, request)
     found = buckets.find(platform.buckets, request["Bucket"], request["Key"])
-    if request.get("VersionId") not in {None, "null"}:
-        raise ServiceError("NoSuchVersion", "The specified version does not exist.", HTTPStatus.NOT_FOUND)
+    check_version(request.get("VersionId"))
     check_read(request, found)
     if request.get("PartNumber") not in {None, 1}:
         raise invalid_argument("PartNumber: objects are one file here; expected 1.")
@@ -140,15 +145,21 @@ def _description(
 def delete_object(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
     """Remove an object; one that is not there is no error."""
     check_owner(platform, request)
-    with buckets.lock():
-        if request.get("IfMatch"):
-            check_write(request, buckets.find_or_none(platform.buckets, request["Bucket"], request["Key"]))
-        buckets.delete(platform.buckets, request["Bucket"], request["Key"])
+    _delete(platform, request["Bucket"], request["Key"], request.get("VersionId"), request.get("IfMatch"))
     return {}
 
 
+def _delete(platform: Platform, bucket: str, key: str, version: str | None, etag: str | None) -> None:
+    """Remove an object, if it is of a version and has an ETag; None for either asks for nothing."""
+    check_version(version)
+    with buckets.lock():
+        found = buckets.find_or_none(platform.buckets, bucket, key)
+        check_write({"Key": key, "IfMatch": etag}, found)
+        buckets.delete(platform.buckets, bucket, key)
+
+
 def delete_objects(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
-    """Remove up to 1000 objects."""
+    """Remove up to 1000 objects, each on its own conditions."""
     check_owner(platform, request)
     wanted = (request.get("Delete") or {}).get("Objects") or []
     if not 1 <= len(wanted) <= 1000:
@@ -156,66 +167,15 @@ def delete_objects(platform: Platform, request: dict[str, Any]) -> dict[str, Any
     buckets.bucket_folder(platform.buckets, request["Bucket"])
     deleted, errors = [], []
     for one in wanted:
+        name = {part: one[part] for part in ("Key", "VersionId") if one.get(part) is not None}
         try:
-            buckets.delete(platform.buckets, request["Bucket"], one["Key"])
-            deleted.append({"Key": one["Key"]})
+            _delete(platform, request["Bucket"], one["Key"], one.get("VersionId"), one.get("ETag"))
+            deleted.append(name)
+        except ServiceError as error:
+            errors.append({**name, "Code": error.code, "Message": error.message})
         except OSError as error:
-            errors.append({"Key": one["Key"], "Code": "InternalError", "Message": str(error.strerror)})
+            errors.append({**name, "Code": "InternalError", "Message": str(error.strerror)})
     return {"Deleted": [] if request["Delete"].get("Quiet") else deleted, "Errors": errors}
-
-
-def copy_object(platform: Platform, request: dict[str, Any]) -> dict[str, Any]:
-    """Make an object of another one, with its headers or new ones."""
-    check_owner(platform, request)
-    check_key(request["Key"])
-    source = copy_source(platform, request)
-    bucket, key = request["Bucket"], request["Key"]
-    replace = request.get("MetadataDirective") == "REPLACE"
-    new_tags = request.get("TaggingDirective") == "REPLACE"
-    if source.path == platform.buckets / bucket / key and not (replace or new_tags or kept_headers(request)):
-        raise invalid_request(
-            "This copy request is illegal because it is trying to copy an object to itself without changing "
-            "the object's metadata, storage class, website redirect location or encryption attributes."
-        )
-    buckets.bucket_folder(platform.buckets, bucket)
-    record = Record(
-        key,
-        source.record.etag,
-        kept_headers(request) if replace else {**source.record.headers, **_kept_encryption(request)},
-        (request.get("Metadata") or {}) if replace else source.record.metadata,
-        source.record.checksums,
-        tags_of(request.get("Tagging")) if new_tags else source.record.tags,
-        source.record.parts,
-    )
-    temporary = upload_file(platform)
-    try:
-        write_ranges(temporary, [(source.path, 0, source.size)])
-        with buckets.lock():
-            check_write(request, buckets.find_or_none(platform.buckets, bucket, key))
-            found = buckets.put(platform.buckets, bucket, temporary, record)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return {
-        "CopyObjectResult": {"ETag": found.quoted_etag, "LastModified": found.modified},
-        **_encryption(record),
-    }
-
-
-def _kept_encryption(request: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: request[name] for name in (*_ANSWERED, "StorageClass") if request.get(name) is not None}
-
-
-def copy_source(platform: Platform, request: Mapping[str, Any]) -> StoredObject:
-    """Return the object that a copy is made of, if it fulfils the conditions."""
-    text = unquote(str(request["CopySource"]).partition("?versionId=")[0]).removeprefix("/")
-    bucket, slash, key = text.partition("/")
-    if not slash or not key:
-        raise invalid_argument(
-            f"Copy Source must mention the source bucket and key: sourcebucket/sourcekey, not {text}"
-        )
-    source = buckets.find(platform.buckets, bucket, key)
-    check_read(request, source, "CopySource")
-    return source
 
 
 def upload_file(platform: Platform) -> Path:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from mlberth_local.operations import ONE_PAGE, Exceptions, Operation
-from mlberth_local.s3 import bucket_operations, listing, multipart, objects, tagging
+from mlberth_local.s3 import bucket_operations, copies, listing, multipart, objects, tagging
 
 OPERATIONS: dict[str, Operation] = {
     "AbortMultipartUpload": multipart.abort_multipart_upload,
     "CompleteMultipartUpload": multipart.complete_multipart_upload,
-    "CopyObject": objects.copy_object,
+    "CopyObject": copies.copy_object,
     "CreateBucket": bucket_operations.create_bucket,
     "CreateMultipartUpload": multipart.create_multipart_upload,
     "DeleteBucket": bucket_operations.delete_bucket,
@@ -22,7 +22,7 @@ OPERATIONS: dict[str, Operation] = {
     "HeadBucket": bucket_operations.head_bucket,
     "HeadObject": objects.head_object,
     "ListBuckets": bucket_operations.list_buckets,
-    "ListMultipartUploads": multipart.list_multipart_uploads,
+    "ListMultipartUploads": listing.list_multipart_uploads,
     "ListObjects": listing.list_objects,
     "ListObjectsV2": listing.list_objects_v2,
     "ListParts": multipart.list_parts,
@@ -35,6 +35,7 @@ OPERATIONS: dict[str, Operation] = {
 _ENCRYPTION = "objects are plain files; the header is kept and repeated"
 _ACCESS = "every caller may do everything"
 _VERSIONS = "an object has one version"
+_DIRECTORIES = "of directory buckets"
 _CHECKSUMS = "kept and repeated, and not compared"
 _PAYER = {"RequestPayer": _ACCESS}
 _KEPT_CHECKSUMS = {
@@ -77,7 +78,7 @@ _SOURCE_KEYS = {
 _READ = Exceptions(_PAYER, _KEYS)
 _LIST = Exceptions({**_PAYER, "OptionalObjectAttributes": "nothing is restored here"})
 EXCEPTIONS: dict[str, Exceptions] = {
-    "AbortMultipartUpload": Exceptions({**_PAYER, "IfMatchInitiatedTime": "of directory buckets"}),
+    "AbortMultipartUpload": Exceptions(_PAYER, {"IfMatchInitiatedTime": _DIRECTORIES}),
     "CompleteMultipartUpload": Exceptions(
         {
             **_PAYER,
@@ -111,34 +112,27 @@ EXCEPTIONS: dict[str, Exceptions] = {
     ),
     "CreateMultipartUpload": Exceptions({**_STORED, "ChecksumType": _CHECKSUMS}, _KEYS),
     "DeleteObject": Exceptions(
-        {**_PAYER, "BypassGovernanceRetention": _VERSIONS, "MFA": _ACCESS, "VersionId": _VERSIONS},
-        {"IfMatchLastModifiedTime": "of directory buckets", "IfMatchSize": "of directory buckets"},
+        {**_PAYER, "BypassGovernanceRetention": _VERSIONS, "MFA": _ACCESS},
+        {"IfMatchLastModifiedTime": _DIRECTORIES, "IfMatchSize": _DIRECTORIES},
     ),
-    "DeleteObjectTagging": Exceptions({"VersionId": _VERSIONS}),
-    "DeleteObjects": Exceptions({**_PAYER, "BypassGovernanceRetention": _VERSIONS, "MFA": _ACCESS}),
+    "DeleteObjects": Exceptions(
+        {**_PAYER, "BypassGovernanceRetention": _VERSIONS, "MFA": _ACCESS},
+        {"Delete.Objects.LastModifiedTime": _DIRECTORIES, "Delete.Objects.Size": _DIRECTORIES},
+    ),
     "GetObject": _READ,
-    "GetObjectTagging": Exceptions({**_PAYER, "VersionId": _VERSIONS}),
+    "GetObjectTagging": Exceptions(_PAYER),
     "HeadObject": _READ,
     "ListBuckets": Exceptions(
         {"BucketRegion": "there is one region", "ContinuationToken": ONE_PAGE, "MaxBuckets": ONE_PAGE}
     ),
-    "ListMultipartUploads": Exceptions(
-        {
-            **_PAYER,
-            "Delimiter": ONE_PAGE,
-            "EncodingType": "keys are as they are",
-            "KeyMarker": ONE_PAGE,
-            "MaxUploads": ONE_PAGE,
-            "UploadIdMarker": ONE_PAGE,
-        }
-    ),
+    "ListMultipartUploads": Exceptions(_PAYER),
     "ListObjects": _LIST,
     "ListObjectsV2": _LIST,
     "ListParts": _READ,
     "PutObject": Exceptions(
         {**_STORED, **_KEPT_CHECKSUMS}, {**_KEYS, "WriteOffsetBytes": "objects are not appended to"}
     ),
-    "PutObjectTagging": Exceptions({**_PAYER, "VersionId": _VERSIONS}),
+    "PutObjectTagging": Exceptions(_PAYER),
     "UploadPart": Exceptions({**_PAYER, **_KEPT_CHECKSUMS}, _KEYS),
     "UploadPartCopy": Exceptions(_PAYER, {**_KEYS, **_SOURCE_KEYS}),
 }

@@ -17,6 +17,7 @@ from typing import Any
 
 from mlberth_local.bodies import Place, ReceivedBody
 from mlberth_local.files import write_atomically, write_ranges
+from mlberth_local.http_request import whole_number
 from mlberth_local.platform import Platform
 from mlberth_local.s3 import buckets
 from mlberth_local.s3.conditions import check_owner
@@ -67,9 +68,9 @@ def open_upload(platform: Platform, request: Mapping[str, Any]) -> tuple[Path, d
 
 def place(platform: Platform, query: Mapping[str, str], size: int | None) -> Place | None:
     """Return where a part is written that is about to come in; None if it needs a file of its own."""
-    name, number = query.get("uploadId", ""), query.get("partNumber", "")
+    name, number = query.get("uploadId", ""), whole_number(query.get("partNumber", "")) or 0
     folder = platform.buckets / buckets.UPLOADS / name
-    if not size or not _ID.fullmatch(name) or not number.isdecimal() or not 1 <= int(number) <= MOST_PARTS:
+    if not size or not _ID.fullmatch(name) or not 1 <= number <= MOST_PARTS:
         return None
     with buckets.lock():
         if not (folder / START).exists():
@@ -78,8 +79,8 @@ def place(platform: Platform, query: Mapping[str, str], size: int | None) -> Pla
         if not all_sizes.exists():
             all_sizes.write_text(str(size))
         usual = int(all_sizes.read_text())
-        taken = folder / f"{int(number):05}.taken"
-        start = (int(number) - 1) * usual
+        taken = folder / f"{number:05}.taken"
+        start = (number - 1) * usual
         if size > usual or start + size > _LARGEST_FILE or taken.exists():
             return None
         taken.touch()

@@ -36,9 +36,14 @@ class Record:
     """How many parts a multipart upload had; 0 for none."""
 
 
+def hash_of(key: str) -> str:
+    """Return the name of what is kept of a key whose own name cannot be a file's."""
+    return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
+
+
 def record_path(buckets: Path, bucket: str, key: str) -> Path:
     """Return the file of a key's records."""
-    name = hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
+    name = hash_of(key)
     return buckets / FOLDER / bucket / name[:2] / f"{name[2:]}.json"
 
 

@@ -181,6 +181,7 @@ def _before(
 
 
 def _in_time(event: LogEvent, request: Mapping[str, Any]) -> bool:
+    """Whether an event is in the range of GetLogEvents, which ends before its last millisecond."""
     start, end = request.get("startTime"), request.get("endTime")
     return (start is None or event.time >= start) and (end is None or event.time < end)
 
@@ -226,8 +227,10 @@ def _events(
 ) -> Iterator[tuple[int, str, LogEvent]]:
     """Yield the events of one stream that fit, with their times."""
     words = _words(request.get("filterPattern") or "")
+    # Here the range has its last millisecond, too, which that of GetLogEvents has not.
+    times = {**request, "endTime": None if request.get("endTime") is None else request["endTime"] + 1}
     for event in log_files.read_events(_path(platform, group, name)):
-        if _in_time(event, request) and all(word in event.message for word in words):
+        if _in_time(event, times) and all(word in event.message for word in words):
             yield event.time, name, event
 
 

@@ -130,7 +130,26 @@ def test_a_compressed_request(front: Front) -> None:
     assert [one["MetricName"] for one in found] == ["zipped"]
     bomb = gzip.compress(bytes(40 << 20))
     assert requests.post(front.url, data=bomb, headers=headers, timeout=5).status_code == 413
-    assert requests.post(front.url, data=b"no gzip", headers=headers, timeout=5).status_code == 400
+    for broken in (b"no gzip", body[:-20], b""):
+        assert requests.post(front.url, data=broken, headers=headers, timeout=5).status_code == 400
+
+
+@pytest.mark.parametrize("secret", [SECRET, "wrong"])
+def test_a_compressed_request_is_signed_as_it_is_sent(front: Front, secret: str) -> None:
+    """Botocore compresses metrics from 10240 bytes on."""
+    client = front.client("cloudwatch", key="CHECKED", secret=secret)
+    compressed = []
+    client.meta.events.register(
+        "before-send.cloudwatch", lambda request, **_: compressed.append(request.headers["Content-Encoding"])
+    )
+    data = [{"MetricName": f"{'m' * 200}{n}", "Value": n} for n in range(100)]
+    if secret != SECRET:
+        with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
+            client.put_metric_data(Namespace="Signed", MetricData=data)
+        return
+    client.put_metric_data(Namespace="Signed", MetricData=data)
+    assert compressed in ([b"gzip"], ["gzip"])
+    assert len(front.client("cloudwatch").list_metrics(Namespace="Signed")["Metrics"]) == 100
 
 
 def test_requests_that_are_none(front: Front) -> None:

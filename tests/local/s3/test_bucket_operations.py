@@ -22,6 +22,10 @@ def test_only_an_empty_bucket_can_be_deleted(s3: Any, front: Any, bucket: str) -
     s3.put_object(Bucket=bucket, Key="..", Body=b"")
     assert code(s3.delete_bucket, Bucket=bucket) == "BucketNotEmpty"
     s3.delete_object(Bucket=bucket, Key="..")
+    link = front.platform.buckets / bucket / "link"
+    link.symlink_to(front.platform.home)
+    assert code(s3.delete_bucket, Bucket=bucket) == "BucketNotEmpty"
+    link.unlink()
     s3.delete_bucket(Bucket=bucket)
     assert code(s3.head_bucket, Bucket=bucket) == "404"
 

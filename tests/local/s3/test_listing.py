@@ -50,7 +50,9 @@ def test_other_delimiters_and_starts(s3: Any, filled: str) -> None:
     page = s3.list_objects_v2(Bucket=filled, StartAfter="b/c/d")
     assert page["Contents"][0]["Key"] == "b/c/e"
     assert page["KeyCount"] == len(page["Contents"])
-    assert s3.list_objects_v2(Bucket=filled, MaxKeys=0)["KeyCount"] == 0
+    empty = s3.list_objects_v2(Bucket=filled, MaxKeys=0)
+    assert (empty["KeyCount"], empty["IsTruncated"]) == (0, False)
+    assert s3.list_objects_v2(Bucket=filled, MaxKeys=5000)["MaxKeys"] == 1000
 
 
 def test_what_a_listing_says_is_what_a_head_says(s3: Any, filled: str) -> None:
@@ -74,5 +76,11 @@ def test_many_keys(s3: Any, front: Any) -> None:
 def test_faults(s3: Any, filled: str) -> None:
     with pytest.raises(ClientError, match="The continuation token provided is incorrect"):
         s3.list_objects_v2(Bucket=filled, ContinuationToken="no token")
+    with pytest.raises(ClientError, match="The continuation token provided is incorrect"):
+        s3.list_objects_v2(Bucket=filled, ContinuationToken="")
+    with pytest.raises(ClientError, match="InvalidArgument"):
+        s3.list_objects_v2(Bucket=filled, EncodingType="base64")
+    with pytest.raises(ClientError, match="InvalidArgument"):
+        s3.list_objects_v2(Bucket=filled, MaxKeys=-1)
     with pytest.raises(ClientError, match="NoSuchBucket"):
         s3.list_objects_v2(Bucket="nobodys-bucket")

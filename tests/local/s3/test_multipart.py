@@ -112,6 +112,82 @@ def test_faults(s3: Any, bucket: str) -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ("bytes=0-999", "InvalidRange"),
+        ("bytes=5-5", "InvalidRange"),
+        ("0-3", "InvalidArgument"),
+        ("bytes=3-1", "InvalidArgument"),
+        ("bytes=-3", "InvalidArgument"),
+        ("bytes=1-", "InvalidArgument"),
+        ("bytes=0-1,3-4", "InvalidArgument"),
+        ("", "InvalidArgument"),
+    ],
+)
+def test_ranges_that_cannot_be_copied(s3: Any, bucket: str, asked: str, expected: str) -> None:
+    s3.put_object(Bucket=bucket, Key="five", Body=b"12345")
+    where = {"Bucket": bucket, "Key": "k", "PartNumber": 1}
+    where["UploadId"] = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
+    source = {"Bucket": bucket, "Key": "five"}
+    assert code(s3.upload_part_copy, **where, CopySource=source, CopySourceRange=asked) == expected
+    s3.upload_part_copy(**where, CopySource=source, CopySourceRange="bytes=4-4")
+    del where["PartNumber"]
+    assert [one["Size"] for one in s3.list_parts(**where)["Parts"]] == [1]
+
+
+def test_lists_of_parts_that_are_none(s3: Any, front: Any, bucket: str) -> None:
+    where = {"Bucket": bucket, "Key": "k"}
+    where["UploadId"] = s3.create_multipart_upload(**where)["UploadId"]
+    etag = s3.upload_part(**where, PartNumber=1, Body=b"x", ChecksumAlgorithm="CRC32")["ETag"]
+    url = f"{front.url}/{bucket}/k?uploadId={where['UploadId']}"
+    for part in (
+        f"<ETag>{etag}</ETag>",
+        "<PartNumber>1</PartNumber>",
+        f"<ETag>{etag}</ETag><PartNumber>one</PartNumber>",
+        f"<ETag>{etag}</ETag><PartNumber>{'9' * 5000}</PartNumber>",
+        "",
+    ):
+        body = f"<CompleteMultipartUpload><Part>{part}</Part></CompleteMultipartUpload>"
+        answer = requests.post(url, data=body, timeout=10)
+        assert (answer.status_code, "<Code>MalformedXML<" in answer.text) == (400, True), answer.text
+    wrong = {"Parts": [{"PartNumber": 1, "ETag": etag, "ChecksumCRC32": "AAAAAA=="}]}
+    assert code(s3.complete_multipart_upload, **where, MultipartUpload=wrong) == "InvalidPart"
+
+
+def test_pages_of_parts(s3: Any, front: Any, bucket: str) -> None:
+    where = {"Bucket": bucket, "Key": "k"}
+    where["UploadId"] = s3.create_multipart_upload(**where)["UploadId"]
+    for number in (1, 2, 5):
+        s3.upload_part(**where, PartNumber=number, Body=b"x")
+    pages = list(s3.get_paginator("list_parts").paginate(**where, PaginationConfig={"PageSize": 2}))
+    assert [[one["PartNumber"] for one in page["Parts"]] for page in pages] == [[1, 2], [5]]
+    none = s3.list_parts(**where, MaxParts=0)
+    assert ("Parts" in none, none["IsTruncated"]) == (False, False)
+    url = f"{front.url}/{bucket}/k?uploadId={where['UploadId']}"
+    for query in ("max-parts=-1", "max-parts=x", "part-number-marker=x", "part-number-marker=-1"):
+        answer = requests.get(f"{url}&{query}", timeout=10)
+        assert (answer.status_code, "<Code>InvalidArgument<" in answer.text) == (400, True)
+
+
+@pytest.mark.parametrize("size", [1, 2, 1000])
+def test_pages_of_uploads(s3: Any, bucket: str, size: int) -> None:
+    keys = ["a", "a", "b/1", "b/2", "c d", "c d", "c d", "e/", "ü"]
+    begun = [s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"] for key in keys]
+    paginate = s3.get_paginator("list_multipart_uploads").paginate
+    pages = list(paginate(Bucket=bucket, PaginationConfig={"PageSize": size}))
+    assert max(len(page["Uploads"]) for page in pages) <= size
+    uploads = [one for page in pages for one in page["Uploads"]]
+    assert [(one["Key"], one["UploadId"]) for one in uploads] == list(zip(keys, begun, strict=True))
+    grouped = list(paginate(Bucket=bucket, Delimiter="/", PaginationConfig={"PageSize": size}))
+    prefixes = [one["Prefix"] for page in grouped for one in page.get("CommonPrefixes", [])]
+    assert prefixes == ["b/", "e/"]
+    shown = [one["Key"] for page in grouped for one in page.get("Uploads", [])]
+    assert shown == [key for key in keys if "/" not in key]
+    encoded = s3.list_multipart_uploads(Bucket=bucket, Prefix="ü", EncodingType="url")["Uploads"]
+    assert [one["Key"] for one in encoded] == ["%C3%BC"]
+
+
 def test_an_aborted_upload_is_gone(s3: Any, front: Any, bucket: str) -> None:
     where = {"Bucket": bucket, "Key": "k"}
     where["UploadId"] = s3.create_multipart_upload(**where)["UploadId"]

@@ -176,6 +176,10 @@ def test_a_range_outside_the_object(s3: Any, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="empty", Body=b"")
     assert code(s3.get_object, Bucket=bucket, Key="k", Range="bytes=4-") == "InvalidRange"
     assert code(s3.get_object, Bucket=bucket, Key="empty", Range="bytes=0-") == "InvalidRange"
+    with pytest.raises(ClientError) as caught:
+        s3.get_object(Bucket=bucket, Key="empty", Range="bytes=0-")
+    assert caught.value.response["ResponseMetadata"]["HTTPHeaders"]["content-range"] == "bytes */0"
+    assert s3.get_object(Bucket=bucket, Key="k", Range=f"bytes=0-{'9' * 5000}")["Body"].read()
     assert s3.get_object(Bucket=bucket, Key="empty")["Body"].read() == b""
 
 
@@ -193,27 +197,52 @@ def test_conditions(s3: Any, bucket: str) -> None:
     assert s3.get_object(Bucket=bucket, Key="k", IfUnmodifiedSince=modified)["Body"].read() == b"2"
 
 
-def test_copies(s3: Any, bucket: str) -> None:
-    s3.put_object(Bucket=bucket, Key="from + ü", Body=b"x", Metadata={"a": "b"}, ContentType="text/csv")
-    source = {"Bucket": bucket, "Key": "from + ü"}
-    s3.copy_object(Bucket=bucket, Key="to", CopySource=source)
-    kept = s3.head_object(Bucket=bucket, Key="to")
-    assert (kept["Metadata"], kept["ContentType"]) == ({"a": "b"}, "text/csv")
-    s3.copy_object(
-        Bucket=bucket, Key="to", CopySource=source, MetadataDirective="REPLACE", Metadata={"c": "d"}
-    )
-    assert s3.head_object(Bucket=bucket, Key="to")["Metadata"] == {"c": "d"}
-    assert code(s3.copy_object, Bucket=bucket, Key="from + ü", CopySource=source) == "InvalidRequest"
-    missing = {"Bucket": bucket, "Key": "none"}
-    assert code(s3.copy_object, Bucket=bucket, Key="to", CopySource=missing) == "NoSuchKey"
-
-
 def test_deletes_many(s3: Any, bucket: str) -> None:
     for key in ("a", "b/c", "d"):
         s3.put_object(Bucket=bucket, Key=key, Body=b"")
     keys = [{"Key": key} for key in ("a", "b/c", "never there")]
     assert s3.delete_objects(Bucket=bucket, Delete={"Objects": keys})["Deleted"] == keys
     assert [one["Key"] for one in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["d"]
+
+
+def test_deletes_on_conditions(s3: Any, bucket: str) -> None:
+    etags = {key: s3.put_object(Bucket=bucket, Key=key, Body=key.encode())["ETag"] for key in "abcdef"}
+    keys = [
+        {"Key": "a", "ETag": etags["a"]},
+        {"Key": "b", "ETag": etags["a"]},
+        {"Key": "c", "ETag": "*"},
+        {"Key": "d", "VersionId": "null"},
+        {"Key": "e", "VersionId": "another"},
+        {"Key": "never there", "ETag": etags["a"]},
+    ]
+    found = s3.delete_objects(Bucket=bucket, Delete={"Objects": keys})
+    assert [one["Key"] for one in found["Deleted"]] == ["a", "c", "d"]
+    errors = {one["Key"]: one["Code"] for one in found["Errors"]}
+    assert errors == {"b": "PreconditionFailed", "e": "NoSuchVersion", "never there": "NoSuchKey"}
+    left = [one["Key"] for one in s3.list_objects_v2(Bucket=bucket)["Contents"]]
+    assert left == ["b", "e", "f"]
+    for name, value in (("Size", 1), ("LastModifiedTime", 0)):
+        with pytest.raises(ClientError, match="of directory buckets"):
+            s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "b", name: value}]})
+    where = {"Bucket": bucket, "Key": "b"}
+    assert code(s3.delete_object, **where, IfMatch=etags["a"]) == "PreconditionFailed"
+    assert code(s3.delete_object, **where, IfMatch="") == "PreconditionFailed"
+    assert code(s3.delete_object, **where, VersionId="another") == "NoSuchVersion"
+    assert code(s3.get_object_tagging, **where, VersionId="another") == "NoSuchVersion"
+    assert code(s3.delete_object_tagging, **where, VersionId="another") == "NoSuchVersion"
+    assert s3.get_object(**where, VersionId="null")["Body"].read() == b"b"
+    s3.delete_object(**where, IfMatch=etags["b"])
+    s3.delete_object(Bucket=bucket, Key="e", IfMatch="*")
+    assert code(s3.delete_object, Bucket=bucket, Key="e", IfMatch="*") == "NoSuchKey"
+    quiet = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "f"}], "Quiet": True})
+    assert "Deleted" not in quiet
+
+
+def test_metadata_of_any_bytes_comes_back(front: Front, bucket: str) -> None:
+    for value in (b"caf\xc3\xa9", b"caf\xe9", b"\xff\x80"):
+        headers = {"x-amz-meta-name": value}
+        assert requests.put(f"{front.url}/{bucket}/k", data=b"", headers=headers, timeout=10).ok
+        assert "x-amz-meta-name" in requests.get(f"{front.url}/{bucket}/k", timeout=10).headers
 
 
 def test_an_owner_who_is_not(s3: Any, bucket: str) -> None:

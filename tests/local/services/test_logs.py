@@ -51,6 +51,10 @@ def test_times_are_stable_and_limit_what_is_read(front: Any, logs: Any) -> None:
     assert [event["timestamp"] for event in first] == [1000, 1000, 2000]
     assert [event["message"] for event in logs.get_log_events(**where, startTime=1001)["events"]] == ["c"]
     assert [event["message"] for event in logs.get_log_events(**where, endTime=2000)["events"]] == ["a", "b"]
+    search = {"logGroupName": GROUP, "logStreamNames": ["times/algo-1"]}
+    for end, expected in ((1999, ["a", "b"]), (2000, ["a", "b", "c"])):
+        found = logs.filter_log_events(**search, endTime=end)["events"]
+        assert [event["message"] for event in found] == expected
 
 
 def test_all_streams_of_a_job_are_in_one_page(front: Any, logs: Any) -> None:

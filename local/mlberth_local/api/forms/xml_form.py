@@ -14,6 +14,8 @@ from xml.sax.saxutils import escape, quoteattr
 from mlberth_local.errors import ServiceError
 
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
+NOT_VALID = "The XML you provided was not well-formed or did not validate against our published schema"
+_NUMBER = re.compile(r"[+-]?[0-9]{1,19}")
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -23,13 +25,12 @@ def parse(shape: Any, body: bytes) -> Any:
         raise _malformed()
     try:
         return _value(shape, ET.fromstring(body))  # noqa: S314 - without a DTD there are no entities
-    except (ET.ParseError, ValueError, RecursionError) as error:
+    except (ET.ParseError, ValueError, OverflowError, RecursionError) as error:
         raise _malformed() from error
 
 
 def _malformed() -> ServiceError:
-    text = "The XML you provided was not well-formed or did not validate against our published schema"
-    return ServiceError("MalformedXML", text)
+    return ServiceError("MalformedXML", NOT_VALID)
 
 
 def _value(shape: Any, node: ET.Element) -> Any:
@@ -63,6 +64,12 @@ def scalar(shape: Any, text: str) -> Any:
     return read(text) if read else text
 
 
+def _whole_number(text: str) -> int:
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(text)
+    return int(text)
+
+
 def _timestamp(text: str) -> float:
     if text.replace(".", "", 1).isdecimal():
         return float(text)
@@ -72,8 +79,8 @@ def _timestamp(text: str) -> float:
 
 
 _SCALARS: dict[str, Callable[[str], Any]] = {
-    "integer": int,
-    "long": int,
+    "integer": _whole_number,
+    "long": _whole_number,
     "float": float,
     "double": float,
     "boolean": lambda text: text.lower() == "true",

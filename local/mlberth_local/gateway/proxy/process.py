@@ -15,7 +15,6 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol
 
-from mlberth_local import signatures
 from mlberth_local.errors import ServiceError
 from mlberth_local.gateway.control_socket import Places, listen
 from mlberth_local.gateway.health.checks import Checks
@@ -37,6 +36,7 @@ from mlberth_local.gateway.proxy.sleepers import Sleepers
 from mlberth_local.gateway.proxy.tallies import Tallies
 from mlberth_local.gateway.table_file import read_table
 from mlberth_local.http_request import HttpRequest
+from mlberth_local.identity import signatures
 
 _LOG = logging.getLogger("mlberth.gateway")
 _TICK_SECONDS = 0.25

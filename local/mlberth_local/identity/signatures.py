@@ -20,7 +20,10 @@ from time import strptime
 from urllib.parse import quote, unquote
 
 from mlberth_local.errors import ServiceError
-from mlberth_local.http_request import HttpRequest
+from mlberth_local.http_request import HttpRequest, whole_number
+from mlberth_local.identity import sessions
+from mlberth_local.identity.sessions import Session
+from mlberth_local.platform import ROLE
 
 LARGEST_SKEW = 15 * 60
 LONGEST_EXPIRY = 7 * 24 * 3600
@@ -34,6 +37,9 @@ _V2_PARAMETERS = frozenset(
     [
         *("acl", "delete", "lifecycle", "location", "partNumber", "policy", "tagging", "torrent", "uploadId"),
         *("uploads", "versionId", "versioning", "versions", "response-cache-control", "response-expires"),
+        *("accelerate", "analytics", "cors", "defaultObjectAcl", "inventory", "logging", "metrics"),
+        *("notification", "object-lock", "replication", "requestPayment", "restore", "select"),
+        *("select-type", "storageClass", "website"),
         *("response-content-disposition", "response-content-encoding", "response-content-language"),
         "response-content-type",
     ]
@@ -61,41 +67,44 @@ class _Credential:
         return cls(*parts[:4])
 
 
-def check(request: HttpRequest, body: bytes | None, keys: Mapping[str, str], now: float) -> None:
-    """Raise `ServiceError` if a request has expired, or is not signed as its key asks for.
+def check(request: HttpRequest, body: bytes | None, keys: Mapping[str, str], now: float) -> Session | None:
+    """Return whose signature a request has; None if its key is not checked.
 
-    `body` is None where it is not in memory: its hash is that of the header, and `body_hash` says so.
+    `body` is as it was sent, or None where it is not in memory: its hash is that of the header, and
+    `body_hash` says so. Raises `ServiceError` if the request has expired, or is not signed as its key asks
+    for.
     """
     query = request.query
     if "X-Amz-Signature" in query:
-        _check_v4_url(request, query, keys, now)
-    elif "Signature" in query and "AWSAccessKeyId" in query:
-        _check_v2_url(request, query, keys, now)
-    elif "Authorization" in request.headers:
-        _check_v4_header(request, body, keys, now)
-    elif not request.local_client:
+        return _check_v4_url(request, query, keys, now)
+    if "Signature" in query and "AWSAccessKeyId" in query:
+        return _check_v2_url(request, query, keys, now)
+    if "Authorization" in request.headers:
+        return _check_v4_header(request, body, keys, now)
+    if not request.local_client:
         raise _forbidden("AccessDenied", "A request that does not come from this machine must be signed.")
-
-
-def body_hash(request: HttpRequest, keys: Mapping[str, str]) -> str | None:
-    """Return the SHA-256 that the body of a signed request must have; None if its key is not checked."""
-    found = _HEADER.match(request.headers.get("Authorization", ""))
-    text = request.headers.get("x-amz-content-sha256", "")
-    if found and _Credential.parse(found["credential"]).key in keys and _HEXADECIMAL.fullmatch(text):
-        return text
     return None
 
 
-def _check_v4_header(request: HttpRequest, body: bytes | None, keys: Mapping[str, str], now: float) -> None:
+def body_hash(request: HttpRequest) -> str | None:
+    """Return the SHA-256 that the body of a signed request must have, if the signature has one."""
+    text = request.headers.get("x-amz-content-sha256", "")
+    return text if _HEXADECIMAL.fullmatch(text) else None
+
+
+def _check_v4_header(
+    request: HttpRequest, body: bytes | None, keys: Mapping[str, str], now: float
+) -> Session | None:
     found = _HEADER.match(request.headers["Authorization"])
     if not found:
         if request.local_client:  # a client with keys of its own, and a scheme that is not needed here
-            return
+            return None
         raise _forbidden("IncompleteSignature", "Expected a header Authorization of AWS4-HMAC-SHA256.")
     credential = _Credential.parse(found["credential"])
-    secret = _secret(credential.key, keys, request)
-    if secret is None:
-        return
+    known = _known(credential.key, keys, request, now)
+    if known is None:
+        return None
+    session, secret = known
     stamp = request.headers.get("X-Amz-Date", "")
     if abs(_moment(stamp) - now) > LARGEST_SKEW:
         text = "The difference between the request time and the current time is too large."
@@ -108,39 +117,46 @@ def _check_v4_header(request: HttpRequest, body: bytes | None, keys: Mapping[str
         raise ServiceError("XAmzContentSHA256Mismatch", text)
     expected = _v4(request, credential, secret, stamp=stamp, headers=found["headers"], payload=payload)
     _compare(expected, found["signature"])
+    return session
 
 
 def _check_v4_url(
     request: HttpRequest, query: Mapping[str, str], keys: Mapping[str, str], now: float
-) -> None:
+) -> Session | None:
     stamp, text = query.get("X-Amz-Date", ""), query.get("X-Amz-Expires", "")
-    if not text.isdecimal() or not 0 < int(text) <= LONGEST_EXPIRY:
+    seconds = whole_number(text)
+    if seconds is None or not 0 < seconds <= LONGEST_EXPIRY:
         message = f"X-Amz-Expires: found {text!r}; expected seconds, at most {LONGEST_EXPIRY}."
         raise ServiceError("AuthorizationQueryParametersError", message)
-    if now > _moment(stamp) + int(text):
+    if now > _moment(stamp) + seconds:
         raise _forbidden("AccessDenied", "Request has expired")
     credential = _Credential.parse(query.get("X-Amz-Credential", ""))
-    secret = _secret(credential.key, keys, request)
-    if secret is not None:
-        headers = query.get("X-Amz-SignedHeaders", "host")
-        payload = _UNSIGNED if credential.service == "s3" else hashlib.sha256(b"").hexdigest()
-        expected = _v4(request, credential, secret, stamp=stamp, headers=headers, payload=payload)
-        _compare(expected, query["X-Amz-Signature"])
+    known = _known(credential.key, keys, request, now)
+    if known is None:
+        return None
+    session, secret = known
+    headers = query.get("X-Amz-SignedHeaders", "host")
+    payload = _UNSIGNED if credential.service == "s3" else hashlib.sha256(b"").hexdigest()
+    expected = _v4(request, credential, secret, stamp=stamp, headers=headers, payload=payload)
+    _compare(expected, query["X-Amz-Signature"])
+    return session
 
 
 def _check_v2_url(
     request: HttpRequest, query: Mapping[str, str], keys: Mapping[str, str], now: float
-) -> None:
+) -> Session | None:
     expires = query.get("Expires", "")
-    if not expires.isdecimal():
+    until = whole_number(expires)
+    if until is None:
         raise _forbidden("AccessDenied", f"Expires: found {expires!r}; expected seconds since the epoch.")
-    if now > int(expires):
+    if now > until:
         raise _forbidden("AccessDenied", "Request has expired")
-    secret = _secret(query["AWSAccessKeyId"], keys, request)
-    if secret is None:
-        return
+    known = _known(query["AWSAccessKeyId"], keys, request, now)
+    if known is None:
+        return None
+    session, secret = known
     amazon = {
-        name.lower(): value
+        name.lower(): value.strip()
         for name, value in {**query, **request.headers}.items()
         if name.lower().startswith("x-amz-")
     }
@@ -155,10 +171,11 @@ def _check_v2_url(
         request.headers.get("Content-Type", query.get("content-type", "")),
         expires,
         *(f"{name}:{amazon[name]}" for name in sorted(amazon)),
-        request.raw_path + (f"?{resource}" if resource else ""),
+        request.path_style + (f"?{resource}" if resource else ""),
     ]
     digest = hmac.new(secret.encode(), "\n".join(lines).encode(), hashlib.sha1).digest()
     _compare(base64.b64encode(digest).decode(), query["Signature"])
+    return session
 
 
 def _v4(
@@ -183,6 +200,12 @@ def _v4(
     scope = f"{credential.day}/{credential.region}/{credential.service}/aws4_request"
     text = "\n".join(["AWS4-HMAC-SHA256", stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
     return hmac.digest(_signing_key(secret, scope), text.encode(), hashlib.sha256).hex()
+
+
+def _query_token(request: HttpRequest) -> str:
+    """Return the token of a presigned address; the versions of signatures write its name differently."""
+    query = request.query if request.raw_query else {}
+    return query.get("X-Amz-Security-Token") or query.get("x-amz-security-token", "")
 
 
 # A client's requests have all of these in common, or those of a second.
@@ -210,10 +233,13 @@ def _canonical_query(raw: str) -> str:
     return "&".join(f"{name}={value}" for name, value in sorted(encoded) if name != "X-Amz-Signature")
 
 
-def _secret(key: str, keys: Mapping[str, str], request: HttpRequest) -> str | None:
-    """Return the secret that a key is checked with; None if it is not checked."""
+def _known(key: str, keys: Mapping[str, str], request: HttpRequest, now: float) -> tuple[Session, str] | None:
+    """Return whose a key is, and the secret that it is checked with; None if it is not checked."""
     if key in keys:
-        return keys[key]
+        return Session(key, ROLE, "session"), keys[key]
+    token = request.headers.get("X-Amz-Security-Token") or _query_token(request)
+    if sessions.is_token(token):
+        return sessions.read(token, key, keys, now)
     if request.local_client:
         return None
     raise _forbidden(

@@ -13,18 +13,20 @@ from multidict import CIMultiDict
 
 from mlberth_local.errors import ServiceError
 from mlberth_local.http_request import HttpRequest
-from mlberth_local.signatures import check
+from mlberth_local.identity import sessions
+from mlberth_local.identity.sessions import Session
+from mlberth_local.identity.signatures import check
 
 KEYS = {"known": "secret"}
 
 
 def signed(
-    service: str, url: str, *, key: str = "known", secret: str = "secret"
+    service: str, url: str, *, key: str = "known", secret: str = "secret", token: str | None = None
 ) -> tuple[HttpRequest, float]:
     """Return a request that botocore has signed, as a server sees it from afar, and when."""
     kind = S3SigV4Auth if service == "s3" else SigV4Auth
     request = AWSRequest("GET", url, headers={"x-amz-meta-spaces": "  a   b "})
-    kind(Credentials(key, secret), service, "eu-west-1").add_auth(request)
+    kind(Credentials(key, secret, token), service, "eu-west-1").add_auth(request)
     prepared = request.prepare()
     path, _, query = prepared.url.partition("://")[2].partition("/")[2].partition("?")
     headers = CIMultiDict({"Host": "host:8500", **prepared.headers})
@@ -50,6 +52,17 @@ def test_botocores_signatures_are_ours(service: str, path: str) -> None:
         assert caught.value.status == 403
     with pytest.raises(ServiceError, match=r"XAmzContentSHA256Mismatch|SignatureDoesNotMatch"):
         check(request, b"another body", KEYS, moment)
+
+
+def test_a_session_is_known_from_afar() -> None:
+    keys = sessions.issue(Session("known", "role", "name", 2**33), "secret")
+    request, moment = signed(
+        "s3", "http://host:8500/b/k", key=keys.access_key, secret=keys.secret, token=keys.token
+    )
+    assert check(request, b"", KEYS, moment) == Session("known", "role", "name", 2**33)
+    for other in ({"known": "another secret"}, {"unknown": "secret"}):
+        with pytest.raises(ServiceError, match="InvalidToken"):
+            check(request, b"", other, moment)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The signatures of requests: who asks, and the sessions that keys begin."""
