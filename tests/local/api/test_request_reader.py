@@ -160,6 +160,8 @@ MALFORMED: list[tuple[str, bytes, str]] = [
     ("CreateTrainingJob", b'{"ResourceConfig": {"InstanceCount": 1.5}}', "DECIMAL_VALUE can not be converted to an Integer"),
     ("CreateTrainingJob", b'{"EnableNetworkIsolation": "yes"}', "STRING_VALUE can not be converted to a Boolean"),
     ("ListTrainingJobs", b'{"CreationTimeAfter": "soon"}', "STRING_VALUE can not be converted to a Date"),
+    ("CreateTrainingJob", b'{"TrainingJobName": "\\ud800"}', "a lone surrogate"),
+    ("CreateTrainingJob", b'{"HyperParameters": {"\\udfff": "x"}}', "a lone surrogate"),
     ("CreateTrainingJob", b'{"Tags": ' + b"[" * 5000 + b"]" * 5000 + b"}", ""),
 ]  # fmt: skip
 
