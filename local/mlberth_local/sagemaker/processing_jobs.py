@@ -35,6 +35,10 @@ def check(request: dict[str, Any]) -> None:
         source = entry.get("S3Input") or {}
         if not entry.get("AppManaged") and not source.get("LocalPath"):
             faults.append(f"ProcessingInputs.{entry['InputName']}: S3Input with LocalPath is required")
+    for entry in results:
+        if not entry.get("AppManaged") and not (entry.get("S3Output") or {}).get("LocalPath"):
+            place = f"ProcessingOutputConfig.Outputs.{entry['OutputName']}"
+            faults.append(f"{place}: S3Output with LocalPath is required")
     raise_all(faults)
     for one in inputs(request):
         faults += check_folder("ProcessingInputs.S3Input.LocalPath", one.source["LocalPath"], FOLDER)

@@ -35,6 +35,9 @@ def create_training_job(platform: Platform, request: dict[str, Any]) -> dict[str
 
 def check(request: dict[str, Any]) -> None:
     """Raise ValidationError with all that is wrong in a request beside what its model says."""
+    # The model leaves out that these are needed, as jobs of another kind have them elsewhere.
+    needed = ("AlgorithmSpecification", "ResourceConfig", "OutputDataConfig")
+    raise_all([f"{name} is required" for name in needed if request.get(name) is None])
     algorithm = request["AlgorithmSpecification"]
     faults = []
     if not (algorithm.get("TrainingImage") or algorithm.get("AlgorithmName")):
