@@ -27,10 +27,17 @@ _OF_ONE_METRIC = ("MetricName", "Namespace", "Statistic", "ExtendedStatistic", "
 
 def check(request: Definition) -> None:
     """Raise `ServiceError` with all faults of a request."""
+    # The model leaves out that these are needed, as alarms of another kind have them elsewhere.
+    needed = {"ComparisonOperator": _threshold_faults, "EvaluationPeriods": _period_faults}
     found = [
         *_watched_faults(request),
-        *_threshold_faults(request),
-        *_period_faults(request),
+        *(f"The parameter {name} must be given." for name in needed if request.get(name) is None),
+        *(
+            text
+            for name, faults in needed.items()
+            if request.get(name) is not None
+            for text in faults(request)
+        ),
         *_word_faults(request),
         *_action_faults(request),
     ]

@@ -42,7 +42,8 @@ def create_training_job(platform: Platform, request: dict[str, Any]) -> dict[str
 
 def check(request: dict[str, Any]) -> None:
     """Raise ValidationError with all that is wrong in a request beside what its model says."""
-    require(request, "AlgorithmSpecification", "ResourceConfig")  # serverless jobs have neither
+    # The model does not require them: serverless jobs have others.
+    require(request, "AlgorithmSpecification", "ResourceConfig", "OutputDataConfig")
     algorithm = request["AlgorithmSpecification"]
     faults = []
     if not (algorithm.get("TrainingImage") or algorithm.get("AlgorithmName")):

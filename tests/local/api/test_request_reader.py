@@ -161,6 +161,8 @@ MALFORMED: list[tuple[str, bytes, str]] = [
     ("CreateTrainingJob", b'{"EnableNetworkIsolation": "yes"}', "STRING_VALUE can not be converted to a Boolean"),
     ("ListTrainingJobs", b'{"CreationTimeAfter": "soon"}', "STRING_VALUE can not be converted to a Date"),
     ("ListTrainingJobs", b'{"CreationTimeAfter": NaN}', "can not be converted to a Date"),
+    ("CreateTrainingJob", b'{"TrainingJobName": "\\ud800"}', "a lone surrogate"),
+    ("CreateTrainingJob", b'{"HyperParameters": {"\\udfff": "x"}}', "a lone surrogate"),
     ("CreateTrainingJob", b'{"Tags": ' + b"[" * 5000 + b"]" * 5000 + b"}", ""),
 ]  # fmt: skip
 

@@ -152,6 +152,13 @@ def test_a_compressed_request_is_signed_as_it_is_sent(front: Front, secret: str)
     assert len(front.client("cloudwatch").list_metrics(Namespace="Signed")["Metrics"]) == 100
 
 
+def test_an_entry_of_a_form_without_its_name(front: Front) -> None:
+    form = {"Action": "Publish", "Version": "2010-03-31", "Message": "m"}
+    for entry in ("MessageAttributes.entry.1.value.StringValue", "MessageAttributes.entry.1"):
+        answer = requests.post(front.url, data={**form, entry: "x"}, timeout=5)
+        assert (answer.status_code, "<Code>MalformedInput<" in answer.text) == (400, True), answer.text
+
+
 def test_requests_that_are_none(front: Front) -> None:
     for target in ("", ".", "SageMaker.", "SageMaker", "../../etc"):
         answer = requests.post(front.url, data=b"{}", headers={"X-Amz-Target": target}, timeout=5)

@@ -203,6 +203,9 @@ def test_faulty_requests(jobs: JobPlatform) -> None:
             ProcessingInputs=[given("a", "in/", LocalPath="/tmp/x")],
             ProcessingOutputConfig={"Outputs": [bad]},
         )
+    for lacking in ({"S3Output": {"S3Uri": "s3://b/k", "S3UploadMode": "EndOfJob"}}, {}):
+        with pytest.raises(ServiceError, match=r"Outputs\.o: S3Output with LocalPath is required"):
+            jobs.process("", ProcessingOutputConfig={"Outputs": [{"OutputName": "o", **lacking}]})
     listed = processing_jobs.list_processing_jobs(jobs.platform, {})
     assert json.dumps(listed) == '{"ProcessingJobSummaries": []}'
 

@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from mlberth_local.errors import ServiceError
 
 MAX_DEPTH = 100
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def parse(shape: Any, body: bytes, unknown: Callable[[str], None]) -> dict[str, Any]:
@@ -64,7 +66,7 @@ def _value(shape: Any, value: Any, unknown: Callable[[str], None], path: str, de
         if not isinstance(value, dict):
             raise _mismatch(value, "map")
         return {
-            name: _value(shape.value, item, unknown, path, depth + 1)
+            scalar("string", name): _value(shape.value, item, unknown, path, depth + 1)
             for name, item in value.items()
             if item is not None
         }
@@ -78,6 +80,15 @@ def scalar(kind: str, value: Any) -> Any:
     if found is None:
         raise _mismatch(value, kind)
     return found
+
+
+def _string(value: Any) -> str | None:
+    if not isinstance(value, str):
+        return None
+    # Half of a character, which nothing could be written with.
+    if not value.isascii() and _SURROGATE.search(value):
+        raise _fault("A string is not valid Unicode: it has a lone surrogate.")
+    return value
 
 
 def _whole_number(value: Any) -> int | None:
@@ -109,7 +120,7 @@ def _timestamp(value: Any) -> float:
 
 
 _SCALARS: dict[str, Callable[[Any], Any]] = {
-    "string": lambda value: value if isinstance(value, str) else None,
+    "string": _string,
     "boolean": lambda value: value if isinstance(value, bool) else None,
     "integer": _whole_number,
     "long": _whole_number,

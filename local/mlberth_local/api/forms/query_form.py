@@ -52,7 +52,10 @@ def _value(shape: Any, tree: Any) -> Any:
         return [_value(shape.member, item) for item in _items(shape, tree)]
     if kind == "map":
         key, value = (part.serialization.get("name", default) for part, default in _parts(shape))
-        return {item[key]: _value(shape.value, item.get(value, "")) for item in _items(shape, tree)}
+        items = _items(shape, tree)
+        if not all(isinstance(item, dict) and isinstance(item.get(key), str) for item in items):
+            raise ServiceError("MalformedInput", f"Expected each entry of {shape.name} to have its {key}.")
+        return {item[key]: _value(shape.value, item.get(value, "")) for item in items}
     if isinstance(tree, dict):
         raise ServiceError("MalformedInput", f"Found members of {shape.name}, which has one value.")
     return _scalar(kind, tree)

@@ -130,6 +130,10 @@ def test_the_history(cloudwatch: Any) -> None:
         ({"TreatMissingData": "never"}, "value never for TreatMissingData is not one of breaching"),
         ({"EvaluateLowSampleCountPercentile": "x"}, "is not one of evaluate, ignore"),
         ({"AlarmActions": ["arn:aws:lambda:us-east-1:0:function:f"]}, "Invalid action"),
+        (
+            {"EvaluationPeriods": None, "ComparisonOperator": None},
+            "ComparisonOperator must.*EvaluationPeriods must",
+        ),
         ({"EvaluationPeriods": 0}, "greater than or equal to 1"),
         ({"Metrics": [{"Id": "m", "MetricStat": STAT}]}, "cannot be given beside Metrics"),
         ({"EvaluationInterval": 60}, "EvaluationInterval is not supported here"),
