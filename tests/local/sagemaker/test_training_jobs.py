@@ -19,8 +19,14 @@ from mlberth_local.sagemaker import training_jobs
             {"AlgorithmSpecification": {"MetricDefinitions": [{"Name": "loss", "Regex": "("}]}},
             "the Regex of loss is not valid",
         ),
-        ({"ResourceConfig": None}, "ResourceConfig is required"),
-        ({"OutputDataConfig": None}, "OutputDataConfig is required"),
+        (
+            {"ResourceConfig": None},
+            "Value null at 'resourceConfig' failed to satisfy constraint",
+        ),
+        (
+            {"OutputDataConfig": None},
+            "Value null at 'outputDataConfig' failed to satisfy constraint",
+        ),
         ({"ResourceConfig": {}}, "InstanceType or InstanceGroups is required"),
         ({"EnableManagedSpotTraining": True}, "Invalid MaxWaitTimeInSeconds"),
         ({"CheckpointConfig": {"S3Uri": "s3://b", "LocalPath": "/tmp/x"}}, "must be below /opt/ml"),
