@@ -17,6 +17,8 @@ _GB = 1024**3
 _SIZES = {"medium": 1, "large": 2, "xlarge": 4}
 """CPUs of an instance; `Nxlarge` has N times those of `xlarge`."""
 _GB_FOR_EACH_CPU = {"t": 4, "m": 4, "c": 2, "r": 8, "p": 8, "g": 4, "x": 16, "i": 8, "trn": 8, "inf": 4}
+MOST_INSTANCES = 100
+"""Of a job or a variant; each is a container, or a process, of this machine."""
 _NAME = re.compile(r"ml\.([a-z]+)[0-9a-z]*\.(\d*)(medium|large|xlarge)")
 
 
@@ -71,7 +73,9 @@ class Capacity:
         return sum(self.gpu_count(kind) * count for kind, count in instances)
 
     def refusal(self, instances: Sequence[tuple[str, int]]) -> str:
-        """Return why a job would wait for ever for its GPUs; nothing if it does not."""
+        """Return why a job could never start: too many hosts, or GPUs; nothing if it can."""
+        if text := crowd(instances):
+            return text
         wanted = self._gpus_of(instances)
         if wanted <= len(self.gpus):
             return ""
@@ -124,6 +128,14 @@ class Capacity:
 
     def _holds(self, demand: Demand) -> bool:
         return demand.cpus <= self.cpus and demand.memory <= self.memory
+
+
+def crowd(instances: Sequence[tuple[str, int]]) -> str:
+    """Return why there cannot be so many instances; nothing if there can."""
+    count = sum(count for _, count in instances)
+    if count <= MOST_INSTANCES:
+        return ""
+    return f"{_names(instances)}: found {count} instances; expected at most {MOST_INSTANCES} on one machine"
 
 
 def read_capacity(environ: Mapping[str, str]) -> Capacity:

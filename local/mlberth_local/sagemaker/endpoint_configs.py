@@ -8,6 +8,7 @@ from typing import Any
 
 from mlberth_local.endpoints.multi_model import multi_model_place
 from mlberth_local.errors import ValidationError
+from mlberth_local.jobs.capacity import crowd
 from mlberth_local.operations import Exceptions, Operation
 from mlberth_local.platform import Platform
 from mlberth_local.sagemaker import models
@@ -78,6 +79,8 @@ def _size_faults(where: str, variant: dict[str, Any]) -> Iterator[str]:
     for member in needed:
         if variant.get(member) is None:
             yield f"{where}.{member} is required"
+    if text := crowd([(variant.get("InstanceType") or "local", variant.get("InitialInstanceCount") or 0)]):
+        yield f"{where}.InitialInstanceCount: {text}"
     if not serverless:
         return
     for member in ("InstanceType", "InitialInstanceCount"):

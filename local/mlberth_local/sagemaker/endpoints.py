@@ -9,6 +9,7 @@ from typing import Any
 from mlberth_local.endpoints import deployment, guardrails
 from mlberth_local.endpoints.record import KIND, Deployment, EndpointState, Fleet, keep
 from mlberth_local.errors import ValidationError
+from mlberth_local.jobs.capacity import crowd
 from mlberth_local.operations import Exceptions, Operation
 from mlberth_local.platform import Platform
 from mlberth_local.sagemaker import endpoint_configs, models
@@ -170,6 +171,8 @@ def _scaling_faults(serving: Deployment, wanted: Mapping[str, dict[str, Any]], e
     for name, one in wanted.items():
         where = f"DesiredWeightsAndCapacities.{name}"
         faults += weight_faults(f"{where}.DesiredWeight", one.get("DesiredWeight"))
+        if text := crowd([(name, one.get("DesiredInstanceCount") or 0)]):
+            faults.append(f"{where}.DesiredInstanceCount: {text}")
         if one.get("DesiredInstanceCount") == 0 and "AsyncInferenceConfig" not in serving.config:
             faults.append(f"{where}.DesiredInstanceCount: 0 must be 1 or more")
     weights = [

@@ -102,3 +102,8 @@ def test_faulty_configurations(platform: Platform, variants: list[dict[str, Any]
     for cause in causes:
         assert cause in str(raised.value)
     assert endpoint_configs.list_endpoint_configs(platform, {})["EndpointConfigs"] == []
+
+
+def test_more_instances_than_one_machine_can_have(platform: Platform) -> None:
+    with pytest.raises(ServiceError, match=r"InitialInstanceCount: .* expected at most 100"):
+        create(platform, variant(InitialInstanceCount=101))

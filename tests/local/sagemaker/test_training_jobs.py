@@ -75,6 +75,16 @@ def test_faulty_requests(jobs: JobPlatform, members: dict[str, Any], cause: str)
     assert training_jobs.list_training_jobs(jobs.platform, {}) == {"TrainingJobSummaries": []}
 
 
+@pytest.mark.parametrize("groups", [False, True])
+def test_more_instances_than_one_machine_can_have(jobs: JobPlatform, groups: bool) -> None:
+    """Even to count them would fill its memory."""
+    size = {"InstanceType": "ml.m5.large", "InstanceCount": 2**62}
+    config = {"InstanceGroups": [{**size, "InstanceGroupName": "g"}]} if groups else size
+    request = training("", ResourceConfig={**config, "VolumeSizeInGB": 1})
+    with pytest.raises(ServiceError, match=r"ResourceLimitExceeded.*expected at most 100"):
+        training_jobs.create_training_job(jobs.platform, request)
+
+
 def test_names(jobs: JobPlatform) -> None:
     """A name is taken once; what is not there is not found; what has ended cannot be stopped."""
     jobs.train("")
