@@ -138,7 +138,7 @@ def error_answer(
         body = xml_form.query_error(error.code, error.message, request_id, namespace=namespace, ours=ours)
         return HttpAnswer(error.status, {"Content-Type": "text/xml"}, body)
     if error.status == HTTPStatus.NOT_MODIFIED:
-        return HttpAnswer(error.status)
+        return HttpAnswer(error.status, error.headers)
     body = xml_form.error(error.code, error.message, request_id, resource)
     return HttpAnswer(error.status, {"Content-Type": "application/xml", **error.headers}, body)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
 
@@ -47,7 +48,8 @@ def check_read(request: Mapping[str, Any], found: StoredObject, prefix: str = ""
     ):
         if prefix:
             raise precondition_failed("If-None-Match" if none_match is not None else "If-Modified-Since")
-        raise ServiceError("NotModified", "Not Modified", HTTPStatus.NOT_MODIFIED)
+        headers = {"ETag": found.quoted_etag, "Last-Modified": formatdate(modified, usegmt=True)}
+        raise ServiceError("NotModified", "Not Modified", HTTPStatus.NOT_MODIFIED, headers=headers)
 
 
 def check_write(request: Mapping[str, Any], found: StoredObject | None) -> None:

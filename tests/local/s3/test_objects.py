@@ -190,7 +190,10 @@ def test_conditions(s3: Any, bucket: str) -> None:
     assert code(s3.put_object, Bucket=bucket, Key="new", Body=b"2", IfMatch=etag) == "NoSuchKey"
     s3.put_object(Bucket=bucket, Key="new", Body=b"2", IfNoneMatch="*")
     second = s3.put_object(Bucket=bucket, Key="k", Body=b"2", IfMatch=etag)["ETag"]
-    assert code(s3.get_object, Bucket=bucket, Key="k", IfNoneMatch=second) == "304"
+    with pytest.raises(ClientError) as unchanged:
+        s3.get_object(Bucket=bucket, Key="k", IfNoneMatch=second)
+    assert unchanged.value.response["Error"]["Code"] == "304"
+    assert unchanged.value.response["ResponseMetadata"]["HTTPHeaders"]["etag"] == second
     assert code(s3.get_object, Bucket=bucket, Key="k", IfMatch=etag) == "PreconditionFailed"
     modified = s3.head_object(Bucket=bucket, Key="k")["LastModified"]
     assert code(s3.get_object, Bucket=bucket, Key="k", IfModifiedSince=modified) == "304"
