@@ -214,12 +214,12 @@ def ended(described: Any) -> dict[str, Any]:
 
 
 def test_the_disk_of_the_home_is_full(small: tuple[Daemon, Path]) -> None:
-    """A job whose input does not fit says so, what it has taken is free again, and the next one runs."""
+    """A job whose copied input does not fit says so, what it has taken is free again, and the next runs."""
     daemon, home = small
     s3 = client(daemon, "s3")
     s3.create_bucket(Bucket="full")
     s3.put_object(Bucket="full", Key="in/a", Body=bytes(8 << 20))
-    source = {"S3DataType": "S3Prefix", "S3Uri": "s3://full/in"}
+    source = {"S3DataType": "S3Prefix", "S3Uri": "s3://full/in/a"}
     channels = [{"ChannelName": "train", "DataSource": {"S3DataSource": source}}]
     began = time.monotonic()
     found = ended(start(daemon, "large", InputDataConfig=channels))
