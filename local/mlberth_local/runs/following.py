@@ -26,6 +26,7 @@ class Follower:
         self._stop = stop
         self._screen = screen
         self._shown = ""
+        self._passed = 0
         self._hosts: set[str] = set()
 
     def run(self) -> Resource:
@@ -61,14 +62,16 @@ class Follower:
         self._show(resources.get(job.kind, job.name))
 
     def _show(self, job: Resource) -> None:
-        status = job.status if job.finished else job.state.get("secondary") or job.status
-        if job.status == "Stopping":
-            status = job.status
-        if status != self._shown:
-            self._screen.say(f"{job.name} {status}")
-            self._shown = status
-        elif not job.finished:
-            self._screen.show(f"{job.name}  {status}  {duration(time.time() - job.created)}")
+        # A short job has gone through several since the last look.
+        passed = [transition["Status"] for transition in job.state.get("transitions", ())]
+        last = job.status if job.finished or not passed else passed[-1]
+        for status in [*passed[self._passed :], last]:
+            if status != self._shown:
+                self._screen.say(f"{job.name} {status}")
+                self._shown = status
+        self._passed = len(passed)
+        if not job.finished:
+            self._screen.show(f"{job.name}  {last}  {duration(time.time() - job.created)}")
 
 
 def exit_code(job: Resource) -> int:
