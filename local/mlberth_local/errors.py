@@ -5,7 +5,7 @@ A message is the service's own wording if there is one: the SDKs match on parts 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 
@@ -38,6 +38,12 @@ class ValidationError(ServiceError):
 
     def __init__(self, message: str) -> None:
         super().__init__("ValidationException", message)
+
+
+def validation_message(faults: Sequence[str]) -> str:
+    """Return the service's message for all that is wrong in a request."""
+    errors = "validation error" if len(faults) == 1 else "validation errors"
+    return f"{len(faults)} {errors} detected: {'; '.join(faults)}"
 
 
 class ResourceInUseError(ServiceError):

@@ -10,6 +10,8 @@ import os
 from pathlib import Path
 
 FILE = "file://"
+LONGEST_NAME = 255
+"""What Linux's file systems take for a file or a folder, in bytes."""
 
 
 def local_path(source: str) -> Path:

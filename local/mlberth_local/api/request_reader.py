@@ -9,7 +9,7 @@ from typing import Any
 from mlberth_local.api.forms import json_form, query_form, validation, xml_form
 from mlberth_local.api.routing import Route
 from mlberth_local.bodies import ReceivedBody
-from mlberth_local.errors import ServiceError, ValidationError
+from mlberth_local.errors import ServiceError, ValidationError, validation_message
 from mlberth_local.http_request import HttpRequest
 
 _LOG = logging.getLogger("mlberth.api")
@@ -40,7 +40,7 @@ def read_request(
         _check_s3(shape, parsed)
     elif shape is not None and (found := validation.faults(shape, parsed)):
         code = VALIDATION_CODES.get(route.service)
-        text = validation.message(found)
+        text = validation_message(found)
         raise ServiceError(code, text) if code else ValidationError(text)
     return parsed
 
@@ -54,12 +54,12 @@ def _check_s3(shape: Any, parsed: Mapping[str, Any]) -> None:
         member = shape.members[name]
         if name == body and member.type_name == "structure":
             if found := validation.faults(member, value):
-                raise ServiceError("MalformedXML", f"{xml_form.NOT_VALID}: {validation.message(found)}")
+                raise ServiceError("MalformedXML", f"{xml_form.NOT_VALID}: {validation_message(found)}")
         elif member.serialization.get("location") in {"header", "querystring"} and (
             found := validation.faults(member, value)
         ):
             code = "InvalidStorageClass" if name == "StorageClass" else "InvalidArgument"
-            raise ServiceError(code, f"{name}: {validation.message(found)}")
+            raise ServiceError(code, f"{name}: {validation_message(found)}")
 
 
 def _warn(route: Route, name: str) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 from mlberth_local.endpoints.context import EndpointContext
 from mlberth_local.endpoints.instances import Instances, host_names
 from mlberth_local.endpoints.record import KIND, READY, Fleet, Instance, state_of
-from mlberth_local.engines.base import EngineError, Usage
+from mlberth_local.engines.base import EngineError
+from mlberth_local.engines.usage import parts
 from mlberth_local.store.metrics import Metrics, Point, Series
 
 NAMESPACE = "/aws/sagemaker/Endpoints"
@@ -68,21 +69,14 @@ class Utilization:
                 continue
             [host] = run.hosts
             memory = host.limits.memory if host.limits else self._parts.capacity.memory
-            parts = {"MemoryUtilization": usage.memory / memory}
-            if (cores := self._cores(run.name, usage, now)) is not None:
-                parts["CPUUtilization"] = cores
+            used = parts(usage, self._before.get(run.name), now, memory)
             seen[run.name] = (now, usage.cpu_seconds)
-            for name, part in parts.items():
+            for name, part in used.items():
                 total[name] = total.get(name, 0.0) + part
                 if len(fleet.containers) > 1:
                     yield _percent(name, {**dimensions, "ContainerName": container}, part, now)
         for name, part in total.items():
             yield _percent(name, dimensions, part, now)
-
-    def _cores(self, run: str, usage: Usage, now: float) -> float | None:
-        """Return how many cores a run has used since it was measured last."""
-        then, seconds = self._before.get(run, (now, 0.0))
-        return max(0.0, usage.cpu_seconds - seconds) / (now - then) if now > then else None
 
 
 def _percent(name: str, dimensions: Mapping[str, Any], part: float, now: float) -> tuple[Series, Point]:

@@ -31,6 +31,19 @@ def of_processes(pids: Iterable[int], proc: Path = Path("/proc")) -> Usage:
     return Usage(ticks / os.sysconf("SC_CLK_TCK"), memory)
 
 
+def parts(usage: Usage, before: tuple[float, float] | None, now: float, memory: int) -> dict[str, float]:
+    """Return which parts of some memory, and of a core, are used, by the names of their metrics.
+
+    `before` is when the CPU time was looked at last, and how much it was then; without it, and at once after
+    it, that of the core is not known.
+    """
+    found = {"MemoryUtilization": usage.memory / memory}
+    then, seconds = before or (now, 0.0)
+    if now > then:
+        found["CPUUtilization"] = max(0.0, usage.cpu_seconds - seconds) / (now - then)
+    return found
+
+
 def _memory(pid: int, proc: Path) -> int:
     resident = read_resident(pid, proc) or 0
     if resident > _MAX_WALKED:

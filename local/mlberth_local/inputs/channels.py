@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,8 @@ from mlberth.errors import ContractError
 from mlberth.transfer.names import file_name, listed_name
 from mlberth_local.errors import ServiceError
 from mlberth_local.inputs.files import download_failure
-from mlberth_local.inputs.objects import Object, Objects, split
+from mlberth_local.inputs.objects import Object, Objects, files, split
+from mlberth_local.inputs.order import shuffled
 from mlberth_local.job_failure import JobFailure
 
 T = TypeVar("T")
@@ -87,7 +87,7 @@ def missing(address: str, cause: str = "") -> JobFailure:
 
 
 def _by_prefix(address: str, objects: Objects) -> Selection:
-    found = [one for one in objects.list(address) if not one.key.endswith("/")]
+    found = list(files(objects, address))
     if not found:
         raise missing(address)
     _, prefix = split(address)
@@ -136,7 +136,7 @@ def _listed(manifest: str, address: str, objects: Objects) -> Iterator[Object]:
         if not address.endswith("/"):
             yield objects.find(address)
             return
-        found = [one for one in objects.list(address) if not one.key.endswith("/")]
+        found = list(files(objects, address))
     except ServiceError as error:
         raise missing(address, f"listed in {manifest}: {error.message}") from None
     except ValueError as error:
@@ -198,12 +198,3 @@ def check_names(items: Iterable[Item]) -> None:
 def share(items: tuple[T, ...], distribution: str, host: int, hosts: int) -> tuple[T, ...]:
     """Return the items of one host: all of them, or its share by key."""
     return items[host::hosts] if distribution == "ShardedByS3Key" else items
-
-
-def shuffled(items: tuple[T, ...], seed: int | None, epoch: int = 0) -> tuple[T, ...]:
-    """Return the items in the order of a seed, another for each epoch; as they are without one."""
-    if seed is None:
-        return items
-    order = list(items)
-    random.Random(f"{seed}/{epoch}").shuffle(order)  # noqa: S311 - reproducible on purpose
-    return tuple(order)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import random
 import shutil
 import sys
 import threading
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from mlberth.channels.recordio import write_record
+from mlberth_local.inputs.order import shuffled
 
 FAILURE = "failure"
 """Beside the feeds: why one of them has come to an end."""
@@ -123,16 +123,13 @@ def _attributes(feed: dict[str, Any], epoch: int) -> Iterator[bytes]:
                 yield text.encode(errors="surrogatepass")
 
 
-def _chosen(items: list[Any], feed: dict[str, Any], epoch: int) -> list[Any]:
+def _chosen(items: list[Any], feed: dict[str, Any], epoch: int) -> tuple[Any, ...]:
     """Return this host's part of the items, as they are or in an order of their own for each epoch.
 
     They are shuffled before they are divided: so each host gets others in each epoch, as on the platform.
     """
-    order = list(items)
     host, hosts = feed.get("part", (0, 1))  # one that an earlier version has left holds its part alone
-    if feed["seed"] is not None:
-        random.Random(f"{feed['seed']}/{epoch}").shuffle(order)  # noqa: S311 - reproducible on purpose
-    return order[host::hosts]
+    return shuffled(tuple(items), feed["seed"], epoch)[host::hosts]
 
 
 def _opened(path: Path, *, unpack: bool) -> BinaryIO:

@@ -11,7 +11,7 @@ from mlberth.errors import ContractError
 from mlberth_local.engines.trees import tree_size
 from mlberth_local.errors import ServiceError
 from mlberth_local.inputs.files import bring
-from mlberth_local.inputs.objects import Objects, below
+from mlberth_local.inputs.objects import Objects, below, files
 from mlberth_local.job_failure import JobFailure
 
 
@@ -48,7 +48,7 @@ def bring_archive(address: str, folder: Path, objects: Objects) -> int:
 
 def _copy(address: str, folder: Path, objects: Objects) -> None:
     prefix = below(address, "")
-    found = [one for one in objects.list(prefix) if not one.key.endswith("/")]
+    found = list(files(objects, prefix))
     if not found:
         raise JobFailure(f"ClientError: the model {address}: there is no object below {prefix}")
     for one in found:

@@ -54,6 +54,11 @@ class Objects(Protocol):
         """Remove what a killed process was putting; nothing may be put meanwhile."""
 
 
+def files(objects: Objects, address: str) -> Iterator[Object]:
+    """Yield the objects that an address means, without the marks of folders."""
+    return (one for one in objects.list(address) if not one.key.endswith("/"))
+
+
 def split(address: str) -> tuple[str, str]:
     """Return bucket and key of an address. Raises ValueError."""
     bucket, _, key = address.removeprefix(SCHEME).partition("/")

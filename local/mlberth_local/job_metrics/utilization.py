@@ -6,10 +6,11 @@ All are percentages; that of CPU is the sum over the cores.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-from mlberth_local.engines.base import Engine, Host, Run, Usage
+from mlberth_local.engines.base import Engine, Run
+from mlberth_local.engines.usage import parts
 from mlberth_local.store.metrics import Point, Series
 
 
@@ -46,28 +47,22 @@ class Utilization:
         usage = self._engine.usage(self._run.name)
         for name, state in self._engine.states(self._run.name, tuple(set(usage) - set(self._before))).items():
             self._before[name] = state.started or now, 0.0
-        parts: dict[str, dict[str, float]] = {}
+        instances: dict[str, dict[str, float]] = {}
         for host in self._run.hosts:
-            if host.name in usage:
-                instance = parts.setdefault(self._instance_of(host.name), {})
-                for name, part in self._of_host(host, usage[host.name], now):
+            if used := usage.get(host.name):
+                instance = instances.setdefault(self._instance_of(host.name), {})
+                memory = host.limits.memory if host.limits else self._memory
+                for name, part in parts(used, self._before[host.name], now, memory).items():
                     instance[name] = instance.get(name, 0.0) + part
+                self._before[host.name] = now, used.cpu_seconds
         disk = shutil.disk_usage(self._folder)
-        for instance in parts.values():
+        for instance in instances.values():
             instance["DiskUtilization"] = disk.used / disk.total
         return [
             (Series(self._namespace, name, {"Host": f"{self._job}/{instance}"}), _percent(part, now))
-            for instance, found in parts.items()
+            for instance, found in instances.items()
             for name, part in found.items()
         ]
-
-    def _of_host(self, host: Host, usage: Usage, now: float) -> Iterator[tuple[str, float]]:
-        """Yield which parts of the memory and of a core a host uses."""
-        yield "MemoryUtilization", usage.memory / (host.limits.memory if host.limits else self._memory)
-        then, seconds = self._before[host.name]
-        self._before[host.name] = now, usage.cpu_seconds
-        if now > then:
-            yield "CPUUtilization", max(0.0, usage.cpu_seconds - seconds) / (now - then)
 
 
 def _percent(part: float, now: float) -> Point:

@@ -16,7 +16,7 @@ from mlberth_local.inputs.channels import Selection, select
 from mlberth_local.inputs.delivery import channels_of, deliver, mount_of, write_feeds
 from mlberth_local.inputs.feeding import Feeding
 from mlberth_local.inputs.files import bring
-from mlberth_local.inputs.objects import below
+from mlberth_local.inputs.objects import below, files
 from mlberth_local.inputs.source_code import SOURCE_FILE, bring_source
 from mlberth_local.job_failure import JobFailure, program_failure, read_failure
 from mlberth_local.job_metrics.definitions import final, find
@@ -131,8 +131,8 @@ class TrainingDriver(JobDriver):
         folder = self._checkpoints(job, member)
         folder.mkdir(parents=True, exist_ok=True)
         prefix = below(config["S3Uri"], "")
-        for one in self.context.objects.list(prefix):
-            if not one.key.endswith("/") and not self.stopped():
+        for one in files(self.context.objects, prefix):
+            if not self.stopped():
                 bring(one, folder, one.address.removeprefix(prefix))
         self._sync(job, member).note_restored()
 

@@ -7,7 +7,12 @@ from typing import Any
 
 from mlberth.contract.layout import DEFAULT_BASE
 from mlberth.transfer.names import is_relative
-from mlberth_local.errors import ResourceInUseError, ResourceLimitExceededError, ValidationError
+from mlberth_local.errors import (
+    ResourceInUseError,
+    ResourceLimitExceededError,
+    ValidationError,
+    validation_message,
+)
 from mlberth_local.inputs.objects import split
 from mlberth_local.jobs.capacity import instances
 from mlberth_local.jobs.cluster import cluster_config
@@ -120,8 +125,7 @@ def require(request: Mapping[str, Any], *members: str) -> None:
         if request.get(name) is None
     ]
     if faults:
-        errors = "validation error" if len(faults) == 1 else "validation errors"
-        raise ValidationError(f"{len(faults)} {errors} detected: {'; '.join(faults)}")
+        raise ValidationError(validation_message(faults))
 
 
 def raise_all(faults: list[str]) -> None:

@@ -20,14 +20,13 @@ from typing import IO, NoReturn, cast
 from mlberth._typing import NamedTuple
 from mlberth.code.staging import ARCHIVES, staged
 from mlberth.errors import ContractError, Fault, PlatformError
+from mlberth.paths import LONGEST_NAME
 
 _GZIP = b"\x1f\x8b"
 _BLOCK = 512
 _LARGEST_READ = 64 * 1024
 _COPY = 32 * 1024
 _EXCERPT = 120
-_LONGEST_NAME = 255
-"""What Linux's file systems take for a file or a folder, in bytes."""
 
 
 class ArchiveError(ContractError):
@@ -186,7 +185,7 @@ def _problem(entry: tarfile.TarInfo, limits: Limits, links: bool) -> str:
         "a path with a NUL": "\0" in name,
         "a path that is too deep": len(parts) > limits.depth,
         "a path that is too long": len(os.fsencode(name)) > limits.path_bytes,
-        "a name that is too long": max(map(len, map(os.fsencode, parts))) > _LONGEST_NAME,
+        "a name that is too long": max(map(len, map(os.fsencode, parts))) > LONGEST_NAME,
         "a symbolic link": entry.issym() and not (links and _stays_in_tree(entry)),
         "a hard link": entry.islnk() and not links,
         "a sparse file": entry.issparse(),

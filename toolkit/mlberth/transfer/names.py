@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-LONGEST_NAME = 255
-"""What Linux's file systems take for a file or a folder, in bytes."""
+from mlberth.paths import LONGEST_NAME
+
 _SCHEME = "s3://"
 
 

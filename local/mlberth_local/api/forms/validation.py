@@ -18,12 +18,6 @@ def faults(shape: Any, value: Any) -> list[str]:
     return list(_check(shape, value, ""))
 
 
-def message(found: list[str]) -> str:
-    """Return the service's message for a list of faults."""
-    errors = "validation error" if len(found) == 1 else "validation errors"
-    return f"{len(found)} {errors} detected: {'; '.join(found)}"
-
-
 def _check(shape: Any, value: Any, path: str) -> Iterator[str]:
     if shape.type_name == "structure":
         yield from _structure(shape, value, path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from mlberth_local.errors import ServiceError
+from mlberth_local.errors import ServiceError, validation_message
 from mlberth_local.platform import ACCOUNT
 
 CONTENT_TYPE = b"content-type"
@@ -68,8 +68,7 @@ def check(headers: Mapping[bytes, bytes]) -> None:
         if name in _LONGEST and len(value) > _LONGEST[name][1]
     ]
     if found:
-        errors = f"{len(found)} validation error{'s' if len(found) > 1 else ''} detected: "
-        raise ServiceError("ValidationError", errors + "; ".join(found))
+        raise ServiceError("ValidationError", validation_message(found))
 
 
 def passed(headers: dict[bytes, bytes]) -> bytes:
